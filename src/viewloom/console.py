@@ -1,0 +1,42 @@
+"""Everything the commands show: one console for results, one for progress."""
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+T = TypeVar("T")
+
+out = Console(highlight=False, soft_wrap=True)
+"""Results, on standard output; lines are never broken, so paths can be copied."""
+
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+"""Progress, notes and errors, on standard error."""
+
+
+def progress() -> Progress:
+    """A progress display on standard error: description, bar, count, elapsed and remaining time."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=err,
+        transient=True,
+    )
+
+
+def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
+    """Go through ``items`` with a progress bar; ``total`` when ``items`` has no length."""
+    with progress() as bar:
+        yield from bar.track(items, total=total, description=description)

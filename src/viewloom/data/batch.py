@@ -1,0 +1,73 @@
+"""Batches with named fields. Features are (B, T, D) or (B, V, T, D); a True mask means valid."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+IGNORE = -100
+"""Label of a step that has none; losses and scores leave it out."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of one recording, to be read at one chunk size.
+
+    Attributes:
+        recording: name of the synchronised recording.
+        item: name of what is scored as one sequence: an annotation (label file), or the recording itself.
+        start: first frame.
+        end: frame after the last.
+        chunk_frames: frames pooled into one step.
+    """
+
+    recording: str
+    item: str
+    start: int
+    end: int
+    chunk_frames: int
+
+    @property
+    def frames(self) -> int:
+        """Length in frames."""
+        return self.end - self.start
+
+    @property
+    def steps(self) -> int:
+        """Length in steps (chunks); a last, shorter chunk counts."""
+        return -(-self.frames // self.chunk_frames)
+
+
+@dataclass
+class SegmentBatch:
+    """Windows of single views with labels, for a segmentation head.
+
+    Attributes:
+        features_BTD: float32, zeros where the mask is False.
+        mask_BT: bool, True where a step has features.
+        labels_BT: int64, `IGNORE` where a step has no label.
+        windows: what each row is.
+        views: the logical view of each row.
+    """
+
+    features_BTD: Tensor
+    mask_BT: Tensor
+    labels_BT: Tensor
+    windows: tuple[Window, ...]
+    views: tuple[str, ...]
+
+
+@dataclass
+class ViewBatch:
+    """Windows seen by several synchronised views, without labels, for pre-training.
+
+    Attributes:
+        features_BVTD: float32, zeros where the mask is False.
+        mask_BVT: bool, True where that view has features at that step; all False where a recording lacks a view.
+        windows: what each row is.
+        views: the logical views along axis V, in order, the same for every row.
+    """
+
+    features_BVTD: Tensor
+    mask_BVT: Tensor
+    windows: tuple[Window, ...]
+    views: tuple[str, ...]
