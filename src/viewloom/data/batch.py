@@ -62,7 +62,8 @@ class ViewBatch:
 
     Attributes:
         features_BVTD: float32, zeros where the mask is False.
-        mask_BVT: bool, True where that view has features at that step; all False where a recording lacks a view.
+        mask_BVT: bool, True where that view has features at that step; all False for a view that the
+            recording lacks.
         windows: what each row is.
         views: the logical views along axis V, in order, the same for every row.
     """
