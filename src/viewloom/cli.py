@@ -1,0 +1,211 @@
+"""The verbs of the command line, nothing else: each one's settings and function are imported when it runs."""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from viewloom import __version__
+from viewloom.errors import UserError
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser, Namespace
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A command: where its settings and its function are, and one line of help.
+
+    Attributes:
+        module: module that holds both.
+        config: settings class.
+        run: function of the settings.
+        help: one line.
+        example: a command that works in the demo's folder.
+        options: field whose class depends on another field: (field, registry, field that names the entry).
+    """
+
+    module: str
+    config: str
+    run: str
+    help: str
+    example: str
+    options: tuple[str, str, str] | None = None
+
+
+VERBS = {
+    "simulate": Verb(
+        "viewloom.simulate.command",
+        "SimulateConfig",
+        "run_simulate",
+        "make synthetic multi-view recordings in the layout of real ones",
+        "viewloom simulate --out demo/data --recordings 12",
+    ),
+    "check": Verb(
+        "viewloom.data.check",
+        "CheckConfig",
+        "run_check",
+        "tell whether a folder is usable, and what to mend",
+        "viewloom check --data demo/data",
+    ),
+    "index": Verb(
+        "viewloom.data.index",
+        "IndexConfig",
+        "run_index",
+        "list the frames of every recording and view, from the keys alone",
+        "viewloom index --data demo/data --out demo/index.json",
+    ),
+    "pack": Verb(
+        "viewloom.data.pack",
+        "PackConfig",
+        "run_pack",
+        "turn LMDB or npy features into the packed store, which reads fastest",
+        "viewloom pack --data demo/data --out demo/packed",
+    ),
+    "train": Verb(
+        "viewloom.training.segment",
+        "TrainConfig",
+        "run_train",
+        "train a segmentation head on labelled views",
+        "viewloom train --data demo/data --views v3 --run runs/naive",
+        options=("head_options", "HEADS", "head"),
+    ),
+    "evaluate": Verb(
+        "viewloom.training.evaluate",
+        "EvaluateConfig",
+        "run_evaluate",
+        "score a trained head on every view",
+        "viewloom evaluate --data demo/data --run runs/naive",
+    ),
+    "predict": Verb(
+        "viewloom.training.predict",
+        "PredictConfig",
+        "run_predict",
+        "segment new, unlabelled recordings",
+        "viewloom predict --data demo/data --run runs/naive --views e4 --out segments",
+    ),
+    "report": Verb(
+        "viewloom.report.command",
+        "ReportConfig",
+        "run_report",
+        "write one HTML page about runs: scores, timelines, curves",
+        "viewloom report --runs runs/naive --out report.html",
+    ),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb. Returns the exit code: 0, or 2 after one clear message about bad input."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    if not args or args[0] in ("-h", "--help", "help"):
+        return _write(overview(), sys.stdout, 0 if args else 2)
+    if args[0] in ("-V", "--version"):
+        return _write(f"viewloom {__version__}\n", sys.stdout, 0)
+    if args[0] not in VERBS:
+        return _write(f"viewloom: there is no command {args[0]!r}.\n\n{overview()}", sys.stderr, 2)
+    try:
+        return run_verb(args[0], args[1:])
+    except UserError as error:
+        return _write(f"viewloom {args[0]}: {error}\n", sys.stderr, 2)
+    except KeyboardInterrupt:
+        return _write("\nStopped. What was finished is kept.\n", sys.stderr, 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def overview() -> str:
+    """What ``viewloom --help`` shows."""
+    width = max(map(len, VERBS))
+    lines = [f"  {name:<{width}}  {verb.help}" for name, verb in VERBS.items()]
+    return "\n".join(
+        [
+            "viewloom: learn in one camera view, segment actions in another.",
+            "",
+            "usage: viewloom COMMAND [options]",
+            "",
+            *lines,
+            "",
+            "Every command: --help (options, defaults, an example), --config FILE.yaml, --print_config.",
+            "Start with: viewloom simulate --out demo/data, then viewloom check --data demo/data",
+            "",
+        ]
+    )
+
+
+def run_verb(name: str, args: Sequence[str]) -> int:
+    """Parse the settings of a verb, run it, and show its result where it has a way to."""
+    verb = VERBS[name]
+    module = importlib.import_module(verb.module)
+    parser = make_parser(name, verb, getattr(module, verb.config), args)
+    values = parser.parse_args(list(args))
+    config = instantiate(parser, values, getattr(module, verb.config))
+    return show(name, getattr(module, verb.run)(config))
+
+
+def make_parser(name: str, verb: Verb, config: type, args: Sequence[str]) -> "ArgumentParser":
+    """The parser of a verb: one option for each field of its settings, help from the fields' docstrings."""
+    from jsonargparse import ArgumentParser, set_parsing_settings
+
+    set_parsing_settings(docstring_parse_attribute_docstrings=True)
+    parser = ArgumentParser(
+        prog=f"viewloom {name}", description=f"{verb.help.capitalize()}.", epilog=f"example: {verb.example}"
+    )
+    parser.add_argument("--config", action="config", help="YAML file with any of these settings.")
+    skip = {verb.options[0]} if verb.options else set()
+    parser.add_class_arguments(config, None, skip=skip)
+    if verb.options:
+        from viewloom import registry
+
+        field, registry_name, chooser = verb.options
+        entries = getattr(registry, registry_name)
+        chosen = entries.get(_peek(args, chooser, config.__dataclass_fields__[chooser].default))
+        parser.add_class_arguments(chosen.Config, field)
+    return parser
+
+
+def _peek(args: Sequence[str], option: str, default: Any) -> str:
+    """The value of one option, before the parser that depends on it exists: from the line, else the YAML."""
+    given: dict[str, str] = {}
+    for arg, following in zip(args, [*args[1:], ""], strict=True):
+        key, equals, value = arg.partition("=")
+        given[key] = value if equals else following
+    if f"--{option}" in given:
+        return given[f"--{option}"]
+    if "--config" in given:
+        import yaml
+
+        with suppress(OSError, yaml.YAMLError), Path(given["--config"]).open(encoding="utf-8") as file:
+            return str((yaml.safe_load(file) or {}).get(option, default))
+    return str(default)  # a YAML file that can't be read is the real parser's to report
+
+
+def instantiate(parser: "ArgumentParser", values: "Namespace", config: type) -> Any:
+    """The settings object from parsed values."""
+    built = parser.instantiate(values)
+    fields = {name: built[name] for name in config.__dataclass_fields__ if name in built}  # type: ignore[attr-defined]
+    return config(**fields)
+
+
+def show(name: str, result: Any) -> int:
+    """Show a verb's result on standard output; a check that finds the folder unusable exits with 2."""
+    from viewloom.console import out
+
+    if name == "evaluate":
+        from viewloom.report.tables import metrics_table
+
+        out.print(metrics_table(result))
+    elif name == "check":
+        return 0 if result.usable else 2
+    elif result is not None:
+        out.print(str(result), markup=False)
+    return 0
+
+
+def _write(text: str, stream: Any, code: int) -> int:
+    stream.write(text)
+    return code

@@ -1,0 +1,183 @@
+"""Windows as torch batches: rows that depend on (seed, epoch, row) alone, never on workers or processes."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset
+
+from viewloom.data.batch import IGNORE, SegmentBatch, Window
+from viewloom.data.dataset import Item, MultiViewDataset
+from viewloom.data.labels import LabelSet
+from viewloom.data.sources.base import FeatureSource
+from viewloom.data.windows import (
+    SamplingConfig,
+    augmented_chunk,
+    pad_steps,
+    plan_windows,
+    pool_labels,
+    pool_valid,
+    read_window,
+)
+from viewloom.errors import DataError
+
+
+@dataclass(frozen=True)
+class SegmentRow:
+    """One window of one view: features (S, D), mask (S,), labels (S,), and the frames it lacked."""
+
+    features_SD: NDArray[np.float32]
+    mask_S: NDArray[np.bool_]
+    labels_S: NDArray[np.int64]
+    window: Window
+    view: str
+    missing_frames: int
+
+
+class SegmentWindows(Dataset[SegmentRow]):
+    """Windows of labelled (or unlabelled) items in each of several views.
+
+    Index it with ``(epoch, row)``. When training, the row draws its chunk size from (seed, epoch, row), so
+    every epoch differs and every run repeats.
+
+    Args:
+        source: where the features are.
+        labels: where the labels are, or None: then every label is `IGNORE`.
+        items: what to cut into windows.
+        views: an item gives one set of windows for each view its recording has.
+        sampling: sizes, augmentation, policy for missing frames.
+        seed: of the augmentation; None switches it off.
+        chunk_frames: chunk size when not ``sampling.chunk_frames``.
+    """
+
+    def __init__(
+        self,
+        source: FeatureSource,
+        labels: LabelSet | None,
+        items: Sequence[Item],
+        views: Sequence[str],
+        sampling: SamplingConfig,
+        seed: int | None = None,
+        chunk_frames: int | None = None,
+    ) -> None:
+        self.source = source
+        self.labels = labels
+        self.sampling = sampling
+        self.seed = seed
+        chunk = chunk_frames or sampling.chunk_frames
+        self.rows = tuple(
+            (window, view)
+            for item in items
+            for view in views
+            if view in source.views(item.recording)
+            for window in plan_windows(item, chunk, sampling.max_chunks)
+        )
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, key: tuple[int, int]) -> SegmentRow:
+        epoch, row = key
+        window, view = self.rows[row]
+        if self.seed is not None:
+            rng = np.random.default_rng([self.seed, epoch, row])
+            chunk = augmented_chunk(window.frames, self.sampling, rng)
+            window = Window(window.recording, window.item, window.start, window.end, chunk)
+        x_TD, missing = read_window(self.source, window, view, self.sampling)
+        pooled_SD, mask_S = pool_valid(x_TD, window.chunk_frames)
+        return SegmentRow(pooled_SD, mask_S, self._labels(window), window, view, missing)
+
+    def _labels(self, window: Window) -> NDArray[np.int64]:
+        if self.labels is None or window.item not in self.labels.annotations:
+            return np.full(window.steps, IGNORE, np.int64)
+        annotation = self.labels.annotations[window.item]
+        return pool_labels(annotation.frame_labels(window.start, window.end), window.chunk_frames)
+
+
+def collate(rows: Sequence[SegmentRow]) -> SegmentBatch:
+    """Rows into a batch, padded to the longest: zeros, mask False, label `IGNORE`."""
+    return SegmentBatch(
+        features_BTD=torch.from_numpy(pad_steps([row.features_SD for row in rows], 0, np.float32)),
+        mask_BT=torch.from_numpy(pad_steps([row.mask_S for row in rows], False, np.bool_)),
+        labels_BT=torch.from_numpy(pad_steps([row.labels_S for row in rows], IGNORE, np.int64)),
+        windows=tuple(row.window for row in rows),
+        views=tuple(row.view for row in rows),
+    )
+
+
+class EpochBatches:
+    """Batch sampler that yields lists of (epoch, row): shuffled by (seed, epoch), split over processes.
+
+    A global batch holds ``batch_size`` rows whatever the number of processes; process ``rank`` takes every
+    ``world``-th of them. So two processes see together just what one would.
+
+    Args:
+        rows: number of rows in the data set.
+        batch_size: rows in a global batch.
+        seed: of the order; None keeps the order.
+        rank: this process.
+        world: number of processes.
+    """
+
+    def __init__(self, rows: int, batch_size: int, seed: int | None, rank: int = 0, world: int = 1) -> None:
+        self.rows = rows
+        self.batch_size = batch_size
+        self.seed = seed
+        self.rank = rank
+        self.world = world
+        self.epoch = 0
+        self.sampler = self  # Lightning calls ``batch_sampler.sampler.set_epoch`` before each epoch
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch that the next iteration belongs to."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-self.rows // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        order = np.arange(self.rows)
+        if self.seed is not None:
+            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.rows)
+        for start in range(0, self.rows, self.batch_size):
+            batch = order[start : start + self.batch_size]
+            # A process without a row would leave the others waiting: a short last batch is filled up.
+            short = -len(batch) % self.world if self.world > 1 else 0
+            batch = np.concatenate([batch, np.resize(order, short)])
+            yield [(self.epoch, int(row)) for row in batch[self.rank :: self.world]]
+
+
+def make_loader(
+    windows: SegmentWindows,
+    batch_size: int,
+    seed: int | None = None,
+    workers: int = 0,
+    rank: int = 0,
+    world: int = 1,
+) -> DataLoader[SegmentRow]:
+    """Loader of `SegmentBatch`; ``seed`` shuffles, None keeps the order of rows."""
+    if not len(windows):
+        raise DataError(
+            "There is not one window to read: no item of this split has one of the views asked for."
+        )
+    sampler = EpochBatches(len(windows), batch_size, seed, rank, world)
+    return DataLoader(
+        windows,
+        batch_sampler=sampler,  # type: ignore[arg-type]  # keys are pairs, which torch only types as ints
+        collate_fn=collate,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+    )
+
+
+def dataset_windows(
+    dataset: MultiViewDataset,
+    items: Sequence[Item],
+    views: Sequence[str],
+    sampling: SamplingConfig,
+    seed: int | None = None,
+) -> SegmentWindows:
+    """`SegmentWindows` of an opened data set."""
+    return SegmentWindows(dataset.source, dataset.labels, items, views, sampling, seed)

@@ -1,0 +1,200 @@
+"""From frames to steps: cutting spans into windows, pooling frames into chunks, and back.
+
+Source: C2F-TCN (Singhania, Rahaman, Yao, 2021), as the view-invariance report uses it: a labelled span is cut
+into windows of at most 1200 chunks of 20 frames; a chunk's feature is the element-wise maximum of its frames,
+its label the most frequent frame label. All functions are numpy only, and none loops over frames.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viewloom.data.batch import IGNORE, Window
+from viewloom.data.dataset import Item
+from viewloom.data.sources.base import FeatureSource
+from viewloom.errors import ConfigError, DataError, listed
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingConfig:
+    """How spans become windows and frames become steps."""
+
+    chunk_frames: int = 20
+    """Frames pooled into one step (element-wise maximum)."""
+    max_chunks: int = 1200
+    """Steps in a window at most; longer spans are cut, without overlap."""
+    augment_probability: float = 0.5
+    """Probability that a training window draws its own chunk size."""
+    augment_factor: float = 2.0
+    """Largest factor by which a drawn chunk size differs from chunk_frames, both ways."""
+    test_chunks: tuple[int, ...] = (10, 17, 24)
+    """Chunk sizes (frames) whose frame-level probabilities are averaged at evaluation."""
+    missing_frames: Literal["mask", "nearest", "error"] = "mask"
+    """Frames a view lacks: leave them out, copy the nearest frame of the view, or stop."""
+    nearest_within_frames: int = 5
+    """With missing_frames=nearest: farthest frame that may be copied; beyond it is an error."""
+
+    def __post_init__(self) -> None:
+        if self.chunk_frames < 1 or self.max_chunks < 1:
+            raise ConfigError(
+                "chunk_frames and max_chunks must be 1 or more, "
+                f"but are {self.chunk_frames} and {self.max_chunks}."
+            )
+        if not 0 <= self.augment_probability <= 1 or self.augment_factor < 1:
+            raise ConfigError("augment_probability must lie in [0, 1] and augment_factor be 1 or more.")
+        if not self.test_chunks or min(self.test_chunks) < 1:
+            raise ConfigError(f"test_chunks must hold sizes of 1 frame or more, but is {self.test_chunks}.")
+
+
+def plan_windows(item: Item, chunk_frames: int, max_chunks: int) -> tuple[Window, ...]:
+    """Cut an item's span into windows of ``max_chunks`` chunks, the last one shorter, without overlap."""
+    size = chunk_frames * max_chunks
+    starts = range(item.start, item.end, size)
+    return tuple(
+        Window(item.recording, item.name, start, min(start + size, item.end), chunk_frames) for start in starts
+    )
+
+
+def augmented_chunk(frames: int, config: SamplingConfig, rng: np.random.Generator) -> int:
+    """Draw a chunk size for a training window of ``frames`` frames.
+
+    With probability ``augment_probability`` log-uniform between max(chunk / factor, ceil(frames / max_chunks))
+    and chunk * factor, floored; otherwise ``chunk_frames``. No drawn size gives more than max_chunks steps.
+    """
+    low = max(config.chunk_frames / config.augment_factor, -(-frames // config.max_chunks))
+    high = config.chunk_frames * config.augment_factor
+    apply, position = rng.random(2)
+    if apply >= config.augment_probability:
+        return config.chunk_frames
+    drawn = np.exp(np.log(low) + position * (np.log(max(high, low)) - np.log(low)))
+    # exp(log(x)) can land a rounding error below the whole number x, which the floor would turn into x - 1.
+    return max(1, int(np.floor(drawn + 1e-9)))
+
+
+def pool_max(x_TD: NDArray[np.float32], chunk_frames: int) -> NDArray[np.float32]:
+    """Element-wise maximum of each run of ``chunk_frames`` rows, the last one shorter; (T, D) to (S, D).
+
+    A chunk with a NaN in it gives NaN, as numpy's maximum does.
+    """
+    full = len(x_TD) // chunk_frames
+    whole, rest = x_TD[: full * chunk_frames], x_TD[full * chunk_frames :]
+    pooled = whole.reshape(full, chunk_frames, x_TD.shape[1]).max(axis=1)
+    return np.concatenate([pooled, rest.max(axis=0, keepdims=True)]) if len(rest) else pooled
+
+
+def pool_valid(x_TD: NDArray[np.float32], chunk_frames: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Like `pool_max`, over the frames there are: rows of NaN are left out.
+
+    Returns:
+        Pooled features (S, D), zeros in a chunk without a single frame, and the mask (S,) of chunks with one.
+    """
+    pooled = pool_max(x_TD, chunk_frames)
+    holes = np.flatnonzero(np.isnan(pooled[:, 0])) if pooled.size else np.empty(0, np.int64)
+    mask = np.ones(len(pooled), np.bool_)
+    for step in holes:  # only chunks that lack a frame come here
+        rows = x_TD[step * chunk_frames : (step + 1) * chunk_frames]
+        rows = rows[~np.isnan(rows[:, 0])]
+        mask[step] = len(rows) > 0
+        pooled[step] = rows.max(axis=0) if len(rows) else 0.0
+    return pooled, mask
+
+
+def pool_labels(labels_T: NDArray[np.int64], chunk_frames: int) -> NDArray[np.int64]:
+    """Most frequent label of each chunk, the smallest id on a tie; (T,) to (S,).
+
+    Frames without a label don't vote; a chunk of such frames alone gets `IGNORE`.
+    """
+    steps = -(-len(labels_T) // chunk_frames)
+    pooled = np.full(steps, IGNORE, np.int64)
+    voting = np.flatnonzero(labels_T != IGNORE)
+    if not len(voting):
+        return pooled
+    classes = int(labels_T.max()) + 1
+    ballots, votes = np.unique((voting // chunk_frames) * classes + labels_T[voting], return_counts=True)
+    step, label = ballots // classes, ballots % classes
+    # Sorted by step, then votes, then falling id: the last ballot of a step is its winner.
+    order = np.lexsort((-label, votes, step))
+    pooled[step[order]] = label[order]
+    return pooled
+
+
+def unpool(steps_SX: NDArray[np.float32], window: Window) -> NDArray[np.float32]:
+    """Repeat each step over its frames, cut to the window's length: (S, ...) to (frames, ...)."""
+    return np.repeat(steps_SX, window.chunk_frames, axis=0)[: window.frames]
+
+
+def read_window(
+    source: FeatureSource, window: Window, view: str, config: SamplingConfig
+) -> tuple[NDArray[np.float32], int]:
+    """Features (frames, D) of a window in one view, with the policy for missing frames applied.
+
+    Returns:
+        The features, rows of NaN where a frame stays missing, and the number of frames the view lacks.
+
+    Raises:
+        DataError: for a row that is NaN or infinite only in part, and where the policy forbids a hole.
+    """
+    # A hole at a window's edge may be filled from the frames beyond it, so that cutting changes nothing.
+    margin = config.nearest_within_frames if config.missing_frames == "nearest" else 0
+    x_TD = source.read(window.recording, view, window.start - margin, window.end + margin)
+    where = f"{window.recording}, view {view}"
+    holes = _missing_rows(x_TD, where, window.start - margin)
+    inside = holes[(holes >= margin) & (holes < margin + window.frames)]
+    if len(inside) and config.missing_frames == "error":
+        raise DataError(
+            f"{where}: {len(inside)} frame(s) are missing: {listed(inside + window.start)}. "
+            "Pass --sampling.missing_frames mask (leave them out) or nearest (copy a neighbour)."
+        )
+    if len(inside) and config.missing_frames == "nearest":
+        _fill_nearest(x_TD, holes, inside, margin, f"{where}, frames {window.start} to {window.end}")
+    return x_TD[margin : margin + window.frames], len(inside)
+
+
+def _missing_rows(x_TD: NDArray[np.float32], where: str, first_frame: int) -> NDArray[np.int64]:
+    """Rows of NaN; `DataError` for a row that is NaN or infinite only in part."""
+    # The sum is NaN or infinite wherever a row is not wholly finite; only such rows are looked at closely.
+    odd = np.flatnonzero(~np.isfinite(x_TD.sum(axis=1)))
+    absent = np.isnan(x_TD[odd]).all(axis=1)
+    corrupt = odd[~absent & ~np.isfinite(x_TD[odd]).all(axis=1)]
+    if len(corrupt):
+        raise DataError(
+            f"{where}: features of {len(corrupt)} frame(s) hold NaN or infinite values, first at frame "
+            f"{first_frame + corrupt[0]}. Extract them again, or run `viewloom check` for the full list."
+        )
+    return odd[absent]
+
+
+def _fill_nearest(
+    x_TD: NDArray[np.float32],
+    holes: NDArray[np.int64],
+    wanted: NDArray[np.int64],
+    within: int,
+    where: str,
+) -> None:
+    """Copy into each wanted hole the nearest row that is there, the earlier one on a tie; in place."""
+    there = np.setdiff1d(np.arange(len(x_TD)), holes, assume_unique=True)
+    if not len(there):
+        raise DataError(f"{where}: not one frame is there. Use --sampling.missing_frames mask.")
+    right = np.searchsorted(there, wanted)
+    before = there[np.maximum(right - 1, 0)]
+    after = there[np.minimum(right, len(there) - 1)]
+    nearest = np.where(np.abs(wanted - before) <= np.abs(after - wanted), before, after)
+    far = np.abs(nearest - wanted) > within
+    if far.any():
+        raise DataError(
+            f"{where}: {far.sum()} missing frame(s) have no neighbour within --sampling.nearest_within_frames "
+            f"{within}. Raise it, or use --sampling.missing_frames mask."
+        )
+    x_TD[wanted] = x_TD[nearest]
+
+
+def pad_steps(rows: Sequence[NDArray[np.generic]], fill: float, dtype: type[np.generic]) -> NDArray[np.generic]:
+    """Stack arrays (T_i, ...) into (B, max T_i, ...), ``fill`` behind the shorter ones."""
+    longest = max((len(row) for row in rows), default=0)
+    stacked = np.full((len(rows), longest, *rows[0].shape[1:]), fill, dtype)
+    for row, place in zip(rows, stacked, strict=True):
+        place[: len(row)] = row
+    return stacked

@@ -1,0 +1,249 @@
+"""`viewloom evaluate`: frame-level scores of a trained head on every view, per class and per recording."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viewloom.console import progress
+from viewloom.data.batch import IGNORE
+from viewloom.data.dataset import DataConfig, Item, MultiViewDataset, open_dataset
+from viewloom.data.windows import SamplingConfig
+from viewloom.errors import ConfigError, DataError, listed
+from viewloom.files import write_json
+from viewloom.metrics.segmentation import PROTOCOLS, score, score_per_class, score_per_item, segments
+from viewloom.training.checkpoints import load_head
+from viewloom.training.runs import read_json
+from viewloom.training.segmenter import Segmenter, pick_device
+
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig(DataConfig):
+    """Score a trained head on the test items, in every view."""
+
+    run: str
+    """Run folder of `viewloom train`; metrics.json and predictions/ are written into it."""
+    views: str | None = None
+    """Views to score, comma-separated; default: all that a test recording has."""
+    split: Literal["test", "val", "train"] = "test"
+    """Items to score."""
+    refiner: str | None = None
+    """Refiner to put before the head, instead of the run's own (Table 4 of the report)."""
+    protocol: str = "canonical"
+    """Named score protocol."""
+    background: str = ""
+    """Actions that don't count as segments, comma-separated."""
+    accelerator: str = "auto"
+    """Device: auto, cpu, cuda."""
+    batch_size: int = 8
+    """Windows computed at once."""
+    out: str | None = None
+    """Folder for metrics.json and predictions/, instead of the run folder."""
+    overwrite: bool = False
+    """Replace the results of an earlier evaluation."""
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    """Windows, chunk sizes averaged, policy for missing frames."""
+
+    def __post_init__(self) -> None:
+        if self.protocol not in PROTOCOLS:
+            raise ConfigError(f"There is no protocol {self.protocol!r}; known: {listed(PROTOCOLS)}.")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One item in one view: what was predicted and what is true, a label a frame."""
+
+    item: Item
+    prediction: Labels
+    truth: Labels
+
+
+def select_views(views: str | None, dataset: MultiViewDataset) -> tuple[str, ...]:
+    """The views a comma-separated list names (None: all there are), each known and present somewhere."""
+    present = dict.fromkeys(v for name in dataset.source.recordings for v in dataset.source.views(name))
+    if views is None:
+        return tuple(present)
+    names = tuple(dict.fromkeys(name.strip() for name in views.split(",") if name.strip()))
+    absent = [name for name in names if name not in present]
+    if absent or not names:
+        raise DataError(
+            f"No recording of {dataset.root} has view {listed(absent) if absent else '(none given)'}; "
+            f"its views are: {listed(present, 20)}. Pass --views with some of these."
+        )
+    return names
+
+
+def predict_items(
+    dataset: MultiViewDataset, items: Sequence[Item], view: str, segmenter: Segmenter
+) -> Iterator[tuple[Item, NDArray[np.float32]]]:
+    """Frame probabilities of every item whose recording has the view."""
+    for item in items:
+        if view in dataset.source.views(item.recording):
+            yield item, segmenter.probabilities(dataset.source, item, view)
+
+
+def true_labels(dataset: MultiViewDataset, item: Item) -> Labels:
+    """The label of each frame of an item."""
+    assert dataset.labels is not None
+    return dataset.labels.annotations[item.name].frame_labels(item.start, item.end)
+
+
+def item_scores(
+    dataset: MultiViewDataset, items: Sequence[Item], views: Sequence[str], segmenter: Segmenter
+) -> dict[str, float]:
+    """Canonical scores of items, all views pooled, with the total; for validation."""
+    pairs = [
+        (probs.argmax(axis=1), true_labels(dataset, item))
+        for view in views
+        for item, probs in predict_items(dataset, items, view, segmenter)
+    ]
+    result = score([prediction for prediction, _ in pairs], [truth for _, truth in pairs])
+    return {**result.as_dict(), "total": result.total}
+
+
+def run_evaluate(config: EvaluateConfig) -> dict[str, Any]:
+    """Score a run and write ``metrics.json`` and ``predictions/<view>.json``.
+
+    Returns:
+        What ``metrics.json`` holds.
+    """
+    run = Path(config.run)
+    out = Path(config.out) if config.out else run
+    if (out / "metrics.json").exists() and not config.overwrite:
+        raise ConfigError(f"{out / 'metrics.json'} is there already. Pass --overwrite true or another --out.")
+    dataset = open_dataset(config)
+    saved = load_head(run / "head.safetensors")
+    actions = known_actions(dataset, saved.actions, run)
+    segmenter = load_segmenter(run, config.refiner, config.sampling, config.accelerator, config.batch_size)
+    background = background_ids(config.background, actions)
+    items = dataset.items(config.split)
+    metrics: dict[str, Any] = {
+        "protocol": config.protocol,
+        "split": config.split,
+        "fps": dataset.source.fps,
+        "actions": actions,
+        "trained_on": saved.views,
+        "simulated": dataset.simulated,
+        "row": read_json(run / "environment.json").get("row", run.name),
+        "views": {},
+    }
+    for view in select_views(config.views, dataset):
+        scored = score_view(dataset, items, view, segmenter)
+        if scored:
+            metrics["views"][view] = summary(scored, actions, config.protocol, background) | {
+                "kind": dataset.views[view].kind
+            }
+            write_json(out / "predictions" / f"{view}.json", predictions(scored, actions, dataset.source.fps))
+    write_json(out / "metrics.json", metrics)
+    return metrics
+
+
+def known_actions(dataset: MultiViewDataset, actions: tuple[str, ...], run: Path) -> tuple[str, ...]:
+    """The head's actions, which the data set must share in the same order."""
+    if dataset.labels is None:
+        raise DataError(f"{dataset.root} has no labels to score against. `viewloom predict` needs none.")
+    if dataset.labels.actions != actions:
+        raise ConfigError(
+            f"{run} knows {len(actions)} actions and {dataset.root} has {len(dataset.labels.actions)}, or in "
+            "another order. Score it on the data set with the same action list."
+        )
+    return actions
+
+
+def background_ids(names: str, actions: tuple[str, ...]) -> tuple[int, ...]:
+    """Class ids of comma-separated action names."""
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    unknown = [name for name in wanted if name not in actions]
+    if unknown:
+        raise ConfigError(f"--background names {listed(unknown)}, but the actions are: {listed(actions, 30)}.")
+    return tuple(actions.index(name) for name in wanted)
+
+
+def load_segmenter(
+    run: Path, refiner: str | None, sampling: SamplingConfig, accelerator: str, batch_size: int
+) -> Segmenter:
+    """The chain a run trained: its head, and its refiner (or the one given) before it."""
+    device = pick_device(accelerator)
+    head = load_head(run / "head.safetensors").head.to(device)
+    own = run / "refiner.safetensors"
+    path = Path(refiner) if refiner else own if own.exists() else None
+    encode = None
+    if path is not None:
+        from viewloom.methods.refiner import load_refiner
+
+        loaded = load_refiner(path).freeze().to(device)
+        if loaded.out_dim != head.dim:
+            raise ConfigError(
+                f"{path} gives features of size {loaded.out_dim}, but the head of {run} takes {head.dim}."
+            )
+        encode = loaded.encode
+    return Segmenter(head, encode, sampling, device, batch_size)
+
+
+def score_view(
+    dataset: MultiViewDataset, items: Sequence[Item], view: str, segmenter: Segmenter
+) -> list[Scored]:
+    """Predict every item in one view, with a progress bar."""
+    scored = []
+    with progress() as bar:
+        task = bar.add_task(f"Predicting {view}", total=len(items))
+        for item, probs_TK in predict_items(dataset, items, view, segmenter):
+            scored.append(Scored(item, probs_TK.argmax(axis=1).astype(np.int64), true_labels(dataset, item)))
+            bar.advance(task)
+    return scored
+
+
+def summary(
+    scored: Sequence[Scored], actions: Sequence[str], protocol: str, background: Sequence[int]
+) -> dict[str, Any]:
+    """Scores of one view: pooled, per class and per item."""
+    predicted = [entry.prediction for entry in scored]
+    true = [entry.truth for entry in scored]
+    pooled = score(predicted, true, protocol, background)
+    per_item = score_per_item(predicted, true, protocol, background)
+    return {
+        "scores": {**pooled.as_dict(), "total": pooled.total},
+        "per_class": [row.as_dict() for row in score_per_class(predicted, true, actions)],
+        "per_item": [
+            {
+                "item": entry.item.name,
+                "recording": entry.item.recording,
+                "frames": len(entry.truth),
+                **row.as_dict(),
+            }
+            for entry, row in zip(scored, per_item, strict=True)
+        ],
+    }
+
+
+def predictions(scored: Sequence[Scored], actions: Sequence[str], fps: float) -> dict[str, Any]:
+    """Truth and prediction of each item as segments, in absolute frames."""
+    return {
+        "actions": list(actions),
+        "fps": fps,
+        "items": {
+            entry.item.name: {
+                "recording": entry.item.recording,
+                "start": entry.item.start,
+                "end": entry.item.end,
+                "truth": as_segments(entry.truth, entry.item.start),
+                "prediction": as_segments(entry.prediction, entry.item.start),
+            }
+            for entry in scored
+        },
+    }
+
+
+def as_segments(labels_T: Labels, first_frame: int) -> list[list[int]]:
+    """[start, end, class id] of each labelled run of equal labels."""
+    starts, ends, ids = segments(labels_T)
+    return [
+        [int(start) + first_frame, int(end) + first_frame, int(label)]
+        for start, end, label in zip(starts, ends, ids, strict=True)
+        if label != IGNORE
+    ]

@@ -1,0 +1,139 @@
+"""`viewloom predict`: features of new, unlabelled recordings to segments."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viewloom.console import progress
+from viewloom.data.dataset import DataConfig, Item, MultiViewDataset, open_dataset
+from viewloom.data.windows import SamplingConfig
+from viewloom.errors import ConfigError, DataError, listed
+from viewloom.files import write_text
+from viewloom.metrics.segmentation import segments
+from viewloom.training.checkpoints import load_head
+from viewloom.training.evaluate import load_segmenter, select_views
+
+COLUMNS = ("recording", "view", "start", "end", "start_s", "end_s", "label", "confidence")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictConfig(DataConfig):
+    """Segment recordings with a trained head; labels are not needed."""
+
+    run: str
+    """Run folder of `viewloom train`."""
+    out: str
+    """Folder to write: segments.csv and one text file per recording and view."""
+    views: str | None = None
+    """Views to segment, comma-separated; default: all there are."""
+    recordings: str | None = None
+    """Recordings to segment, comma-separated; default: all there are."""
+    text: Literal["segments", "frames"] = "segments"
+    """Text files: segments (start, end, action, tab-separated, as Assembly101's labels) or frames (one
+    action a line, as MS-TCN's)."""
+    accelerator: str = "auto"
+    """Device: auto, cpu, cuda."""
+    batch_size: int = 8
+    """Windows computed at once."""
+    overwrite: bool = False
+    """Replace files of an earlier prediction."""
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    """Windows, chunk sizes averaged, policy for missing frames."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A predicted stretch: frames [start, end), class id, mean probability of that class in it."""
+
+    start: int
+    end: int
+    label: int
+    confidence: float
+
+
+def run_predict(config: PredictConfig) -> Path:
+    """Segment recordings and write the results.
+
+    Returns:
+        Path of ``segments.csv``: recording, view, start and end (frames, end exclusive), start_s and end_s
+        (seconds), label, confidence (mean probability of the label over the segment).
+    """
+    out = Path(config.out)
+    table = out / "segments.csv"
+    if table.exists() and not config.overwrite:
+        raise ConfigError(f"{table} is there already. Pass --overwrite true or another --out.")
+    dataset = open_dataset(config)
+    run = Path(config.run)
+    actions = load_head(run / "head.safetensors").actions
+    segmenter = load_segmenter(run, None, config.sampling, config.accelerator, config.batch_size)
+    wanted = [
+        (name, view)
+        for view in select_views(config.views, dataset)
+        for name in select_recordings(config.recordings, dataset)
+        if view in dataset.source.views(name)
+    ]
+    rows: list[tuple[object, ...]] = []
+    with progress() as bar:
+        for name, view in bar.track(wanted, description="Predicting"):
+            item = Item(name, name, *dataset.source.span(name, view))
+            found = to_segments(segmenter.probabilities(dataset.source, item, view), item.start)
+            rows.extend(table_rows(name, view, found, actions, dataset.source.fps))
+            write_text(out / view / f"{name}.txt", as_text(found, actions, config.text))
+    write_text(table, as_csv(rows))
+    return table
+
+
+def select_recordings(names: str | None, dataset: MultiViewDataset) -> tuple[str, ...]:
+    """The recordings a comma-separated list names (None: all)."""
+    if names is None:
+        return dataset.source.recordings
+    wanted = tuple(name.strip() for name in names.split(",") if name.strip())
+    absent = [name for name in wanted if name not in dataset.source.recordings]
+    if absent:
+        raise DataError(
+            f"{dataset.root} has no recording {listed(absent)}. `viewloom check` lists what it has."
+        )
+    return wanted
+
+
+def to_segments(probs_TK: NDArray[np.float32], first_frame: int) -> tuple[Segment, ...]:
+    """Runs of the most probable class, with the mean of its probability."""
+    labels = probs_TK.argmax(axis=1).astype(np.int64)
+    starts, ends, ids = segments(labels)
+    sums = np.add.reduceat(probs_TK[np.arange(len(labels)), labels].astype(np.float64), starts)
+    return tuple(
+        Segment(int(start) + first_frame, int(end) + first_frame, int(label), float(total / (end - start)))
+        for start, end, label, total in zip(starts, ends, ids, sums, strict=True)
+    )
+
+
+def table_rows(
+    name: str, view: str, found: tuple[Segment, ...], actions: tuple[str, ...], fps: float
+) -> Iterator[tuple[object, ...]]:
+    """Rows of ``segments.csv``."""
+    for segment in found:
+        times = (round(segment.start / fps, 3), round(segment.end / fps, 3))
+        label = actions[segment.label]
+        yield (name, view, segment.start, segment.end, *times, label, round(segment.confidence, 4))
+
+
+def as_csv(rows: list[tuple[object, ...]]) -> str:
+    """Rows as CSV text with a header."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def as_text(found: tuple[Segment, ...], actions: tuple[str, ...], layout: str) -> str:
+    """Segments as a published text file."""
+    if layout == "frames":
+        return "".join(f"{actions[s.label]}\n" * (s.end - s.start) for s in found)
+    return "".join(f"{s.start:09d}\t{s.end:09d}\t{actions[s.label]}\t\n" for s in found)

@@ -1,0 +1,222 @@
+"""`viewloom train`: a segmentation head on labelled windows of any views, with or without a frozen refiner."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from viewloom.console import err
+from viewloom.data.batch import SegmentBatch
+from viewloom.data.dataset import DataConfig, Item, MultiViewDataset, open_dataset
+from viewloom.data.module import SegmentRow, dataset_windows, make_loader
+from viewloom.data.windows import SamplingConfig
+from viewloom.errors import ConfigError, DataError
+from viewloom.heads.base import Head, HeadConfig
+from viewloom.registry import HEADS
+from viewloom.training.checkpoints import SavedHead, save_head
+from viewloom.training.evaluate import item_scores, select_views
+from viewloom.training.runs import prepare_run, write_environment
+from viewloom.training.segmenter import Segmenter
+from viewloom.training.trainer import TrainerConfig, build_trainer
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimConfig:
+    """Optimiser of the head: Adam with a step-wise learning rate."""
+
+    lr: float = 1e-3
+    """Learning rate at the start."""
+    weight_decay: float = 1e-4
+    """Weight decay (added to the gradient, as Adam does)."""
+    lr_step_epochs: int = 40
+    """Epochs between two reductions of the learning rate."""
+    lr_factor: float = 0.5
+    """Factor of each reduction."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(DataConfig):
+    """Train a segmentation head."""
+
+    run: str
+    """Run folder to write (new, unless --resume true)."""
+    views: str
+    """Labelled views to train on, comma-separated: v3 or e1,e4."""
+    val_views: str | None = None
+    """Views that choose the best epoch, on the validation split; default: the training views."""
+    refiner: str | None = None
+    """Pre-trained refiner (safetensors) put before the head, frozen."""
+    head: str = "c2f_tcn"
+    """Registered head."""
+    head_options: HeadConfig | None = None
+    """Settings of the head (see the end of --help)."""
+    epochs: int = 100
+    """Passes over the training windows."""
+    batch_size: int = 8
+    """Windows in a step, over all processes."""
+    seed: int = 0
+    """Seed of weights, order and augmentation."""
+    keep: str = "best"
+    """Weights saved as head.safetensors: best (on the validation split) or last."""
+    row: str | None = None
+    """Name of this run in tables; default: the run folder's name."""
+    resume: bool = False
+    """Go on with the run in the folder."""
+    workers: int = 0
+    """Processes that read windows; 0 reads in the training process."""
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    """Optimiser."""
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    """Windows and chunks."""
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    """Devices, precision, logs."""
+
+    def __post_init__(self) -> None:
+        if self.keep not in ("best", "last"):
+            raise ConfigError(f"--keep must be best or last, but is {self.keep!r}.")
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"--{name} must be 1 or more, but is {getattr(self, name)}.")
+
+
+class SegmentationModule(LightningModule):
+    """The head's training steps; the refiner before it, if any, is frozen and in evaluation mode.
+
+    Args:
+        head: what is trained.
+        refiner: what stands before it, or None.
+        dataset: opened data set.
+        config: the run's settings.
+    """
+
+    def __init__(self, head: Head, refiner: Any | None, dataset: MultiViewDataset, config: TrainConfig) -> None:
+        super().__init__()
+        self.head = head
+        self.refiner = refiner
+        self.dataset = dataset
+        self.config = config
+        self.views = select_views(config.views, dataset)
+        self.val_views = select_views(config.val_views or config.views, dataset)
+        self.val_items = validation_items(dataset)
+
+    def train_dataloader(self) -> DataLoader[SegmentRow]:
+        """Shuffled, augmented windows; this process's share of each global batch."""
+        config, items = self.config, self.dataset.items("train")
+        windows = dataset_windows(self.dataset, items, self.views, config.sampling, config.seed)
+        rank, world = self.trainer.global_rank, self.trainer.world_size
+        return make_loader(windows, config.batch_size, config.seed, config.workers, rank, world)
+
+    def training_step(self, batch: SegmentBatch, _: int) -> Tensor:
+        """One batch: refine, segment, loss; the parts are logged as epoch means."""
+        x_BTD = self.refine(batch)
+        loss = self.head.loss(self.head(x_BTD, batch.mask_BT), batch.labels_BT, batch.mask_BT)
+        values = {"train/loss": loss.total} | {f"train/{name}": part for name, part in loss.parts.items()}
+        rows = len(batch.windows)
+        self.log_dict(values, on_step=False, on_epoch=True, batch_size=rows, sync_dist=True)
+        return loss.total
+
+    def refine(self, batch: SegmentBatch) -> Tensor:
+        """Features as the head gets them; rows of different views each go through their view's map."""
+        if self.refiner is None:
+            return batch.features_BTD
+        with torch.no_grad():
+            return encode_rows(self.refiner, batch)
+
+    def on_train_epoch_end(self) -> None:
+        """Score the validation items, and log them; the checkpoint is chosen by ``val/total``."""
+        if not self.val_items or (self.current_epoch + 1) % self.config.trainer.validate_every_epochs:
+            return
+        self.head.eval()
+        scores = item_scores(self.dataset, self.val_items, self.val_views, self._validator())
+        self.head.train()
+        # Every process scores all items, so the values agree without being synchronised.
+        self.log_dict({f"val/{name}": value for name, value in scores.items()}, rank_zero_only=False)
+
+    def _validator(self) -> Segmenter:
+        """The chain for validation: no averaging over chunk sizes, which would cost three times as much."""
+        sampling = replace(self.config.sampling, test_chunks=(self.config.sampling.chunk_frames,))
+        encode = None if self.refiner is None else self.refiner.encode
+        return Segmenter(self.head, encode, sampling, self.device, self.config.batch_size)
+
+    def configure_optimizers(self) -> Any:
+        """Adam and a step-wise learning rate, as published for C2F-TCN."""
+        optim = self.config.optim
+        adam = torch.optim.Adam(self.head.parameters(), lr=optim.lr, weight_decay=optim.weight_decay)
+        steps = torch.optim.lr_scheduler.StepLR(adam, optim.lr_step_epochs, optim.lr_factor)
+        return {"optimizer": adam, "lr_scheduler": {"scheduler": steps, "interval": "epoch"}}
+
+
+def encode_rows(refiner: Any, batch: SegmentBatch) -> Tensor:
+    """Refine a batch whose rows may be of different views, each with its own view's ``encode``."""
+    views = dict.fromkeys(batch.views)
+    if len(views) == 1:
+        return refiner.encode(batch.features_BTD, batch.mask_BT, batch.views[0])  # type: ignore[no-any-return]
+    shape = (*batch.mask_BT.shape, refiner.out_dim)
+    refined = batch.features_BTD.new_zeros(shape)
+    for view in views:
+        rows = torch.tensor([name == view for name in batch.views], device=refined.device)
+        refined[rows] = refiner.encode(batch.features_BTD[rows], batch.mask_BT[rows], view)
+    return refined
+
+
+def validation_items(dataset: MultiViewDataset) -> tuple[Item, ...]:
+    """Items of the validation split; none where the splits have no such list."""
+    return dataset.items("val") if dataset.splits is not None and dataset.splits.val else ()
+
+
+def run_train(config: TrainConfig) -> Path:
+    """Train a head and write its run folder; returns the path of ``head.safetensors``."""
+    config = replace(config, head_options=config.head_options or HEADS.get(config.head).Config())
+    dataset = open_dataset(config)
+    if dataset.labels is None:
+        raise DataError(f"{dataset.root} has no labels, and a head can't be trained without. Pass --labels.")
+    module = build_module(config, dataset)
+    folder, checkpoint = prepare_run(config.run, config, config.resume)
+    row = config.row or folder.name
+    write_environment(folder, dataset, config.seed, row=row, trained_on=module.views)
+    if module.refiner is not None:
+        module.refiner.save(folder / "refiner.safetensors")
+    monitor = "val/total" if module.val_items else None
+    trainer = build_trainer(config.trainer, folder, config.epochs, config.seed, monitor, "max")
+    trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
+    return finish(folder, module, bool(monitor) and config.keep == "best")
+
+
+def build_module(config: TrainConfig, dataset: MultiViewDataset) -> SegmentationModule:
+    """Head, refiner and data of a run, checked against each other before anything is written."""
+    assert dataset.labels is not None
+    refiner = None
+    if config.refiner is not None:
+        from viewloom.methods.refiner import load_refiner
+
+        refiner = load_refiner(config.refiner).freeze()
+        if refiner.dim != dataset.source.dim:
+            raise ConfigError(
+                f"{config.refiner} takes features of size {refiner.dim}, but {dataset.root} has "
+                f"{dataset.source.dim}. Use the refiner that was pre-trained on these features."
+            )
+    cls = HEADS.get(config.head)
+    torch.manual_seed(config.seed)
+    dim = dataset.source.dim if refiner is None else refiner.out_dim
+    head = cls(dim, len(dataset.labels.actions), config.head_options)
+    return SegmentationModule(head, refiner, dataset, config)
+
+
+def finish(folder: Path, module: SegmentationModule, best: bool) -> Path:
+    """Write ``head.safetensors`` from the chosen checkpoint."""
+    name = "best" if best else "last"
+    checkpoint = torch.load(folder / "checkpoints" / f"{name}.ckpt", map_location="cpu", weights_only=True)
+    weights = checkpoint["state_dict"]
+    prefix = "head."
+    module.head.load_state_dict({k[len(prefix) :]: v for k, v in weights.items() if k.startswith(prefix)})
+    labels = module.dataset.labels
+    assert labels is not None
+    extra = {"epoch": checkpoint["epoch"], "kept": name, "seed": module.config.seed}
+    saved = SavedHead(module.head, labels.actions, module.views, module.dataset.source.fps, extra)
+    save_head(folder / "head.safetensors", saved)
+    err.print(f"Kept the {name} epoch ({checkpoint['epoch'] + 1} of {module.config.epochs}).")
+    return folder / "head.safetensors"

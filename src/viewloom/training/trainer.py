@@ -1,0 +1,192 @@
+"""The Lightning trainer every run uses: devices, precision, checkpoints, logs, progress."""
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from viewloom.errors import ConfigError
+from viewloom.files import atomic_path, write_text
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerConfig:
+    """Where and how a run computes; nothing here is meant to change a result beyond rounding."""
+
+    accelerator: str = "auto"
+    """Device kind: auto, cpu, cuda, mps."""
+    devices: str = "auto"
+    """Number of devices, or auto. Several start one process each (or use torchrun, Slurm)."""
+    num_nodes: int = 1
+    """Machines taking part."""
+    precision: str = "32-true"
+    """Arithmetic: 32-true, bf16-mixed, 16-mixed, 64-true."""
+    accumulate: int = 1
+    """Batches whose gradients are added up before a step."""
+    gradient_clip: float | None = None
+    """Largest gradient norm; None leaves gradients alone."""
+    logger: Literal["tensorboard", "wandb", "mlflow", "none"] = "tensorboard"
+    """Log besides metrics.csv. wandb and mlflow are extras and write offline unless you set them up."""
+    progress: bool = True
+    """Show a progress bar."""
+    validate_every_epochs: int = 1
+    """Epochs between two validations."""
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Checkpoints that are whole or not there, so that a run killed while saving can still resume."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write beside ``path``, then take its place."""
+        with atomic_path(path) as temporary:
+            super().save_checkpoint(checkpoint, temporary, storage_options)
+
+
+class MetricsFile(Checkpoint):
+    """Keeps ``metrics.csv``: one row an epoch, all logged values; a resumed run goes on in the same file.
+
+    A `Checkpoint` because Lightning calls these after the module's own ``on_train_epoch_end``, where the
+    validation scores are logged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: list[dict[str, str]] = []
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take over the rows of the epochs before a resumption."""
+        if self.path.exists():
+            with self.path.open(newline="") as file:
+                self.rows = [row for row in csv.DictReader(file) if int(row["epoch"]) < trainer.current_epoch]
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Add this epoch's row."""
+        values = {name: f"{float(value):.6g}" for name, value in trainer.callback_metrics.items()}
+        row = {"epoch": str(trainer.current_epoch), "step": str(trainer.global_step)} | values
+        self.rows.append(row)
+        if trainer.is_global_zero:
+            columns = list(dict.fromkeys(name for row in self.rows for name in row))
+            text = io.StringIO()
+            writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self.rows)
+            write_text(self.path, text.getvalue())
+
+
+class EpochSeed(Callback):
+    """Seeds torch anew at each epoch from (seed, epoch, process), so that a resumed run draws the same."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Seed this epoch."""
+        torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch * 1_009 + trainer.global_rank)
+
+
+class FiniteLoss(Callback):
+    """Stops a run before the step that a loss which is not a number would spoil."""
+
+    def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
+        """Look at the gradients' norm: it is finite only where loss and gradients are."""
+        norms = [p.grad.norm() for p in pl_module.parameters() if p.grad is not None]
+        if norms and not torch.stack(norms).sum().isfinite() and not trainer.precision.startswith("16"):
+            raise ConfigError(
+                f"The loss or its gradient is not finite in epoch {trainer.current_epoch}. Lower --optim.lr, set "
+                "--trainer.gradient_clip 1, or look for odd features with `viewloom check`."
+            )
+
+
+def build_trainer(
+    config: TrainerConfig,
+    folder: Path,
+    epochs: int,
+    seed: int,
+    monitor: str | None,
+    mode: Literal["min", "max"],
+) -> Trainer:
+    """A trainer that writes into a run folder.
+
+    Args:
+        config: devices and the like.
+        folder: the run folder.
+        epochs: epochs to train.
+        seed: seed of everything that is drawn.
+        monitor: logged value that chooses the best checkpoint; None keeps only the last.
+        mode: whether the best value is the smallest or the largest.
+    """
+    seed_everything(seed, workers=False, verbose=False)
+    callbacks: list[Callback] = [
+        *make_checkpoints(folder / "checkpoints", monitor, mode, config.validate_every_epochs),
+        MetricsFile(folder / "metrics.csv"),
+        EpochSeed(seed),
+        FiniteLoss(),
+    ]
+    if config.progress:
+        callbacks.append(RichProgressBar(leave=False))
+    return Trainer(
+        accelerator=config.accelerator,
+        devices=config.devices,
+        num_nodes=config.num_nodes,
+        precision=config.precision,  # type: ignore[arg-type]
+        accumulate_grad_batches=config.accumulate,
+        gradient_clip_val=config.gradient_clip,
+        check_val_every_n_epoch=config.validate_every_epochs,
+        max_epochs=epochs,
+        logger=make_logger(config.logger, folder) or False,
+        callbacks=callbacks,
+        plugins=[AtomicCheckpointIO()],
+        enable_model_summary=False,
+        enable_progress_bar=config.progress,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        log_every_n_steps=1,
+        default_root_dir=folder,
+    )
+
+
+def make_checkpoints(
+    folder: Path, monitor: str | None, mode: Literal["min", "max"], every_epochs: int
+) -> list[ModelCheckpoint]:
+    """``best.ckpt`` by the monitored value (if any), and ``last.ckpt`` after every epoch."""
+    where = folder.resolve()
+    last = ModelCheckpoint(where, "last", save_on_train_epoch_end=True, enable_version_counter=False)
+    if monitor is None:
+        return [last]
+    best = ModelCheckpoint(
+        where,
+        "best",
+        monitor=monitor,
+        mode=mode,
+        every_n_epochs=every_epochs,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    return [best, last]
+
+
+def make_logger(name: str, folder: Path) -> Logger | None:
+    """The extra logger by name; one that isn't installed gives a message that says how to get it."""
+    if name == "none":
+        return None
+    if name == "tensorboard":
+        return TensorBoardLogger(folder, name="", version="tensorboard")
+    try:
+        if name == "wandb":
+            import wandb  # type: ignore[import-not-found, unused-ignore]  # noqa: F401
+            from lightning.pytorch.loggers import WandbLogger
+
+            return WandbLogger(name=folder.name, save_dir=folder, offline=True)
+        import mlflow  # type: ignore[import-not-found, unused-ignore]  # noqa: F401
+        from lightning.pytorch.loggers import MLFlowLogger
+
+        return MLFlowLogger(run_name=folder.name, tracking_uri=(folder / "mlflow").resolve().as_uri())
+    except ImportError:
+        raise ConfigError(f"--trainer.logger {name} needs `pip install viewloom[{name}]`.") from None
