@@ -135,7 +135,7 @@ class EpochBatches:
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-self.rows // self.batch_size)
+        return int(np.ceil(self.rows / self.batch_size))
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         order = np.arange(self.rows)
@@ -159,9 +159,7 @@ def make_loader(
 ) -> DataLoader[SegmentRow]:
     """Loader of `SegmentBatch`; ``seed`` shuffles, None keeps the order of rows."""
     if not len(windows):
-        raise DataError(
-            "There is not one window to read: no item of this split has one of the views asked for."
-        )
+        raise DataError("There is not one window to read: no item of this split has one of the views asked for.")
     sampler = EpochBatches(len(windows), batch_size, seed, rank, world)
     return DataLoader(
         windows,

@@ -83,6 +83,4 @@ def read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor
             metadata = json.loads((file.metadata() or {}).get("viewloom", "{}"))
             return metadata, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, json.JSONDecodeError) as error:
-        raise ConfigError(
-            f"{path} is not a whole safetensors file ({error}). Copy or train it again."
-        ) from None
+        raise ConfigError(f"{path} is not a whole safetensors file ({error}). Copy or train it again.") from None

@@ -185,9 +185,7 @@ def load_segmenter(
     return Segmenter(head, encode, sampling, device, batch_size)
 
 
-def score_view(
-    dataset: MultiViewDataset, items: Sequence[Item], view: str, segmenter: Segmenter
-) -> list[Scored]:
+def score_view(dataset: MultiViewDataset, items: Sequence[Item], view: str, segmenter: Segmenter) -> list[Scored]:
     """Predict every item in one view, with a progress bar."""
     scored = []
     with progress() as bar:

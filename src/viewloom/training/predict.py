@@ -96,9 +96,7 @@ def select_recordings(names: str | None, dataset: MultiViewDataset) -> tuple[str
     wanted = tuple(name.strip() for name in names.split(",") if name.strip())
     absent = [name for name in wanted if name not in dataset.source.recordings]
     if absent:
-        raise DataError(
-            f"{dataset.root} has no recording {listed(absent)}. `viewloom check` lists what it has."
-        )
+        raise DataError(f"{dataset.root} has no recording {listed(absent)}. `viewloom check` lists what it has.")
     return wanted
 
 

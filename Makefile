@@ -1,0 +1,34 @@
+# make demo   simulate, train, score, report: the whole chain on made-up data, in a few minutes
+# make test   the test suite
+# make check  style, format and types
+# make bench  timings, as JSON and a table
+# Everything runs in an own virtual environment, .venv, made at the first call.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check format bench docs clean
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[dev]"
+	touch $@
+
+demo: $(VENV)/installed
+	$(BIN)/python examples/demo.py
+
+test: $(VENV)/installed
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --durations 10 $(ARGS)
+
+check: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) demo build dist
