@@ -1,0 +1,274 @@
+"""C2F-TCN: a U-shaped temporal convolution net whose decoder levels vote.
+
+Singhania, Rahaman, Yao: "Coarse to Fine Multi-Resolution Temporal Convolutional Network" (arXiv:2105.10859);
+with the sizes, and the names of the parameters, of the Assembly101 segmentation baseline.
+
+The net depends on the length it is computed at: it upsamples end on end, and pools by whole groups. That
+length, the *canvas*, here belongs to the row and never to the batch: see `C2FTCN.Config.canvas`.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from viewloom.data.batch import IGNORE
+from viewloom.errors import ConfigError
+from viewloom.heads.base import Head, HeadConfig
+from viewloom.losses.base import LossOutput
+from viewloom.losses.segmentation import (
+    mean_log_probabilities,
+    mean_probabilities,
+    smoothing,
+    step_cross_entropy,
+)
+from viewloom.nn.distributed import mean_count, world_size
+from viewloom.nn.masked import (
+    Canvas,
+    MaskedBatchNorm1d,
+    fit_steps,
+    max_pool,
+    resize_linear,
+    valid_lengths,
+)
+from viewloom.registry import HEADS
+
+POOLS = (2, 3, 5, 6)
+MIN_STEPS = 2**6 * max(POOLS)
+"""Shortest canvas: six halvings must leave enough steps for the widest pool of the pyramid."""
+
+
+@HEADS.register("c2f_tcn")
+class C2FTCN(Head):
+    """Encoder of six halvings, temporal pyramid pooling, decoder of six levels with a classifier each.
+
+    Args:
+        dim: feature size D.
+        classes: number of classes K.
+        config: settings.
+    """
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(HeadConfig):
+        """Settings of C2F-TCN."""
+
+        canvas: Literal["length", "window"] = "length"
+        """Steps each row is computed at: its own length (at least 384), or window_steps as published."""
+        window_steps: int = 1200
+        """Length of the canvas, in steps, with canvas=window."""
+        width: int = 128
+        """Channels of the decoder and of the deep encoder levels; the first three have twice as many."""
+        level_weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+        """Say of each decoder level in the vote, finest first."""
+        smoothing: float = 0.17
+        """Weight of the smoothing term beside the cross-entropy."""
+        smoothing_mean: Literal["valid", "all"] = "valid"
+        """Smoothing is averaged over valid steps, or over the whole window with its padding (released code)."""
+        batch_statistics: Literal["valid", "all"] = "valid"
+        """Batch norm in training takes its statistics from valid steps, or from padding too (released code)."""
+        probability_floor: float = 0.0
+        """Added to probabilities before the logarithm of the loss; the released code has 1e-10."""
+
+        def __post_init__(self) -> None:
+            # A tuple also after a round trip through JSON or YAML, which only know lists.
+            object.__setattr__(self, "level_weights", tuple(self.level_weights))
+            _check(self)
+
+    config: Config
+    weights: Tensor
+
+    def __init__(self, dim: int, classes: int, config: HeadConfig | None = None) -> None:
+        super().__init__(dim, classes, config)
+        w = self.config.width
+        self.register_buffer("weights", torch.tensor(self.config.level_weights))
+        self.inc = _Entry(dim, 2 * w)
+        self.down1, self.down2, self.down3 = _Down(2 * w, 2 * w), _Down(2 * w, 2 * w), _Down(2 * w, w)
+        self.down4, self.down5, self.down6 = _Down(w, w), _Down(w, w), _Down(w, w)
+        self.tpp = _Pyramid(w)
+        self.up, self.up0, self.up1 = _Up(2 * w + len(POOLS), w), _Up(2 * w, w), _Up(2 * w, w)
+        self.up2, self.up3, self.up4 = _Up(3 * w, w), _Up(3 * w, w), _Up(3 * w, w)
+        self.outcc0, self.outcc1, self.outcc2 = (_Classifier(w, classes) for _ in range(3))
+        self.outcc3, self.outcc4, self.outcc = (_Classifier(w, classes) for _ in range(3))
+
+    def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> list[Tensor]:
+        """Logits (B, T, K) of the six levels, finest first; zero beyond each row's canvas.
+
+        A masked step within a row's length is taken as a zero feature.
+
+        Raises:
+            ConfigError: a row is longer than the window (canvas=window).
+        """
+        canvas = self.canvas_of(mask_BT)
+        steps = mask_BT.shape[1]
+        x_BCT = x_BTD.mT.masked_fill(~mask_BT[:, None], 0.0)
+        skips, canvases = self._encode(fit_steps(x_BCT, canvas.steps), canvas)
+        return [fit_steps(level, steps).mT for level in self._decode(skips, canvases, steps)]
+
+    def canvas_of(self, mask_BT: Tensor) -> Canvas:
+        """The steps each row is computed at, from its own mask and the config alone."""
+        config, lengths_B = self.config, valid_lengths(mask_BT)
+        shortest, longest = (int(bound) for bound in torch.stack(lengths_B.aminmax()).tolist())
+        assert longest > 0 or not self.training or world_size() > 1, "training needs at least one valid step"
+        if config.canvas == "window":
+            _check_window(longest, config.window_steps)
+            lengths_B = torch.full_like(lengths_B, config.window_steps)
+            shortest = longest = config.window_steps
+        lengths_B, steps = lengths_B.clamp(min=MIN_STEPS), max(longest, MIN_STEPS)
+        counted = self.training and config.batch_statistics == "valid"
+        valid_BT = fit_steps(mask_BT, steps) if counted else None
+        return Canvas(lengths_B, steps, max(shortest, MIN_STEPS) == steps, valid_BT)
+
+    def loss(self, levels: list[Tensor], labels_BT: Tensor, mask_BT: Tensor) -> LossOutput:
+        """Cross-entropy on the levels' vote, plus the weighted smoothing term."""
+        config = self.config
+        logp_BTK = mean_log_probabilities(levels, self.weights, config.probability_floor)
+        labels_BT = labels_BT.masked_fill(~mask_BT, IGNORE)
+        pairs_BP = mask_BT[:, 1:] & mask_BT[:, :-1]
+        labelled, pairs = (labels_BT != IGNORE).sum(), pairs_BP.sum()
+        if config.smoothing_mean == "all":
+            pairs = torch.full_like(pairs, len(mask_BT) * (config.window_steps - 1))
+        if self.training:
+            labelled, pairs = mean_count(torch.stack([labelled, pairs]))
+        entropy = step_cross_entropy(logp_BTK, labels_BT, labelled, IGNORE)
+        change = smoothing(logp_BTK, pairs_BP, pairs)
+        parts = {"cross_entropy": entropy.detach(), "smoothing": change.detach()}
+        return LossOutput(entropy + config.smoothing * change, parts)
+
+    def decode(self, levels: list[Tensor], mask_BT: Tensor) -> Tensor:
+        """Class probabilities (B, T, K): the levels' weighted mean."""
+        return mean_probabilities(levels, self.weights)
+
+    def _encode(self, x_BCT: Tensor, canvas: Canvas) -> tuple[list[Tensor], list[Canvas]]:
+        """Outputs of the encoder levels, finest first, the last through the pyramid; and their canvases."""
+        skips, canvases = [self.inc(x_BCT, canvas)], [canvas]
+        for down in (self.down1, self.down2, self.down3, self.down4, self.down5, self.down6):
+            canvases.append(canvases[-1].pooled(2))
+            skips.append(down(skips[-1], canvases[-2], canvases[-1]))
+        skips[-1] = self.tpp(skips[-1], canvases[-1])
+        return skips, canvases
+
+    def _decode(self, skips: list[Tensor], canvases: list[Canvas], steps: int) -> list[Tensor]:
+        """Logits (B, K, S) of each decoder level at full resolution, finest first; S at most ``steps``."""
+        full, steps = canvases[0], min(steps, canvases[0].steps)
+        ups = (self.up, self.up0, self.up1, self.up2, self.up3, self.up4)
+        classifiers = (self.outcc0, self.outcc1, self.outcc2, self.outcc3, self.outcc4, self.outcc)
+        x_BCT, canvas, levels = skips[-1], canvases[-1], []
+        for up, classify, depth in zip(ups, classifiers, reversed(range(len(ups))), strict=True):
+            x_BCT = up(x_BCT, canvas, skips[depth], canvases[depth])
+            canvas, logits = canvases[depth], classify(x_BCT)
+            if depth:
+                levels.append(resize_linear(logits, canvas.lengths_B, full.lengths_B, steps))
+            else:
+                levels.append(full.clear(logits)[..., :steps])
+        return levels[::-1]
+
+
+class _Block(nn.Module):
+    """Convolution over five steps, batch norm, ReLU: twice."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv = nn.Sequential(
+            nn.Conv1d(inputs, outputs, kernel_size=5, padding=2),
+            MaskedBatchNorm1d(outputs),
+            nn.ReLU(inplace=True),
+            nn.Conv1d(outputs, outputs, kernel_size=5, padding=2),
+            MaskedBatchNorm1d(outputs),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, x_BCT: Tensor, canvas: Canvas) -> Tensor:
+        for first in (0, 3):
+            conv, norm, relu = (self.conv[first + place] for place in range(3))
+            x_BCT = relu(canvas.clear(norm(conv(x_BCT), canvas.valid_BT)))
+        return x_BCT
+
+
+class _Entry(nn.Module):
+    """The first block."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv = _Block(inputs, outputs)
+
+    def forward(self, x_BCT: Tensor, canvas: Canvas) -> Tensor:
+        return cast(Tensor, self.conv(x_BCT, canvas))
+
+
+class _Down(nn.Module):
+    """Halve the length, then a block. The pool stands in the Sequential for the published names."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.max_pool_conv = nn.Sequential(nn.MaxPool1d(2), _Block(inputs, outputs))
+
+    def forward(self, x_BCT: Tensor, finer: Canvas, canvas: Canvas) -> Tensor:
+        return cast(Tensor, self.max_pool_conv[1](max_pool(x_BCT, finer, 2), canvas))
+
+
+class _Pyramid(nn.Module):
+    """Temporal pyramid pooling: four pooled one-channel summaries, stretched back, before the input."""
+
+    def __init__(self, inputs: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(inputs, 1, kernel_size=1)
+
+    def forward(self, x_BCT: Tensor, canvas: Canvas) -> Tensor:
+        lengths_B, steps = canvas.lengths_B, canvas.steps
+        summaries = [
+            resize_linear(self.conv(max_pool(x_BCT, canvas, size)), lengths_B // size, lengths_B, steps)
+            for size in POOLS
+        ]
+        return torch.cat([*summaries, x_BCT], dim=1)
+
+
+class _Up(nn.Module):
+    """Double the length, fill up to the skip's length with zeros, put after the skip, then a block."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv = _Block(inputs, outputs)
+
+    def forward(self, x_BCT: Tensor, coarser: Canvas, skip_BCT: Tensor, canvas: Canvas) -> Tensor:
+        doubled_BCT = resize_linear(x_BCT, coarser.lengths_B, 2 * coarser.lengths_B, canvas.steps)
+        return cast(Tensor, self.conv(torch.cat([skip_BCT, doubled_BCT], dim=1), canvas))
+
+
+class _Classifier(nn.Module):
+    """Logits of one decoder level."""
+
+    def __init__(self, inputs: int, classes: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(inputs, classes, kernel_size=1)
+
+    def forward(self, x_BCT: Tensor) -> Tensor:
+        return cast(Tensor, self.conv(x_BCT))
+
+
+def _check(config: C2FTCN.Config) -> None:
+    """Refuse settings that can't work."""
+    weights = config.level_weights
+    released = [name for name in ("smoothing_mean", "batch_statistics") if getattr(config, name) == "all"]
+    faults = {
+        f"canvas is {config.canvas!r}; it can be length or window": config.canvas not in ("length", "window"),
+        f"window_steps is {config.window_steps}; the net needs at least {MIN_STEPS}": config.window_steps
+        < MIN_STEPS,
+        f"width is {config.width}; it must be at least 1": config.width < 1,
+        f"level_weights is {weights}; it takes six, none negative, not all zero": len(weights) != 6
+        or min(weights) < 0
+        or not sum(weights),
+        f"{' and '.join(released)} 'all' counts padding, whose amount is only fixed with canvas 'window'; "
+        "set canvas to window": bool(released) and config.canvas != "window",
+    }
+    for fault, found in faults.items():
+        if found:
+            raise ConfigError(f"Head c2f_tcn: {fault}.")
+
+
+def _check_window(steps: int, window_steps: int) -> None:
+    if steps > window_steps:
+        raise ConfigError(
+            f"Head c2f_tcn: a row of {steps} steps doesn't fit the canvas of window_steps {window_steps}. "
+            "Raise window_steps, cut shorter windows (fewer chunks each), or set canvas to length."
+        )

@@ -1,0 +1,169 @@
+"""Checkpoints published by others: read without running their code, and checked name by name.
+
+Segmentation heads come as bare state dicts or wrapped as ``model_state_dict``; refiners often carry the prefix
+``module.`` that `torch.nn.DataParallel` puts before every name.
+"""
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from viewloom.errors import DataError, listed
+from viewloom.heads.c2f_tcn import C2FTCN
+
+WRAPPERS = ("model_state_dict", "state_dict")
+PREFIX = "module."
+
+
+@dataclass(frozen=True)
+class RefinerSize:
+    """Sizes of a published refiner, as its weights show them.
+
+    Attributes:
+        dim: feature size D.
+        layers: number of encoder layers.
+        feed_forward: width of their feed-forward part.
+    """
+
+    dim: int
+    layers: int
+    feed_forward: int
+
+
+def read_weights(path: Path | str) -> dict[str, Tensor]:
+    """Names and tensors of a checkpoint: safetensors by that suffix, else a file of `torch.save`.
+
+    Wrappers and the prefix ``module.`` are taken off. Files that hold anything but tensors and plain values are
+    refused, since unpickling them could run code.
+
+    Raises:
+        DataError: the file is missing, broken, unsafe, holds no state dict, or holds values that aren't finite.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"There is no checkpoint at {path}. Check the path.")
+    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    weights = _without_prefix(_unwrapped(content, path))
+    broken = [name for name, value in weights.items() if not value.isfinite().all()]
+    if broken:
+        raise DataError(f"{path}: values that aren't finite in {listed(broken, 4)}. Get the file again.")
+    return weights
+
+
+def load_weights(module: nn.Module, weights: Mapping[str, Tensor], origin: Path | str) -> None:
+    """Put ``weights`` into ``module``: every name and shape must agree.
+
+    Args:
+        module: takes the weights; unchanged after an error.
+        weights: as `read_weights` returns them.
+        origin: where they come from, for the message.
+
+    Raises:
+        DataError: names are missing or unexpected, or shapes differ; all of it in one message.
+    """
+    wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    differing = [
+        f"{name} is {found[name]}, not {shape}"
+        for name, shape in wanted.items()
+        if found.get(name, shape) != shape
+    ]
+    faults = {
+        "missing": [name for name in wanted if name not in found],
+        "unexpected": [name for name in found if name not in wanted],
+        "of another shape": differing,
+    }
+    told = [f"{len(names)} {kind} ({listed(names, 4)})" for kind, names in faults.items() if names]
+    if told:
+        raise DataError(
+            f"{origin} doesn't fit {type(module).__name__}: {'; '.join(told)}. "
+            "Pass the checkpoint of such a network, and the sizes it was trained with."
+        )
+    module.load_state_dict(dict(weights))
+
+
+def load_published_head(path: Path | str, config: C2FTCN.Config | None = None) -> C2FTCN:
+    """A published C2F-TCN checkpoint as a head in evaluation mode; feature size and classes are its own.
+
+    Args:
+        path: the checkpoint.
+        config: settings; by default the published canvas of 1200 steps, which its outputs depend on.
+    """
+    weights = read_weights(path)
+    dim, classes = head_size(weights, path)
+    head = C2FTCN(dim, classes, config if config is not None else C2FTCN.Config(canvas="window"))
+    load_weights(head, weights, path)
+    return head.eval()
+
+
+def head_size(weights: Mapping[str, Tensor], origin: Path | str) -> tuple[int, int]:
+    """Feature size and number of classes of C2F-TCN weights."""
+    first = _shape(weights, "inc.conv.conv.0.weight", 3, "a C2F-TCN head", origin)
+    last = _shape(weights, "outcc.conv.weight", 3, "a C2F-TCN head", origin)
+    return first[1], last[0]
+
+
+def refiner_size(weights: Mapping[str, Tensor], origin: Path | str) -> RefinerSize:
+    """Sizes of a published refiner's weights: `torch.nn.TransformerEncoder` layers without a last norm."""
+    attention = _shape(weights, "layers.0.self_attn.in_proj_weight", 2, "a refiner", origin)
+    feed_forward = _shape(weights, "layers.0.linear1.weight", 2, "a refiner", origin)
+    layers = {name.split(".")[1] for name in weights if name.startswith("layers.")}
+    return RefinerSize(attention[1], len(layers), feed_forward[0])
+
+
+def _shape(
+    weights: Mapping[str, Tensor], name: str, axes: int, network: str, origin: Path | str
+) -> tuple[int, ...]:
+    if name not in weights or weights[name].ndim != axes:
+        raise DataError(
+            f"{origin} isn't {network}: it has no {name} of {axes} axes. Its names start with "
+            f"{listed(weights, 4)}. Pass a checkpoint of {network}."
+        )
+    return tuple(weights[name].shape)
+
+
+def _read_safetensors(path: Path) -> Any:
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise DataError(f"{path} is not a whole safetensors file ({error}). Get the file again.") from None
+
+
+def _read_torch(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise DataError(
+            f"{path} isn't a checkpoint of tensors and plain values alone, so opening it could run code, or it is "
+            "broken. Get it again, or have its author save `model.state_dict()`, best as safetensors."
+        ) from None
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{path} can't be read as a torch checkpoint ({reason}). Get the file again.") from None
+
+
+def _unwrapped(content: Any, path: Path) -> dict[str, Tensor]:
+    """The state dict in ``content``, whatever it is wrapped in."""
+    while isinstance(content, Mapping) and (inner := [name for name in WRAPPERS if name in content]):
+        content = content[inner[0]]
+    tensors = isinstance(content, Mapping) and all(isinstance(value, Tensor) for value in content.values())
+    if not tensors or not content:
+        held = listed(content, 6) if isinstance(content, Mapping) else type(content).__name__
+        raise DataError(
+            f"{path} holds no state dict (names to tensors), but: {held}. "
+            f"Save the network's state_dict() alone, or under {' or '.join(WRAPPERS)}."
+        )
+    return dict(content)
+
+
+def _without_prefix(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    while all(name.startswith(PREFIX) for name in weights):
+        weights = {name[len(PREFIX) :]: value for name, value in weights.items()}
+    return weights
