@@ -1,0 +1,115 @@
+"""Windows seen by several synchronised views at once, without labels, for pre-training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset
+
+from viewloom.data.batch import ViewBatch, Window
+from viewloom.data.dataset import Item
+from viewloom.data.module import EpochBatches
+from viewloom.data.sources.base import FeatureSource
+from viewloom.data.windows import SamplingConfig, augmented_chunk, pad_steps, plan_windows, pool_valid, read_window
+from viewloom.errors import DataError, listed
+
+
+@dataclass(frozen=True)
+class ViewRow:
+    """One window in V views: features (S, V, D), zeros where the mask (S, V) is False."""
+
+    features_SVD: NDArray[np.float32]
+    mask_SV: NDArray[np.bool_]
+    window: Window
+
+
+class ViewWindows(Dataset[ViewRow]):
+    """Windows of items in several views at once, all pooled with the same chunk size.
+
+    Index it with ``(epoch, row)``. A view that a recording lacks is masked; items with fewer than two of the
+    views have nothing to compare and are left out (see `skipped`).
+
+    Args:
+        source: where the features are.
+        items: what to cut into windows.
+        views: logical views, the order of axis V.
+        sampling: sizes, augmentation, policy for missing frames.
+        seed: of the augmentation; None switches it off.
+    """
+
+    def __init__(
+        self,
+        source: FeatureSource,
+        items: Sequence[Item],
+        views: Sequence[str],
+        sampling: SamplingConfig,
+        seed: int | None = None,
+    ) -> None:
+        self.source, self.views, self.sampling, self.seed = source, tuple(views), sampling, seed
+        paired = [item for item in items if len(set(source.views(item.recording)) & set(views)) >= 2]
+        self.skipped = tuple(item.name for item in items if item not in paired)
+        if not paired:
+            raise DataError(
+                f"None of {len(items)} items has two of the views {listed(views)}, so there is no pair to learn "
+                "from. `viewloom check` shows which views each recording has."
+            )
+        self.rows = tuple(
+            window for item in paired for window in plan_windows(item, sampling.chunk_frames, sampling.max_chunks)
+        )
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, key: tuple[int, int]) -> ViewRow:
+        epoch, row = key
+        window = self.rows[row]
+        if self.seed is not None:
+            rng = np.random.default_rng([self.seed, epoch, row])
+            chunk = augmented_chunk(window.frames, self.sampling, rng)
+            window = Window(window.recording, window.item, window.start, window.end, chunk)
+        features_SVD = np.zeros((window.steps, len(self.views), self.source.dim), np.float32)
+        mask_SV = np.zeros((window.steps, len(self.views)), np.bool_)
+        present = self.source.views(window.recording)
+        for place, view in enumerate(self.views):
+            if view in present:
+                x_TD, _ = read_window(self.source, window, view, self.sampling)
+                features_SVD[:, place], mask_SV[:, place] = pool_valid(x_TD, window.chunk_frames)
+        return ViewRow(features_SVD, mask_SV, window)
+
+
+class CollateViews:
+    """Rows into a `ViewBatch`, padded to the longest."""
+
+    def __init__(self, views: tuple[str, ...]) -> None:
+        self.views = views
+
+    def __call__(self, rows: Sequence[ViewRow]) -> ViewBatch:
+        features_BTVD = torch.from_numpy(pad_steps([row.features_SVD for row in rows], 0, np.float32))
+        mask_BTV = torch.from_numpy(pad_steps([row.mask_SV for row in rows], False, np.bool_))
+        return ViewBatch(
+            features_BVTD=features_BTVD.transpose(1, 2).contiguous(),
+            mask_BVT=mask_BTV.transpose(1, 2).contiguous(),
+            windows=tuple(row.window for row in rows),
+            views=self.views,
+        )
+
+
+def make_view_loader(
+    windows: ViewWindows,
+    batch_size: int,
+    seed: int | None = None,
+    workers: int = 0,
+    rank: int = 0,
+    world: int = 1,
+) -> DataLoader[ViewRow]:
+    """Loader of `ViewBatch`; ``seed`` shuffles, None keeps the order of rows."""
+    sampler = EpochBatches(len(windows), batch_size, seed, rank, world)
+    return DataLoader(
+        windows,
+        batch_sampler=sampler,  # type: ignore[arg-type]  # keys are pairs, which torch only types as ints
+        collate_fn=CollateViews(windows.views),
+        num_workers=workers,
+        persistent_workers=workers > 0,
+    )

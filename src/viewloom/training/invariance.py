@@ -1,0 +1,95 @@
+"""Held-out pairs: which recordings, and what is measured on them without a single label."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from viewloom.data.batch import ViewBatch
+from viewloom.data.dataset import Item
+from viewloom.errors import DataError
+from viewloom.methods.base import Method
+from viewloom.metrics.invariance import (
+    collapse_verdict,
+    effective_rank,
+    feature_deviation,
+    retrieval_accuracy,
+    view_variance_share,
+)
+
+RETRIEVAL_TOLERANCE_STEPS = 2
+"""A step counts as found when its nearest neighbour in the other view is at most this many steps away."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Measures on held-out pairs.
+
+    Attributes:
+        values: loss (the method's own), retrieval (percent of steps whose nearest neighbour among the same
+            window's steps in another view is the same moment), effective_rank and rank_share (of the refined
+            features), deviation (mean per-feature standard deviation, in units of the input's), view_share
+            (share of variance between views).
+        collapse: what collapsed, in words, or None.
+    """
+
+    values: dict[str, float]
+    collapse: str | None
+
+
+def hold_out(items: Sequence[Item], share: float, seed: int) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    """Split items by recording into those to learn from and a seeded share held out (one recording at least)."""
+    recordings = sorted({item.recording for item in items})
+    if len(recordings) < 2:
+        raise DataError(
+            f"The pairs come from {len(recordings)} recording(s); two at least are needed, one of them held "
+            "out. Add recordings to the pairs list."
+        )
+    count = min(max(1, round(share * len(recordings))), len(recordings) - 1)
+    held = set(np.random.default_rng([seed, 1]).permutation(recordings)[:count].tolist())
+    learn = tuple(item for item in items if item.recording not in held)
+    return learn, tuple(item for item in items if item.recording in held)
+
+
+@torch.inference_mode()
+def measure(method: Method, batches: Iterable[ViewBatch], device: torch.device) -> HeldOut:
+    """Loss, retrieval and collapse of a method over batches of held-out windows."""
+    losses, weights, found = [], [], []
+    before, after = [], []
+    for batch in batches:
+        batch.features_BVTD, batch.mask_BVT = batch.features_BVTD.to(device), batch.mask_BVT.to(device)
+        losses.append(float(method(batch).total) if method.fit == "gradient" else 0.0)
+        weights.append(int(batch.mask_BVT.sum()))
+        for x_VTD, z_VTZ, both_T in refined_windows(method, batch):
+            before.append(x_VTD[:, both_T])
+            after.append(z_VTZ[:, both_T])
+            found.append(retrieval_accuracy(z_VTZ[:, both_T], RETRIEVAL_TOLERANCE_STEPS))
+    x_VND, z_VNZ = np.concatenate(before, axis=1), np.concatenate(after, axis=1)
+    rank = effective_rank(z_VNZ.reshape(-1, z_VNZ.shape[-1]))
+    values = {
+        "loss": float(np.average(losses, weights=weights)),
+        "retrieval": 100.0 * float(np.mean(found)),
+        "effective_rank": rank,
+        "rank_share": rank / effective_rank(x_VND.reshape(-1, x_VND.shape[-1])),
+        "deviation": float(feature_deviation(z_VNZ).mean() / feature_deviation(x_VND).mean()),
+        "view_share": view_variance_share(z_VNZ),
+    }
+    return HeldOut(values, collapse_verdict(z_VNZ, x_VND))
+
+
+def refined_windows(
+    method: Method, batch: ViewBatch
+) -> Iterable[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]]:
+    """Raw (V, T, D) and refined (V, T, Z) features of each window that all views have, and its shared steps."""
+    refined = [
+        method.encode(batch.features_BVTD[:, place], batch.mask_BVT[:, place], view)
+        for place, view in enumerate(batch.views)
+    ]
+    z_BVTZ = torch.stack(refined, dim=1).float().cpu().numpy()
+    x_BVTD = batch.features_BVTD.cpu().numpy()
+    shared_BT = batch.mask_BVT.all(dim=1).cpu().numpy()
+    for x_VTD, z_VTZ, both_T in zip(x_BVTD, z_BVTZ, shared_BT, strict=True):
+        if both_T.sum() > 1:
+            yield x_VTD, z_VTZ, both_T

@@ -1,0 +1,243 @@
+"""`viewloom pretrain`: learn a refiner from unlabelled synchronised views, by gradient or in closed form."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from viewloom.console import err, track
+from viewloom.data.batch import ViewBatch
+from viewloom.data.dataset import DataConfig, Item, MultiViewDataset, open_dataset
+from viewloom.data.multiview import ViewRow, ViewWindows, make_view_loader
+from viewloom.data.windows import SamplingConfig
+from viewloom.errors import ConfigError
+from viewloom.files import write_json
+from viewloom.methods.base import Method
+from viewloom.methods.refiner import save_refiner
+from viewloom.registry import METHODS
+from viewloom.training.evaluate import select_views
+from viewloom.training.invariance import HeldOut, hold_out, measure
+from viewloom.training.runs import prepare_run, write_environment
+from viewloom.training.trainer import TrainerConfig, build_trainer
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainOptimConfig:
+    """Optimiser of pre-training."""
+
+    name: Literal["adamw", "sgd"] = "adamw"
+    """AdamW, or plain SGD as in the report."""
+    lr: float = 3e-4
+    """Learning rate at the start."""
+    weight_decay: float = 0.0
+    """Weight decay."""
+    momentum: float = 0.0
+    """Momentum (sgd only)."""
+    lr_step_epochs: int = 100
+    """Epochs between two reductions of the learning rate."""
+    lr_factor: float = 0.5
+    """Factor of each reduction."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainConfig(DataConfig):
+    """Learn a refiner from unlabelled synchronised views."""
+
+    run: str
+    """Run folder to write (new, unless --resume true)."""
+    views: str
+    """Views to learn from, comma-separated: v3,e4."""
+    method: str = "two_stream"
+    """Registered pre-training method."""
+    method_options: Any = None
+    """Settings of the method (see the end of --help)."""
+    epochs: int = 60
+    """Passes over the pair windows (closed-form methods need one)."""
+    batch_size: int = 8
+    """Windows in a step, over all processes."""
+    held_out: float = 0.1
+    """Share of the pair recordings kept apart, to choose the checkpoint and to measure invariance on."""
+    select: Literal["retrieval", "loss", "last"] = "retrieval"
+    """What chooses the checkpoint, on held-out pairs: how often a step finds itself in the other view, the
+    method's own loss, or nothing (the last epoch)."""
+    seed: int = 0
+    """Seed of weights, order, dropout, augmentation and of the held-out recordings."""
+    row: str | None = None
+    """Name of this run in tables; default: the method's name."""
+    resume: bool = False
+    """Go on with the run in the folder."""
+    workers: int = 0
+    """Processes that read windows; 0 reads in the training process."""
+    optim: PretrainOptimConfig = field(default_factory=PretrainOptimConfig)
+    """Optimiser."""
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    """Windows and chunks."""
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    """Devices, precision, logs."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.held_out < 1:
+            raise ConfigError(f"--held_out must lie between 0 and 1, but is {self.held_out}.")
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"--{name} must be 1 or more, but is {getattr(self, name)}.")
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Windows to learn from, and those held out."""
+
+    learn: ViewWindows
+    held_out: ViewWindows
+
+
+class PretrainingModule(LightningModule):
+    """Gradient steps of a method, and its invariance measured on held-out pairs after each epoch.
+
+    Args:
+        method: what is trained.
+        pairs: windows in several views.
+        config: the run's settings.
+    """
+
+    def __init__(self, method: Method, pairs: Pairs, config: PretrainConfig) -> None:
+        super().__init__()
+        self.method = method
+        self.pairs = pairs
+        self.config = config
+
+    def train_dataloader(self) -> DataLoader[ViewRow]:
+        """Shuffled windows; this process's share of each global batch."""
+        config = self.config
+        rank, world = self.trainer.global_rank, self.trainer.world_size
+        return make_view_loader(
+            self.pairs.learn, config.batch_size, config.seed, config.workers, rank, world
+        )
+
+    def on_train_epoch_start(self) -> None:
+        """Schedules follow the epoch."""
+        self.method.set_epoch(self.current_epoch)
+
+    def training_step(self, batch: ViewBatch, _: int) -> Tensor:
+        """One batch; the parts of the loss are logged as epoch means."""
+        loss = self.method(batch)
+        values = {"train/loss": loss.total} | {f"train/{name}": part for name, part in loss.parts.items()}
+        self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(batch.windows), sync_dist=True)
+        return loss.total  # type: ignore[no-any-return]
+
+    def on_train_epoch_end(self) -> None:
+        """Measure loss, retrieval and collapse on held-out pairs."""
+        if (self.current_epoch + 1) % self.config.trainer.validate_every_epochs:
+            return
+        held = held_out_measures(self.method, self.pairs.held_out, self.config.batch_size, self.device)
+        self.log_dict({f"val/{name}": value for name, value in held.values.items()})
+
+    def configure_optimizers(self) -> Any:
+        """AdamW or SGD, and a step-wise learning rate."""
+        optim = self.config.optim
+        parameters = [p for p in self.method.parameters() if p.requires_grad]
+        optimiser: torch.optim.Optimizer
+        if optim.name == "sgd":
+            optimiser = torch.optim.SGD(parameters, optim.lr, optim.momentum, weight_decay=optim.weight_decay)
+        else:
+            optimiser = torch.optim.AdamW(parameters, optim.lr, weight_decay=optim.weight_decay)
+        steps = torch.optim.lr_scheduler.StepLR(optimiser, optim.lr_step_epochs, optim.lr_factor)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": steps, "interval": "epoch"}}
+
+
+def held_out_measures(method: Method, windows: ViewWindows, batch_size: int, device: torch.device) -> HeldOut:
+    """Loss, retrieval and collapse of a method on held-out windows, in evaluation mode."""
+    training = method.training
+    method.eval()
+    loader = make_view_loader(windows, batch_size)
+    held = measure(method, loader, device)
+    method.train(training)
+    return held
+
+
+def split_pairs(config: PretrainConfig, dataset: MultiViewDataset) -> Pairs:
+    """The pair recordings, a seeded share of them held out; all windows of a recording stay together."""
+    items: tuple[Item, ...] = dataset.items("pairs")
+    views = select_views(config.views, dataset)
+    if len(views) < 2:
+        raise ConfigError(f"--views must name two views or more to learn from, but is {config.views!r}.")
+    learn, held = hold_out(items, config.held_out, config.seed)
+    still = replace(config.sampling, augment_probability=0.0)
+    return Pairs(
+        ViewWindows(dataset.source, learn, views, config.sampling, config.seed),
+        ViewWindows(dataset.source, held, views, still),
+    )
+
+
+def run_pretrain(config: PretrainConfig) -> Path:
+    """Learn a refiner and write its run folder; returns the path of ``refiner.safetensors``."""
+    cls = METHODS.get(config.method)
+    config = replace(config, method_options=config.method_options or cls.Config())
+    dataset = open_dataset(config)
+    pairs = split_pairs(config, dataset)
+    torch.manual_seed(config.seed)
+    method: Method = cls(dataset.source.dim, pairs.learn.views, config.method_options)
+    folder, checkpoint = prepare_run(config.run, config, config.resume)
+    row = config.row or config.method
+    write_environment(folder, dataset, config.seed, row=row, trained_on=pairs.learn.views, method=config.method)
+    if method.fit == "gradient":
+        kept = _fit_by_gradient(config, method, pairs, folder, checkpoint)
+    else:
+        kept = _fit_in_closed_form(method, pairs, config.batch_size)
+    return _finish(config, dataset, method, pairs, folder, kept)
+
+
+def _fit_by_gradient(
+    config: PretrainConfig, method: Method, pairs: Pairs, folder: Path, checkpoint: Path | None
+) -> str:
+    """Train, and load the chosen epoch's weights into the method; returns which was kept."""
+    monitor, mode = {
+        "retrieval": ("val/retrieval", "max"),
+        "loss": ("val/loss", "min"),
+        "last": (None, "min"),
+    }[config.select]
+    module = PretrainingModule(method, pairs, config)
+    trainer = build_trainer(config.trainer, folder, config.epochs, config.seed, monitor, mode)  # type: ignore[arg-type]
+    trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
+    name = "last" if monitor is None else "best"
+    state = torch.load(folder / "checkpoints" / f"{name}.ckpt", map_location="cpu", weights_only=True)
+    module.load_state_dict(state["state_dict"])
+    return f"{name} epoch ({state['epoch'] + 1} of {config.epochs})"
+
+
+def _fit_in_closed_form(method: Method, pairs: Pairs, batch_size: int) -> str:
+    """One pass over the windows, without augmentation, then the solution."""
+    if method.fit == "closed_form":
+        windows = ViewWindows(
+            pairs.learn.source,
+            pairs.learn.items,
+            pairs.learn.views,
+            replace(pairs.learn.sampling, augment_probability=0.0),
+        )
+        for batch in track(make_view_loader(windows, batch_size), "Reading pairs"):
+            method.accumulate(batch)
+        method.solve()
+    return "closed form"
+
+
+def _finish(
+    config: PretrainConfig, dataset: MultiViewDataset, method: Method, pairs: Pairs, folder: Path, kept: str
+) -> Path:
+    """Write the refiner and what was measured on held-out pairs; say a collapse out loud."""
+    method = method.cpu().eval()
+    held = held_out_measures(method, pairs.held_out, config.batch_size, torch.device("cpu"))
+    path = folder / "refiner.safetensors"
+    save_refiner(method.refiner, path, {"kept": kept, "seed": config.seed, "data": dataset.name})
+    warnings = [f"COLLAPSE: {held.collapse}"] if held.collapse else []
+    write_json(
+        folder / "invariance.json",
+        {"kept": kept, "select": config.select, "held_out": held.values, "warnings": warnings},
+    )
+    for warning in warnings:
+        err.print(f"[bold red]{warning}[/]")
+    err.print(f"Kept the {kept}; held-out retrieval {held.values['retrieval']:.1f} %.")
+    return path
