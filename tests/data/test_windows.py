@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from viewloom.data.batch import IGNORE, Window
 from viewloom.data.dataset import Item
-from viewloom.data.sources.base import Span
 from viewloom.data.windows import (
     SamplingConfig,
     augmented_chunk,
@@ -21,6 +20,8 @@ from viewloom.data.windows import (
     unpool,
 )
 from viewloom.errors import ConfigError, DataError
+
+from .arrays import ArraySource
 
 
 def plain_pool(x, chunk):
@@ -42,29 +43,8 @@ def plain_labels(labels, chunk):
     return np.array(pooled, np.int64)
 
 
-class ArraySource:
-    """A source over one array of one recording; frames count from ``first``."""
-
-    fps, recordings = 30.0, ("r",)
-
-    def __init__(self, x_TD, first=0):
-        self.x_TD, self.first, self.dim = x_TD, first, x_TD.shape[1]
-
-    def views(self, recording):
-        return ("v",)
-
-    def span(self, recording, view):
-        return Span(self.first, self.first + len(self.x_TD))
-
-    def read(self, recording, view, start, end):
-        out = np.full((end - start, self.dim), np.nan, np.float32)
-        low, high = max(start, self.first), min(end, self.first + len(self.x_TD))
-        if low < high:
-            out[low - start : high - start] = self.x_TD[low - self.first : high - self.first]
-        return out
-
-    def fingerprint(self):
-        return "0"
+def one_array(x_TD, first=0):
+    return ArraySource({"r": {"v": (first, x_TD)}})
 
 
 @given(st.integers(1, 70), st.integers(1, 25), st.floats(0, 0.9), st.integers(0, 2**32 - 1))
@@ -134,7 +114,7 @@ def test_unpooling_repeats_steps_and_cuts_to_the_window():
 def test_masked_frames_are_left_out_and_counted():
     x_TD = np.arange(6, dtype=np.float32)[:, None]
     x_TD[3] = np.nan
-    x_TD, missing = read_window(ArraySource(x_TD), Window("r", "i", 0, 8, 2), "v", SamplingConfig())
+    x_TD, missing = read_window(one_array(x_TD), Window("r", "i", 0, 8, 2), "v", SamplingConfig())
     assert missing == 3  # frame 3, and two past the end
     pooled, mask = pool_valid(x_TD, 2)
     assert pooled[:, 0].tolist() == [1, 2, 5, 0]
@@ -145,7 +125,7 @@ def test_nearest_copies_a_neighbour_even_from_the_next_window():
     x_TD = np.arange(10, dtype=np.float32)[:, None]
     x_TD[4:6] = np.nan
     config = SamplingConfig(missing_frames="nearest", nearest_within_frames=2)
-    source = ArraySource(x_TD)
+    source = one_array(x_TD)
     whole, _ = read_window(source, Window("r", "i", 0, 10, 1), "v", config)
     assert whole[:, 0].tolist() == [0, 1, 2, 3, 3, 6, 6, 7, 8, 9]
     parts = [read_window(source, Window("r", "i", a, a + 5, 1), "v", config)[0] for a in (0, 5)]
@@ -157,7 +137,7 @@ def test_nearest_refuses_what_is_too_far():
     x_TD[2:8] = np.nan
     config = SamplingConfig(missing_frames="nearest", nearest_within_frames=2)
     with pytest.raises(DataError, match=r"r, view v.*nearest_within_frames 2"):
-        read_window(ArraySource(x_TD), Window("r", "i", 0, 10, 1), "v", config)
+        read_window(one_array(x_TD), Window("r", "i", 0, 10, 1), "v", config)
 
 
 def test_error_policy_names_the_frames():
@@ -165,7 +145,7 @@ def test_error_policy_names_the_frames():
     x_TD[7] = np.nan
     config = SamplingConfig(missing_frames="error")
     with pytest.raises(DataError, match=r"r, view v: 1 frame\(s\) are missing: 107"):
-        read_window(ArraySource(x_TD, 100), Window("r", "i", 100, 110, 1), "v", config)
+        read_window(one_array(x_TD, 100), Window("r", "i", 100, 110, 1), "v", config)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -174,7 +154,7 @@ def test_partly_broken_rows_are_an_error_under_every_policy(bad):
     x_TD[3, 1] = bad
     for policy in ("mask", "nearest", "error"):
         with pytest.raises(DataError, match="first at frame 3"):
-            read_window(ArraySource(x_TD), Window("r", "i", 0, 10, 1), "v", SamplingConfig(missing_frames=policy))
+            read_window(one_array(x_TD), Window("r", "i", 0, 10, 1), "v", SamplingConfig(missing_frames=policy))
 
 
 @pytest.mark.parametrize(
