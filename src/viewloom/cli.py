@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,7 +163,7 @@ def make_parser(name: str, verb: Verb, config: type, args: Sequence[str]) -> "Ar
 
         field, registry_name, chooser = verb.options
         entries = getattr(registry, registry_name)
-        chosen = entries.get(_peek(args, chooser, config.__dataclass_fields__[chooser].default))
+        chosen = entries.get(_peek(args, chooser, _default(config, chooser)))
         parser.add_class_arguments(chosen.Config, field)
     return parser
 
@@ -184,11 +184,15 @@ def _peek(args: Sequence[str], option: str, default: Any) -> str:
     return str(default)  # a YAML file that can't be read is the real parser's to report
 
 
+def _default(config: type, option: str) -> Any:
+    """Default of a setting."""
+    return next(entry.default for entry in fields(config) if entry.name == option)
+
+
 def instantiate(parser: "ArgumentParser", values: "Namespace", config: type) -> Any:
     """The settings object from parsed values."""
     built = parser.instantiate(values)
-    fields = {name: built[name] for name in config.__dataclass_fields__ if name in built}  # type: ignore[attr-defined]
-    return config(**fields)
+    return config(**{entry.name: built[entry.name] for entry in fields(config) if entry.name in built})
 
 
 def show(name: str, result: Any) -> int:

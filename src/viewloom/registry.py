@@ -7,7 +7,7 @@ Adding a part is adding one file: put it in the folder, decorate the class with 
 import importlib
 import pkgutil
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from viewloom.errors import ConfigError, listed
 
@@ -44,7 +44,7 @@ class Registry:
         self._import_all()
         return tuple(sorted(self._entries))
 
-    def get(self, name: str) -> type:
+    def get(self, name: str) -> Any:
         """The class registered as ``name``; raises `ConfigError` naming the known ones."""
         self._import_all()
         if name not in self._entries:

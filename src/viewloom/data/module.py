@@ -163,7 +163,7 @@ def make_loader(
     sampler = EpochBatches(len(windows), batch_size, seed, rank, world)
     return DataLoader(
         windows,
-        batch_sampler=sampler,  # type: ignore[arg-type]  # keys are pairs, which torch only types as ints
+        batch_sampler=sampler,
         collate_fn=collate,
         num_workers=workers,
         persistent_workers=workers > 0,

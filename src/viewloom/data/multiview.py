@@ -49,6 +49,7 @@ class ViewWindows(Dataset[ViewRow]):
     ) -> None:
         self.source, self.views, self.sampling, self.seed = source, tuple(views), sampling, seed
         paired = [item for item in items if len(set(source.views(item.recording)) & set(views)) >= 2]
+        self.items = tuple(paired)
         self.skipped = tuple(item.name for item in items if item not in paired)
         if not paired:
             raise DataError(
@@ -108,7 +109,7 @@ def make_view_loader(
     sampler = EpochBatches(len(windows), batch_size, seed, rank, world)
     return DataLoader(
         windows,
-        batch_sampler=sampler,  # type: ignore[arg-type]  # keys are pairs, which torch only types as ints
+        batch_sampler=sampler,
         collate_fn=CollateViews(windows.views),
         num_workers=workers,
         persistent_workers=workers > 0,

@@ -114,9 +114,7 @@ class PretrainingModule(LightningModule):
         """Shuffled windows; this process's share of each global batch."""
         config = self.config
         rank, world = self.trainer.global_rank, self.trainer.world_size
-        return make_view_loader(
-            self.pairs.learn, config.batch_size, config.seed, config.workers, rank, world
-        )
+        return make_view_loader(self.pairs.learn, config.batch_size, config.seed, config.workers, rank, world)
 
     def on_train_epoch_start(self) -> None:
         """Schedules follow the epoch."""

@@ -49,7 +49,8 @@ class Segmenter:
             frames = unpool(probs_SK, row.window)
             offset = row.window.start - item.start
             total[offset : offset + len(frames)] += frames
-        return total / np.float32(len(self.sampling.test_chunks))
+        total /= len(self.sampling.test_chunks)
+        return total
 
     @property
     def head_input_dim(self) -> int:

@@ -1,0 +1,45 @@
+"""The simplest layout for one's own recordings: features, one CSV of segments, lists."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from viewloom.data.label_files import read_lines, read_table
+from viewloom.data.layout import Layout, Parts, folder_if_there
+from viewloom.data.sources.opening import recognise
+from viewloom.data.views import ViewTable
+from viewloom.registry import DATASETS
+
+if TYPE_CHECKING:
+    from viewloom.data.dataset import DataConfig
+
+
+@DATASETS.register("table")
+class Table(Layout):
+    """``features/`` in any store, ``labels.csv``, and optionally ``actions.txt``, ``views.yaml``, ``splits/``."""
+
+    expects = "features/ (LMDB, npy or packed store), and labels.csv with recording,start,end,label"
+
+    @classmethod
+    def matches(cls, root: Path) -> bool:
+        """A CSV of labels, or a feature store in ``features/`` or in the folder itself."""
+        return (root / "labels.csv").is_file() or _features(root) is not None
+
+    @classmethod
+    def find(cls, root: Path, config: "DataConfig") -> Parts:
+        """Labels are optional: recordings without any can still be packed and predicted."""
+        labels = Path(config.labels) if config.labels else root / "labels.csv"
+        listed = root / "actions.txt"
+        actions = [line.strip() for line in read_lines(listed) if line.strip()] if listed.is_file() else None
+        there = labels.is_file() or config.labels is not None
+        views = root / "views.yaml"
+        return Parts(
+            features=Path(config.features) if config.features else _features(root),
+            labels=(lambda: read_table(labels, config.fps or 30.0, actions)) if there else None,
+            splits=folder_if_there(root / "splits"),
+            views=ViewTable.from_yaml(views) if views.is_file() else None,
+        )
+
+
+def _features(root: Path) -> Path | None:
+    """``features/``, else the folder itself where it is a store."""
+    return next((path for path in (root / "features", root) if path.is_dir() and recognise(path)), None)

@@ -1,0 +1,110 @@
+"""Labels: named actions, and the segments that annotate each recording."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viewloom.data.batch import IGNORE
+from viewloom.errors import DataError
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """The labelled segments of one sequence; frames, end exclusive, in order, without overlap.
+
+    Attributes:
+        name: of the label file; what is scored as one sequence.
+        recording: the recording it belongs to.
+        starts: first frame of each segment.
+        ends: frame after the last of each segment.
+        labels: class id of each segment.
+        path: file it was read from.
+    """
+
+    name: str
+    recording: str
+    starts: Ints
+    ends: Ints
+    labels: Ints
+    path: Path
+
+    @property
+    def start(self) -> int:
+        """First labelled frame."""
+        return int(self.starts[0])
+
+    @property
+    def end(self) -> int:
+        """Frame after the last labelled one."""
+        return int(self.ends[-1])
+
+    def frame_labels(self, start: int, end: int) -> Ints:
+        """Class id of each frame in [start, end); `IGNORE` where there is no label."""
+        starts = np.clip(self.starts, start, end) - start
+        ends = np.clip(self.ends, start, end) - start
+        lengths = np.empty(2 * len(starts) + 1, np.int64)  # gap, segment, gap, ..., segment, gap
+        lengths[1::2] = ends - starts
+        lengths[0::2] = np.diff(ends, prepend=0, append=end - start)
+        lengths[0:-1:2] -= lengths[1::2]
+        values = np.full(len(lengths), IGNORE, np.int64)
+        values[1::2] = self.labels
+        return np.repeat(values, lengths)
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """All labels of a data set.
+
+    Attributes:
+        actions: class names; the class id is the place.
+        annotations: by name.
+    """
+
+    actions: tuple[str, ...]
+    annotations: Mapping[str, Annotation]
+
+    def of_recording(self, recording: str) -> tuple[Annotation, ...]:
+        """The annotations of a recording, in time order; none is no error."""
+        found = [a for a in self.annotations.values() if a.recording == recording]
+        return tuple(sorted(found, key=lambda a: (a.start, a.name)))
+
+
+def build_annotation(
+    path: Path, name: str, recording: str, rows: Sequence[tuple[int, int, int]], lines: Sequence[int]
+) -> Annotation:
+    """An annotation from (start, end, class id) rows, checked.
+
+    Args:
+        path: file they come from.
+        name: of the annotation.
+        recording: it belongs to.
+        rows: in any order.
+        lines: line of each row in the file, for messages.
+
+    Raises:
+        DataError: no row at all, a segment that ends before it starts, two that overlap; with file and line.
+    """
+    if not rows:
+        raise DataError(f"{path} holds no segment for {name}. Remove the file, or label the recording.")
+    order = sorted(range(len(rows)), key=lambda i: rows[i])
+    last_end, last_line = -1, 0
+    for i in order:
+        start, end, _ = rows[i]
+        if start < 0 or end <= start:
+            raise DataError(
+                f"{path}, line {lines[i]}: the segment runs from {start} to {end}; its end must lie behind its "
+                "start, and no frame number may be negative."
+            )
+        if start < last_end:
+            raise DataError(
+                f"{path}, line {lines[i]}: the segment from {start} overlaps the one in line {last_line}, which "
+                f"ends at {last_end} (end exclusive). Each frame may have one label."
+            )
+        last_end, last_line = end, lines[i]
+    starts, ends, labels = np.array([rows[i] for i in order], np.int64).T.copy()
+    return Annotation(name, recording, starts, ends, labels, path)

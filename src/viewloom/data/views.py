@@ -1,0 +1,132 @@
+"""Views: logical names of cameras, the same in every recording, whatever a camera is called in one of them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from viewloom.errors import DataError, listed
+
+Kind = Literal["exo", "ego", "other"]
+
+ASSEMBLY101_EXO = ("C10095", "C10115", "C10118", "C10119", "C10379", "C10390", "C10395", "C10404")
+ASSEMBLY101_EGO = (
+    ("HMC_21176875", "HMC_84346135"),
+    ("HMC_21176623", "HMC_84347414"),
+    ("HMC_21110305", "HMC_84355350"),
+    ("HMC_21179183", "HMC_84358933"),
+)
+"""Each head-mounted camera went under one of two serial numbers."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A place to look from.
+
+    Attributes:
+        name: logical name, such as ``v3`` or ``e4``.
+        kind: exo (fixed, outside), ego (worn), or other.
+        cameras: names under which files know it; a recording has at most one of them.
+    """
+
+    name: str
+    kind: Kind
+    cameras: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ViewTable:
+    """The views of a data set, in their order."""
+
+    views: tuple[View, ...]
+
+    def __post_init__(self) -> None:
+        for what, names in (
+            ("view", [view.name for view in self.views]),
+            ("camera", [camera for view in self.views for camera in view.cameras]),
+        ):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise DataError(f"The view table names {what} {listed(twice)} twice; each may stand there once.")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Logical names, in order."""
+        return tuple(view.name for view in self.views)
+
+    def __getitem__(self, name: str) -> View:
+        for view in self.views:
+            if view.name == name:
+                return view
+        raise DataError(f"There is no view {name!r}; the view table has: {listed(self.names, 20)}.")
+
+    def of_camera(self, camera: str) -> View | None:
+        """The view a camera belongs to, or None."""
+        return next((view for view in self.views if camera in view.cameras), None)
+
+    def resolve(self, view: str, cameras: Iterable[str], recording: str) -> str:
+        """The one camera among ``cameras`` that shows ``view`` in a recording.
+
+        Raises:
+            DataError: when there is none, or more than one.
+        """
+        there = tuple(cameras)
+        found = [camera for camera in self[view].cameras if camera in there]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise DataError(
+                f"Recording {recording} has view {view!r} twice, from cameras {listed(found)}. Remove one, or "
+                "give them names of their own in a view file (--views_file)."
+            )
+        has = [known.name for known in self.views if set(known.cameras) & set(there)]
+        raise DataError(
+            f"Recording {recording} has no view {view!r}; it has: {listed(has, 20)}. "
+            "Pass --views with some of these, or --missing skip."
+        )
+
+    @classmethod
+    def assembly101(cls) -> "ViewTable":
+        """v1 to v8, fixed RGB, and e1 to e4, head-mounted grey, of Assembly101."""
+        exo = [View(f"v{i}", "exo", (f"{c}_rgb",)) for i, c in enumerate(ASSEMBLY101_EXO, 1)]
+        ego = [
+            View(f"e{i}", "ego", tuple(f"{serial}_mono10bit" for serial in serials))
+            for i, serials in enumerate(ASSEMBLY101_EGO, 1)
+        ]
+        return cls((*exo, *ego))
+
+    @classmethod
+    def identity(cls, cameras: Sequence[str]) -> "ViewTable":
+        """Every camera a view of its own name."""
+        return cls(tuple(View(camera, "other", (camera,)) for camera in sorted(set(cameras))))
+
+    @classmethod
+    def from_yaml(cls, path: Path | str) -> "ViewTable":
+        """Read ``views: {e4: {kind: ego, cameras: [NAME, OTHER_NAME]}, ...}``; cameras default to the name."""
+        import yaml
+
+        try:
+            found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise DataError(f"View file {path} is not there.") from None
+        except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
+            raise DataError(f"View file {path} is not YAML ({str(error).splitlines()[0]}).") from None
+        views = found.get("views") if isinstance(found, dict) else None
+        if not isinstance(views, dict) or not views:
+            raise DataError(
+                f"View file {path} must hold a table `views:`, such as "
+                "views: {e4: {kind: ego, cameras: [HMC_1]}}."
+            )
+        return cls(tuple(_view(path, str(name), entry or {}) for name, entry in views.items()))
+
+
+def _view(path: Path | str, name: str, entry: Any) -> View:
+    """One entry of a view file."""
+    if not isinstance(entry, dict) or not set(entry) <= {"kind", "cameras"}:
+        raise DataError(f"View file {path}, view {name!r}: expected `kind` and `cameras`, but got {entry!r}.")
+    kind, cameras = entry.get("kind", "other"), entry.get("cameras", [name])
+    if kind not in get_args(Kind):
+        raise DataError(f"View file {path}, view {name!r}: kind must be exo, ego or other, but is {kind!r}.")
+    if not isinstance(cameras, list) or not cameras:
+        raise DataError(f"View file {path}, view {name!r}: `cameras` must be a list of camera names.")
+    return View(name, kind, tuple(map(str, cameras)))
