@@ -21,42 +21,40 @@ class Reference:
         self.state = {name: np.array(value, dtype=np.float64) for name, value in state.items()}
         self.training = training
 
-    def __call__(self, sequences, counts):
+    def __call__(self, sequences, valid):
         """Logits of the six levels, finest first: per level a list of (K, canvas) arrays.
 
         Args:
             sequences: features, (D, canvas) each.
-            counts: per sequence a list of bools, which steps count in batch statistics.
+            valid: per sequence a list of bools, which steps hold something: the others are set to zero after
+                each convolution, and left out of batch statistics.
         """
         canvas = [x.shape[1] for x in sequences]
-        xs = self.block("inc.conv.conv", sequences, counts)
-        skips, levels_counts = [xs], [counts]
+        xs = self.block("inc.conv.conv", sequences, valid)
+        skips = [(xs, valid)]
         for level in range(1, 7):
-            counts = [pool_counts(c) for c in counts]
-            xs = self.block(f"down{level}.max_pool_conv.1.conv", [max_pool(x, 2) for x in xs], counts)
-            skips.append(xs)
-            levels_counts.append(counts)
-        xs = [self.pyramid(x) for x in skips.pop()]
-        levels_counts.pop()
+            valid = [pool_valid(v) for v in valid]
+            xs = self.block(f"down{level}.max_pool_conv.1.conv", [max_pool(x, 2) for x in xs], valid)
+            skips.append((xs, valid))
+        skips.pop()
+        xs = [self.pyramid(x) for x in xs]
         outputs = []
-        for up, out in zip(
-            ("up", "up0", "up1", "up2", "up3", "up4"),
-            ("outcc0", "outcc1", "outcc2", "outcc3", "outcc4", "outcc"),
-        ):
+        for up, out in (("up", "outcc0"), *((f"up{i}", f"outcc{i + 1 if i < 4 else ''}") for i in range(5))):
+            skip_xs, valid = skips.pop()
             wide = []
-            for x, skip in zip(xs, skips.pop()):
+            for x, skip in zip(xs, skip_xs, strict=True):
                 doubled = stretch(x, 2 * x.shape[1])
                 missing = skip.shape[1] - doubled.shape[1]
                 doubled = np.concatenate([doubled, np.zeros((len(doubled), missing))], axis=1)
                 wide.append(np.concatenate([skip, doubled]))
-            xs = self.block(f"{up}.conv.conv", wide, levels_counts.pop())
-            outputs.insert(0, [stretch(self.conv(f"{out}.conv", x), n) for x, n in zip(xs, canvas)])
+            xs = self.block(f"{up}.conv.conv", wide, valid)
+            outputs.insert(0, [stretch(self.conv(f"{out}.conv", x), n) for x, n in zip(xs, canvas, strict=True)])
         return outputs
 
-    def block(self, name, xs, counts):
+    def block(self, name, xs, valid):
         for conv, norm in ((0, 1), (3, 4)):
-            xs = [self.conv(f"{name}.{conv}", x) for x in xs]
-            xs = [np.maximum(x, 0) for x in self.norm(f"{name}.{norm}", xs, counts)]
+            xs = self.norm(f"{name}.{norm}", [self.conv(f"{name}.{conv}", x) for x in xs], valid)
+            xs = [np.where(v, np.maximum(x, 0), 0) for x, v in zip(xs, valid, strict=True)]
         return xs
 
     def conv(self, name, x):
@@ -71,10 +69,10 @@ class Reference:
                     y[:, t] += weight[:, :, tap] @ x[:, source]
         return y
 
-    def norm(self, name, xs, counts):
+    def norm(self, name, xs, valid):
         mean, variance = self.state[f"{name}.running_mean"], self.state[f"{name}.running_var"]
         if self.training:
-            steps = [x[:, t] for x, c in zip(xs, counts) for t in range(x.shape[1]) if c[t]]
+            steps = [x[:, t] for x, v in zip(xs, valid, strict=True) for t in range(x.shape[1]) if v[t]]
             mean = sum(steps) / len(steps)
             variance = sum((s - mean) ** 2 for s in steps) / len(steps)
             unbiased = variance * len(steps) / (len(steps) - 1)
@@ -95,10 +93,10 @@ def max_pool(x, size):
     return np.stack([x[:, i : i + size].max(axis=1) for i in range(0, x.shape[1] - size + 1, size)], axis=1)
 
 
-def pool_counts(counts):
-    """A pair counts if one of its steps does; an odd last step belongs to the last pair."""
-    pairs = len(counts) // 2
-    return [any(counts[2 * i : len(counts) if i == pairs - 1 else 2 * i + 2]) for i in range(pairs)]
+def pool_valid(valid):
+    """A pair holds something if one of its steps does; an odd last step belongs to the last pair."""
+    pairs = len(valid) // 2
+    return [any(valid[2 * i : len(valid) if i == pairs - 1 else 2 * i + 2]) for i in range(pairs)]
 
 
 def stretch(x, steps):
@@ -115,7 +113,7 @@ def stretch(x, steps):
 def probabilities(levels, weights):
     """Weighted mean over levels of the softmaxed logits of one sequence: (K, T) from a list of (K, T)."""
     total = np.zeros_like(levels[0])
-    for level, weight in zip(levels, weights):
+    for level, weight in zip(levels, weights, strict=True):
         for t in range(level.shape[1]):
             powers = np.exp(level[:, t] - level[:, t].max())
             total[:, t] += weight / sum(weights) * powers / powers.sum()
@@ -132,7 +130,7 @@ def loss(probs, labels, masks, smoothing_weight=0.17, pairs=None, floor=0.0, ign
         pairs: number of pairs the smoothing is divided by; by default those of two valid steps.
     """
     entropies, changes, found = [], [], 0
-    for prob, label, mask in zip(probs, labels, masks):
+    for prob, label, mask in zip(probs, labels, masks, strict=True):
         logs = np.log(prob + floor)
         for t in range(len(label)):
             if mask[t] and label[t] != ignore:

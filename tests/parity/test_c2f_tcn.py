@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from reference_c2f_tcn import Reference, loss, probabilities
 
-from viewloom.heads.c2f_tcn import MIN_STEPS, C2FTCN
+from tests.parity.reference_c2f_tcn import Reference, loss, probabilities
+from viewloom.heads.c2f_tcn import C2FTCN, MIN_STEPS
 
 DIM, CLASSES = 3, 5
 LENGTHS = (430, 405, 7)
@@ -40,23 +40,18 @@ def rows(lengths=LENGTHS, steps=450, hole=True):
     return x_BTD, mask_BT, labels_BT
 
 
-def canvases(head, lengths=LENGTHS):
-    if head.config.canvas == "window":
-        return [head.config.window_steps] * len(lengths)
-    return [max(length, MIN_STEPS) for length in lengths]
-
-
 def reference_outputs(head, x_BTD, mask_BT, lengths=LENGTHS):
     """The reference on each row at its own canvas, before the head has run."""
+    window = head.config.canvas == "window"
     reference = Reference({k: v.numpy() for k, v in head.state_dict().items()}, head.training)
-    sequences, counts = [], []
-    for x, mask, canvas in zip(x_BTD.numpy(), mask_BT.numpy(), canvases(head, lengths)):
+    sequences, valid = [], []
+    for x, mask, length in zip(x_BTD.numpy(), mask_BT.numpy(), lengths, strict=True):
+        canvas = head.config.window_steps if window else max(length, MIN_STEPS)
         x = np.where(mask[:, None], x, 0.0)[:canvas]
-        fill = max(0, canvas - len(x))
+        fill = canvas - len(x)
         sequences.append(np.pad(x, ((0, fill), (0, 0))).T)
-        count = np.pad(mask[:canvas], (0, fill))
-        counts.append(list(count if head.config.batch_statistics == "valid" else np.ones(canvas, bool)))
-    return reference(sequences, counts), reference
+        valid.append(list(np.pad(mask[:canvas], (0, fill)) | window))
+    return reference(sequences, valid), reference
 
 
 def padded(values, steps):
@@ -67,8 +62,8 @@ def padded(values, steps):
 
 CASES = [
     pytest.param({"canvas": "length"}, id="length"),
-    pytest.param({"canvas": "window", "window_steps": 437}, id="window"),
-    pytest.param({"canvas": "window", "window_steps": 460, "batch_statistics": "all"}, id="released"),
+    pytest.param({"canvas": "window", "window_steps": 437}, id="window-shorter-than-batch"),
+    pytest.param({"canvas": "window", "window_steps": 460}, id="window-longer-than-batch"),
 ]
 
 
@@ -81,7 +76,7 @@ def test_every_level_equals_the_reference(options, training):
     levels = head(x_BTD, mask_BT)
     assert len(levels) == 6
     assert min(level[0].std(dim=0).mean() for level in levels) > 0.1
-    for level, wanted in zip(levels, expected):
+    for level, wanted in zip(levels, expected, strict=True):
         for row, values in enumerate(wanted):
             np.testing.assert_allclose(level[row].detach(), padded(values, mask_BT.shape[1]), atol=1e-8, rtol=0)
     for name, value in head.state_dict().items():
@@ -92,7 +87,7 @@ def test_published_length_is_computed_at_the_published_canvas():
     head = random_head(canvas="window").eval()
     x_BTD, mask_BT, _ = rows((50,), 50, hole=False)
     expected, _ = reference_outputs(head, x_BTD, mask_BT, (50,))
-    for level, wanted in zip(head(x_BTD, mask_BT), expected):
+    for level, wanted in zip(head(x_BTD, mask_BT), expected, strict=True):
         np.testing.assert_allclose(level[0].detach(), wanted[0][:, :50].T, atol=1e-8, rtol=0)
 
 

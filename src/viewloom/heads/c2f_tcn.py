@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from viewloom.data.batch import IGNORE
@@ -23,12 +24,11 @@ from viewloom.losses.segmentation import (
     smoothing,
     step_cross_entropy,
 )
-from viewloom.nn.distributed import mean_count, world_size
+from viewloom.nn.distributed import mean_count
 from viewloom.nn.masked import (
     Canvas,
     MaskedBatchNorm1d,
     fit_steps,
-    max_pool,
     resize_linear,
     valid_lengths,
 )
@@ -54,9 +54,9 @@ class C2FTCN(Head):
         """Settings of C2F-TCN."""
 
         canvas: Literal["length", "window"] = "length"
-        """Steps each row is computed at: its own length (at least 384), or window_steps as published."""
+        """Steps a row is computed at: length (its own, at least 384), or window (window_steps, as published)."""
         window_steps: int = 1200
-        """Length of the canvas, in steps, with canvas=window."""
+        """Length of the canvas, in steps, with canvas=window; its padding is computed like the rest of it."""
         width: int = 128
         """Channels of the decoder and of the deep encoder levels; the first three have twice as many."""
         level_weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
@@ -65,8 +65,6 @@ class C2FTCN(Head):
         """Weight of the smoothing term beside the cross-entropy."""
         smoothing_mean: Literal["valid", "all"] = "valid"
         """Smoothing is averaged over valid steps, or over the whole window with its padding (released code)."""
-        batch_statistics: Literal["valid", "all"] = "valid"
-        """Batch norm in training takes its statistics from valid steps, or from padding too (released code)."""
         probability_floor: float = 0.0
         """Added to probabilities before the logarithm of the loss; the released code has 1e-10."""
 
@@ -94,8 +92,6 @@ class C2FTCN(Head):
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> list[Tensor]:
         """Logits (B, T, K) of the six levels, finest first; zero beyond each row's canvas.
 
-        A masked step within a row's length is taken as a zero feature.
-
         Raises:
             ConfigError: a row is longer than the window (canvas=window).
         """
@@ -106,18 +102,19 @@ class C2FTCN(Head):
         return [fit_steps(level, steps).mT for level in self._decode(skips, canvases, steps)]
 
     def canvas_of(self, mask_BT: Tensor) -> Canvas:
-        """The steps each row is computed at, from its own mask and the config alone."""
-        config, lengths_B = self.config, valid_lengths(mask_BT)
-        shortest, longest = (int(bound) for bound in torch.stack(lengths_B.aminmax()).tolist())
-        assert longest > 0 or not self.training or world_size() > 1, "training needs at least one valid step"
-        if config.canvas == "window":
-            _check_window(longest, config.window_steps)
-            lengths_B = torch.full_like(lengths_B, config.window_steps)
-            shortest = longest = config.window_steps
-        lengths_B, steps = lengths_B.clamp(min=MIN_STEPS), max(longest, MIN_STEPS)
-        counted = self.training and config.batch_statistics == "valid"
-        valid_BT = fit_steps(mask_BT, steps) if counted else None
-        return Canvas(lengths_B, steps, max(shortest, MIN_STEPS) == steps, valid_BT)
+        """The steps each row is computed at, from its own mask and the config alone.
+
+        Raises:
+            ConfigError: a row is longer than the window (canvas=window).
+        """
+        window_steps, lengths_B = self.config.window_steps, valid_lengths(mask_BT)
+        longest, valid = (int(fact) for fact in torch.stack([lengths_B.max(), mask_BT.sum()]).tolist())
+        if self.config.canvas == "window":
+            _check_window(longest, window_steps)
+            return Canvas(torch.full_like(lengths_B, window_steps), window_steps)
+        steps = max(longest, MIN_STEPS)
+        full = valid == len(mask_BT) * steps
+        return Canvas(lengths_B.clamp(min=MIN_STEPS), steps, None if full else fit_steps(mask_BT, steps))
 
     def loss(self, levels: list[Tensor], labels_BT: Tensor, mask_BT: Tensor) -> LossOutput:
         """Cross-entropy on the levels' vote, plus the weighted smoothing term."""
@@ -144,23 +141,21 @@ class C2FTCN(Head):
         skips, canvases = [self.inc(x_BCT, canvas)], [canvas]
         for down in (self.down1, self.down2, self.down3, self.down4, self.down5, self.down6):
             canvases.append(canvases[-1].pooled(2))
-            skips.append(down(skips[-1], canvases[-2], canvases[-1]))
+            skips.append(down(skips[-1], canvases[-1]))
         skips[-1] = self.tpp(skips[-1], canvases[-1])
         return skips, canvases
 
     def _decode(self, skips: list[Tensor], canvases: list[Canvas], steps: int) -> list[Tensor]:
         """Logits (B, K, S) of each decoder level at full resolution, finest first; S at most ``steps``."""
-        full, steps = canvases[0], min(steps, canvases[0].steps)
+        full_B, steps = canvases[0].lengths_B, min(steps, canvases[0].steps)
         ups = (self.up, self.up0, self.up1, self.up2, self.up3, self.up4)
         classifiers = (self.outcc0, self.outcc1, self.outcc2, self.outcc3, self.outcc4, self.outcc)
         x_BCT, canvas, levels = skips[-1], canvases[-1], []
         for up, classify, depth in zip(ups, classifiers, reversed(range(len(ups))), strict=True):
             x_BCT = up(x_BCT, canvas, skips[depth], canvases[depth])
             canvas, logits = canvases[depth], classify(x_BCT)
-            if depth:
-                levels.append(resize_linear(logits, canvas.lengths_B, full.lengths_B, steps))
-            else:
-                levels.append(full.clear(logits)[..., :steps])
+            # At the finest level this only clears what lies beyond a row's canvas.
+            levels.append(resize_linear(logits, canvas.lengths_B, full_B, steps))
         return levels[::-1]
 
 
@@ -203,8 +198,9 @@ class _Down(nn.Module):
         super().__init__()
         self.max_pool_conv = nn.Sequential(nn.MaxPool1d(2), _Block(inputs, outputs))
 
-    def forward(self, x_BCT: Tensor, finer: Canvas, canvas: Canvas) -> Tensor:
-        return cast(Tensor, self.max_pool_conv[1](max_pool(x_BCT, finer, 2), canvas))
+    def forward(self, x_BCT: Tensor, canvas: Canvas) -> Tensor:
+        pool, block = self.max_pool_conv
+        return cast(Tensor, block(canvas.clear(pool(x_BCT)), canvas))
 
 
 class _Pyramid(nn.Module):
@@ -217,7 +213,7 @@ class _Pyramid(nn.Module):
     def forward(self, x_BCT: Tensor, canvas: Canvas) -> Tensor:
         lengths_B, steps = canvas.lengths_B, canvas.steps
         summaries = [
-            resize_linear(self.conv(max_pool(x_BCT, canvas, size)), lengths_B // size, lengths_B, steps)
+            resize_linear(self.conv(F.max_pool1d(x_BCT, size)), lengths_B // size, lengths_B, steps)
             for size in POOLS
         ]
         return torch.cat([*summaries, x_BCT], dim=1)
@@ -249,19 +245,33 @@ class _Classifier(nn.Module):
 def _check(config: C2FTCN.Config) -> None:
     """Refuse settings that can't work."""
     weights = config.level_weights
-    released = [name for name in ("smoothing_mean", "batch_statistics") if getattr(config, name) == "all"]
-    faults = {
-        f"canvas is {config.canvas!r}; it can be length or window": config.canvas not in ("length", "window"),
-        f"window_steps is {config.window_steps}; the net needs at least {MIN_STEPS}": config.window_steps
-        < MIN_STEPS,
-        f"width is {config.width}; it must be at least 1": config.width < 1,
-        f"level_weights is {weights}; it takes six, none negative, not all zero": len(weights) != 6
-        or min(weights) < 0
-        or not sum(weights),
-        f"{' and '.join(released)} 'all' counts padding, whose amount is only fixed with canvas 'window'; "
-        "set canvas to window": bool(released) and config.canvas != "window",
-    }
-    for fault, found in faults.items():
+    faults = (
+        (config.canvas not in ("length", "window"), f"canvas is {config.canvas!r}; it can be length or window"),
+        (
+            config.window_steps < MIN_STEPS,
+            f"window_steps is {config.window_steps}; the net needs at least {MIN_STEPS}",
+        ),
+        (config.width < 1, f"width is {config.width}; it must be at least 1"),
+        (
+            len(weights) != 6 or min(weights) < 0 or not sum(weights),
+            f"level_weights is {weights}; it takes six, none negative, not all zero",
+        ),
+        (config.smoothing < 0, f"smoothing is {config.smoothing}; it can't be negative"),
+        (
+            config.smoothing_mean not in ("valid", "all"),
+            f"smoothing_mean is {config.smoothing_mean!r}; it can be valid or all",
+        ),
+        (
+            config.smoothing_mean == "all" and config.canvas != "window",
+            "smoothing_mean 'all' counts padding, whose amount is only fixed with canvas 'window'; "
+            "set canvas to window, or smoothing_mean to valid",
+        ),
+        (
+            config.probability_floor < 0,
+            f"probability_floor is {config.probability_floor}; it can't be negative",
+        ),
+    )
+    for found, fault in faults:
         if found:
             raise ConfigError(f"Head c2f_tcn: {fault}.")
 

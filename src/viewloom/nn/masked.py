@@ -1,11 +1,11 @@
 """Convolution-net parts for rows of unequal length: each row is computed as if it were alone.
 
-A `Canvas` says how long each row of a (B, C, T) tensor is. What lies beyond a row's length is kept at zero,
-which is what convolutions pad with; pooling and resizing take each row's own length. Nothing loops over rows.
+A `Canvas` says how long each row of a (B, C, T) tensor is, and which of its steps hold anything. Those that don't
+are kept at zero, which is what convolutions pad with, and stay out of batch statistics; pooling and resizing take
+each row's own length. Nothing loops over rows.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, cast
 
 import torch
@@ -18,34 +18,31 @@ from viewloom.nn.distributed import sum_over_processes, world_size
 
 @dataclass(frozen=True)
 class Canvas:
-    """How long each row of a (B, C, T) tensor is, and which of its steps count in batch statistics.
+    """How long each row of a (B, C, T) tensor is, and which of its steps hold anything.
 
     Attributes:
-        lengths_B: int64, number of steps each row is computed on, at most T.
+        lengths_B: int64, number of steps each row is computed on, at most T; pooling and resizing go by it.
         steps: T.
-        uniform: True if every row is T long; then nothing needs clearing.
-        valid_BT: bool, the steps batch statistics are taken over; None for all of them.
+        valid_BT: bool, True where a step holds something; None if all T of every row do.
     """
 
     lengths_B: Tensor
     steps: int
-    uniform: bool
     valid_BT: Tensor | None = None
 
-    @cached_property
-    def inside_B1T(self) -> Tensor:
-        """True within each row's length."""
-        return steps_below(self.lengths_B, self.steps)[:, None]
-
     def clear(self, x_BCT: Tensor) -> Tensor:
-        """``x_BCT`` with zeros beyond each row's length."""
-        return x_BCT if self.uniform else x_BCT * self.inside_B1T.to(x_BCT.dtype)
+        """``x_BCT`` with zeros at steps that hold nothing.
+
+        Without this, steps that are left out of batch statistics would be scaled by them all the same: where few
+        steps count, their deviation is small, and what padding holds grows from layer to layer without bound.
+        """
+        return x_BCT if self.valid_BT is None else x_BCT * self.valid_BT[:, None].to(x_BCT.dtype)
 
     def pooled(self, size: int) -> "Canvas":
-        """The canvas after pooling by ``size``: whole groups only, as `max_pool` makes them."""
+        """The canvas after pooling by ``size``, whole groups only."""
         lengths_B = self.lengths_B // size
         valid_BT = None if self.valid_BT is None else pool_valid(self.valid_BT, lengths_B, size)
-        return Canvas(lengths_B, self.steps // size, self.uniform, valid_BT)
+        return Canvas(lengths_B, self.steps // size, valid_BT)
 
 
 def steps_below(lengths_B: Tensor, steps: int) -> Tensor:
@@ -60,13 +57,13 @@ def valid_lengths(mask_BT: Tensor) -> Tensor:
 
 
 def pool_valid(valid_BT: Tensor, lengths_B: Tensor, size: int) -> Tensor:
-    """Which pooled steps count: those with a step that counts among theirs.
+    """Which pooled steps hold something: those with such a step among theirs.
 
-    The last pooled step of a row also answers for the remainder that pooling drops, so that a row with a step
-    that counts has one at every level.
+    The last pooled step of a row also answers for the remainder that pooling drops, so that a row that holds
+    something does so at every level.
 
     Args:
-        valid_BT: which steps count.
+        valid_BT: which steps hold something.
         lengths_B: the rows' lengths after pooling.
         size: steps pooled into one.
     """
@@ -75,13 +72,6 @@ def pool_valid(valid_BT: Tensor, lengths_B: Tensor, size: int) -> Tensor:
     last_BN = torch.arange(groups_BN.shape[1], device=lengths_B.device) == lengths_B[:, None] - 1
     with_rest_BN = groups_BN | (last_BN & dropped_BT.any(dim=1, keepdim=True))
     return with_rest_BN & steps_below(lengths_B, groups_BN.shape[1])
-
-
-def max_pool(x_BCT: Tensor, canvas: Canvas, size: int) -> Tensor:
-    """Greatest of every ``size`` steps, a remainder dropped; zero beyond ``canvas.pooled(size)``'s lengths."""
-    lengths_B = canvas.lengths_B // size
-    pooled_BCN = F.max_pool1d(x_BCT, size)
-    return Canvas(lengths_B, pooled_BCN.shape[2], canvas.uniform).clear(pooled_BCN)
 
 
 def resize_linear(x_BCN: Tensor, from_B: Tensor, to_B: Tensor, steps: int) -> Tensor:

@@ -1,0 +1,289 @@
+"""What every registered head must hold to; a new head is covered by being registered."""
+
+import ast
+import copy
+import functools
+import inspect
+import itertools
+import json
+import textwrap
+from dataclasses import asdict, fields
+from typing import Literal, get_args, get_origin, get_type_hints
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+
+from viewloom.data.batch import IGNORE
+from viewloom.errors import ConfigError
+from viewloom.registry import HEADS
+
+DIM, CLASSES = 6, 5
+SMALL = {"width": 8, "window_steps": 450}
+"""Sizes that make the tests quick, where a head has such a setting."""
+LENGTHS = (430, 395, 5)
+
+
+def variants(name):
+    """Configs of a head: every combination of its named choices that it accepts, at small sizes."""
+    config_class = HEADS.get(name).Config
+    hints = get_type_hints(config_class)
+    known = {field.name for field in fields(config_class)}
+    small = {key: value for key, value in SMALL.items() if key in known}
+    choices = {key: get_args(hints[key]) for key in sorted(known) if get_origin(hints[key]) is Literal}
+    for chosen in itertools.product(*choices.values()):
+        try:
+            yield "-".join((name, *chosen)), config_class(**small, **dict(zip(choices, chosen, strict=True)))
+        except ConfigError:
+            continue
+
+
+CASES = [pytest.param(name, config, id=label) for name in HEADS.names() for label, config in variants(name)]
+every_head = pytest.mark.parametrize(("name", "config"), CASES)
+every_name = pytest.mark.parametrize("name", HEADS.names())
+
+
+def make(name, config, dtype=torch.float32):
+    """A head in evaluation mode, its running statistics those of a batch, so that signals pass every level."""
+    return copy.deepcopy(_made(name, config)).to(dtype)
+
+
+@functools.cache
+def _made(name, config):
+    torch.manual_seed(0)
+    head = HEADS.get(name)(DIM, CLASSES, config)
+    norms = [module for module in head.modules() if isinstance(module, torch.nn.BatchNorm1d)]
+    for norm in norms:
+        norm.momentum = 1.0
+    x_BTD, _, mask_BT = batch(hole=False)
+    head.train()(x_BTD, mask_BT)
+    for norm in norms:
+        norm.momentum = 0.1
+    return head.eval()
+
+
+def batch(lengths=LENGTHS, steps=None, dtype=torch.float32, hole=True):
+    """Features, labels and mask of rows of given lengths; garbage, not zeros, where the mask is False."""
+    steps = max(lengths) if steps is None else steps
+    x_BTD = torch.full((len(lengths), steps, DIM), 1e4, dtype=dtype)
+    labels_BT = torch.full((len(lengths), steps), 1)
+    for row, length in enumerate(lengths):
+        generator = torch.Generator().manual_seed(length)
+        x_BTD[row, :length] = torch.randn(length, DIM, generator=generator, dtype=torch.float64).to(dtype)
+        labels_BT[row, :length] = torch.randint(CLASSES, (length,), generator=generator)
+    mask_BT = torch.arange(steps) < torch.tensor(lengths)[:, None]
+    if hole:
+        for row, length in enumerate(lengths):
+            mask_BT[row, length // 2 : length // 2 + length // 20] = False
+    labels_BT[:, 3:4] = IGNORE
+    return x_BTD, labels_BT, mask_BT
+
+
+def run(head, x_BTD, labels_BT, mask_BT):
+    """Loss, gradients and state after one pass in the head's present mode."""
+    head = copy.deepcopy(head)
+    loss = head.loss(head(x_BTD, mask_BT), labels_BT, mask_BT)
+    loss.total.backward()
+    gradients = {key: value.grad for key, value in head.named_parameters()}
+    return loss.total.detach(), gradients, head.state_dict()
+
+
+def assert_same(first, second, tolerance):
+    for one, other in zip(first, second, strict=True):
+        torch.testing.assert_close(one, other, atol=tolerance, rtol=tolerance)
+
+
+@every_head
+def test_gives_logits_and_probabilities_at_the_batch_length(name, config):
+    head = make(name, config)
+    x_BTD, _, mask_BT = batch(steps=470)
+    levels = head(x_BTD, mask_BT)
+    assert levels and {level.shape for level in levels} == {(3, 470, CLASSES)}
+    assert levels[0][0, :430].std(dim=0).min() > 1e-3
+    probs_BTK = head.decode(levels, mask_BT)
+    assert probs_BTK.shape == (3, 470, CLASSES) and probs_BTK.min() >= 0
+    torch.testing.assert_close(probs_BTK.sum(dim=-1), torch.ones(3, 470))
+
+
+@every_name
+def test_default_settings_and_other_sizes_work(name):
+    cls = HEADS.get(name)
+    head = cls(3, 2)
+    assert head.config == cls.Config() and (head.dim, head.classes) == (3, 2)
+    mask_BT = torch.ones(1, 20, dtype=torch.bool)
+    levels = head.eval()(torch.randn(1, 20, 3), mask_BT)
+    assert head.decode(levels, mask_BT).shape == (1, 20, 2)
+
+
+@every_head
+def test_gradient_reaches_every_parameter(name, config):
+    _, gradients, _ = run(make(name, config), *batch())
+    assert not [key for key, gradient in gradients.items() if gradient is None or not gradient.abs().max() > 0]
+
+
+@every_head
+@settings(max_examples=5, deadline=None, derandomize=True)
+@given(lengths=st.lists(st.integers(1, 445), min_size=2, max_size=4), padding=st.integers(0, 60))
+def test_result_of_a_row_is_its_own(name, config, lengths, padding):
+    """Alone or in any batch, padded little or much, with anything in the padding."""
+    head = make(name, config, torch.float64)
+    x_BTD, _, mask_BT = batch(lengths, max(lengths) + padding, torch.float64)
+    with torch.inference_mode():
+        together = head(x_BTD, mask_BT)
+        probs_BTK = head.decode(together, mask_BT)
+        for row, length in enumerate(lengths):
+            x_1TD, _, mask_1T = batch((length,), dtype=torch.float64)
+            alone = head(x_1TD, mask_1T)
+            assert_same([level[row, :length] for level in together], [a[0] for a in alone], 1e-9)
+            assert_same([probs_BTK[row, :length]], head.decode(alone, mask_1T), 1e-9)
+
+
+@every_head
+def test_one_by_one_equals_one_batch_in_single_precision(name, config):
+    head = make(name, config)
+    x_BTD, _, mask_BT = batch((445, 300, 120, 440))
+    together = head.decode(head(x_BTD, mask_BT), mask_BT)
+    for row in range(len(x_BTD)):
+        x_1TD, mask_1T = x_BTD[row : row + 1], mask_BT[row : row + 1]
+        alone = head.decode(head(x_1TD, mask_1T), mask_1T)
+        torch.testing.assert_close(together[row][mask_BT[row]], alone[0][mask_BT[row]], atol=1e-5, rtol=0)
+
+
+@every_head
+def test_masked_steps_change_neither_loss_nor_gradients_nor_statistics(name, config):
+    head = make(name, config, torch.float64).train()
+    loss, gradients, state = run(head, *batch(dtype=torch.float64))
+    x_BTD, labels_BT, mask_BT = batch(steps=463, dtype=torch.float64)
+    x_BTD[~mask_BT], labels_BT[~mask_BT] = -7.0, 2
+    other_loss, other_gradients, other_state = run(head, x_BTD, labels_BT, mask_BT)
+    assert_same([loss], [other_loss], 1e-10)
+    assert_same(gradients.values(), other_gradients.values(), 1e-8)
+    assert_same(state.values(), other_state.values(), 1e-10)
+
+
+@every_head
+@pytest.mark.parametrize("labelled", [True, False], ids=["labelled", "all-ignore"])
+@pytest.mark.parametrize("steps", [1, 2, 400])
+def test_finite_on_little_data(name, config, steps, labelled):
+    x_BTD, labels_BT, mask_BT = batch((steps,), steps + 2, hole=False)
+    labels_BT[:] = 1 if labelled else IGNORE
+    loss, gradients, state = run(make(name, config).train(), x_BTD, labels_BT, mask_BT)
+    for value in (loss, *gradients.values(), *state.values()):
+        assert value.isfinite().all()
+
+
+@every_head
+def test_a_row_without_any_step_is_finite_at_evaluation(name, config):
+    head = make(name, config)
+    mask_BT = torch.zeros(2, 30, dtype=torch.bool)
+    mask_BT[0] = True
+    levels = head(torch.randn(2, 30, DIM), mask_BT)
+    assert head.decode(levels, mask_BT).isfinite().all()
+
+
+@every_head
+def test_weights_survive_a_safetensors_file(name, config, tmp_path):
+    head, path = make(name, config), tmp_path / "head.safetensors"
+    save_file(head.state_dict(), path)
+    read = HEADS.get(name)(DIM, CLASSES, config)
+    read.load_state_dict(load_file(path))
+    x_BTD, _, mask_BT = batch()
+    assert_same(head(x_BTD, mask_BT), read.eval()(x_BTD, mask_BT), 0)
+
+
+@every_head
+def test_config_survives_json(name, config):
+    assert HEADS.get(name).Config(**json.loads(json.dumps(asdict(config)))) == config
+
+
+@every_head
+def test_double_precision_agrees_with_single(name, config):
+    x_BTD, labels_BT, mask_BT = batch()
+    single, double = make(name, config), make(name, config).double()
+    levels = double(x_BTD.double(), mask_BT)
+    assert {level.dtype for level in levels} == {torch.float64}
+    assert double.loss(levels, labels_BT, mask_BT).total.dtype == torch.float64
+    assert_same(single(x_BTD, mask_BT), [level.float() for level in levels], 1e-3)
+
+
+@every_head
+def test_mixed_precision_stays_close(name, config):
+    head = make(name, config).train()
+    x_BTD, labels_BT, mask_BT = batch()
+    exact, _, _ = run(head, x_BTD, labels_BT, mask_BT)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        levels = head(x_BTD, mask_BT)
+        total = head.loss(levels, labels_BT, mask_BT).total
+    total.backward()
+    torch.testing.assert_close(total.float(), exact, rtol=0.05, atol=0)
+
+
+@every_head
+def test_evaluation_is_deterministic_and_leaves_the_head_alone(name, config):
+    head = make(name, config)
+    before = copy.deepcopy(head.state_dict())
+    x_BTD, _, mask_BT = batch()
+    assert_same(head(x_BTD, mask_BT), head(x_BTD, mask_BT), 0)
+    assert_same(before.values(), head.state_dict().values(), 0)
+
+
+@every_head
+def test_learns_what_each_step_shows(name, config):
+    head = make(name, config).train()
+    generator = torch.Generator().manual_seed(3)
+    labels_BT = torch.randint(CLASSES, (2, 16), generator=generator).repeat_interleave(25, dim=1)
+    x_BTD = torch.randn(2, 400, DIM, generator=generator) * 0.3
+    x_BTD[..., :CLASSES] += torch.nn.functional.one_hot(labels_BT, CLASSES)
+    mask_BT = torch.ones(2, 400, dtype=torch.bool)
+    adam = torch.optim.Adam(head.parameters(), lr=0.03)
+    for _ in range(40):
+        adam.zero_grad()
+        levels = head(x_BTD, mask_BT)
+        head.loss(levels, labels_BT, mask_BT).total.backward()
+        adam.step()
+    found_BT = head.decode(levels, mask_BT).argmax(dim=-1)
+    assert (found_BT == labels_BT).float().mean() > 0.9
+
+
+@every_name
+def test_every_setting_is_documented(name):
+    for cls in HEADS.get(name).Config.__mro__[:-1]:
+        body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0].body
+        for place, node in enumerate(body):
+            if isinstance(node, ast.AnnAssign):
+                after = body[place + 1 : place + 2]
+                assert after and isinstance(after[0], ast.Expr) and isinstance(after[0].value, ast.Constant), (
+                    f"{cls.__qualname__}.{node.target.id} has no docstring under it"
+                )
+
+
+def _train_share(rank, store, folder):
+    """One of two processes: its share of each case's batch, gradients averaged as data-parallel training does."""
+    torch.set_num_threads(1)
+    heads = [make(*case.values, torch.float64).train() for case in CASES]
+    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
+    for place, head in enumerate(heads):
+        x_BTD, labels_BT, mask_BT = batch(dtype=torch.float64)
+        rows = slice(0, 1) if rank == 0 else slice(1, 3)
+        loss, gradients, state = run(head, x_BTD[rows], labels_BT[rows], mask_BT[rows])
+        for value in (loss, *gradients.values()):
+            dist.all_reduce(value)
+            value /= 2
+        torch.save((loss, gradients, state), folder / f"{place}-{rank}.pt")
+    dist.destroy_process_group()
+
+
+def test_two_processes_equal_one_at_the_same_global_batch(tmp_path):
+    mp.spawn(_train_share, (tmp_path / "store", tmp_path), nprocs=2)
+    for place, case in enumerate(CASES):
+        head = make(*case.values, torch.float64).train()
+        loss, gradients, state = run(head, *batch(dtype=torch.float64))
+        for rank in range(2):
+            shared = torch.load(tmp_path / f"{place}-{rank}.pt", weights_only=True)
+            assert_same([loss], shared[:1], 1e-10)
+            assert_same(gradients.values(), shared[1].values(), 1e-8)
+            assert_same(state.values(), shared[2].values(), 1e-10)
