@@ -14,7 +14,9 @@ from viewloom.data.dataset import DataConfig, Item, MultiViewDataset, open_datas
 from viewloom.data.windows import SamplingConfig
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import write_json
-from viewloom.metrics.segmentation import PROTOCOLS, score, score_per_class, score_per_item, segments
+from viewloom.metrics.per_class import score_per_class
+from viewloom.metrics.protocols import PROTOCOLS
+from viewloom.metrics.segmentation import score, score_per_item, segments
 from viewloom.training.checkpoints import load_head
 from viewloom.training.runs import read_json
 from viewloom.training.segmenter import Segmenter, pick_device
