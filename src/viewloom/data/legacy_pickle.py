@@ -63,9 +63,9 @@ def _refuse_instructions(path: Path, data: bytes) -> None:
             count += 1
             if opcode.name not in _ALLOWED:
                 raise DataError(
-                    f"{path} was not read: it asks for {_asked(opcode.name, argument, texts)}, and a pickle that "
-                    "does can run any code. Only dictionaries, lists, tuples, text and whole numbers are read; "
-                    "make an index from the features instead (viewloom index)."
+                    f"{path} was not read: it asks for {_asked(opcode.name, argument, texts)}. A pickle can run "
+                    "code, so only dictionaries, lists, tuples, text and whole numbers are read; make an index "
+                    "from the features instead (viewloom index)."
                 )
             # A huge memo number would make the loader allocate that much before it fails.
             if "PUT" in opcode.name and int(argument or 0) > count:
