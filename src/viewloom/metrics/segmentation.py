@@ -124,10 +124,8 @@ def score_per_item(
     counts = count(predictions, truths, protocol, background)
     f1 = _f1(counts.hits, counts.predicted[:, None], counts.true[:, None])
     mof = _share(counts.right, counts.frames)
-    return [
-        Scores(float(edit), *(float(v) for v in row), float(frames))
-        for edit, row, frames in zip(counts.edit, f1, mof, strict=True)
-    ]
+    table = np.column_stack([counts.edit, f1, mof])
+    return [Scores(*row) for row in table.tolist()]
 
 
 def total_scores(counts: Counts, protocol: Protocol = PROTOCOLS["canonical"]) -> Scores:
@@ -138,8 +136,8 @@ def total_scores(counts: Counts, protocol: Protocol = PROTOCOLS["canonical"]) ->
     else:
         f1 = _f1(counts.hits.sum(axis=0), counts.predicted.sum(), counts.true.sum())
     edit = float(counts.edit.mean()) if len(counts.edit) else 100.0
-    mof = float(_share(counts.right.sum(), counts.frames.sum()))
-    return Scores(edit, *(float(value) for value in f1), mof)
+    low, middle, high = f1.tolist()
+    return Scores(edit, low, middle, high, float(_share(counts.right.sum(), counts.frames.sum())))
 
 
 def _f1(hits: Ints, predicted: Ints, true: Ints) -> Floats:
@@ -150,7 +148,8 @@ def _f1(hits: Ints, predicted: Ints, true: Ints) -> Floats:
 def _share(part: Ints, whole: Ints) -> Floats:
     """Percent; 100 where the whole is empty."""
     part, whole = np.broadcast_arrays(np.asarray(part, np.float64), np.asarray(whole, np.float64))
-    return np.divide(100.0 * part, whole, out=np.full(part.shape, 100.0), where=whole > 0)
+    percent: Floats = np.divide(100.0 * part, whole, out=np.full(part.shape, 100.0), where=whole > 0)
+    return percent
 
 
 def count(
