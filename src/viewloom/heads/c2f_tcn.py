@@ -56,7 +56,7 @@ class C2FTCN(Head):
         canvas: Literal["length", "window"] = "length"
         """Steps a row is computed at: length (its own, at least 384), or window (window_steps, as published)."""
         window_steps: int = 1200
-        """Steps of the canvas with canvas=window; its padding is computed, and counted in batch norm, like the rest."""
+        """Steps of the canvas with canvas=window, whose padding is computed, and counted in batch norm, too."""
         width: int = 128
         """Channels of the decoder and of the deep encoder levels; the first three have twice as many."""
         level_weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
