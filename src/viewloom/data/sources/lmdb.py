@@ -159,16 +159,15 @@ class Environment:
     def _parse_frames(self, keys: list[bytes], prefix: bytes) -> NDArray[np.int64]:
         """Frame numbers of keys that should all be of one recording; all at once, for they are many."""
         width = len(prefix) + _DIGITS + len(_SUFFIX)
-        if any(map(width.__ne__, map(len, keys))):
-            return np.array([self.parse_key(key)[1] for key in keys], np.int64)  # raises at the odd one
-        table = np.frombuffer(b"".join(keys), np.uint8).reshape(len(keys), width)
-        digits = table[:, len(prefix) : len(prefix) + _DIGITS] - np.uint8(ord("0"))
-        suffix = table[:, -len(_SUFFIX) :] == np.frombuffer(_SUFFIX, np.uint8)
-        odd = (digits > 9).any(axis=1) | ~suffix.all(axis=1)
-        if odd.any():
-            self.parse_key(keys[int(odd.argmax())])
-        frames: NDArray[np.int64] = digits.astype(np.int64) @ _POWERS
-        return frames
+        joined = np.frombuffer(b"".join(keys), np.uint8)
+        if len(joined) == len(keys) * width:
+            table = joined.reshape(len(keys), width)
+            digits = table[:, len(prefix) : len(prefix) + _DIGITS] - np.uint8(ord("0"))
+            if (digits <= 9).all() and (table[:, -len(_SUFFIX) :] == np.frombuffer(_SUFFIX, np.uint8)).all():
+                frames: NDArray[np.int64] = digits.astype(np.int64) @ _POWERS
+                return frames
+        # One of them has another form; one by one, the first such names itself.
+        return np.array([self.parse_key(key)[1] for key in keys], np.int64)
 
     def read_into(self, recording: str, start: int, x_TD: NDArray[np.float32]) -> None:
         """Fill ``x_TD`` with frames [start, start + T), NaN where a frame has no key.
