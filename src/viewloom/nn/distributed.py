@@ -25,3 +25,13 @@ def mean_count(count: Tensor) -> Tensor:
     by the *average* count, that average is the gradient of the one global mean.
     """
     return sum_over_processes(count) / world_size()
+
+
+def sum_with_gradient(value: Tensor) -> Tensor:
+    """The sum over all processes, through which gradients go as if one process had held everything.
+
+    For losses of whole-batch statistics, which every process works out alike: as training averages gradients,
+    each process's own part must count once per process.
+    """
+    world = world_size()
+    return value if world == 1 else sum_over_processes(value) + world * (value - value.detach())

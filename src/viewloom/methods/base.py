@@ -1,0 +1,200 @@
+"""What every pre-training method offers, and what it leaves behind: a refiner, one map of features a view."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from torch import Tensor, nn
+
+from viewloom.data.batch import ViewBatch
+from viewloom.errors import ConfigError, DataError, listed
+from viewloom.losses.base import LossOutput
+from viewloom.methods.standardise import Standardise, Standardiser
+from viewloom.registry import METHODS
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+Fit = Literal["gradient", "closed_form", "nothing"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodConfig:
+    """Settings that every method has."""
+
+    standardise: Standardise = "none"
+    """Bring features to mean 0 and deviation 1 before anything else: none, pooled (one mean and deviation over
+    all views) or view (each view its own). Takes one pass over the pairs, and goes into the saved refiner."""
+
+
+class Refiner(nn.Module, ABC):
+    """Maps features of a view to refined ones. This is what is saved, and put before a head.
+
+    Args:
+        dim: feature size D it takes.
+        views: views it was fitted on, in order.
+        config: the method's settings.
+        out_dim: feature size Z it gives; D by default.
+
+    Attributes:
+        method: registered name of the method that made it.
+        extra: what else was stored with it (seed, data, kept epoch).
+    """
+
+    per_view: ClassVar[bool] = False
+    """True if every view has a map of its own, so that others can't be encoded."""
+
+    def __init__(
+        self, method: str, dim: int, views: tuple[str, ...], config: MethodConfig, out_dim: int | None = None
+    ) -> None:
+        super().__init__()
+        self.method = method
+        self.dim = dim
+        self.out_dim = dim if out_dim is None else out_dim
+        self.views = tuple(views)
+        self.config = config
+        self.extra: dict[str, Any] = {}
+        self.frozen = False
+        self.standardiser = Standardiser(dim, views, config.standardise)
+
+    def encode(self, x_BTD: Tensor, mask_BT: Tensor, view: str) -> Tensor:
+        """Refined features.
+
+        Args:
+            x_BTD: features of one view; what stands at masked steps is never used.
+            mask_BT: bool, True where a step is valid.
+            view: which view it is.
+
+        Returns:
+            (B, T, Z), zeros at masked steps.
+
+        Raises:
+            DataError: the refiner has a map for each of its views, and none for this one.
+        """
+        if not self.accepts(view):
+            raise DataError(
+                f"This {self.method} refiner has a map for each of the views {listed(self.views)}, but none for "
+                f"{view!r}. Leave that view out, or pre-train on it too."
+            )
+        inside_BT1 = mask_BT[..., None]
+        x_BTD = self.standardiser(x_BTD.masked_fill(~inside_BT1, 0.0), view)
+        return self.transform(x_BTD, mask_BT, view).masked_fill(~inside_BT1, 0.0)
+
+    @abstractmethod
+    def transform(self, x_BTD: Tensor, mask_BT: Tensor, view: str) -> Tensor:
+        """`encode` of features that are already standardised; masked steps may come out as anything finite."""
+
+    def check_ready(self) -> None:
+        """Raise `ConfigError` if what `encode` needs was not worked out yet."""
+        self.standardiser.check_ready()
+
+    def accepts(self, view: str) -> bool:
+        """Whether this view can be encoded: any one, if all views share a map."""
+        own_map = self.per_view or self.config.standardise == "view"
+        return not own_map or view in self.views
+
+    def freeze(self) -> Self:
+        """Nothing learns or moves any more: no gradients, dropout off, also when an outer module trains."""
+        self.frozen = True
+        self.requires_grad_(False)
+        return self.eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """As `torch.nn.Module.train`, but a frozen refiner stays in evaluation mode."""
+        return super().train(mode and not self.frozen)
+
+    def save(self, path: Path | str) -> None:
+        """Write the refiner to one safetensors file (`viewloom.methods.refiner.save_refiner`)."""
+        from viewloom.methods.refiner import save_refiner
+
+        save_refiner(self, path, self.extra)
+
+
+class Method(nn.Module, ABC):
+    """Learns a refiner from windows seen by several views, without labels.
+
+    A method fitted by gradient is called on batches, and its loss minimised; one in closed form is shown every
+    batch once (`accumulate`), and then solved (`solve`). A method fitted by gradient that standardises features
+    needs the pass too, before the first step: `needs_pass` says so.
+
+    Args:
+        dim: feature size D.
+        views: logical views along axis V of the batches, in order. By convention exo views come first, and ego
+            views last.
+        config: the method's own settings.
+
+    Attributes:
+        fit: how it is fitted.
+        refiner: what it has learned; saved on its own.
+        requires: what must be handed to it before it can learn.
+    """
+
+    Config: ClassVar[type[MethodConfig]] = MethodConfig
+    fit: Fit = "gradient"
+    requires: ClassVar[Literal["pairs", "teacher_head"]] = "pairs"
+    min_views: ClassVar[int] = 2
+    refiner: Refiner
+
+    def __init__(self, dim: int, views: tuple[str, ...], config: MethodConfig | None = None) -> None:
+        super().__init__()
+        views = tuple(views)
+        if len(set(views)) != len(views) or len(views) < self.min_views:
+            raise ConfigError(
+                f"A pre-training method needs {self.min_views} or more different views, but got {listed(views)}. "
+                "Pass them as --views v3,e4."
+            )
+        self.dim = dim
+        self.views = views
+        self.config = config if config is not None else type(self).Config()
+        self.epoch = 0
+        self.refiner = type(self).build_refiner(dim, views, self.config)
+
+    @classmethod
+    @abstractmethod
+    def build_refiner(cls, dim: int, views: tuple[str, ...], config: Any) -> Refiner:
+        """The refiner as it is before learning; with a saved state dict, as it was when saved."""
+
+    @property
+    def needs_pass(self) -> bool:
+        """Whether every batch must be shown to `accumulate` once, and `solve` called, before anything else."""
+        return self.fit == "closed_form" or self.config.standardise != "none"
+
+    def forward(self, batch: ViewBatch) -> LossOutput:
+        """The loss of a batch, for a method fitted by gradient.
+
+        Finite, and with gradients for every parameter, for any mask: what a recording lacks adds nothing.
+        """
+        raise TypeError(f"{type(self).__name__} is fitted by {self.fit}: it has no loss")
+
+    def encode(self, x_BTD: Tensor, mask_BT: Tensor, view: str) -> Tensor:
+        """Refined features of one view; see `Refiner.encode`."""
+        return self.refiner.encode(x_BTD, mask_BT, view)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Tell schedules the epoch, counted from 0."""
+        self.epoch = epoch
+
+    def accumulate(self, batch: ViewBatch) -> None:
+        """Take a batch into the statistics that `solve` needs; the order of batches doesn't matter."""
+        self.check_views(batch)
+        self.refiner.standardiser.accumulate(batch.features_BVTD, batch.mask_BVT)
+
+    def solve(self) -> None:
+        """Work out what depends on the accumulated statistics, over all processes of the run."""
+        self.refiner.standardiser.solve()
+
+    def check_views(self, batch: ViewBatch) -> None:
+        """Raise `ConfigError` if a batch has other views, or another order of them, than the method."""
+        if batch.views != self.views:
+            raise ConfigError(
+                f"The batch has the views {listed(batch.views)}, but the method was made for "
+                f"{listed(self.views)}. Use the views it was pre-trained on, in the same order."
+            )
+
+    @classmethod
+    def registered_name(cls) -> str:
+        """The name this method is registered under."""
+        return METHODS.name_of(cls)

@@ -1,0 +1,60 @@
+"""The refiner of the closed-form methods: one affine map a view."""
+
+import torch
+from torch import Tensor
+
+from viewloom.errors import ConfigError
+from viewloom.methods.base import MethodConfig, Refiner
+
+
+class LinearRefiner(Refiner):
+    """``(x - mean_v) W_v + offset_v`` for each view v.
+
+    Args:
+        method: registered name of the method.
+        dim: feature size D.
+        views: views it has maps for.
+        config: settings.
+        out_dim: feature size Z it gives.
+    """
+
+    per_view = True
+    mean_VD: Tensor
+    weight_VDZ: Tensor
+    offset_VZ: Tensor
+
+    def __init__(
+        self, method: str, dim: int, views: tuple[str, ...], config: MethodConfig, out_dim: int | None = None
+    ) -> None:
+        super().__init__(method, dim, views, config, out_dim)
+        self.register_buffer("mean_VD", torch.zeros(len(views), dim))
+        self.register_buffer("weight_VDZ", torch.zeros(len(views), dim, self.out_dim))
+        self.register_buffer("offset_VZ", torch.zeros(len(views), self.out_dim))
+        self.ready = False
+        self.register_load_state_dict_post_hook(_note_loaded)  # type: ignore[no-untyped-call]
+
+    def set_map(self, view: str, mean_D: Tensor, weight_DZ: Tensor, offset_Z: Tensor) -> None:
+        """Put in the map of one view."""
+        place = self.views.index(view)
+        self.mean_VD[place] = mean_D
+        self.weight_VDZ[place] = weight_DZ
+        self.offset_VZ[place] = offset_Z
+        self.ready = True
+
+    def transform(self, x_BTD: Tensor, mask_BT: Tensor, view: str) -> Tensor:
+        """The view's affine map."""
+        self.check_ready()
+        place = self.views.index(view)
+        return (x_BTD - self.mean_VD[place]) @ self.weight_VDZ[place] + self.offset_VZ[place]
+
+    def check_ready(self) -> None:
+        """Raise `ConfigError` before the maps are there."""
+        super().check_ready()
+        if not self.ready:
+            raise ConfigError(
+                f"The {self.method} refiner has no maps yet: show all pairs to accumulate() and call solve()."
+            )
+
+
+def _note_loaded(module: LinearRefiner, _: object) -> None:
+    module.ready = bool(module.weight_VDZ.any())

@@ -1,0 +1,39 @@
+"""No pre-training: the naive baseline, through the same contract as every method."""
+
+from typing import Any
+
+from torch import Tensor
+
+from viewloom.methods.base import Fit, Method, MethodConfig, Refiner
+from viewloom.registry import METHODS
+
+
+class IdentityRefiner(Refiner):
+    """Features as they are, or standardised."""
+
+    def transform(self, x_BTD: Tensor, mask_BT: Tensor, view: str) -> Tensor:
+        """The features themselves."""
+        return x_BTD
+
+
+@METHODS.register("none")
+class NoPretraining(Method):
+    """Leaves features as they are; with ``standardise`` it is the simplest alignment there is.
+
+    Args:
+        dim: feature size D.
+        views: any number.
+        config: settings.
+    """
+
+    min_views = 1
+    fit: Fit = "nothing"
+
+    def __init__(self, dim: int, views: tuple[str, ...], config: MethodConfig | None = None) -> None:
+        super().__init__(dim, views, config)
+        self.fit = "closed_form" if self.needs_pass else "nothing"
+
+    @classmethod
+    def build_refiner(cls, dim: int, views: tuple[str, ...], config: Any) -> Refiner:
+        """The identity."""
+        return IdentityRefiner(cls.registered_name(), dim, views, config)

@@ -1,0 +1,139 @@
+"""Refiners as single safetensors files: weights, statistics, and in the metadata all that is needed to use them.
+
+`load_refiner(path)` needs nothing else: neither the data nor the run it came from.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from viewloom.errors import ConfigError, DataError, listed
+from viewloom.files import atomic_path
+from viewloom.methods.base import Refiner
+from viewloom.methods.residual import ResidualConfig, ResidualRefiner
+from viewloom.nn.encoder import Context
+from viewloom.registry import METHODS
+
+FORMAT = "viewloom-refiner"
+VERSION = 1
+
+
+def save_refiner(refiner: Refiner, path: Path | str, extra: Mapping[str, Any] | None = None) -> None:
+    """Write a refiner with its metadata, atomically.
+
+    Args:
+        refiner: fitted; one that lacks its statistics or maps is refused with `ConfigError`.
+        path: file to write, ``.safetensors``.
+        extra: plain values to store with it (seed, data, kept epoch).
+    """
+    refiner.check_ready()
+    metadata = {
+        "format": FORMAT,
+        "version": VERSION,
+        "method": refiner.method,
+        "dim": refiner.dim,
+        "out_dim": refiner.out_dim,
+        "views": refiner.views,
+        "config": asdict(refiner.config),
+        "statistics": refiner.standardiser.info(),
+        "extra": dict(extra or {}),
+    }
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in refiner.state_dict().items()}
+    text = json.dumps(metadata, allow_nan=False)
+    with atomic_path(path) as temporary:
+        save_file(weights, temporary, {"viewloom": text})
+
+
+def load_refiner(path: Path | str) -> Refiner:
+    """Read a refiner written by `save_refiner`: on the CPU, in evaluation mode.
+
+    Raises:
+        DataError: there is no such file, or it is broken.
+        ConfigError: it is something else, or was written by a later version.
+    """
+    path = Path(path)
+    metadata, weights = _read(path)
+    if metadata.get("format") != FORMAT:
+        raise ConfigError(
+            f"{path} is not a viewloom refiner, but {metadata.get('format', 'an unknown file')}. Pass the "
+            "refiner.safetensors of a pre-training run."
+        )
+    if metadata["version"] > VERSION:
+        raise ConfigError(
+            f"{path} was written by a later version of viewloom (format {metadata['version']}; this one reads up "
+            f"to {VERSION}). Upgrade viewloom."
+        )
+    cls = METHODS.get(metadata["method"])
+    try:
+        config = cls.Config(**metadata["config"])
+    except TypeError as error:
+        raise ConfigError(f"{path}: settings this version doesn't know ({error}). Upgrade viewloom.") from None
+    refiner: Refiner = cls.build_refiner(metadata["dim"], tuple(metadata["views"]), config)
+    try:
+        refiner.load_state_dict(weights)
+    except RuntimeError as error:
+        raise DataError(f"{path} doesn't hold the weights it tells of ({error}). Copy it again.") from None
+    refiner.extra = metadata["extra"]
+    return refiner.eval()
+
+
+def load_published_refiner(
+    state: Mapping[str, Tensor],
+    method: str = "two_stream",
+    context: Context = "frame",
+    views: tuple[str, ...] = (),
+) -> Refiner:
+    """A refiner from published weights, in evaluation mode; feature size and depth are the weights' own.
+
+    Args:
+        state: names (``layers.0.self_attn.in_proj_weight`` ...; a prefix ``module.`` is taken off) and tensors.
+        method: the method it was trained with: two_stream, two_stream_simple or sync_kd.
+        context: published weights were trained with ``batch``, where a result depends on its batch mates; the
+            other contexts give every recording a result of its own.
+        views: views it was trained on, for the record; any view can be encoded.
+
+    Raises:
+        DataError: other names or shapes than those of `torch.nn.TransformerEncoder` layers.
+    """
+    weights = {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    config, dim = _published_config(weights, METHODS.get(method).Config, context)
+    refiner = ResidualRefiner(method, dim, views, config)
+    wanted = {name: tuple(tensor.shape) for name, tensor in refiner.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    if wanted != found:
+        differing = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+        raise DataError(f"These weights are not a refiner's: names or shapes differ at {listed(differing, 4)}.")
+    refiner.load_state_dict(weights)
+    return refiner.eval()
+
+
+def _published_config(
+    weights: Mapping[str, Tensor], config: type[ResidualConfig], context: Context
+) -> tuple[ResidualConfig, int]:
+    """Settings and feature size that the weights' own shapes tell."""
+    first = weights.get("layers.0.linear1.weight")
+    if first is None or first.ndim != 2:
+        raise DataError(
+            "These weights are not a refiner's: layers.0.linear1.weight is missing; "
+            f"they hold {listed(weights, 4)}. Pass those of the transformer encoder."
+        )
+    layers = {name.split(".")[1] for name in weights if name.startswith("layers.")}
+    feed_forward, dim = first.shape
+    return config(layers=len(layers), feed_forward=feed_forward, context=context), dim
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    if not path.is_file():
+        raise DataError(f"There is no refiner at {path}. Check the path, or run `viewloom pretrain` first.")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = json.loads((file.metadata() or {}).get("viewloom", "{}"))
+            return metadata, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise DataError(f"{path} is not a whole safetensors file ({error}). Copy or make it again.") from None

@@ -1,0 +1,121 @@
+"""Features at mean 0 and deviation 1, over all views or for each view; the statistics are saved with a refiner."""
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from viewloom.errors import ConfigError
+from viewloom.nn.distributed import sum_over_processes
+
+Standardise = Literal["none", "pooled", "view"]
+
+FLOOR = 1e-2
+"""Deviations below this share of the mean deviation are taken for it: a feature that hardly ever moves would
+otherwise be blown up."""
+
+
+class Standardiser(nn.Module):
+    """``(x - mean) / deviation``, statistics taken over valid steps.
+
+    With ``none`` it does nothing and has no state, so that a refiner's names stay those of published ones.
+
+    Args:
+        dim: feature size D.
+        views: names along axis V.
+        mode: none, pooled, or view.
+    """
+
+    mean_GD: Tensor
+    deviation_GD: Tensor
+    steps_G: Tensor
+    sums_GD: Tensor
+    squares_GD: Tensor
+
+    def __init__(self, dim: int, views: tuple[str, ...], mode: Standardise) -> None:
+        super().__init__()
+        self.mode: Standardise = mode
+        self.views = views
+        self.ready = mode == "none"
+        if mode == "none":
+            return
+        groups = len(views) if mode == "view" else 1
+        self.register_buffer("mean_GD", torch.zeros(groups, dim))
+        self.register_buffer("deviation_GD", torch.ones(groups, dim))
+        self.register_buffer("steps_G", torch.zeros(groups, dtype=torch.int64))
+        for name in ("sums_GD", "squares_GD"):
+            self.register_buffer(name, torch.zeros(groups, dim, dtype=torch.float64), persistent=False)
+        self.register_load_state_dict_post_hook(_note_ready)  # type: ignore[no-untyped-call]
+
+    def forward(self, x_BTD: Tensor, view: str) -> Tensor:
+        """Standardised features of one view."""
+        if self.mode == "none":
+            return x_BTD
+        self.check_ready()
+        mean_D, deviation_D = self._statistics(view)
+        return (x_BTD - mean_D) / deviation_D
+
+    def of_mean(self, mean_D: Tensor, view: str) -> Tensor:
+        """What the mean of a view's plain features becomes."""
+        if self.mode == "none":
+            return mean_D
+        centre_D, deviation_D = (value.to(mean_D) for value in self._statistics(view))
+        return (mean_D - centre_D) / deviation_D
+
+    def of_covariance(self, covariance_DE: Tensor, first: str, second: str) -> Tensor:
+        """What the covariance of two views' plain features becomes."""
+        if self.mode == "none":
+            return covariance_DE
+        first_D, second_E = (self._statistics(view)[1].to(covariance_DE) for view in (first, second))
+        return covariance_DE / torch.outer(first_D, second_E)
+
+    def _statistics(self, view: str) -> tuple[Tensor, Tensor]:
+        group = self.views.index(view) if self.mode == "view" else 0
+        return self.mean_GD[group], self.deviation_GD[group]
+
+    def check_ready(self) -> None:
+        """Raise `ConfigError` if the statistics are not there yet."""
+        if not self.ready:
+            raise ConfigError(
+                f"standardise={self.mode} needs the statistics of the features, which were not taken: show all "
+                "pairs to accumulate() once and call solve(), or set standardise to none."
+            )
+
+    @torch.no_grad()
+    def accumulate(self, x_BVTD: Tensor, mask_BVT: Tensor) -> None:
+        """Take the valid steps of a batch in."""
+        if self.mode == "none":
+            return
+        for view in range(len(self.views)):
+            group = view if self.mode == "view" else 0
+            x_ND = x_BVTD[:, view][mask_BVT[:, view]].double()
+            self.steps_G[group] += len(x_ND)
+            self.sums_GD[group] += x_ND.sum(0)
+            self.squares_GD[group] += x_ND.square().sum(0)
+
+    @torch.no_grad()
+    def solve(self) -> None:
+        """Work out means and deviations from what all processes have taken in."""
+        if self.mode == "none":
+            return
+        steps_G1 = sum_over_processes(self.steps_G)[:, None]
+        if not bool((steps_G1 > 0).all()):
+            absent = [name for name, steps in zip(self.views, steps_G1, strict=False) if not steps]
+            raise ConfigError(f"No valid step was seen of {', '.join(absent)}: its mean is unknown. Leave it out.")
+        mean_GD = sum_over_processes(self.sums_GD) / steps_G1
+        variance_GD = sum_over_processes(self.squares_GD) / steps_G1 - mean_GD.square()
+        deviation_GD = variance_GD.clamp(min=0).sqrt()
+        floor_G1 = FLOOR * deviation_GD.mean(dim=1, keepdim=True)
+        # Nothing moves at all: leave the scale as it is.
+        deviation_GD = torch.where(floor_G1 > 0, deviation_GD.maximum(floor_G1), torch.ones_like(deviation_GD))
+        self.mean_GD.copy_(mean_GD)
+        self.deviation_GD.copy_(deviation_GD)
+        self.ready = True
+
+    def info(self) -> dict[str, Any]:
+        """Mode and numbers of steps, for a refiner's metadata."""
+        return {"standardise": self.mode} | ({"steps": self.steps_G.tolist()} if self.mode != "none" else {})
+
+
+def _note_ready(module: Standardiser, _: Any) -> None:
+    module.ready = bool((module.steps_G > 0).all())

@@ -1,0 +1,120 @@
+"""Distillation of the head itself: on each decoder level, a student on one view follows a teacher on another.
+
+After Quattrocchi et al., "Synchronization Is All You Need" (ECCV 2024), second part:
+`min sum over levels of MSE(student_level(x_ego), teacher_level(x_exo))` on synchronised pairs, without labels.
+
+What this method leaves behind is a head (`student`), not a refiner: its `refiner` is the identity. The student is
+for the student views; the teacher head stays the one for the teacher's view.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from viewloom.data.batch import ViewBatch
+from viewloom.errors import ConfigError
+from viewloom.heads.base import Head
+from viewloom.losses.base import LossOutput
+from viewloom.losses.distillation import level_distillation
+from viewloom.losses.squared_error import as_counted
+from viewloom.methods.base import Method, MethodConfig, Refiner
+from viewloom.methods.none import IdentityRefiner
+from viewloom.methods.roles import assign_roles
+from viewloom.nn.distributed import mean_count
+from viewloom.registry import METHODS
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyncKDHeadConfig(MethodConfig):
+    """Settings of head distillation."""
+
+    teacher: str = ""
+    """View that the teacher head sees, the one it was trained on; empty takes the first (exo)."""
+    students: str = ""
+    """Views that the student head sees, comma-separated; empty takes all others."""
+    start: Literal["teacher", "random"] = "teacher"
+    """Weights of the student at the start: the teacher's, or fresh ones."""
+
+
+@METHODS.register("sync_kd_head")
+class SyncKDHead(Method):
+    """Head distillation from the teacher's view to any number of student views; see `with_teacher`.
+
+    Args:
+        dim: feature size D.
+        views: two or more, exo views first.
+        config: settings.
+
+    Attributes:
+        student: the head that learns; None until a teacher was given.
+        teacher: the frozen head it follows.
+    """
+
+    Config: ClassVar[type[MethodConfig]] = SyncKDHeadConfig
+    requires = "teacher_head"
+    config: SyncKDHeadConfig
+    student: Head | None
+    teacher: Head | None
+
+    def __init__(self, dim: int, views: tuple[str, ...], config: MethodConfig | None = None) -> None:
+        super().__init__(dim, views, config)
+        self.roles = assign_roles(self.views, self.config.teacher, self.config.students, default=0)
+        self.student = None
+        self.teacher = None
+
+    @classmethod
+    def build_refiner(cls, dim: int, views: tuple[str, ...], config: Any) -> Refiner:
+        """The identity: what is learned is a head."""
+        return IdentityRefiner(cls.registered_name(), dim, views, config)
+
+    def with_teacher(self, head: Head) -> Self:
+        """Take a trained head as teacher, frozen, and make the student from it; the head itself is not touched."""
+        if head.dim != self.dim:
+            raise ConfigError(
+                f"The teacher head takes features of size {head.dim}, but these have {self.dim}. Pass a head that "
+                "was trained on these features."
+            )
+        self.teacher = copy.deepcopy(head).requires_grad_(False).eval()
+        fresh = type(head)(head.dim, head.classes, head.config) if self.config.start == "random" else head
+        self.student = copy.deepcopy(fresh).requires_grad_(True)
+        return self
+
+    def train(self, mode: bool = True) -> Self:
+        """As `torch.nn.Module.train`, but the teacher stays in evaluation mode."""
+        super().train(mode)
+        if self.teacher is not None:
+            self.teacher.eval()
+        return self
+
+    def forward(self, batch: ViewBatch) -> LossOutput:
+        """Loss of a batch, over the steps that a student view and the teacher's view both have."""
+        self.check_views(batch)
+        if self.student is None or self.teacher is None:
+            raise ConfigError("Head distillation needs a trained head as teacher: call with_teacher(head) first.")
+        teacher_BTD, teacher_BT = self._view(batch, self.roles.teacher_place)
+        with torch.no_grad():
+            wanted = self.teacher(teacher_BTD, teacher_BT)
+        count = mean_count if self.training else as_counted
+        total = torch.stack([p.sum() for p in self.student.parameters()]).sum() * 0.0
+        for place in self.roles.student_places:
+            x_BTD, mask_BT = self._view(batch, place)
+            # A head can't take batch statistics over nothing; all processes decide alike.
+            if count(mask_BT.sum()) > 0:
+                levels = self.student(x_BTD, mask_BT)
+                total = total + level_distillation(levels, wanted, mask_BT & teacher_BT, count)
+        return LossOutput(total, {"distillation": total.detach()})
+
+    def _view(self, batch: ViewBatch, place: int) -> tuple[Tensor, Tensor]:
+        """Standardised features and mask of one view."""
+        mask_BT = batch.mask_BVT[:, place]
+        x_BTD = batch.features_BVTD[:, place].masked_fill(~mask_BT[..., None], 0.0)
+        x_BTD = self.refiner.standardiser(x_BTD, self.views[place])
+        return x_BTD.masked_fill(~mask_BT[..., None], 0.0), mask_BT

@@ -1,0 +1,184 @@
+"""The report's method: a refiner shared by all views, and a joint stream that sees them all at once.
+
+`L = sum_v MSE(r(x_v), J) + lam(e) * sum_pairs MSE(r(x_a), r(x_b))`, J the joint stream's output, e the epoch.
+The joint stream is thrown away after pre-training.
+
+Which steps count: those that two views or more have. There J is computed from the views present, zeros standing
+for an absent one; every view present reconstructs J, and every pair present is drawn together.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from viewloom.data.batch import ViewBatch
+from viewloom.errors import ConfigError
+from viewloom.losses.base import LossOutput
+from viewloom.losses.collapse import as_summed, covariance_term, masked_covariance, variance_term
+from viewloom.losses.invariance import view_invariance
+from viewloom.losses.reconstruction import joint_reconstruction, view_decoding
+from viewloom.losses.schedule import invariance_weight
+from viewloom.losses.squared_error import as_counted
+from viewloom.methods.base import Method, MethodConfig, Refiner
+from viewloom.methods.residual import Mark, ResidualConfig, ResidualRefiner, ViewMarks
+from viewloom.nn.distributed import mean_count, sum_with_gradient
+from viewloom.nn.joint import JointStream
+from viewloom.nn.sizes import Stage, pseudo_3d_stages
+from viewloom.registry import METHODS
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwoStreamConfig(ResidualConfig):
+    """Settings of the two streams."""
+
+    joint_depth: float = 1.0
+    """Factor on the number of layers of the joint stream's stages; each keeps one at least."""
+    loss_mean: Literal["valid", "all"] = "valid"
+    """Losses over valid steps, or over all: padding is then treated as data, in encoders and losses, as in the
+    released code (at least 49 % of its windows is padding)."""
+    schedule: Literal["report", "constant"] = "report"
+    """Weight of the invariance term in training: (100 + e) / (100 + e^1.18) at epoch e, or 1. In evaluation it is
+    1, so that losses of different epochs compare."""
+    invariance_weight: float = 1.0
+    """Factor on the invariance term, besides the schedule."""
+    stop_gradient: Literal["none", "joint", "views"] = "none"
+    """What reconstruction takes as given: nothing, as in the report; the joint stream's output (needs
+    decode_weight, or nothing would train that stream); or the refined views."""
+    view_mark: Mark = "none"
+    """What tells the views apart: nothing; constants from -1 (first view) to +1 (last); a learned vector each."""
+    mark_at: Literal["joint_training", "joint", "encoding"] = "joint_training"
+    """Where the mark is added: to what the joint stream sees, in training only, as in the released code; there in
+    evaluation too; or there and to what the refiner sees, always, also when a saved refiner encodes."""
+    variance_weight: float = 0.0
+    """Weight of the variance term against collapse (VICReg)."""
+    variance_target: float = 1.0
+    """Deviation that the variance term asks of every refined feature, in the features' units."""
+    covariance_weight: float = 0.0
+    """Weight of the covariance term against collapse (VICReg)."""
+    decode_weight: float = 0.0
+    """Weight of decoding the views back from the joint stream's output by a linear map, against collapse."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.joint_depth <= 0:
+            raise ConfigError(f"joint_depth must be above 0, but is {self.joint_depth}.")
+        if self.stop_gradient == "joint" and self.decode_weight <= 0:
+            raise ConfigError(
+                "stop_gradient=joint leaves the joint stream without any gradient. Set decode_weight above 0 too, "
+                "so that it learns from decoding the views."
+            )
+
+
+@METHODS.register("two_stream")
+class TwoStream(Method):
+    """View-invariant stream and pseudo-3D joint stream.
+
+    Args:
+        dim: feature size D.
+        views: two or more, exo views first.
+        config: settings.
+    """
+
+    Config: ClassVar[type[MethodConfig]] = TwoStreamConfig
+    config: TwoStreamConfig
+    refiner: ResidualRefiner
+    stages: Callable[..., tuple[Stage, ...]] = staticmethod(pseudo_3d_stages)
+    """Sizes of the joint stream, for a feature size, a number of views, a depth and a feed-forward width."""
+
+    def __init__(self, dim: int, views: tuple[str, ...], config: MethodConfig | None = None) -> None:
+        super().__init__(dim, views, config)
+        config = self.config
+        stages = type(self).stages(dim, len(self.views), config.joint_depth, config.feed_forward)
+        self.joint = JointStream(stages, dim, config.dropout, config.context)
+        self.marks = self._joint_marks()
+        self.decoder = nn.Linear(dim, len(self.views) * dim) if config.decode_weight > 0 else None
+
+    @classmethod
+    def build_refiner(cls, dim: int, views: tuple[str, ...], config: Any) -> Refiner:
+        """One residual refiner for all views."""
+        marks: Mark = config.view_mark if config.mark_at == "encoding" else "none"
+        return ResidualRefiner(cls.registered_name(), dim, views, config, marks)
+
+    def forward(self, batch: ViewBatch) -> LossOutput:
+        """Loss of a batch; parts are unweighted."""
+        self.check_views(batch)
+        own_BVT = self._counted(batch.mask_BVT)
+        mask_BVT = paired_steps(own_BVT)
+        x_BVTD = self._standardised(batch, own_BVT)
+        refined = [
+            self.refiner.transform(x_BVTD[:, place], own_BVT[:, place], view)
+            for place, view in enumerate(self.views)
+        ]
+        z_BVTD = torch.stack(refined, dim=1)
+        joint_BTD = self.joint(self._marked(x_BVTD, own_BVT), mask_BVT.any(dim=1))
+        terms = self._terms(x_BVTD, z_BVTD, joint_BTD, mask_BVT)
+        total = torch.stack([weight * term for weight, term in terms.values()]).sum()
+        return LossOutput(total, {name: term.detach() for name, (_, term) in terms.items()})
+
+    def _terms(
+        self, x_BVTD: Tensor, z_BVTD: Tensor, joint_BTD: Tensor, mask_BVT: Tensor
+    ) -> dict[str, tuple[float, Tensor]]:
+        """Weight and value of each term in use."""
+        config = self.config
+        count = mean_count if self.training else as_counted
+        views_BVTD = z_BVTD.detach() if config.stop_gradient == "views" else z_BVTD
+        target_BTD = joint_BTD.detach() if config.stop_gradient == "joint" else joint_BTD
+        terms = {
+            "reconstruction": (1.0, joint_reconstruction(views_BVTD, target_BTD, mask_BVT, count)),
+            "invariance": (self._invariance_weight(), view_invariance(z_BVTD, mask_BVT, count)),
+        }
+        if config.variance_weight > 0 or config.covariance_weight > 0:
+            variance, covariance = self._spread(z_BVTD, mask_BVT)
+            terms["variance"] = (config.variance_weight, variance)
+            terms["covariance"] = (config.covariance_weight, covariance)
+        if self.decoder is not None:
+            decoded_BVTD = self.decoder(joint_BTD).unflatten(-1, (len(self.views), self.dim)).transpose(1, 2)
+            terms["decoding"] = (config.decode_weight, view_decoding(decoded_BVTD, x_BVTD, mask_BVT, count))
+        return terms
+
+    def _invariance_weight(self) -> float:
+        scheduled = self.training and self.config.schedule == "report"
+        return self.config.invariance_weight * (invariance_weight(self.epoch) if scheduled else 1.0)
+
+    def _spread(self, z_BVTD: Tensor, mask_BVT: Tensor) -> tuple[Tensor, Tensor]:
+        """Variance and covariance terms, averaged over views, on the whole batch of all processes."""
+        total = sum_with_gradient if self.training else as_summed
+        covariances = [
+            masked_covariance(z_BVTD[:, view], mask_BVT[:, view], total) for view in range(len(self.views))
+        ]
+        variance = torch.stack([variance_term(c, self.config.variance_target) for c in covariances]).mean()
+        return variance, torch.stack([covariance_term(c) for c in covariances]).mean()
+
+    def _counted(self, mask_BVT: Tensor) -> Tensor:
+        """Steps treated as data: the valid ones, or every step of a view that the recording has."""
+        if self.config.loss_mean == "valid":
+            return mask_BVT
+        return mask_BVT.any(dim=2, keepdim=True).expand_as(mask_BVT)
+
+    def _standardised(self, batch: ViewBatch, mask_BVT: Tensor) -> Tensor:
+        """Features as the streams see them, zero where the data has none or a step doesn't count."""
+        x_BVTD = batch.features_BVTD.masked_fill(~batch.mask_BVT[..., None], 0.0)
+        views = [self.refiner.standardiser(x_BVTD[:, place], view) for place, view in enumerate(self.views)]
+        return torch.stack(views, dim=1).masked_fill(~mask_BVT[..., None], 0.0)
+
+    def _joint_marks(self) -> ViewMarks | None:
+        """The marks of what the joint stream sees; the refiner's own ones where it has them."""
+        if self.config.view_mark == "none" or self.refiner.marks is not None:
+            return None
+        return ViewMarks(self.dim, len(self.views), learned=self.config.view_mark == "learned")
+
+    def _marked(self, x_BVTD: Tensor, mask_BVT: Tensor) -> Tensor:
+        """The joint stream's input: with the view mark, where it is in use and a view is present."""
+        marks = self.refiner.marks or self.marks
+        if marks is None or (self.config.mark_at == "joint_training" and not self.training):
+            return x_BVTD
+        marks_VD = torch.stack([marks(view) for view in range(len(self.views))])
+        return x_BVTD + marks_VD[:, None] * mask_BVT[..., None]
+
+
+def paired_steps(mask_BVT: Tensor) -> Tensor:
+    """``mask_BVT`` without the steps that only one view has: there is nothing to compare them with."""
+    return mask_BVT & (mask_BVT.sum(dim=1, keepdim=True) >= 2)

@@ -1,0 +1,175 @@
+"""Do refined features agree over views, and have they kept anything to agree about? Measured without labels.
+
+Features come as (V, N, Z): V synchronised views of N moments. Agreement alone is easily had, by saying the same of
+everything; `collapse_verdict` says so by name.
+"""
+
+from dataclasses import dataclass, field
+from itertools import permutations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Features = NDArray[np.floating]
+
+MIN_DEVIATION = 0.01
+"""Collapse to a constant: within a view, features deviate less than this share of what the input's do."""
+MIN_CONTRAST = 0.05
+"""The same, whatever the scale: deviation over root mean square, as a share of the input's."""
+MIN_RANK = 0.1
+"""Collapse to few dimensions: effective rank below this share of the input's (or of Z, if that is less)."""
+
+
+def effective_rank(x_ND: Features) -> float:
+    """exp of the entropy of the singular values' shares: 1 for a line, D for a ball.
+
+    Roy, Vetterli: "The Effective Rank: A Measure of Effective Dimensionality" (EUSIPCO 2007), of features less
+    their mean. Features that don't vary at all have rank 0.
+    """
+    x_ND = np.asarray(x_ND, np.float64)
+    centred_ND = x_ND - x_ND.mean(axis=0)
+    # Both matrices of products have the same eigenvalues; the smaller one is quicker.
+    wide = len(x_ND) < x_ND.shape[1]
+    products = centred_ND @ centred_ND.T if wide else centred_ND.T @ centred_ND
+    return _rank_of_scatter(products, float(np.square(x_ND).sum()))
+
+
+def feature_deviation(z_VNZ: Features) -> NDArray[np.float64]:
+    """Standard deviation (Z,) of each feature over the moments of a view: root of the views' mean variance."""
+    z_VNZ = np.asarray(z_VNZ, np.float64)
+    return np.asarray(np.sqrt(z_VNZ.var(axis=1).mean(axis=0)))
+
+
+def view_variance_share(z_VNZ: Features) -> float:
+    """Share of all variance that lies between the views of one moment, from 0 to 1.
+
+    0: the views agree. (V - 1) / V: they are unrelated. More: they differ by a constant besides. 0 as well if
+    nothing varies, which `collapse_verdict` names.
+    """
+    z_VNZ = np.asarray(z_VNZ, np.float64)
+    within = np.square(z_VNZ - z_VNZ.mean(axis=0)).sum()
+    total = np.square(z_VNZ - z_VNZ.mean(axis=(0, 1))).sum()
+    return float(within / total) if total > 0 else 0.0
+
+
+def retrieval_accuracy(z_VTZ: Features, tolerance: int = 0) -> float:
+    """How often a step's nearest neighbour among another view's steps is the same moment, from 0 to 1.
+
+    Mean over ordered pairs of views and over steps; Euclidean distance, the first step on a tie.
+
+    Args:
+        z_VTZ: views of one window, steps in order.
+        tolerance: a neighbour this many steps away at most counts as found.
+    """
+    z_VTZ = np.asarray(z_VTZ, np.float64)
+    steps = z_VTZ.shape[1]
+    # Distances don't change with the origin; near it they lose less to rounding.
+    z_VTZ = z_VTZ - z_VTZ.mean(axis=(0, 1))
+    squares_VT = np.square(z_VTZ).sum(axis=2)
+    found = [
+        np.abs((squares_VT[b] - 2 * z_VTZ[a] @ z_VTZ[b].T).argmin(axis=1) - np.arange(steps)) <= tolerance
+        for a, b in permutations(range(len(z_VTZ)), 2)
+    ]
+    return float(np.mean(found))
+
+
+def collapse_verdict(z_VNZ: Features, x_VND: Features) -> str | None:
+    """What has collapsed, in words, or None.
+
+    Args:
+        z_VNZ: refined features.
+        x_VND: the features they were made from.
+    """
+    refined, plain = (InvarianceState.of(features) for features in (z_VNZ, x_VND))
+    return refined.verdict(plain)
+
+
+@dataclass
+class InvarianceState:
+    """Sums from which the measures of any number of windows follow, without keeping features.
+
+    Attributes:
+        moments: number of moments N seen.
+        sum_VZ: sums over moments.
+        scatter_ZZ: sum over views and moments of outer products.
+        square_between: sum of squared distances from the mean over views.
+    """
+
+    moments: int = 0
+    sum_VZ: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    scatter_ZZ: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    square_between: float = 0.0
+
+    @classmethod
+    def of(cls, z_VNZ: Features) -> "InvarianceState":
+        """The state of one set of features."""
+        z_VNZ = np.asarray(z_VNZ, np.float64)
+        flat_SZ = z_VNZ.reshape(-1, z_VNZ.shape[2])
+        between = float(np.square(z_VNZ - z_VNZ.mean(axis=0)).sum())
+        return cls(z_VNZ.shape[1], z_VNZ.sum(axis=1), flat_SZ.T @ flat_SZ, between)
+
+    def add(self, z_VNZ: Features) -> None:
+        """Take N moments in."""
+        self.merge(InvarianceState.of(z_VNZ))
+
+    def merge(self, other: "InvarianceState") -> None:
+        """Add what another state has seen."""
+        if self.moments == 0:
+            self.sum_VZ, self.scatter_ZZ = np.zeros_like(other.sum_VZ), np.zeros_like(other.scatter_ZZ)
+        self.moments += other.moments
+        self.sum_VZ = self.sum_VZ + other.sum_VZ
+        self.scatter_ZZ = self.scatter_ZZ + other.scatter_ZZ
+        self.square_between += other.square_between
+
+    @property
+    def deviation_Z(self) -> NDArray[np.float64]:
+        """See `feature_deviation`."""
+        views = len(self.sum_VZ)
+        means_VZ = self.sum_VZ / self.moments
+        variance_Z = self.scatter_ZZ.diagonal() / (views * self.moments) - np.square(means_VZ).mean(axis=0)
+        return np.asarray(np.sqrt(variance_Z.clip(min=0)))
+
+    @property
+    def effective_rank(self) -> float:
+        """See `effective_rank`: of all views' features together, each view less its own mean."""
+        offsets_ZZ = self.sum_VZ.T @ self.sum_VZ / self.moments
+        return _rank_of_scatter(self.scatter_ZZ - offsets_ZZ, float(self.scatter_ZZ.trace()))
+
+    @property
+    def view_share(self) -> float:
+        """See `view_variance_share`."""
+        count = len(self.sum_VZ) * self.moments
+        mean_Z = self.sum_VZ.sum(axis=0) / count
+        total = float(self.scatter_ZZ.trace() - count * np.square(mean_Z).sum())
+        return min(1.0, self.square_between / total) if total > 0 else 0.0
+
+    @property
+    def magnitude(self) -> float:
+        """Root mean square of all features."""
+        return float(np.sqrt(self.scatter_ZZ.trace() / (len(self.sum_VZ) * self.moments * len(self.scatter_ZZ))))
+
+    def verdict(self, plain: "InvarianceState") -> str | None:
+        """What has collapsed against the ``plain`` features, in words, or None."""
+        if not np.isfinite(self.scatter_ZZ).all():
+            return "features that are not finite"
+        kept = float(np.sqrt(np.square(self.deviation_Z).mean()))
+        had = float(np.sqrt(np.square(plain.deviation_Z).mean()))
+        if kept < MIN_DEVIATION * had or kept * plain.magnitude < MIN_CONTRAST * had * self.magnitude:
+            return (
+                f"constant features: over time they deviate by {kept:.3g} at a magnitude of {self.magnitude:.3g} "
+                f"(input: {had:.3g} at {plain.magnitude:.3g})"
+            )
+        rank, room = self.effective_rank, min(plain.effective_rank, len(self.scatter_ZZ))
+        if rank < MIN_RANK * room:
+            return f"few dimensions: effective rank {rank:.1f}, of {room:.1f} that the input leaves room for"
+        return None
+
+
+def _rank_of_scatter(scatter: NDArray[np.float64], power: float) -> float:
+    """Effective rank from the products' matrix; what rounding leaves of a ``power`` doesn't count as variance."""
+    values = np.linalg.eigvalsh(scatter)
+    singular = np.sqrt(values[values > 1e-14 * len(scatter) * power])
+    if singular.size == 0:
+        return 0.0
+    shares = singular / singular.sum()
+    return float(np.exp(-(shares * np.log(shares)).sum()))
