@@ -200,9 +200,9 @@ def show(name: str, result: Any) -> int:
     from viewloom.console import out
 
     if name == "evaluate":
-        from viewloom.report.tables import metrics_table
+        from viewloom.report.tables import scores_table
 
-        out.print(metrics_table(result))
+        out.print(scores_table([result]))
     elif name == "check":
         return 0 if result.usable else 2
     elif result is not None:

@@ -1,8 +1,11 @@
 """Batches with named fields. Features are (B, T, D) or (B, V, T, D); a True mask means valid."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 
 from torch import Tensor
+
+B = TypeVar("B", bound="Batch")
 
 IGNORE = -100
 """Label of a step that has none; losses and scores leave it out."""
@@ -38,7 +41,18 @@ class Window:
 
 
 @dataclass
-class SegmentBatch:
+class Batch:
+    """What all batches can: move their tensors, leave the rest."""
+
+    def to(self: B, *args: Any, **kwargs: Any) -> B:
+        """The batch with its tensors moved, arguments as `torch.Tensor.to`."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        moved = {name: v.to(*args, **kwargs) for name, v in values.items() if isinstance(v, Tensor)}
+        return replace(self, **moved)
+
+
+@dataclass
+class SegmentBatch(Batch):
     """Windows of single views with labels, for a segmentation head.
 
     Attributes:
@@ -57,7 +71,7 @@ class SegmentBatch:
 
 
 @dataclass
-class ViewBatch:
+class ViewBatch(Batch):
     """Windows seen by several synchronised views, without labels, for pre-training.
 
     Attributes:

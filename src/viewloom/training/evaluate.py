@@ -108,12 +108,8 @@ def item_scores(
     return {**result.as_dict(), "total": result.total}
 
 
-def run_evaluate(config: EvaluateConfig) -> dict[str, Any]:
-    """Score a run and write ``metrics.json`` and ``predictions/<view>.json``.
-
-    Returns:
-        What ``metrics.json`` holds.
-    """
+def run_evaluate(config: EvaluateConfig) -> Path:
+    """Score a run; returns the folder with ``metrics.json`` and ``predictions/<view>.json``."""
     run = Path(config.run)
     out = Path(config.out) if config.out else run
     if (out / "metrics.json").exists() and not config.overwrite:
@@ -142,7 +138,7 @@ def run_evaluate(config: EvaluateConfig) -> dict[str, Any]:
             }
             write_json(out / "predictions" / f"{view}.json", predictions(scored, actions, dataset.source.fps))
     write_json(out / "metrics.json", metrics)
-    return metrics
+    return out
 
 
 def known_actions(dataset: MultiViewDataset, actions: tuple[str, ...], run: Path) -> tuple[str, ...]:

@@ -59,7 +59,7 @@ def measure(method: Method, batches: Iterable[ViewBatch], device: torch.device) 
     losses, weights, found = [], [], []
     before, after = [], []
     for batch in batches:
-        batch.features_BVTD, batch.mask_BVT = batch.features_BVTD.to(device), batch.mask_BVT.to(device)
+        batch = batch.to(device)
         losses.append(float(method(batch).total) if method.fit == "gradient" else 0.0)
         weights.append(int(batch.mask_BVT.sum()))
         for x_VTD, z_VTZ, both_T in refined_windows(method, batch):

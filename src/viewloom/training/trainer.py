@@ -2,6 +2,8 @@
 
 import csv
 import io
+import logging
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -122,6 +124,7 @@ def build_trainer(
         monitor: logged value that chooses the best checkpoint; None keeps only the last.
         mode: whether the best value is the smallest or the largest.
     """
+    quieten()
     seed_everything(seed, workers=False, verbose=False)
     callbacks: list[Callback] = [
         *make_checkpoints(folder / "checkpoints", monitor, mode, config.validate_every_epochs),
@@ -150,6 +153,13 @@ def build_trainer(
         log_every_n_steps=1,
         default_root_dir=folder,
     )
+
+
+def quieten() -> None:
+    """Keep Lightning's hints and known false alarms away from users; its real warnings stay."""
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
+    for message in (".*does not have many workers.*", ".*LeafSpec.*", ".*Checkpoint directory.*not empty.*"):
+        warnings.filterwarnings("ignore", message)
 
 
 def make_checkpoints(
