@@ -1,9 +1,12 @@
 """Batches with named fields. Features are (B, T, D) or (B, V, T, D); a True mask means valid."""
 
-from dataclasses import dataclass, fields, replace
-from typing import Any, TypeVar
+from __future__ import annotations
 
-from torch import Tensor
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:  # whoever needs only `Window` or `IGNORE` doesn't wait for torch
+    from torch import Tensor
 
 B = TypeVar("B", bound="Batch")
 
@@ -46,6 +49,8 @@ class Batch:
 
     def to(self: B, *args: Any, **kwargs: Any) -> B:
         """The batch with its tensors moved, arguments as `torch.Tensor.to`."""
+        from torch import Tensor
+
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         moved = {name: v.to(*args, **kwargs) for name, v in values.items() if isinstance(v, Tensor)}
         return replace(self, **moved)

@@ -1,6 +1,6 @@
 """A data set as commands see it: features, labels, splits and views, opened from one folder."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -110,7 +110,18 @@ class MultiViewDataset:
                 f"{len(lost)} of {len(self.splits.role(role))} items listed in {role!r} have no {what} in "
                 f"{self.root}: {listed(lost, 3)}. Add them, or pass --missing skip to go on without."
             )
+        self._refuse_labels_past_the_end(found)
         return tuple(found)
+
+    def _refuse_labels_past_the_end(self, items: Sequence[Item]) -> None:
+        """A label behind the last frame of every view means that frame numbers or rates don't agree."""
+        for item in items:
+            ends = [self.source.span(item.recording, view).end for view in self.source.views(item.recording)]
+            if item.end > max(ends):
+                raise DataError(
+                    f"{item.name} is labelled up to frame {item.end}, but the features of {item.recording} end at "
+                    f"{max(ends)} in every view. Check that fps and frame numbers of labels and features agree."
+                )
 
     def all_items(self) -> tuple[Item, ...]:
         """Every labelled item that has features, or every recording where there are no labels."""
