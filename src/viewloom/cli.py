@@ -74,6 +74,14 @@ VERBS = {
         "viewloom train --data demo/data --views v3 --run runs/naive",
         options=("head_options", "HEADS", "head"),
     ),
+    "pretrain": Verb(
+        "viewloom.training.pretrain",
+        "PretrainConfig",
+        "run_pretrain",
+        "learn a view-invariant refiner from unlabelled synchronised views",
+        "viewloom pretrain --data demo/data --views v3,e4 --method cca --run runs/cca",
+        options=("method_options", "METHODS", "method"),
+    ),
     "evaluate": Verb(
         "viewloom.training.evaluate",
         "EvaluateConfig",

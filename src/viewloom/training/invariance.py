@@ -9,15 +9,9 @@ from numpy.typing import NDArray
 
 from viewloom.data.batch import ViewBatch
 from viewloom.data.dataset import Item
-from viewloom.errors import DataError
+from viewloom.errors import DataError, listed
 from viewloom.methods.base import Method
-from viewloom.metrics.invariance import (
-    collapse_verdict,
-    effective_rank,
-    feature_deviation,
-    retrieval_accuracy,
-    view_variance_share,
-)
+from viewloom.metrics.invariance import InvarianceState, retrieval_accuracy
 
 RETRIEVAL_TOLERANCE_STEPS = 2
 """A step counts as found when its nearest neighbour in the other view is at most this many steps away."""
@@ -29,9 +23,9 @@ class HeldOut:
 
     Attributes:
         values: loss (the method's own), retrieval (percent of steps whose nearest neighbour among the same
-            window's steps in another view is the same moment), effective_rank and rank_share (of the refined
-            features), deviation (mean per-feature standard deviation, in units of the input's), view_share
-            (share of variance between views).
+            window's steps in another view is the same moment), effective_rank of the refined features and
+            input_rank of the plain ones, deviation (mean per-feature standard deviation), view_share (share of
+            variance between views) and input_view_share.
         collapse: what collapsed, in words, or None.
     """
 
@@ -57,32 +51,34 @@ def hold_out(items: Sequence[Item], share: float, seed: int) -> tuple[tuple[Item
 def measure(method: Method, batches: Iterable[ViewBatch], device: torch.device) -> HeldOut:
     """Loss, retrieval and collapse of a method over batches of held-out windows."""
     losses, weights, found = [], [], []
-    before, after = [], []
+    plain, refined = InvarianceState(), InvarianceState()
     for batch in batches:
         batch = batch.to(device)
         losses.append(float(method(batch).total) if method.fit == "gradient" else 0.0)
         weights.append(int(batch.mask_BVT.sum()))
-        for x_VTD, z_VTZ, both_T in refined_windows(method, batch):
-            before.append(x_VTD[:, both_T])
-            after.append(z_VTZ[:, both_T])
-            found.append(retrieval_accuracy(z_VTZ[:, both_T], RETRIEVAL_TOLERANCE_STEPS))
-    x_VND, z_VNZ = np.concatenate(before, axis=1), np.concatenate(after, axis=1)
-    rank = effective_rank(z_VNZ.reshape(-1, z_VNZ.shape[-1]))
+        for x_VTD, z_VTZ in refined_windows(method, batch):
+            plain.add(x_VTD)
+            refined.add(z_VTZ)
+            found.append(retrieval_accuracy(z_VTZ, RETRIEVAL_TOLERANCE_STEPS))
+    if not found:
+        raise DataError(
+            f"No held-out recording has all of the views {listed(method.views)}, so nothing can be measured. "
+            "Raise --held_out, or add recordings with all views to the pairs."
+        )
     values = {
         "loss": float(np.average(losses, weights=weights)),
         "retrieval": 100.0 * float(np.mean(found)),
-        "effective_rank": rank,
-        "rank_share": rank / effective_rank(x_VND.reshape(-1, x_VND.shape[-1])),
-        "deviation": float(feature_deviation(z_VNZ).mean() / feature_deviation(x_VND).mean()),
-        "view_share": view_variance_share(z_VNZ),
+        "effective_rank": refined.effective_rank,
+        "input_rank": plain.effective_rank,
+        "deviation": float(refined.deviation_Z.mean()),
+        "view_share": refined.view_share,
+        "input_view_share": plain.view_share,
     }
-    return HeldOut(values, collapse_verdict(z_VNZ, x_VND))
+    return HeldOut(values, refined.verdict(plain))
 
 
-def refined_windows(
-    method: Method, batch: ViewBatch
-) -> Iterable[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]]:
-    """Raw (V, T, D) and refined (V, T, Z) features of each window that all views have, and its shared steps."""
+def refined_windows(method: Method, batch: ViewBatch) -> Iterable[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Raw (V, T, D) and refined (V, T, Z) features of each window, at the steps that all views have."""
     refined = [
         method.encode(batch.features_BVTD[:, place], batch.mask_BVT[:, place], view)
         for place, view in enumerate(batch.views)
@@ -92,4 +88,4 @@ def refined_windows(
     shared_BT = batch.mask_BVT.all(dim=1).cpu().numpy()
     for x_VTD, z_VTZ, both_T in zip(x_BVTD, z_BVTZ, shared_BT, strict=True):
         if both_T.sum() > 1:
-            yield x_VTD, z_VTZ, both_T
+            yield x_VTD[:, both_T], z_VTZ[:, both_T]

@@ -16,9 +16,10 @@ from viewloom.data.multiview import ViewRow, ViewWindows, make_view_loader
 from viewloom.data.windows import SamplingConfig
 from viewloom.errors import ConfigError
 from viewloom.files import write_json
+from viewloom.heads.base import Head
 from viewloom.methods.base import Method
-from viewloom.methods.refiner import save_refiner
 from viewloom.registry import METHODS
+from viewloom.training.checkpoints import SavedHead, load_head, save_head
 from viewloom.training.evaluate import select_views
 from viewloom.training.invariance import HeldOut, hold_out, measure
 from viewloom.training.runs import prepare_run, write_environment
@@ -55,6 +56,8 @@ class PretrainConfig(DataConfig):
     """Registered pre-training method."""
     method_options: Any = None
     """Settings of the method (see the end of --help)."""
+    teacher: str | None = None
+    """Run folder of the trained head that a distilling method (sync_kd_head) follows."""
     epochs: int = 60
     """Passes over the pair windows (closed-form methods need one)."""
     batch_size: int = 8
@@ -179,14 +182,39 @@ def run_pretrain(config: PretrainConfig) -> Path:
     pairs = split_pairs(config, dataset)
     torch.manual_seed(config.seed)
     method: Method = cls(dataset.source.dim, pairs.learn.views, config.method_options)
+    teacher = _give_teacher(config, method)
     folder, checkpoint = prepare_run(config.run, config, config.resume)
     row = config.row or config.method
     write_environment(folder, dataset, config.seed, row=row, trained_on=pairs.learn.views, method=config.method)
+    if method.needs_pass:
+        _show_all_pairs(method, pairs, config.batch_size)
+    kept = "closed form"
     if method.fit == "gradient":
         kept = _fit_by_gradient(config, method, pairs, folder, checkpoint)
-    else:
-        kept = _fit_in_closed_form(method, pairs, config.batch_size)
-    return _finish(config, dataset, method, pairs, folder, kept)
+    path = _finish(config, dataset, method, pairs, folder, kept)
+    if teacher is None:
+        return path
+    # A method that distils a head leaves the student behind, beside a refiner that changes nothing.
+    assert isinstance(method.student, Head)
+    save_head(folder / "head.safetensors", replace(teacher, head=method.student, views=method.views))
+    return folder / "head.safetensors"
+
+
+def _give_teacher(config: PretrainConfig, method: Method) -> SavedHead | None:
+    """Hand a distilling method the head it follows; others need none, and refuse one."""
+    needs = method.requires == "teacher_head"
+    if needs != (config.teacher is not None):
+        does = (
+            "needs --teacher RUN, the folder of a head trained on its first view"
+            if needs
+            else "takes no --teacher"
+        )
+        raise ConfigError(f"Method {config.method!r} {does}.")
+    if config.teacher is None:
+        return None
+    saved = load_head(Path(config.teacher) / "head.safetensors")
+    method.with_teacher(saved.head)  # type: ignore[operator]  # what requires="teacher_head" promises
+    return saved
 
 
 def _fit_by_gradient(
@@ -207,19 +235,14 @@ def _fit_by_gradient(
     return f"{name} epoch ({state['epoch'] + 1} of {config.epochs})"
 
 
-def _fit_in_closed_form(method: Method, pairs: Pairs, batch_size: int) -> str:
-    """One pass over the windows, without augmentation, then the solution."""
-    if method.fit == "closed_form":
-        windows = ViewWindows(
-            pairs.learn.source,
-            pairs.learn.items,
-            pairs.learn.views,
-            replace(pairs.learn.sampling, augment_probability=0.0),
-        )
-        for batch in track(make_view_loader(windows, batch_size), "Reading pairs"):
-            method.accumulate(batch)
-        method.solve()
-    return "closed form"
+def _show_all_pairs(method: Method, pairs: Pairs, batch_size: int) -> None:
+    """One pass over the windows, without augmentation, then the solution of what depends on them all."""
+    learn = pairs.learn
+    still = replace(learn.sampling, augment_probability=0.0)
+    windows = ViewWindows(learn.source, learn.items, learn.views, still)
+    for batch in track(make_view_loader(windows, batch_size), "Reading pairs"):
+        method.accumulate(batch)
+    method.solve()
 
 
 def _finish(
@@ -229,7 +252,8 @@ def _finish(
     method = method.cpu().eval()
     held = held_out_measures(method, pairs.held_out, config.batch_size, torch.device("cpu"))
     path = folder / "refiner.safetensors"
-    save_refiner(method.refiner, path, {"kept": kept, "seed": config.seed, "data": dataset.name})
+    method.refiner.extra = {"kept": kept, "seed": config.seed, "data": dataset.name}
+    method.refiner.save(path)
     warnings = [f"COLLAPSE: {held.collapse}"] if held.collapse else []
     write_json(
         folder / "invariance.json",
