@@ -33,8 +33,9 @@ def masked_covariance(z_BTD: Tensor, mask_BT: Tensor, total: Total = as_summed) 
     wide = torch.promote_types(z_BTD.dtype, torch.float32)
     mask_BT1 = mask_BT[..., None]
     z_BTD = z_BTD.to(wide).masked_fill(~mask_BT1, 0.0)
-    sums = total(torch.cat([z_BTD.sum((0, 1)), mask_BT.sum()[None].to(wide)]))
-    count = sums[-1].detach()
+    # No gradient goes through the mean: what it moves cancels over all steps, but not over those of one process.
+    sums = total(torch.cat([z_BTD.sum((0, 1)), mask_BT.sum()[None].to(wide)]).detach())
+    count = sums[-1]
     centred_BTD = (z_BTD - sums[:-1] / count.clamp(min=1)).masked_fill(~mask_BT1, 0.0)
     flat_ND = centred_BTD.flatten(0, 1)
     with torch.autocast(z_BTD.device.type, enabled=False):

@@ -1,0 +1,59 @@
+"""Small pair batches and methods for tests."""
+
+import torch
+
+from viewloom.data.batch import ViewBatch, Window
+from viewloom.heads.linear import LinearHead
+from viewloom.registry import METHODS
+
+VIEWS = ("v3", "v4", "e4", "e1")
+
+
+def view_batch(lengths=(9, 12, 5), dim=7, views=3, steps=None, dtype=torch.float32, lacking=(), holes=True):
+    """Rows of given lengths with garbage wherever the mask is False; a row's content depends on its length alone.
+
+    ``lacking``: (row, view) pairs that the recording lacks. ``holes``: one view misses some steps of its own.
+    """
+    steps = max(lengths) if steps is None else steps
+    x_BVTD = torch.full((len(lengths), views, steps, dim), 1e3, dtype=dtype)
+    mask_BVT = torch.zeros(len(lengths), views, steps, dtype=torch.bool)
+    for row, length in enumerate(lengths):
+        x_BVTD[row, :, :length] = synchronised(length, dim, views, seed=length).to(dtype)
+        mask_BVT[row, :, :length] = True
+        if holes:
+            mask_BVT[row, length % views, length // 2 : length // 2 + 2] = False
+    for row, view in lacking:
+        mask_BVT[row, view] = False
+    x_BVTD[~mask_BVT] = 1e3
+    windows = tuple(Window(f"r{length}", f"r{length}", 0, length, 1) for length in lengths)
+    return ViewBatch(x_BVTD, mask_BVT, windows, VIEWS[:views])
+
+
+def synchronised(steps, dim, views, seed, noise=0.3):
+    """Features (V, T, D): each view its own linear look at latent steps, an offset, and noise."""
+    looks = torch.Generator().manual_seed(0)
+    mix_VLD = torch.randn(views, 4, dim, generator=looks, dtype=torch.float64) * 0.6
+    offset_VD = torch.randn(views, dim, generator=looks, dtype=torch.float64)
+    world = torch.Generator().manual_seed(seed)
+    latent_TL = torch.randn(steps, 4, generator=world, dtype=torch.float64)
+    noise_VTD = torch.randn(views, steps, dim, generator=world, dtype=torch.float64) * noise
+    return latent_TL @ mix_VLD + offset_VD[:, None] + noise_VTD
+
+
+def make_method(name, config=None, dim=7, views=3, batch=None, seed=0):
+    """A method that is ready to learn: with a teacher head, its pass over ``batch`` done, in evaluation mode."""
+    torch.manual_seed(seed)
+    method = METHODS.get(name)(dim, VIEWS[:views], config)
+    if method.requires == "teacher_head":
+        method.with_teacher(LinearHead(dim, 3))
+    if method.needs_pass:
+        method.accumulate(view_batch((60, 50, 41), dim, views) if batch is None else batch)
+        method.solve()
+    return method.eval()
+
+
+def select_rows(batch, rows):
+    """The given rows of a batch, in that order."""
+    rows = list(rows)
+    windows = tuple(batch.windows[row] for row in rows)
+    return ViewBatch(batch.features_BVTD[rows], batch.mask_BVT[rows], windows, batch.views)

@@ -1,0 +1,379 @@
+"""What every registered pre-training method must hold to; a new method is covered by being registered."""
+
+import ast
+import copy
+import inspect
+import itertools
+import json
+import textwrap
+from dataclasses import asdict, fields, replace
+from typing import Literal, get_args, get_origin, get_type_hints
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.methods.made import VIEWS, make_method, select_rows, view_batch
+from viewloom.errors import ConfigError, DataError
+from viewloom.methods.base import Method
+from viewloom.methods.refiner import load_refiner, save_refiner
+from viewloom.registry import METHODS
+
+SMALL = {"layers": 2, "joint_depth": 0.2}
+"""Sizes that make the tests quick, where a method has such a setting."""
+USED = {"variance_weight": 0.5, "covariance_weight": 0.2, "decode_weight": 1.0}
+"""Weights that switch every optional term on."""
+
+
+def variants(name):
+    """Configs of a method: each named choice on its own, the optional terms all on."""
+    config_class = METHODS.get(name).Config
+    hints = get_type_hints(config_class)
+    known = {field.name for field in fields(config_class)}
+    base = config_class(**{key: value for key, value in SMALL.items() if key in known})
+    terms = {key: value for key, value in USED.items() if key in known}
+    choices = {key: get_args(hints[key]) for key in sorted(known) if get_origin(hints[key]) is Literal}
+    singles = [{key: choice} for key, options in choices.items() for choice in options]
+    marked = [
+        {"view_mark": mark, "mark_at": place}
+        for mark, place in itertools.product(choices.get("view_mark", ()), choices.get("mark_at", ()))
+        if mark != "none"
+    ]
+    singles = [change for change in singles if "mark_at" not in change]
+    changes = [{}, terms, *singles, *marked]
+    if "context" in known:
+        changes += [{"context": "time", **change} for change in (terms, *marked[-1:])]
+    seen = set()
+    for change in changes:
+        extra = terms if change.get("stop_gradient") == "joint" else {}
+        config = replace(base, **extra, **change)
+        if config not in seen:
+            seen.add(config)
+            yield "-".join((name, *(f"{key}={value}" for key, value in change.items()))), config
+
+
+CASES = [pytest.param(name, config, id=label) for name in METHODS.names() for label, config in variants(name)]
+every_name = pytest.mark.parametrize("name", METHODS.names())
+
+
+def cases(holds=lambda method, config: True):
+    kept = [case for case in CASES if holds(METHODS.get(case.values[0]), case.values[1])]
+    return pytest.mark.parametrize(("name", "config"), kept)
+
+
+def sound(_, config):
+    """Neither the batch nor its padding is meant to take part."""
+    return getattr(config, "context", "frame") != "batch" and getattr(config, "loss_mean", "valid") == "valid"
+
+
+def by_gradient(method, _):
+    return method.fit == "gradient"
+
+
+def with_pass(method, config):
+    return method.fit == "closed_form" or config.standardise != "none"
+
+
+def run(method, batch):
+    """Loss, parts and gradients of the trained parameters, in the method's present mode."""
+    method = copy.deepcopy(method)
+    loss = method(batch)
+    loss.total.backward()
+    gradients = {key: p.grad for key, p in method.named_parameters() if p.requires_grad}
+    return loss.total.detach(), loss.parts, gradients
+
+
+def assert_same(first, second, tolerance):
+    for one, other in zip(first, second, strict=True):
+        torch.testing.assert_close(one, other, atol=tolerance, rtol=tolerance)
+
+
+def encoded(method, batch):
+    """What a method makes of each view of a batch, (B, V, T, Z)."""
+    return torch.stack(
+        [
+            method.encode(batch.features_BVTD[:, v], batch.mask_BVT[:, v], name)
+            for v, name in enumerate(batch.views)
+        ],
+        dim=1,
+    )
+
+
+@cases()
+def test_encodes_to_its_size_with_zeros_at_masked_steps(name, config):
+    method, batch = make_method(name, config), view_batch(steps=14)
+    z_BVTZ = encoded(method, batch)
+    assert z_BVTZ.shape == (3, 3, 14, method.refiner.out_dim) and z_BVTZ.isfinite().all()
+    assert not z_BVTZ[~batch.mask_BVT].any()
+    assert z_BVTZ[batch.mask_BVT].std(dim=0).min() > 1e-3
+
+
+@every_name
+@pytest.mark.parametrize(("dim", "views"), [(2, 2), (5, 3), (16, 4), (33, 2)])
+def test_any_feature_size_and_number_of_views(name, dim, views):
+    known = {field.name for field in fields(METHODS.get(name).Config)}
+    config = METHODS.get(name).Config(**{key: value for key, value in SMALL.items() if key in known})
+    batch = view_batch(dim=dim, views=views)
+    method = make_method(name, config, dim, views, batch)
+    assert (method.dim, method.views) == (dim, VIEWS[:views]) == (method.refiner.dim, method.refiner.views)
+    assert encoded(method, batch).isfinite().all()
+    if method.fit == "gradient":
+        assert run(method, batch)[0] > 0
+
+
+@every_name
+def test_default_settings_are_made_when_none_are_given(name):
+    assert METHODS.get(name)(4, ("a", "b")).config == METHODS.get(name).Config()
+
+
+@every_name
+def test_views_that_make_no_sense_are_refused(name):
+    least = METHODS.get(name).min_views
+    for views in (("a",) * max(2, least), ("a",)[: least - 1]):
+        with pytest.raises(ConfigError, match="views"):
+            METHODS.get(name)(4, views)
+
+
+@every_name
+def test_a_batch_of_other_views_is_refused(name):
+    method, batch = make_method(name), view_batch()
+    batch.views = batch.views[::-1]
+    with pytest.raises(ConfigError, match="e4, v4, v3"):
+        method(batch) if method.fit == "gradient" else method.accumulate(batch)
+
+
+@cases(by_gradient)
+def test_gradient_reaches_every_trained_parameter(name, config):
+    method = make_method(name, config).train()
+    _, _, gradients = run(method, view_batch())
+    assert gradients
+    assert not [key for key, gradient in gradients.items() if gradient is None or not gradient.abs().max() > 0]
+
+
+@cases(sound)
+@settings(max_examples=5, deadline=None, derandomize=True)
+@given(lengths=st.lists(st.integers(1, 30), min_size=1, max_size=4), padding=st.integers(0, 9))
+def test_an_encoded_row_is_its_own(name, config, lengths, padding):
+    """Alone or in any batch, padded little or much, with anything in the padding."""
+    method = make_method(name, config)
+    with torch.inference_mode():
+        together = encoded(method, view_batch(lengths, steps=max(lengths) + padding))
+        for row, length in enumerate(lengths):
+            assert_same(together[row, :, :length], encoded(method, view_batch((length,)))[0], 1e-5)
+
+
+@cases(lambda method, config: getattr(config, "context", "frame") == "batch")
+def test_context_batch_repeats_the_trap_of_the_released_code(name, config):
+    method, batch = make_method(name, config), view_batch((9, 12, 5), holes=False)
+    alone = encoded(method, select_rows(batch, [0]))
+    assert (encoded(method, batch)[0] - alone[0]).norm() > 0.05 * alone[0].norm()
+
+
+@cases(lambda method, config: sound(method, config) and method.fit == "gradient")
+def test_masked_steps_change_neither_loss_nor_gradients(name, config):
+    method = make_method(name, config).double()
+    loss, parts, gradients = run(method, view_batch(dtype=torch.float64))
+    wider = view_batch(steps=17, dtype=torch.float64)
+    wider.features_BVTD[~wider.mask_BVT] = -7.0
+    other_loss, other_parts, other_gradients = run(method, wider)
+    assert_same([loss, *parts.values()], [other_loss, *other_parts.values()], 1e-10)
+    assert_same(gradients.values(), other_gradients.values(), 1e-10)
+
+
+@cases(lambda method, config: sound(method, config) and method.fit == "gradient")
+def test_order_of_rows_changes_nothing(name, config):
+    method, batch = make_method(name, config).double(), view_batch(dtype=torch.float64)
+    loss, _, gradients = run(method, batch)
+    other_loss, _, other_gradients = run(method, select_rows(batch, [2, 0, 1]))
+    assert_same([loss, *gradients.values()], [other_loss, *other_gradients.values()], 1e-10)
+
+
+@cases(with_pass)
+def test_what_is_fitted_in_a_pass_depends_on_neither_order_nor_batches(name, config):
+    whole = view_batch((60, 50, 41, 7), lacking=[(1, 0), (3, 2)])
+    method = make_method(name, config, batch=whole)
+    again = METHODS.get(name)(7, VIEWS[:3], config)
+    for rows in ([3, 1], [2], [0]):
+        again.accumulate(select_rows(whole, rows))
+    again.solve()
+    state = {key: v for key, v in again.refiner.state_dict().items() if "_V" in key or "standardiser" in key}
+    assert state
+    for key, value in state.items():
+        torch.testing.assert_close(value, method.refiner.state_dict()[key], atol=1e-5, rtol=1e-5)
+
+
+@cases(by_gradient)
+@pytest.mark.parametrize("steps", [1, 6])
+def test_finite_when_views_are_missing(name, config, steps):
+    """A row without one view, one with a single view, one with nothing at all; then nothing in the whole batch."""
+    method = make_method(name, config).train()
+    batch = view_batch((steps,) * 3, holes=False, lacking=[(0, 0), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2)])
+    for rows in ([0, 1, 2], [1], [2]):
+        loss, parts, gradients = run(method, select_rows(batch, rows))
+        for value in (loss, *parts.values(), *gradients.values()):
+            assert value is not None and value.isfinite().all()
+        if rows != [0, 1, 2] and sound(method, config):
+            assert parts and all(parts[key] == 0 for key in parts.keys() - {"variance"})
+
+
+@cases(lambda method, config: sound(method, config) and method.fit == "gradient")
+def test_a_recording_with_one_view_adds_nothing(name, config):
+    method = make_method(name, config).double()
+    batch = view_batch((9, 12, 5), dtype=torch.float64, lacking=[(1, 0), (1, 1)])
+    loss, _, gradients = run(method, batch)
+    other_loss, _, other_gradients = run(method, select_rows(batch, [0, 2]))
+    assert_same([loss, *gradients.values()], [other_loss, *other_gradients.values()], 1e-10)
+
+
+@cases()
+def test_refiner_survives_its_file_to_the_bit(name, config, tmp_path):
+    method, batch, path = make_method(name, config), view_batch(), tmp_path / "refiner.safetensors"
+    save_refiner(method.refiner, path, {"seed": 3, "kept": "last"})
+    torch.manual_seed(9)
+    loaded = load_refiner(path)
+    assert torch.equal(encoded(loaded, batch), encoded(method, batch))
+    assert (loaded.method, loaded.dim, loaded.views) == (name, 7, VIEWS[:3])
+    assert (loaded.config, loaded.extra) == (config, {"seed": 3, "kept": "last"})
+    loaded.save(tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
+
+
+@cases()
+def test_frozen_means_frozen(name, config):
+    """Dropout off, nothing moves, no gradients, also inside a module that is being trained."""
+    refiner, batch = make_method(name, config).refiner.freeze(), view_batch()
+    calm, before = encoded(refiner, batch), copy.deepcopy(refiner.state_dict())
+    outer = torch.nn.ModuleDict({"refiner": refiner, "head": torch.nn.Linear(refiner.out_dim, 2)}).train()
+    assert outer.training and not any(module.training for module in refiner.modules())
+    outer["head"](encoded(refiner, batch)).sum().backward()
+    assert torch.equal(encoded(refiner, batch), calm)
+    assert all(p.grad is None and not p.requires_grad for p in refiner.parameters())
+    assert_same(before.values(), refiner.state_dict().values(), 0)
+
+
+@cases(lambda method, config: getattr(config, "dropout", 0) > 0)
+def test_dropout_is_on_in_training_only(name, config):
+    method, batch = make_method(name, config), view_batch()
+    assert torch.equal(encoded(method, batch), encoded(method, batch))
+    method.train()
+    assert not torch.equal(encoded(method, batch), encoded(method, batch))
+
+
+@cases(with_pass)
+def test_nothing_is_encoded_or_saved_before_the_pass(name, config, tmp_path):
+    method, batch = METHODS.get(name)(7, VIEWS[:3], config), view_batch()
+    assert method.needs_pass
+    with pytest.raises(ConfigError, match=r"solve\(\)"):
+        encoded(method, batch)
+    with pytest.raises(ConfigError, match=r"solve\(\)"):
+        save_refiner(method.refiner, tmp_path / "refiner.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+@cases()
+def test_a_view_never_seen_is_encoded_or_refused_by_name(name, config):
+    method, batch = make_method(name, config), view_batch()
+    x_BTD, mask_BT = batch.features_BVTD[:, 0], batch.mask_BVT[:, 0]
+    if method.refiner.accepts("e9"):
+        assert method.encode(x_BTD, mask_BT, "e9").isfinite().all()
+    else:
+        with pytest.raises(DataError, match=r"v3, v4, e4.*'e9'"):
+            method.encode(x_BTD, mask_BT, "e9")
+
+
+@cases()
+def test_config_survives_json(name, config):
+    assert METHODS.get(name).Config(**json.loads(json.dumps(asdict(config)))) == config
+
+
+@cases(by_gradient)
+def test_training_state_survives_a_state_dict(name, config):
+    """What a checkpoint holds is enough to go on: statistics included, no pass needed again."""
+    method, batch = make_method(name, config), view_batch()
+    fresh = METHODS.get(name)(7, VIEWS[:3], config)
+    if fresh.requires == "teacher_head":
+        fresh.with_teacher(copy.deepcopy(method.teacher))
+    fresh.load_state_dict(method.state_dict())
+    assert torch.equal(fresh.eval()(batch).total, method(batch).total)
+
+
+@cases(lambda method, config: by_gradient(method, config) and sound(method, config))
+def test_mixed_precision_stays_close(name, config):
+    method, batch = make_method(name, config), view_batch((40, 30, 20))
+    exact, _, _ = run(method, batch)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        total = method(batch).total
+        assert encoded(method, batch).isfinite().all()
+    total.backward()
+    torch.testing.assert_close(total.float(), exact, rtol=0.05, atol=0)
+
+
+@every_name
+def test_every_setting_is_documented(name):
+    for cls in METHODS.get(name).Config.__mro__[:-1]:
+        body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0].body
+        for place, node in enumerate(body):
+            if isinstance(node, ast.AnnAssign):
+                after = body[place + 1 : place + 2]
+                assert after and isinstance(after[0], ast.Expr) and isinstance(after[0].value, ast.Constant), (
+                    f"{cls.__qualname__}.{node.target.id} has no docstring under it"
+                )
+
+
+@every_name
+def test_registered_classes_are_methods_of_that_name(name):
+    cls = METHODS.get(name)
+    assert issubclass(cls, Method) and cls.registered_name() == name == cls(4, ("a", "b")).refiner.method
+
+
+def _without_dropout(config):
+    return replace(config, dropout=0.0) if hasattr(config, "dropout") else config
+
+
+def _share(name, config, rows):
+    """Loss, gradients, statistics and encoded features of some rows, as one process of a run has them."""
+    batch = view_batch((40, 31, 17), dtype=torch.float64, lacking=[(1, 0)])
+    method = make_method(name, _without_dropout(config)).double()
+    if method.needs_pass:
+        method = METHODS.get(name)(7, VIEWS[:3], method.config).double()
+        if method.requires == "teacher_head":
+            torch.manual_seed(0)
+            method.with_teacher(make_method(name, method.config).teacher.double())
+        torch.manual_seed(0)
+        for parameter in method.parameters():
+            parameter.data.normal_(0, 0.3)
+        method.accumulate(select_rows(batch, rows))
+        method.solve()
+    values = {"encoded": encoded(method.eval(), batch)}
+    if method.fit == "gradient":
+        loss, _, gradients = run(method.train(), select_rows(batch, rows))
+        values |= {"loss": loss} | gradients
+    return values
+
+
+def _one_of_two(rank, store, folder):
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
+    for place, case in enumerate(DISTRIBUTED):
+        values = _share(*case.values, [0] if rank == 0 else [1, 2])
+        for key in sorted(values.keys() - {"encoded"}):
+            dist.all_reduce(values[key])
+            values[key] /= 2
+        torch.save(values, folder / f"{place}-{rank}.pt")
+    dist.destroy_process_group()
+
+
+DISTRIBUTED = [case for case in CASES if sound(None, case.values[1])]
+
+
+def test_two_processes_equal_one_at_the_same_global_batch(tmp_path):
+    mp.spawn(_one_of_two, (tmp_path / "store", tmp_path), nprocs=2)
+    for place, case in enumerate(DISTRIBUTED):
+        whole = _share(*case.values, [0, 1, 2])
+        for rank in range(2):
+            shared = torch.load(tmp_path / f"{place}-{rank}.pt", weights_only=True)
+            for key, value in whole.items():
+                torch.testing.assert_close(shared[key], value, atol=1e-8, rtol=1e-6, msg=f"{case.id}: {key}")
