@@ -13,7 +13,7 @@ from viewloom.console import out, progress
 from viewloom.data.dataset import DataConfig, MultiViewDataset, find_parts, open_dataset
 from viewloom.data.findings import CheckReport, render
 from viewloom.data.index import load_index
-from viewloom.data.labels import LabelSet
+from viewloom.data.labels import LabelSet, stop
 from viewloom.data.layout import Parts
 from viewloom.data.sources.base import FeatureSource
 from viewloom.data.sources.catalog import Spans
@@ -67,7 +67,7 @@ def _check_parts(report: CheckReport, config: CheckConfig) -> None:
     labels = None
     if parts.labels is not None:
         with report.catching("Labels"):
-            labels = parts.labels()
+            labels = parts.labels(config.fps or parts.fps or 30.0, stop)
             describe_labels(report, labels, config.fps or parts.fps or 30.0)
     if config.index is not None:
         with report.catching("The index"):
@@ -195,7 +195,7 @@ def check_fit(report: CheckReport, dataset: MultiViewDataset, splits: bool) -> N
         report.add("note", "Recordings without labels", unlabelled, "They can serve as pairs, and be predicted.")
     if splits and dataset.splits is not None:
         listed_items = {item for role in ROLES for item in getattr(dataset.splits, role)}
-        lost = [item for item in sorted(listed_items) if not dataset._items_of(item, labelled=False)]
+        lost = [item for item in sorted(listed_items) if not dataset.items_of(item, labelled=False)]
         report.add("warning", "Listed items without features", lost, "Get them, or pass --missing skip.")
 
 

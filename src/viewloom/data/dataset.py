@@ -1,21 +1,27 @@
 """A data set as commands see it: features, labels, splits and views, opened from one folder."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from viewloom.console import err
+from viewloom.data.dataset_file import with_dataset_file
 from viewloom.data.label_files import recording_of
-from viewloom.data.labels import LabelSet
+from viewloom.data.labels import Annotation, LabelSet, stop
 from viewloom.data.layout import Parts
 from viewloom.data.sources.base import FeatureSource
+from viewloom.data.sources.catalog import CatalogSource
 from viewloom.data.sources.opening import open_source
 from viewloom.data.splits import Role, Splits, generate_splits, load_splits
 from viewloom.data.views import ViewTable
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.registry import DATASETS
 
-DATASET_FILE = "dataset.yaml"
+SIMULATION_FILE = "simulation.json"
+"""What the simulator leaves beside its features."""
 GENERATED: Mapping[str, float] = {"pairs": 0.4, "train": 0.3, "val": 0.1, "test": 0.2}
 """Shares of the recordings with --splits generate."""
 
@@ -38,8 +44,14 @@ class DataConfig:
     """Which lists of that folder: own, vic, triple, bold, official, mstcn, or auto for the first there."""
     split_seed: int = 0
     """Seed of --splits generate."""
+    split_by: str | None = None
+    """With --splits generate: regular expression; recordings whose names give the same match stay together."""
+    allow_overlap: str | None = None
+    """Split variant whose roles may share recordings, by name, as published (triple) or by your own choice."""
     missing: Literal["error", "skip"] = "error"
     """Listed items without labels or features: stop, or leave them out and say how many."""
+    past_end: Literal["error", "cut"] = "error"
+    """Labels outside the frames of every view: stop, or cut them there and say how many."""
     views_file: str | None = None
     """YAML file that names views and their cameras, instead of the layout's own table."""
     fps: float | None = None
@@ -78,6 +90,7 @@ class MultiViewDataset:
         splits: roles of the items, or None where there are none.
         simulated: True where the features are not from real video.
         missing: what to do with listed items that have no labels or features.
+        past_end: what to do with labels outside the frames of every view.
     """
 
     name: str
@@ -88,59 +101,95 @@ class MultiViewDataset:
     splits: Splits | None
     simulated: bool
     missing: Literal["error", "skip"] = "error"
+    past_end: Literal["error", "cut"] = "error"
 
     def items(self, role: Role) -> tuple[Item, ...]:
         """The items of a role, in the order of its list; a recording's name stands for all its annotations.
 
         Raises:
-            DataError: no splits, an empty role, or listed items without features (or, but for pairs, labels).
+            DataError: no splits, an empty role, listed items without features (or, but for pairs, labels), or
+                labels outside the features.
         """
         if self.splits is None:
             raise DataError(f"{self.root} has no split lists. Pass --splits FOLDER, or --splits generate.")
-        found: list[Item] = []
-        lost: list[str] = []
-        for name in self.splits.role(role):
-            items = self._items_of(name, labelled=role != "pairs")
-            found.extend(items)
-            if not items:
-                lost.append(name)
-        if lost and (self.missing == "error" or not found):
-            what = "features" if role == "pairs" else "features or no labels"
-            raise DataError(
-                f"{len(lost)} of {len(self.splits.role(role))} items listed in {role!r} have no {what} in "
-                f"{self.root}: {listed(lost, 3)}. Add them, or pass --missing skip to go on without."
-            )
-        self._refuse_labels_past_the_end(found)
-        return tuple(found)
-
-    def _refuse_labels_past_the_end(self, items: Sequence[Item]) -> None:
-        """A label behind the last frame of every view means that frame numbers or rates don't agree."""
-        for item in items:
-            ends = [self.source.span(item.recording, view).end for view in self.source.views(item.recording)]
-            if item.end > max(ends):
-                raise DataError(
-                    f"{item.name} is labelled up to frame {item.end}, but the features of {item.recording} end at "
-                    f"{max(ends)} in every view. Check that fps and frame numbers of labels and features agree."
-                )
+        names = self.splits.role(role)
+        found = {name: self.items_of(name, labelled=role != "pairs") for name in names}
+        lost = [name for name in names if not found[name]]
+        what = "features" if role == "pairs" else "features or no labels"
+        told = f"{len(lost)} of {len(names)} items listed in {role!r} have no {what} in {self.root}"
+        if lost and (self.missing == "error" or len(lost) == len(names)):
+            remedy = "Add them" if len(lost) == len(names) else "Add them, or pass --missing skip to go on without"
+            raise DataError(f"{told}: {listed(lost, 3)}. {remedy}.")
+        if lost:
+            _note(f"{told} and are left out: {listed(lost, 3)}.")
+        return _once(item for name in names for item in found[name])
 
     def all_items(self) -> tuple[Item, ...]:
         """Every labelled item that has features, or every recording where there are no labels."""
         names = self.source.recordings if self.labels is None else tuple(self.labels.annotations)
-        return tuple(item for name in names for item in self._items_of(name, labelled=self.labels is not None))
+        return tuple(item for name in names for item in self.items_of(name, labelled=self.labels is not None))
 
-    def _items_of(self, name: str, labelled: bool) -> list[Item]:
-        """Items a listed name stands for; none where features (or the labels it needs) are missing."""
+    def items_of(self, name: str, labelled: bool) -> tuple[Item, ...]:
+        """Items that a listed name stands for: its annotation, a recording's annotations, or a whole recording.
+
+        Args:
+            name: of an annotation or a recording.
+            labelled: whether labels are needed; without, a recording that has none is taken as a whole.
+
+        Returns:
+            None where there are no features, or no labels though they are needed.
+        """
         annotations = () if self.labels is None else self.labels.of_recording(name)
         if self.labels is not None and name in self.labels.annotations:
             annotations = (self.labels.annotations[name],)
-        known = set(self.source.recordings)
+        known = self._recordings
         if annotations:
-            return [Item(a.name, a.recording, a.start, a.end) for a in annotations if a.recording in known]
+            return tuple(item for a in annotations if a.recording in known for item in self._labelled_item(a))
         recording = name if name in known else recording_of(name)
-        if labelled or recording not in known:
-            return []
-        spans = [self.source.span(recording, view) for view in self.source.views(recording)]
-        return [Item(name, recording, max(s.first for s in spans), min(s.end for s in spans))]
+        return () if labelled or recording not in known else (self._whole(recording),)
+
+    @cached_property
+    def _recordings(self) -> frozenset[str]:
+        return frozenset(self.source.recordings)
+
+    def _labelled_item(self, annotation: Annotation) -> tuple[Item, ...]:
+        """The item of an annotation; none where cutting leaves nothing. One view that is short cuts nothing."""
+        spans = [self.source.span(annotation.recording, view) for view in self.source.views(annotation.recording)]
+        first, end = min(span.first for span in spans), max(span.end for span in spans)
+        item = Item(annotation.name, annotation.recording, annotation.start, annotation.end)
+        if first <= item.start and item.end <= end:
+            return (item,)
+        told = (
+            f"{annotation.path}: {annotation.name} is labelled from frame {item.start} to {item.end}, but the "
+            f"features of recording {item.recording} run from {first} to {end}"
+        )
+        if self.past_end == "error":
+            raise DataError(f"{told}. Check that both count frames alike (--fps), or pass --past_end cut.")
+        _note(f"{told}; what lies outside is cut.")
+        start, end = max(item.start, first), min(item.end, end)
+        return (replace(item, start=start, end=end),) if start < end else ()
+
+    def _whole(self, recording: str) -> Item:
+        """A recording as one item: the frames that all its views have."""
+        spans = {view: self.source.span(recording, view) for view in self.source.views(recording)}
+        start, end = max(span.first for span in spans.values()), min(span.end for span in spans.values())
+        if start >= end:
+            told = listed(f"{view} {span.first} to {span.end}" for view, span in spans.items())
+            raise DataError(
+                f"The views of recording {recording} have no frame in common: {told}. Remove the broken one."
+            )
+        return Item(recording, recording, start, end)
+
+
+def _once(items: Iterable[Item]) -> tuple[Item, ...]:
+    """Items without repetition: a recording and its annotation may both be listed."""
+    return tuple({item.name: item for item in items}.values())
+
+
+@cache
+def _note(text: str) -> None:
+    """Tell something once that changes what is used."""
+    err.print(f"note: {text}", markup=False)
 
 
 def find_parts(config: DataConfig) -> tuple[DataConfig, Parts]:
@@ -148,72 +197,118 @@ def find_parts(config: DataConfig) -> tuple[DataConfig, Parts]:
     root = Path(config.data)
     if not root.is_dir():
         raise DataError(f"{root} is {'a file' if root.exists() else 'not there'}; pass the data set's folder.")
-    config = _with_file(config, root / DATASET_FILE)
-    if config.layout != "auto":
-        return config, DATASETS.get(config.layout).find(root, config)
-    for name in DATASETS.names():
-        layout: Any = DATASETS.get(name)
+    config, name = with_dataset_file(config, root)
+    parts: Parts = _layout(config.layout, root).find(root, config)
+    return config, replace(parts, name=name)
+
+
+def _layout(name: str, root: Path) -> Any:
+    """The layout of that name, or the first that recognises the folder."""
+    if name != "auto":
+        return DATASETS.get(name)
+    for known in DATASETS.names():
+        layout: Any = DATASETS.get(known)
         if layout.matches(root):
-            return config, layout.find(root, config)
-    expected = "; ".join(f"{name}: {DATASETS.get(name).expects}" for name in DATASETS.names())
-    raise DataError(f"{root} has none of the known layouts. Looked for {expected}.")
-
-
-def _with_file(config: DataConfig, path: Path) -> DataConfig:
-    """Settings of ``dataset.yaml`` where the command line left the default; paths in it are relative to it."""
-    if not path.exists():
-        return config
-    import yaml
-
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not YAML ({str(error).splitlines()[0]}).") from None
-    known = {field.name: field.default for field in fields(DataConfig) if field.name != "data"}
-    unknown = sorted(set(found) - set(known)) if isinstance(found, dict) else ["(not a table)"]
-    if unknown:
-        raise DataError(f"{path} sets {listed(unknown)}; known settings are: {listed(known, 20)}.")
-    for key in ("features", "labels", "splits", "views_file"):
-        if key in found and found[key] != "generate":
-            found[key] = str(path.parent / found[key])
-    return replace(config, **{key: value for key, value in found.items() if getattr(config, key) == known[key]})
+            return layout
+    expected = "; ".join(f"{known}: {DATASETS.get(known).expects}" for known in DATASETS.names())
+    raise DataError(
+        f"{root} has none of the known layouts. Looked for {expected}. Arrange the folder like one of them, or "
+        "pass --features and --labels."
+    )
 
 
 def open_dataset(config: DataConfig) -> MultiViewDataset:
     """Open a data set's features, labels (if any) and splits (if any)."""
     root = Path(config.data)
     config, parts = find_parts(config)
-    if parts.features is None:
-        raise DataError(f"{root} holds no features. Pass --features FOLDER (LMDB, npy or packed store).")
-    table = ViewTable.from_yaml(config.views_file) if config.views_file else parts.views
-    source = open_source(parts.features, views=table, fps=config.fps or parts.fps, axes=config.axes)
-    labels = parts.labels() if parts.labels is not None else None
+    source = open_features_of(config, parts)
+    labels = parts.labels(known_fps(config, parts, source), stop) if parts.labels is not None else None
     return MultiViewDataset(
-        name=root.resolve().name,
+        name=parts.name or root.resolve().name,
         root=root,
         source=source,
         views=source.view_table,
         labels=labels,
         splits=_splits(config, parts, source, labels),
-        simulated=(root / "simulation.json").exists(),
+        simulated=is_simulated(root, parts),
         missing=config.missing,
+        past_end=config.past_end,
     )
+
+
+def open_features_of(config: DataConfig, parts: Parts) -> CatalogSource:
+    """The feature store of a data set; ``config`` and ``parts`` as `find_parts` gives them."""
+    if parts.features is None:
+        raise DataError(f"{config.data} holds no features. Pass --features FOLDER (LMDB, npy or packed store).")
+    table = ViewTable.from_yaml(config.views_file) if config.views_file else parts.views
+    return open_source(parts.features, views=table, fps=config.fps or parts.fps, axes=config.axes)
+
+
+def known_fps(config: DataConfig, parts: Parts, source: CatalogSource | None) -> float | None:
+    """Frames per second as told by the settings, the layout or the store; None where nobody does."""
+    stored = source.fps if source is not None and source.fps_known else None
+    return config.fps or parts.fps or stored
+
+
+def is_simulated(root: Path, parts: Parts) -> bool:
+    """Whether the features were made by the simulator: it leaves a file beside them."""
+    folders = [root] if parts.features is None else [root, parts.features, parts.features.parent]
+    return any((folder / SIMULATION_FILE).exists() for folder in folders)
 
 
 def _splits(config: DataConfig, parts: Parts, source: FeatureSource, labels: LabelSet | None) -> Splits | None:
     """Published, own or generated splits; None where there are no lists and none were asked for."""
     if config.splits == "generate":
-        names = tuple(labels.annotations) if labels else source.recordings
-        return generate_splits(names, GENERATED, config.split_seed, _recording_in(labels))
-    folder = Path(config.splits) if config.splits else parts.splits
+        return generated(config, source.recordings, labels)
+    folder = split_folder(config, parts)
     if folder is None:
         return None
-    if not folder.is_dir():
+    return load_splits(folder, config.split_variant, recording_in(labels), config.allow_overlap)[0]
+
+
+def split_folder(config: DataConfig, parts: Parts) -> Path | None:
+    """Folder of the split lists, or None; not for ``generate``."""
+    folder = Path(config.splits) if config.splits else parts.splits
+    if folder is not None and not folder.is_dir():
         raise ConfigError(f"--splits {folder} is no folder. Pass the folder of the lists, or `generate`.")
-    return load_splits(folder, config.split_variant, _recording_in(labels))[0]
+    return folder
 
 
-def _recording_in(labels: LabelSet | None) -> Any:
+def generated(config: DataConfig, recordings: Sequence[str], labels: LabelSet | None) -> Splits:
+    """Splits drawn by recording, or by what ``split_by`` matches, from what has features.
+
+    Recordings without labels go to the pairs, unless ``split_by`` ties them to a labelled one of another role.
+    """
+    recording, group = recording_in(labels), _group(config.split_by)
+    if labels is None:
+        return generate_splits(recordings, GENERATED, config.split_seed, recording, group)
+    known = set(recordings)
+    names = [a.name for a in labels.annotations.values() if a.recording in known]
+    drawn = generate_splits(names, GENERATED, config.split_seed, recording, group)
+    taken = {group(recording(name)) for role in ("train", "val", "test") for name in getattr(drawn, role)}
+    free = [name for name in recordings if not labels.of_recording(name) and group(name) not in taken]
+    return replace(drawn, pairs=(*drawn.pairs, *free))
+
+
+def _group(pattern: str | None) -> Callable[[str], str]:
+    """Maps a recording to the text that ``pattern`` (its first group, if it has one) matches in its name."""
+    if pattern is None:
+        return lambda recording: recording
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise ConfigError(f"--split_by {pattern!r} is no regular expression: {error}.") from None
+
+    def group(recording: str) -> str:
+        match = expression.search(recording)
+        if match is None:
+            raise ConfigError(f"--split_by {pattern!r} matches nothing in the recording's name {recording!r}.")
+        return match[1] if expression.groups else match[0]
+
+    return group
+
+
+def recording_in(labels: LabelSet | None) -> Callable[[str], str]:
     """Maps an item to its recording by its annotation, else by its name."""
 
     def recording(name: str) -> str:

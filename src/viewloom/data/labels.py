@@ -1,7 +1,8 @@
 """Labels: named actions, and the segments that annotate each recording."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,29 @@ from viewloom.data.batch import IGNORE
 from viewloom.errors import DataError
 
 Ints = NDArray[np.int64]
+LARGEST_FRAME = 1 << 40
+"""A frame number beyond this is a typing error: a thousand years at 30 fps."""
+
+
+class UnknownAction(DataError):
+    """A label whose action is not in the action list.
+
+    Attributes:
+        action: the name that isn't there.
+    """
+
+    def __init__(self, message: str, action: str) -> None:
+        super().__init__(message)
+        self.action = action
+
+
+Fault = Callable[[DataError], None]
+"""What a reader does with a fault of one row or file: raise it, or note it and go on without the row."""
+
+
+def stop(error: DataError) -> None:
+    """The `Fault` of every command but the check: raise it."""
+    raise error
 
 
 @dataclass(frozen=True)
@@ -44,7 +68,7 @@ class Annotation:
         return int(self.ends[-1])
 
     def frame_labels(self, start: int, end: int) -> Ints:
-        """Class id of each frame in [start, end); `IGNORE` where there is no label."""
+        """Class id of each frame in [start, end), shape (end - start,); `IGNORE` where there is no label."""
         starts = np.clip(self.starts, start, end) - start
         ends = np.clip(self.ends, start, end) - start
         lengths = np.empty(2 * len(starts) + 1, np.int64)  # gap, segment, gap, ..., segment, gap
@@ -70,8 +94,19 @@ class LabelSet:
 
     def of_recording(self, recording: str) -> tuple[Annotation, ...]:
         """The annotations of a recording, in time order; none is no error."""
-        found = [a for a in self.annotations.values() if a.recording == recording]
-        return tuple(sorted(found, key=lambda a: (a.start, a.name)))
+        return self._by_recording.get(recording, ())
+
+    @property
+    def recordings(self) -> tuple[str, ...]:
+        """Recordings with at least one annotation, sorted."""
+        return tuple(sorted(self._by_recording))
+
+    @cached_property
+    def _by_recording(self) -> dict[str, tuple[Annotation, ...]]:
+        found: dict[str, tuple[Annotation, ...]] = {}
+        for annotation in sorted(self.annotations.values(), key=lambda a: (a.start, a.name)):
+            found[annotation.recording] = (*found.get(annotation.recording, ()), annotation)
+        return found
 
 
 def build_annotation(
@@ -92,19 +127,26 @@ def build_annotation(
     if not rows:
         raise DataError(f"{path} holds no segment for {name}. Remove the file, or label the recording.")
     order = sorted(range(len(rows)), key=lambda i: rows[i])
-    last_end, last_line = -1, 0
+    last, last_line = (-1, -1, -1), 0
     for i in order:
-        start, end, _ = rows[i]
-        if start < 0 or end <= start:
-            raise DataError(
-                f"{path}, line {lines[i]}: the segment runs from {start} to {end}; its end must lie behind its "
-                "start, and no frame number may be negative."
-            )
-        if start < last_end:
-            raise DataError(
-                f"{path}, line {lines[i]}: the segment from {start} overlaps the one in line {last_line}, which "
-                f"ends at {last_end} (end exclusive). Each frame may have one label."
-            )
-        last_end, last_line = end, lines[i]
+        _check_segment(f"{path}, line {lines[i]}", rows[i], last, last_line)
+        last, last_line = rows[i], lines[i]
     starts, ends, labels = np.array([rows[i] for i in order], np.int64).T.copy()
     return Annotation(name, recording, starts, ends, labels, path)
+
+
+def _check_segment(where: str, row: tuple[int, int, int], last: tuple[int, int, int], last_line: int) -> None:
+    """`DataError` for a segment that can't be, or that doesn't lie behind the one before it in time."""
+    start, end, _ = row
+    if start < 0 or end <= start or end > LARGEST_FRAME:
+        raise DataError(
+            f"{where}: the segment runs from {start} to {end}; its end must lie behind its start, and no frame "
+            "number may be negative or beyond belief. Correct the line."
+        )
+    if row == last:
+        raise DataError(f"{where} says the same as line {last_line}. Remove one of them.")
+    if start < last[1]:
+        raise DataError(
+            f"{where}: the segment from {start} overlaps the one in line {last_line}, which ends at {last[1]} "
+            "(end exclusive). Each frame may have one label."
+        )

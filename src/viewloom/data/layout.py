@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from viewloom.data.labels import LabelSet
+from viewloom.data.labels import Fault, LabelSet
+from viewloom.data.sources.opening import recognise
 from viewloom.data.views import ViewTable
+from viewloom.errors import DataError, listed
 
 if TYPE_CHECKING:
     from viewloom.data.dataset import DataConfig
@@ -19,17 +21,20 @@ class Parts:
 
     Attributes:
         features: folder of the feature store, or None where there is none.
-        labels: reads the labels, or None where there are none.
+        labels: reads the labels, given the features' frames per second (None: not known) and what to do with
+            a fault; None where there are no labels.
         splits: folder of the lists, or None.
         views: the layout's own view table, or None: the store's.
         fps: frames per second the layout fixes, or None.
+        name: what ``dataset.yaml`` calls the data set, or None.
     """
 
     features: Path | None
-    labels: Callable[[], LabelSet] | None
+    labels: Callable[[float | None, Fault], LabelSet] | None
     splits: Path | None
     views: ViewTable | None = None
     fps: float | None = None
+    name: str | None = None
 
 
 class Layout(ABC):
@@ -52,3 +57,14 @@ class Layout(ABC):
 def folder_if_there(path: Path) -> Path | None:
     """The path where it is a folder, else None."""
     return path if path.is_dir() else None
+
+
+def only_store(root: Path) -> Path | None:
+    """The one subfolder that is a feature store, None without any; `DataError` where there are several."""
+    found = [child for child in sorted(root.iterdir()) if child.is_dir() and recognise(child)]
+    if len(found) > 1:
+        raise DataError(
+            f"{root} holds several feature stores: {listed(child.name for child in found)}. Pass --features with "
+            "the one to use."
+        )
+    return found[0] if found else None

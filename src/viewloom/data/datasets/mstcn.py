@@ -28,6 +28,6 @@ class MsTcn(Layout):
         labels = Path(config.labels) if config.labels else root / "groundTruth"
         return Parts(
             features=Path(config.features) if config.features else folder_if_there(root / "features"),
-            labels=lambda: read_frame_folder(labels, read_mapping(root / "mapping.txt")),
+            labels=lambda fps, fault: read_frame_folder(labels, read_mapping(root / "mapping.txt"), fault),
             splits=folder_if_there(root / "splits"),
         )

@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from viewloom.data.label_files import read_lines, read_table
+from viewloom.data.label_files import read_action_list
+from viewloom.data.label_table import read_table
+from viewloom.data.labels import Fault, LabelSet
 from viewloom.data.layout import Layout, Parts, folder_if_there
 from viewloom.data.sources.opening import recognise
 from viewloom.data.views import ViewTable
@@ -28,13 +30,14 @@ class Table(Layout):
     def find(cls, root: Path, config: "DataConfig") -> Parts:
         """Labels are optional: recordings without any can still be packed and predicted."""
         labels = Path(config.labels) if config.labels else root / "labels.csv"
-        listed = root / "actions.txt"
-        actions = [line.strip() for line in read_lines(listed) if line.strip()] if listed.is_file() else None
-        there = labels.is_file() or config.labels is not None
-        views = root / "views.yaml"
+        actions, views = root / "actions.txt", root / "views.yaml"
+
+        def read(fps: float | None, fault: Fault) -> LabelSet:
+            return read_table(labels, fps, read_action_list(actions) if actions.is_file() else None, fault)
+
         return Parts(
             features=Path(config.features) if config.features else _features(root),
-            labels=(lambda: read_table(labels, config.fps or 30.0, actions)) if there else None,
+            labels=read if labels.is_file() or config.labels is not None else None,
             splits=folder_if_there(root / "splits"),
             views=ViewTable.from_yaml(views) if views.is_file() else None,
         )
