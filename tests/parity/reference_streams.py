@@ -1,4 +1,4 @@
-"""Streams and their losses, slow and plain: numpy in float64, one vector at a time, written from the definitions."""
+"""Streams and their losses, slow and plain: numpy in float64, one vector at a time, from the definitions."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ def layer_norm(weights, name, x):
 
 
 def turned(vector, step):
-    """Rotary position, by complex numbers: coordinate p and p + P of a head are one number, turned by step * speed."""
+    """Rotary position, by complex numbers: coordinates p and p + P of a head are one number, turned by a phase."""
     pairs = len(vector) // 2
     out = vector.copy()
     for p in range(pairs):

@@ -87,7 +87,7 @@ def test_joint_stream(context, stages, views):
 
 def reference_loss(method, x, mask, weights=None):
     """The two streams' loss, worked out by the reference from end to end."""
-    config, (rows, views, steps, dim) = method.config, x.shape
+    config, views, dim = method.config, x.shape[1], x.shape[3]
     weights = weights_of(method) if weights is None else weights
     parts = {
         part: {key.removeprefix(part): value for key, value in weights.items() if key.startswith(part)}
@@ -269,13 +269,13 @@ def test_released_arithmetic_from_end_to_end(views, simple):
     refiner.load_state_dict(method.refiner.state_dict())
     widths = (views * dim,) if simple else (views * dim, 3 * dim, dim)
     stages = []
-    for width, layers, ours in zip(widths, (10,) if simple else (3, 6, 1), method.joint.stages):
+    for width, layers, ours in zip(widths, (10,) if simple else (3, 6, 1), method.joint.stages, strict=True):
         stages.append(torch_encoder(width, ours[0].self_attn.heads, dim, layers))
         stages[-1].load_state_dict({f"layers.{key}": value for key, value in ours.state_dict().items()})
     x = [batch.features_BVTD[:, v].masked_fill(~batch.mask_BVT[:, v, :, None], 0) for v in range(views)]
     marks = (-1.0, 1.0) if views == 2 else (-1.0, 0.0, 1.0)
-    joint = torch.cat([part + mark for part, mark in zip(x, marks)], dim=-1)
-    for stage, link in zip(stages, method.joint.links):
+    joint = torch.cat([part + mark for part, mark in zip(x, marks, strict=True)], dim=-1)
+    for stage, link in zip(stages, method.joint.links, strict=True):
         joint = link(stage(joint))
     refined = [part + refiner(part) for part in x]
     mse = nn.MSELoss()
@@ -312,14 +312,15 @@ def test_cca_of_two_views(strength, scale):
     config = METHODS.get("cca").Config(strength=strength, scale=scale, out_dim=4)
     method = make_method("cca", config, 6, 2, batch).double()
     correlations, *components = plain.cca_pair(*x_VND, strength)
-    for view in range(2):
-        found = method.encode(batch.features_BVTD[:, view], batch.mask_BVT[:, view], VIEWS[view])[0].numpy()
-        wanted = components[view][:, :4] * (correlations[:4] if scale == "correlation" else 1.0)
-        for z in range(4):
-            sign = np.sign(found[:, z] @ wanted[:, z])
-            np.testing.assert_allclose(found[:, z], sign * wanted[:, z], atol=1e-4)
-        assert view == 0 or np.all((found * first).sum(axis=0) > 0), "components of two views point the same way"
-        first = found
+    found = [
+        method.encode(batch.features_BVTD[:, view], batch.mask_BVT[:, view], VIEWS[view])[0].numpy()
+        for view in range(2)
+    ]
+    assert np.all((found[0] * found[1]).sum(axis=0) > 0), "components of two views point the same way"
+    for ours, theirs in zip(found, components, strict=True):
+        wanted = theirs[:, :4] * (correlations[:4] if scale == "correlation" else 1.0)
+        signs = np.sign((ours * wanted).sum(axis=0))
+        np.testing.assert_allclose(ours, signs * wanted, atol=1e-4)
 
 
 def test_cca_of_three_views_solves_the_eigenproblem():
