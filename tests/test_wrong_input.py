@@ -117,7 +117,7 @@ def label_past_the_end_in_check(c):
     return c.check()
 
 
-@case("labelled up to frame", "end at 50", "fps")
+@case("is labelled from frame 0", "run from 0 to 50", "--fps")
 def label_past_the_end_in_train(c):
     name = c.trained_recording()
     for view in ("v3", "e4"):
@@ -351,7 +351,7 @@ def refiner_that_is_none(c):
     return c.train("--refiner", str(c.root / "refiner.safetensors"))
 
 
-@case("epochs", "many")
+@case("epochs", "many", "train --help")
 def number_that_is_none(c):
     return [*c.train(), "--epochs", "many"]
 
@@ -388,7 +388,7 @@ def predictions_that_are_there(c):
     return c.predict()
 
 
-@case("speed", "settings.yaml", what="setting_that_does_not_exist_in_a_config_file")
+@case("speed", "--config file", "train --help", what="setting_that_does_not_exist_in_a_config_file")
 def unknown_setting(c):
     (c.root / "settings.yaml").write_text("speed: 3\n")
     return c.train("--config", str(c.root / "settings.yaml"))
@@ -440,3 +440,10 @@ def test_bad_input_gives_one_clear_message(name, good, tmp_path, capfd):
 
 def test_there_are_at_least_25_kinds():
     assert len(CASES) >= 25
+
+
+def test_a_missing_setting_is_one_line(capfd):
+    assert main(["train", "--data", "d"]) == 2
+    said = capfd.readouterr().err
+    assert len(said.strip().splitlines()) <= 3
+    assert "run" in said

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from viewloom import __version__
-from viewloom.errors import UserError
+from viewloom.errors import ConfigError, UserError
 
 if TYPE_CHECKING:
-    from jsonargparse import ArgumentParser, Namespace
+    from jsonargparse import ArgumentParser
 
 
 @dataclass(frozen=True)
@@ -150,8 +150,7 @@ def run_verb(name: str, args: Sequence[str]) -> int:
     verb = VERBS[name]
     module = importlib.import_module(verb.module)
     parser = make_parser(name, verb, getattr(module, verb.config), args)
-    values = parser.parse_args(list(args))
-    config = instantiate(parser, values, getattr(module, verb.config))
+    config = parse(parser, args, getattr(module, verb.config))
     return show(name, getattr(module, verb.run)(config))
 
 
@@ -161,7 +160,10 @@ def make_parser(name: str, verb: Verb, config: type, args: Sequence[str]) -> "Ar
 
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
     parser = ArgumentParser(
-        prog=f"viewloom {name}", description=f"{verb.help.capitalize()}.", epilog=f"example: {verb.example}"
+        prog=f"viewloom {name}",
+        description=f"{verb.help.capitalize()}.",
+        epilog=f"example: {verb.example}",
+        exit_on_error=False,
     )
     parser.add_argument("--config", action="config", help="YAML file with any of these settings.")
     skip = {verb.options[0]} if verb.options else set()
@@ -197,9 +199,15 @@ def _default(config: type, option: str) -> Any:
     return next(entry.default for entry in fields(config) if entry.name == option)
 
 
-def instantiate(parser: "ArgumentParser", values: "Namespace", config: type) -> Any:
-    """The settings object from parsed values."""
-    built = parser.instantiate(values)
+def parse(parser: "ArgumentParser", args: Sequence[str], config: type) -> Any:
+    """The settings object from the command line; `ConfigError` with the parser's reason when it can't be."""
+    from jsonargparse import ArgumentError
+
+    try:
+        built = parser.instantiate(parser.parse_args(list(args)))
+    except ArgumentError as error:
+        where = " (from the command line or the --config file)" if "--config" in " ".join(args) else ""
+        raise ConfigError(f"{error}{where}. `{parser.prog} --help` lists the settings.") from None
     return config(**{entry.name: built[entry.name] for entry in fields(config) if entry.name in built})
 
 
