@@ -65,6 +65,20 @@ def test_same_for_every_store(lmdb_root, tmp_path):
     assert run_index(IndexConfig(data=str(tmp_path / "npy"))).spans["rec_a"][V3] == Span(0, 40)
 
 
+def test_of_a_data_set(tmp_path):
+    """The folder of a data set will do; its labels and lists may be broken."""
+    write_npy(tmp_path / "features", random_recordings(first=0))
+    (tmp_path / "labels.csv").write_text("not,a,label,file\n")
+    assert run_index(IndexConfig(data=str(tmp_path), axes="dt")).dim == 6
+    write_npy(tmp_path / "mstcn" / "features", random_recordings(first=0, cameras=("one",)), "flat")
+    (tmp_path / "mstcn" / "groundTruth").mkdir()
+    (tmp_path / "mstcn" / "mapping.txt").write_text("0 a\n")
+    index = run_index(IndexConfig(data=str(tmp_path / "mstcn"), fps=15))
+    assert sorted(index.spans) == ["rec_a", "rec_b"] and index.fps == 15
+    with pytest.raises(DataError, match="none of the known layouts"):
+        run_index(IndexConfig(data=str(tmp_path / "mstcn" / "groundTruth")))
+
+
 def test_opens_with_its_index(lmdb_root, tmp_path):
     run_index(IndexConfig(data=str(lmdb_root), out=str(tmp_path / "index.json")))
     source = open_source(lmdb_root, index=load_index(tmp_path / "index.json"))

@@ -131,11 +131,17 @@ def killed_pack(data, out, at, before):
     """Pack in a forked process that ends at step ``at``."""
     child = os.fork()
     if child == 0:
-        with pytest.MonkeyPatch.context() as monkeypatch:
-            steps_of(monkeypatch, at, before)
-            pack(data, out)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        code = 1
+        try:
+            with pytest.MonkeyPatch.context() as monkeypatch:
+                steps_of(monkeypatch, at, before)
+                pack(data, out)
+            code = 0
+        finally:
+            os._exit(code)  # an error must not let the child go on as a second pytest
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in (0, 9), code
+    return code
 
 
 def half_packed(data, out):
@@ -343,9 +349,7 @@ def test_beyond_float16(tmp_path):
 def test_corrupt_frame(tmp_path, values, monkeypatch):
     monkeypatch.setattr(pack_files, "BLOCK_BYTES", 400)
     data = spoilt(tmp_path, 23, values)
-    with pytest.raises(
-        DataError, match=r"rec_a, view v3 \(C10118_rgb\), frame 23: \d of 6 values.*--corrupt missing"
-    ):
+    with pytest.raises(DataError, match=r"rec_a, view v3 \(C10118_rgb\), frame 23: \d of 6 values.*--corrupt missing"):
         pack(data, tmp_path / "out")
     result = pack(data, tmp_path / "other", corrupt="missing")
     assert (result.corrupt, result.missing) == (1, 1) and "(1 of them corrupt)" in str(result)

@@ -311,6 +311,15 @@ def test_index_that_no_longer_fits(features):
         LmdbSource(features[0], index=index)
 
 
+@pytest.mark.parametrize("span", [Span(1, 59), Span(0, 58)])
+def test_old_statistics_of_other_features(features, span):
+    index = Index(where="old.pkl", kind="statistics", spans={"rec": {V3: span}})
+    with pytest.raises(DataError, match=r"old\.pkl says that recording rec has frames .* has no frame (58|0) of it"):
+        LmdbSource(features[0], index=index)
+    right = Index(where="old.pkl", kind="statistics", spans={"rec": {V3: Span(1, 58)}})
+    assert LmdbSource(features[0], index=right).span("rec", "v3") == Span(1, 58)
+
+
 def test_frames_by_keys_alone(features):
     environment = open_environment(features[0] / E4)
     np.testing.assert_array_equal(environment.frames("rec", 0, 12), [4, 5, 6, 9, 10, 11])

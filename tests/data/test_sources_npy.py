@@ -75,9 +75,7 @@ def test_round_trip(tmp_path_factory, data, dtype, axes, fortran):
     np.testing.assert_array_equal(source.read("rec", "v1", start, end), expected)
 
 
-@pytest.mark.parametrize(
-    "shapes", [[(4, 9)], [(4, 9), (4, 9)], [(5, 5)]], ids=["one file", "equal lengths", "square"]
-)
+@pytest.mark.parametrize("shapes", [[(4, 9)], [(4, 9), (4, 9)], [(5, 5)]], ids=["one file", "equal lengths", "square"])
 def test_axes_that_cannot_be_told(tmp_path, shapes):
     for i, shape in enumerate(shapes):
         np.save(tmp_path / f"rec{i}.npy", np.zeros(shape, np.float32))

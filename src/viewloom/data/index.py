@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from viewloom.console import track
+from viewloom.data.features import open_features
 from viewloom.data.legacy_pickle import read_statistics
 from viewloom.data.sources.base import Span
 from viewloom.data.sources.catalog import CatalogSource, Spans, all_cameras
 from viewloom.data.sources.lmdb import LmdbSource
 from viewloom.data.sources.npy import Axes
-from viewloom.data.sources.opening import open_features
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import write_json
 

@@ -17,11 +17,11 @@ from typing import Any, Literal
 
 from viewloom import __version__
 from viewloom.console import err, progress
+from viewloom.data.features import open_features
 from viewloom.data.index import load_index
 from viewloom.data.pack_files import Journal, Packer, PackTask, locked, prepare_folder
 from viewloom.data.sources.catalog import CatalogSource
 from viewloom.data.sources.npy import Axes
-from viewloom.data.sources.opening import open_features
 from viewloom.data.sources.store import MANIFEST, Manifest, PackedSource, StoreEntry
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import write_json

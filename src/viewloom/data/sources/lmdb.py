@@ -146,6 +146,19 @@ class Environment:
                 found = cursor.next() if beyond else False
         return spans
 
+    def refuse_other_spans(self, spans: dict[str, Span], where: str) -> None:
+        """`DataError` unless the first and last frame of each span have keys; ``where`` the spans are from."""
+        with self._cursor() as cursor:
+            for recording, span in spans.items():
+                prefix = key_prefix(recording, self.camera)
+                for frame in (span.first, span.end - 1):
+                    if not cursor.set_key(frame_key(prefix, frame)):
+                        raise DataError(
+                            f"{where} says that recording {recording} has frames [{span.first}, {span.end}) in "
+                            f"{self.camera}, but {self.file} has no frame {frame} of it. Make an index of these "
+                            "features (viewloom index), or do without."
+                        )
+
     def frames(self, recording: str, start: int, end: int) -> NDArray[np.int64]:
         """Numbers of the frames in [start, end) that have a key, ascending; no value is read."""
         prefix = key_prefix(recording, self.camera)
@@ -289,7 +302,9 @@ class LmdbSource(CatalogSource):
         if not known or index is None:
             return environment.seek_spans()
         entries = index.entries.get(camera)
-        if entries is not None and entries != environment.entries:
+        if entries is None:
+            environment.refuse_other_spans(known, index.where)
+        elif entries != environment.entries:
             raise DataError(
                 f"{environment.file} has {environment.entries} keys, but {index.where} was made when it had "
                 f"{entries}. Make the index again (viewloom index)."

@@ -75,31 +75,3 @@ def _not_a_store(root: Path) -> str:
         f"{root} is no feature store. Looked for <camera>/{DATA_FILE} (LMDB), <recording>/<camera>/features.npy, "
         f"<camera>/<recording>.npy, <recording>.npy, and {MANIFEST} (packed store).{hint}"
     )
-
-
-def open_features(
-    data: str,
-    *,
-    views_file: str | None = None,
-    fps: float | None = None,
-    axes: Axes = "auto",
-    index: Index | None = None,
-) -> CatalogSource:
-    """The features of a feature store, or of a data set in a known layout; arguments as `open_source`.
-
-    Args:
-        data: folder of a store or a data set.
-        views_file: YAML file that names views and their cameras.
-        fps: frames per second.
-        axes: axis order of npy files.
-        index: spans found before, for an LMDB folder given directly.
-    """
-    root = Path(data)
-    views = ViewTable.from_yaml(Path(views_file)) if views_file else None
-    if recognise(root) is not None or not root.is_dir():
-        return open_source(root, views=views, fps=fps, axes=axes, index=index)
-    from viewloom.data.dataset import DataConfig, open_dataset
-
-    dataset = open_dataset(DataConfig(data=data, views_file=views_file, fps=fps, axes=axes))
-    assert isinstance(dataset.source, CatalogSource), "a data set's features come from open_source"
-    return dataset.source
