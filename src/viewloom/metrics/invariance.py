@@ -17,7 +17,9 @@ MIN_DEVIATION = 0.01
 MIN_CONTRAST = 0.05
 """The same, whatever the scale: deviation over root mean square, as a share of the input's."""
 MIN_RANK = 0.1
-"""Collapse to few dimensions: effective rank below this share of the input's (or of Z, if that is less)."""
+"""Collapse to few dimensions: effective rank below this share of the input's (or of Z, if that is less) ..."""
+LINE_RANK = 1.5
+"""... or below this, hardly more than a line, where there was room for three dimensions at least."""
 
 
 def effective_rank(x_ND: Features) -> float:
@@ -160,7 +162,7 @@ class InvarianceState:
                 f"(input: {had:.3g} at {plain.magnitude:.3g})"
             )
         rank, room = self.effective_rank, min(plain.effective_rank, len(self.scatter_ZZ))
-        if rank < MIN_RANK * room:
+        if rank < MIN_RANK * room or (rank < LINE_RANK and room >= 3):
             return f"few dimensions: effective rank {rank:.1f}, of {room:.1f} that the input leaves room for"
         return None
 
