@@ -27,6 +27,8 @@ from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import write_json
 
 MIB = 1 << 20
+WORTH_PROCESSES_BYTES = 256 * MIB
+"""Packing less than this is faster in one process than starting others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +48,7 @@ class PackConfig:
     corrupt: Literal["error", "missing"] = "error"
     """Frames that are NaN or infinite only in part: stop, or pack them as missing."""
     workers: int | None = None
-    """Processes; default: one for each core, at most 8. 0 packs in this process. The result is the same."""
+    """Processes; default: one for each core, at most 8, or none for little data. 0 packs in this one. The result is the same."""
     verify: bool = True
     """Read each file back from disk and compare its hash."""
     plan: bool = False
@@ -137,9 +139,7 @@ def run_pack(config: PackConfig) -> PackResult:
     started = time.monotonic()
     out = Path(config.out)
     index = load_index(config.index) if config.index else None
-    source = open_features(
-        config.data, views_file=config.views_file, fps=config.fps, axes=config.axes, index=index
-    )
+    source = open_features(config.data, views_file=config.views_file, fps=config.fps, axes=config.axes, index=index)
     tasks = plan_tasks(source, config)
     settings = _settings(source, config, tasks)
     if config.plan:
@@ -152,7 +152,7 @@ def run_pack(config: PackConfig) -> PackResult:
         _refuse_full_disk(before)
         packer = Packer(source, out, config.corrupt, config.verify)
         with journal.open():
-            settled = _settle_all(packer, tasks, journal, _workers(config, len(tasks)))
+            settled = _settle_all(packer, tasks, journal, _workers(config, tasks))
         entries = [settled[task.file][0] for task in tasks]
         write_json(out / MANIFEST, _manifest(source, config, settings, entries).to_json())
         journal.path.unlink()
@@ -275,9 +275,12 @@ def _refuse_full_disk(plan: PackResult) -> None:
         )
 
 
-def _workers(config: PackConfig, tasks: int) -> int:
-    cores = min(8, os.cpu_count() or 1) if config.workers is None else config.workers
-    return min(cores, tasks)
+def _workers(config: PackConfig, tasks: Sequence[PackTask]) -> int:
+    """Processes to start; 0 packs here, which little data is done with before a process has started."""
+    if config.workers is None and sum(task.bytes for task in tasks) < WORTH_PROCESSES_BYTES:
+        return 0
+    wanted = min(8, os.cpu_count() or 1) if config.workers is None else config.workers
+    return min(wanted, len(tasks))
 
 
 def _settle_all(
@@ -331,9 +334,7 @@ _packer: Packer | None = None
 def _start_worker(packer: Packer) -> None:
     global _packer
     _packer = packer
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches the whole group; the parent sees to an orderly end
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent sees to an orderly end
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
