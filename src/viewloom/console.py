@@ -1,5 +1,6 @@
 """Everything the commands show: one console for results, one for progress."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
@@ -15,7 +16,7 @@ from rich.progress import (
 
 T = TypeVar("T")
 
-out = Console(highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 140)
 """Results, on standard output; lines are never broken, so paths can be copied."""
 
 err = Console(stderr=True, highlight=False, soft_wrap=True)
