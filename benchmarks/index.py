@@ -28,9 +28,7 @@ def write(root: Path, recordings: int, frames: int, dim: int) -> None:
     """An environment of random rows; every recording as long as the others."""
     (root / CAMERA).mkdir(parents=True)
     rows = np.random.default_rng(0).random((64, dim), dtype=np.float32)
-    environment = lmdb.open(
-        str(root / CAMERA), map_size=recordings * frames * (4 * dim + 8192) + (1 << 24), lock=False
-    )
+    environment = lmdb.open(str(root / CAMERA), map_size=recordings * frames * (4 * dim + 8192) + (1 << 24), lock=False)
     for number in range(recordings):
         prefix = key_prefix(f"recording_{number:04}_of_a_name_as_long_as_the_real_ones_are_2021", CAMERA)
         with environment.begin(write=True) as transaction:

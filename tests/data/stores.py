@@ -69,8 +69,6 @@ def random_recordings(
     rng = np.random.default_rng(seed)
     lengths = lengths or {"rec_a": 40, "rec_b": 57}
     return {
-        recording: {
-            camera: (first, rng.gamma(1.0, 0.4, (frames, dim)).astype(np.float32), ()) for camera in cameras
-        }
+        recording: {camera: (first, rng.gamma(1.0, 0.4, (frames, dim)).astype(np.float32), ()) for camera in cameras}
         for recording, frames in lengths.items()
     }

@@ -48,7 +48,7 @@ class PackConfig:
     corrupt: Literal["error", "missing"] = "error"
     """Frames that are NaN or infinite only in part: stop, or pack them as missing."""
     workers: int | None = None
-    """Processes; default: one for each core, at most 8, or none for little data. 0 packs in this one. The result is the same."""
+    """Processes; default: one for each core, at most 8, none for little data. 0: this one alone."""
     verify: bool = True
     """Read each file back from disk and compare its hash."""
     plan: bool = False

@@ -285,9 +285,7 @@ def prepare_folder(root: Path) -> None:
     ]
     inside = {path.name for path in root.iterdir()} - {path.name for path in leftovers}
     if inside and not inside & {MANIFEST, JOURNAL}:
-        raise ConfigError(
-            f"{root} holds other files ({sorted(inside)[0]} ...). Choose a new folder for the store."
-        )
+        raise ConfigError(f"{root} holds other files ({sorted(inside)[0]} ...). Choose a new folder for the store.")
     leftovers += (root / FEATURES).glob(f"*/{TEMPORARY}*.safetensors")
     for path in leftovers:
         path.unlink(missing_ok=True)

@@ -55,9 +55,7 @@ def open_source(
     """
     root = Path(path)
     if not root.is_dir():
-        raise DataError(
-            f"{path} is {'a file' if root.exists() else 'not there'}; pass the folder of a feature store."
-        )
+        raise DataError(f"{path} is {'a file' if root.exists() else 'not there'}; pass the folder of a feature store.")
     kind = recognise(root)
     if kind == "store":
         return PackedSource(root, views, fps)

@@ -69,9 +69,7 @@ class RowFile:
         except FileNotFoundError as error:
             raise DataError(f"{path} is missing from the store; pack it again.") from error
         except (ValueError, KeyError, TypeError, struct.error) as error:
-            raise DataError(
-                f"{path} is not a feature file of a packed store ({error!r}); pack it again."
-            ) from error
+            raise DataError(f"{path} is not a feature file of a packed store ({error!r}); pack it again.") from error
         size = path.stat().st_size
         if size != opened.file_bytes:
             raise DataError(

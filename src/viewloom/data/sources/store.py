@@ -88,9 +88,7 @@ class StoreEntry:
             return str(error)
         found = hash_file(root / self.file)
         if found != self.sha256:
-            return (
-                f"{root / self.file} has SHA-256 {found[:12]}…, but {self.sha256[:12]}… was packed; pack it again."
-            )
+            return f"{root / self.file} has SHA-256 {found[:12]}…, but {self.sha256[:12]}… was packed; pack it again."
         return None
 
 
