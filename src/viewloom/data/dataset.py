@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from viewloom.console import err
 from viewloom.data.dataset_file import with_dataset_file
@@ -22,6 +22,8 @@ from viewloom.registry import DATASETS
 
 SIMULATION_FILE = "simulation.json"
 """What the simulator leaves beside its features."""
+C = TypeVar("C", bound="DataConfig")
+
 GENERATED: Mapping[str, float] = {"pairs": 0.4, "train": 0.3, "val": 0.1, "test": 0.2}
 """Shares of the recordings with --splits generate."""
 
@@ -192,7 +194,7 @@ def _note(text: str) -> None:
     err.print(f"note: {text}", markup=False)
 
 
-def find_parts(config: DataConfig) -> tuple[DataConfig, Parts]:
+def find_parts(config: C) -> tuple[C, Parts]:
     """Where each part of a data set is: settings completed by ``dataset.yaml``, and the layout's finds."""
     root = Path(config.data)
     if not root.is_dir():

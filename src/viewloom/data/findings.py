@@ -1,13 +1,18 @@
-"""What a check finds: problems with a count, the first offenders by name, and what to do."""
+"""What a check finds: facts, and problems with a count, the offenders by name, and what to do."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from viewloom.errors import UserError, listed
+from viewloom.errors import UserError
 
 Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+SHOWN = 5
+"""Offenders that are shown; the JSON file has them all."""
+MOST_COLUMNS = 16
+"""Views in the table of pairs; a wider one can't be read."""
 
 
 @dataclass(frozen=True)
@@ -15,18 +20,21 @@ class Finding:
     """One kind of problem.
 
     Attributes:
-        severity: error: the folder can't be used so; warning: it can, with care; note: good to know.
+        severity: error: a command would stop, or should; warning: usable with care; note: good to know.
         title: what is wrong.
-        count: how often.
-        first: the first offenders by name.
+        offenders: all of them by name, the worst or the first one first.
         remedy: what to do.
     """
 
     severity: Severity
     title: str
-    count: int
-    first: tuple[str, ...]
+    offenders: tuple[str, ...]
     remedy: str
+
+    @property
+    def count(self) -> int:
+        """How often."""
+        return len(self.offenders)
 
 
 @dataclass
@@ -36,13 +44,17 @@ class CheckReport:
     Attributes:
         data: the folder.
         facts: sections of plain facts: {section: {fact: value}}.
-        pairs: recordings that have both views, {view: {other view: count}}.
+        pairs: recordings that have both views, {view: {other view: count}}; a view with itself: that have it.
+        values: statistics of the features that were read, {view: {name: value}}.
+        offsets: estimated offsets, a pair of views of a recording each.
         findings: problems.
     """
 
     data: str
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     pairs: dict[str, dict[str, int]] = field(default_factory=dict)
+    values: dict[str, dict[str, float]] = field(default_factory=dict)
+    offsets: list[dict[str, Any]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -53,16 +65,16 @@ class CheckReport:
     @property
     def verdict(self) -> str:
         """One line for the end."""
-        counts = {kind: sum(f.severity == kind for f in self.findings) for kind in ("error", "warning")}
+        counts = {kind: sum(f.severity == kind for f in self.findings) for kind in SEVERITIES}
         if counts["error"]:
             return f"not usable yet: {counts['error']} error(s), {counts['warning']} warning(s)"
         return f"usable with care: {counts['warning']} warning(s)" if counts["warning"] else "usable"
 
     def add(self, severity: Severity, title: str, offenders: Iterable[object], remedy: str) -> None:
         """Note a problem, if there are offenders."""
-        names = [str(offender) for offender in offenders]
+        names = tuple(str(offender) for offender in offenders)
         if names:
-            self.findings.append(Finding(severity, title, len(names), tuple(names[:5]), remedy))
+            self.findings.append(Finding(severity, title, names, remedy))
 
     @contextmanager
     def catching(self, what: str) -> Iterator[None]:
@@ -70,52 +82,83 @@ class CheckReport:
         try:
             yield
         except UserError as error:
-            self.findings.append(Finding("error", f"{what} can't be read", 1, (), str(error)))
+            self.findings.append(Finding("error", f"{what} can't be used", (str(error),), ""))
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {
-            "data": self.data,
+        return asdict(self) | {
             "verdict": self.verdict,
             "usable": self.usable,
-            "facts": self.facts,
-            "pairs": self.pairs,
-            "findings": [asdict(finding) for finding in self.findings],
+            "findings": [asdict(finding) | {"count": finding.count} for finding in self._sorted()],
         }
 
+    def _sorted(self) -> list[Finding]:
+        """Findings, the gravest first."""
+        return sorted(self.findings, key=lambda finding: SEVERITIES.index(finding.severity))
 
-MARKS = {"error": "[bold red]error[/]", "warning": "[yellow]warning[/]", "note": "[cyan]note[/]"}
+
+MARKS = {"error": "[bold red]error  [/]", "warning": "[yellow]warning[/]", "note": "[cyan]note   [/]"}
 
 
 def render(report: CheckReport) -> Iterator[Any]:
     """The report as rich tables and lines."""
-    from rich.markup import escape
-    from rich.table import Table
-
     for section, facts in report.facts.items():
-        table = Table(title=section, show_header=False, title_justify="left", title_style="bold", box=None)
-        for name, value in facts.items():
-            table.add_row(name, escape(str(value)))
-        yield table
-    if len(report.pairs) > 1:
-        yield _pair_table(report.pairs)
-    for finding in report.findings:
-        first = f": {escape(listed(finding.first, 5))}" if finding.first else ""
-        more = f" and {finding.count - len(finding.first)} more" if 0 < len(finding.first) < finding.count else ""
-        yield f"{MARKS[finding.severity]} {escape(finding.title)} ({finding.count}){first}{more}"
-        yield f"      {escape(finding.remedy)}"
+        yield _table(section, (), ((name, str(value)) for name, value in facts.items()))
+    if 1 < len(report.pairs) <= MOST_COLUMNS:
+        rows = ((one, *(str(n) for n in counts.values())) for one, counts in report.pairs.items())
+        yield _table("Recordings with both views", ("", *report.pairs), rows)
+    if report.values:
+        names = list(next(iter(report.values.values())))
+        rows = ((view, *(f"{values[n]:.4g}" for n in names)) for view, values in report.values.items())
+        yield _table("Feature values, as far as read", ("view", *names), rows)
+    if report.offsets:
+        columns = ("first", "second", "late by (median)", "told in", "of", "farthest", "in recording")
+        yield _table("Estimated offsets between views, in frames", columns, offset_rows(report.offsets))
+    for finding in report._sorted():
+        yield from _lines(finding)
+    from rich.markup import escape
+
     yield f"[bold]{escape(report.data)}: {report.verdict}[/]"
 
 
-def _pair_table(pairs: dict[str, dict[str, int]]) -> Any:
-    """Recordings that have both views of a pair."""
+def _lines(finding: Finding) -> Iterator[str]:
+    """A finding: title, the first offenders, remedy."""
+    from rich.markup import escape
+
+    yield f"{MARKS[finding.severity]} {escape(finding.title)}: {finding.count}"
+    yield from (f"          {escape(name)}" for name in finding.offenders[:SHOWN])
+    if finding.count > SHOWN:
+        yield f"          and {finding.count - SHOWN} more"
+    if finding.remedy:
+        yield f"        → {escape(finding.remedy)}"
+
+
+def offset_rows(offsets: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """One row for each pair of views: median of what could be told, and the recording that is farthest off."""
+    import numpy as np
+
+    rows: list[tuple[str, ...]] = []
+    for pair in dict.fromkeys((offset["first"], offset["second"]) for offset in offsets):
+        of_pair = [offset for offset in offsets if (offset["first"], offset["second"]) == pair]
+        told = [offset for offset in of_pair if offset["reliable"]]
+        if told:
+            middle = float(np.median([offset["exact_frames"] for offset in told]))
+            worst = max(told, key=lambda offset: abs(offset["exact_frames"]))
+            shown = (f"{middle:+.1f}", str(len(told)), str(len(of_pair)))
+            rows.append((*pair, *shown, f"{worst['exact_frames']:+.1f}", worst["recording"]))
+        else:
+            rows.append((*pair, "?", "0", str(len(of_pair)), "", ""))
+    return rows
+
+
+def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Any:
+    """A plain rich table; without columns, of names and values."""
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title="Recordings with both views", title_justify="left", title_style="bold", box=None)
-    table.add_column("")
-    names: Sequence[str] = list(pairs)
-    for name in names:
-        table.add_column(name, justify="right")
-    for name in names:
-        table.add_row(name, *(str(pairs[name][other]) for other in names))
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, show_header=bool(columns))
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="right" if place else "left")
+    for row in rows:
+        table.add_row(*map(escape, row))
     return table
