@@ -1,0 +1,287 @@
+"""The latent scene: where two hands, a part, a tool and the toy are, frame by frame, in metres.
+
+The bench is the plane z = 0, its middle the origin; x points right of the person, y away from them, z up. What
+is computed here knows nothing of cameras: it is what synchronised views share.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viewloom.simulate.actions import CODE, IDLE, TOY, Action, Part, Verb, part_model, verb_code, verb_motion
+from viewloom.simulate.seeds import stream
+from viewloom.simulate.timelines import Timeline
+
+F32 = NDArray[np.float32]
+
+TREMOR_S = 2.0
+"""Correlation time of the unplanned part of all movement."""
+
+TREMOR_M = 0.025
+"""Its size in each direction of space."""
+
+TREMOR_RAD = 0.28
+"""Its size in each angle."""
+
+VARIETY = 0.25
+"""How far a part's appearance differs from toy to toy, 0 (not at all) to 1 (wholly)."""
+
+PART = 1.8
+"""How much of the picture the part in the hand fills, against the toy at 1."""
+
+
+@dataclass(frozen=True)
+class Entity:
+    """Something that a camera sees.
+
+    Attributes:
+        position_T3: metres.
+        yaw_T, pitch_T: how it is turned, radians.
+        code_T: row of ``codes_NC`` that it looks like at each frame.
+        codes_NC: appearance codes.
+        size_T: how much of the picture it fills, relative; 0 where it isn't there.
+    """
+
+    position_T3: F32
+    yaw_T: F32
+    pitch_T: F32
+    code_T: NDArray[np.int64]
+    codes_NC: F32
+    size_T: F32
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A recording's latent course.
+
+    Attributes:
+        entities: right hand, left hand, part, toy, tool.
+        head_T3: middle of the person's head.
+        gaze_T3: the point they look at.
+        light_C: how the recording's light changes appearance codes, a factor.
+        fps: frames per second.
+    """
+
+    entities: tuple[Entity, ...]
+    head_T3: F32
+    gaze_T3: F32
+    light_C: F32
+    fps: float
+
+    @property
+    def frames(self) -> int:
+        """Length in frames."""
+        return len(self.head_T3)
+
+
+@dataclass(frozen=True)
+class _Course:
+    """What is done at each frame: segment rows over the whole recording, idle ones between the labelled."""
+
+    verbs: tuple[str, ...]
+    nouns: tuple[str, ...]
+    first_S: NDArray[np.int64]
+    segment_T: NDArray[np.int64]
+    time_T: F32
+
+    def per_segment(self, values: list[float]) -> F32:
+        """Spread one value a segment over its frames."""
+        return np.asarray(values, np.float32)[self.segment_T]
+
+
+def make_scene(timeline: Timeline, actions: tuple[Action, ...], *, fps: float, seed: int, world: int) -> Scene:
+    """The latent course of one recording, the same whichever views are asked for."""
+    rng = stream("motion", seed, timeline.recording)
+    style = stream("person", seed, timeline.person)
+    course = _course(timeline, actions, fps)
+    tremor = _Tremor(len(course.segment_T), fps, rng)
+    verbs = [verb_motion(verb, world) for verb in course.verbs]
+    toys = {noun: _variant(part_model(noun, world), rng) for noun in sorted(set(course.nouns))}
+    parts = [toys[noun] for noun in course.nouns]
+    tempo = float(np.exp(style.normal(0, 0.12)))
+    toy, toy_yaw = _toy(course, verbs, tempo, tremor, rng)
+    at_toy = _reach(course, verbs, tempo, rng)
+    right = _right_hand(course, verbs, parts, toy, at_toy, tempo, fps, rng) + tremor.path(3, TREMOR_M)
+    left = _left_hand(course, verbs, toy, right, fps) + tremor.path(3, TREMOR_M)
+    swing = _spin(course, verbs, tempo)
+    entities = (
+        _hand(course, right, swing, style, tremor, world),
+        _hand(course, left, 0.3 * swing, style, tremor, world),
+        _part(course, parts, right, at_toy, swing, tremor),
+        _whole(course, toys[TOY], parts, toy, toy_yaw, tremor),
+        _tool(course, verbs, right, swing, tremor, world),
+    )
+    head, gaze = _head(0.5 * (left + right), style, tremor, fps)
+    light = np.exp(rng.normal(0, 0.12, CODE)).astype(np.float32)
+    return Scene(entities, head, gaze, light, fps)
+
+
+def _variant(part: Part, rng: np.random.Generator) -> Part:
+    """This recording's copy of a part: toys differ in form and colour."""
+    own = rng.normal(0, 1, CODE).astype(np.float32)
+    return replace(part, code=np.float32(np.sqrt(1 - VARIETY**2)) * part.code + np.float32(VARIETY) * own)
+
+
+def _course(timeline: Timeline, actions: tuple[Action, ...], fps: float) -> _Course:
+    """Fill the frames between and around the labelled segments with idling."""
+    bounds, doing, now = [0], [], 0
+    for item in timeline.annotations:
+        for start, end, action in zip(item.starts - 1, item.ends - 1, item.actions, strict=True):
+            if start > now:
+                doing.append(Action(IDLE, TOY))
+                bounds.append(int(start))
+            doing.append(actions[action])
+            bounds.append(int(end))
+            now = int(end)
+    if timeline.frames > now:
+        doing.append(Action(IDLE, TOY))
+        bounds.append(timeline.frames)
+    first = np.array(bounds, np.int64)
+    segment = np.repeat(np.arange(len(doing)), np.diff(first))
+    time = (np.arange(len(segment)) - first[segment]).astype(np.float32) / np.float32(fps)
+    return _Course(tuple(a.verb for a in doing), tuple(a.noun for a in doing), first[:-1], segment, time)
+
+
+class _Tremor:
+    """Unplanned movement: Ornstein-Uhlenbeck paths, slightly smoothed, all drawn from one stream."""
+
+    def __init__(self, frames: int, fps: float, rng: np.random.Generator) -> None:
+        self.frames, self.fps, self.rng = frames, fps, rng
+
+    def path(self, channels: int, size: float, time_s: float = TREMOR_S) -> F32:
+        """Paths (frames, channels) of deviation ``size`` and correlation time ``time_s``."""
+        from scipy.signal import lfilter
+
+        keep = np.exp(-1 / (time_s * self.fps))
+        kick = self.rng.standard_normal((self.frames + 1, channels), np.float32) * np.sqrt(1 - keep**2)
+        kick[0] /= np.sqrt(1 - keep**2)  # start in the stationary state
+        raw = lfilter([1.0], [1.0, -keep], kick, axis=0)
+        return (size * 0.5 * (raw[1:] + raw[:-1])).astype(np.float32)
+
+    def angle(self) -> F32:
+        """One angle's path (frames,)."""
+        return self.path(1, TREMOR_RAD)[:, 0]
+
+
+def smooth(x_TC: F32, seconds: float, fps: float) -> F32:
+    """Running mean over ``seconds``, centred, with the ends held."""
+    half = max(1, round(seconds * fps / 2))
+    padded = np.pad(x_TC, ((half + 1, half), (0, 0)), mode="edge").astype(np.float64)
+    sums = np.cumsum(padded, axis=0)
+    return ((sums[2 * half + 1 :] - sums[: -2 * half - 1]) / (2 * half + 1)).astype(np.float32)
+
+
+def _toy(
+    course: _Course, verbs: list[Verb], tempo: float, tremor: _Tremor, rng: np.random.Generator
+) -> tuple[F32, F32]:
+    """The toy's place (T, 3) and yaw (T,): lifted and turned to and fro as the verb asks."""
+    home = np.array([0.0, 0.0, 0.06], np.float32) + rng.normal(0, 0.015, 3).astype(np.float32)
+    swing = course.per_segment([verb.toy_swing for verb in verbs])
+    rate = course.per_segment([2 * np.pi * tempo * verb.toy_hz for verb in verbs])
+    lift = course.per_segment([verb.lift_m for verb in verbs])
+    turn = np.sin(rate * course.time_T)
+    place = np.stack([0.05 * swing * turn, 0.02 * swing * turn, lift], axis=1)
+    yaw = float(rng.normal(0, 0.3)) + swing * turn
+    return home + smooth(place, 0.4, tremor.fps) + tremor.path(3, 0.3 * TREMOR_M), yaw
+
+
+def _reach(course: _Course, verbs: list[Verb], tempo: float, rng: np.random.Generator) -> F32:
+    """Where the working hand is between the part's place (0) and the toy (1), (T,)."""
+    start = rng.uniform(0, 2 * np.pi, len(verbs)).astype(np.float32)[course.segment_T]
+    rate = course.per_segment([2 * np.pi * tempo * verb.reach_hz for verb in verbs])
+    phase = rate * course.time_T + start
+    phase += course.per_segment([verb.skew for verb in verbs]) * np.sin(phase)
+    drive = np.cos(phase) + course.per_segment([verb.dwell for verb in verbs])
+    return (1 / (1 + np.exp(-4 * drive))).astype(np.float32)
+
+
+def _right_hand(
+    course: _Course,
+    verbs: list[Verb],
+    parts: list[Part],
+    toy: F32,
+    at_toy: F32,
+    tempo: float,
+    fps: float,
+    rng: np.random.Generator,
+) -> F32:
+    """The working hand (T, 3): between bench and toy, in an arc, with the verb's quick motion at the toy."""
+    jitter = rng.normal(0, 0.02, (len(parts), 3)).astype(np.float32)
+    place = (np.stack([part.place for part in parts]) + jitter)[course.segment_T]
+    mount = toy + np.stack([part.mount for part in parts])[course.segment_T]
+    path = place + at_toy[:, None] * (mount - place)
+    path[:, 2] += 0.35 * at_toy * (1 - at_toy)
+    phase = course.per_segment([2 * np.pi * tempo * verb.turn_hz for verb in verbs]) * course.time_T
+    size = at_toy * course.per_segment([verb.turn_m for verb in verbs])
+    path[:, 0] += size * np.cos(phase)
+    path[:, 2] += size * np.sin(phase)
+    return smooth(path, 0.25, fps) + np.array([0.05, -0.02, 0.02], np.float32)
+
+
+def _left_hand(course: _Course, verbs: list[Verb], toy: F32, right: F32, fps: float) -> F32:
+    """The holding hand (T, 3): at the toy, following the other one as far as the verb asks."""
+    both = course.per_segment([verb.both for verb in verbs])[:, None]
+    rest = toy + np.array([-0.06, -0.01, 0.01], np.float32)
+    mirrored = right * np.array([-0.5, 0.6, 1.0], np.float32)
+    return smooth(rest + 0.4 * both * (mirrored - rest), 0.4, fps)
+
+
+def _spin(course: _Course, verbs: list[Verb], tempo: float) -> F32:
+    """Turning of what is in the hand (T,): to and fro, one half of each swing faster than the other."""
+    swing = course.per_segment([verb.spin for verb in verbs])
+    rate = course.per_segment([2 * np.pi * tempo * (verb.turn_hz or 0.5) for verb in verbs])
+    phase = rate * course.time_T
+    return swing * np.sin(phase + 0.5 * np.sign(swing) * np.sin(phase))
+
+
+def _hand(course: _Course, path: F32, swing: F32, style: np.random.Generator, tremor: _Tremor, world: int) -> Entity:
+    """A hand: skin and sleeve belong to the person, the grip to the verb."""
+    names = list(dict.fromkeys(course.verbs))
+    skin = style.normal(0, 0.5, CODE).astype(np.float32)
+    codes = np.stack([skin + verb_code(name, world) for name in names])
+    rows = np.array([names.index(verb) for verb in course.verbs], np.int64)[course.segment_T]
+    frames = len(path)
+    yaw, pitch = 0.4 * swing + tremor.angle(), tremor.angle()
+    return Entity(path, yaw, pitch, rows, codes, np.full(frames, 1.2, np.float32))
+
+
+def _part(course: _Course, parts: list[Part], right: F32, at_toy: F32, swing: F32, tremor: _Tremor) -> Entity:
+    """The part that is worked on, in the working hand."""
+    yaw = course.per_segment([part.yaw for part in parts]) + swing + 0.4 * (at_toy - 0.5)
+    pitch = course.per_segment([part.pitch for part in parts]) + tremor.angle()
+    size = course.per_segment([0.0 if noun == TOY else PART * part.size for noun, part in zip(course.nouns, parts)])
+    codes = np.stack([part.code for part in parts])
+    place = right + np.array([-0.04, 0.05, 0.0], np.float32)
+    return Entity(place, yaw + tremor.angle(), pitch, course.segment_T, codes, size)
+
+
+def _whole(course: _Course, frame: Part, parts: list[Part], toy: F32, toy_yaw: F32, tremor: _Tremor) -> Entity:
+    """The toy: it looks like its frame and the parts that are on it."""
+    on: dict[str, F32] = {}
+    codes = []
+    for verb, noun, part in zip(course.verbs, course.nouns, parts, strict=True):
+        if verb == "detach":
+            on.pop(noun, None)
+        codes.append(frame.code + 0.3 * sum(on.values(), np.zeros(CODE, np.float32)))
+        if verb == "attach":
+            on[noun] = part.code
+    size = np.full(len(toy), 1.0, np.float32)
+    return Entity(toy, toy_yaw + tremor.angle(), tremor.angle(), course.segment_T, np.stack(codes), size)
+
+
+def _tool(course: _Course, verbs: list[Verb], right: F32, swing: F32, tremor: _Tremor, world: int) -> Entity:
+    """A screwdriver in the working hand, where the verb needs one."""
+    code = stream("tool", world).normal(0, 1, (1, CODE)).astype(np.float32)
+    size = course.per_segment([0.6 if verb.tool else 0.0 for verb in verbs])
+    place = right + np.array([0.02, 0.05, -0.03], np.float32)
+    rows = np.zeros(len(right), np.int64)
+    return Entity(place, 2 * swing + tremor.angle(), tremor.angle(), rows, code, size)
+
+
+def _head(between: F32, style: np.random.Generator, tremor: _Tremor, fps: float) -> tuple[F32, F32]:
+    """Head (T, 3) and the point looked at (T, 3): both follow the hands slowly."""
+    seat = np.array([0.0, -0.33, 0.42]) + style.normal(0, 0.02, 3)
+    slow = smooth(smooth(between, 0.8, fps), 0.8, fps)
+    head = seat.astype(np.float32) + 0.15 * slow + tremor.path(3, 0.02, 3.0)
+    return smooth(head, 0.5, fps), slow + smooth(tremor.path(3, 0.03, 1.0), 0.5, fps)

@@ -1,0 +1,251 @@
+"""Who does what when: timelines from the simulator's grammar, or from real label files."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viewloom.errors import DataError, listed
+from viewloom.simulate.actions import Action
+from viewloom.simulate.grammar import assembly, disassembly, parts_of, parts_tree, toy_parts
+from viewloom.simulate.seeds import stream
+
+MEDIAN_S = 357 / 30
+"""Median length of a real action, from the 6,409 labelled segments of Assembly101."""
+
+SPREAD = 0.9085
+"""Deviation of the logarithm of an action's length: ln(1129 / 110) / (2 * 1.2816), from the real deciles."""
+
+SPEED_SPREAD = 0.15
+"""Deviation of the logarithm of a person's speed."""
+
+PUBLISHED_LISTS = {
+    "pairs": "FINAL_USE_Pair_vic.txt",
+    "train": "FINAL_USE_Train_vic.txt",
+    "val": "FINAL_USE_Val_vic.txt",
+    "test": "FINAL_USE_Test_vic.txt",
+}
+"""List files of the published split, by role."""
+
+SHARES = {"pairs": 0.375, "train": 0.375, "val": 0.05, "test": 0.2}
+"""Shares of the recordings in the simulator's own split."""
+
+
+@dataclass(frozen=True)
+class Segments:
+    """One label file: its name without ending, starts and ends (S,) in frames, end exclusive, and action ids."""
+
+    name: str
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    actions: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """A recording to be made: frames 1 to ``frames``, and what is labelled in them."""
+
+    recording: str
+    person: str
+    frames: int
+    annotations: tuple[Segments, ...]
+
+
+@dataclass(frozen=True)
+class Script:
+    """All that is to be recorded.
+
+    Attributes:
+        actions: classes in order of their ids.
+        timelines: sorted by recording name, which is the order of the keys in the store.
+        lists: list file name to the items in it.
+        copied: list, label and action files to copy as they are; empty for the simulator's own timelines.
+    """
+
+    actions: tuple[Action, ...]
+    timelines: tuple[Timeline, ...]
+    lists: Mapping[str, tuple[str, ...]]
+    copied: tuple[Path, ...] = ()
+
+
+def own_script(
+    actions: tuple[Action, ...], recordings: int, people: int, pace: float, fps: float, seed: int, world: int
+) -> Script:
+    """Timelines from the grammar: each recording takes a toy apart, then puts it together again."""
+    tree = parts_tree(actions, world)
+    width = max(4, len(str(recordings)))
+    timelines = []
+    for index in range(recordings):
+        name = f"sim_{index + 1:0{width}d}_person{index % people + 1:02d}"
+        timelines.append(_own_timeline(name, f"person{index % people + 1:02d}", actions, tree, fps / pace, seed))
+    lists = _own_lists([timeline.recording for timeline in timelines], timelines, seed)
+    return Script(actions, tuple(timelines), lists)
+
+
+def _own_timeline(
+    recording: str,
+    person: str,
+    actions: tuple[Action, ...],
+    tree: Mapping[str, str | None],
+    unit_fps: float,
+    seed: int,
+) -> Timeline:
+    """One recording: lead-in, disassembly, a short pause, assembly, lead-out."""
+    rng = stream("timeline", seed, recording)
+    style = stream("style", seed, person)
+    speed = float(np.exp(style.normal(0, SPEED_SPREAD)))
+    slips = float(style.uniform(0.1, 0.4))
+    preference = {part: float(style.normal()) for part in tree}
+    toy = toy_parts(tree, rng)
+    ids = {action: index for index, action in enumerate(actions)}
+    frame, annotations = 1 + int(rng.uniform(60, 300)), []
+    for kind, grammar in (("disassembly", disassembly), ("assembly", assembly)):
+        done = grammar(ids, parts_of(tree, toy), preference, slips, rng)
+        if not done:
+            continue
+        lengths = _lengths(len(done), speed, unit_fps, rng)
+        bounds = frame + np.concatenate([[0], np.cumsum(lengths)])
+        chosen = np.array([ids[action] for action in done], np.int64)
+        annotations.append(Segments(f"{kind}_{recording}", bounds[:-1], bounds[1:], chosen))
+        frame = int(bounds[-1]) + int(rng.uniform(15, 90))
+    return Timeline(recording, person, frame + int(rng.uniform(15, 120)), tuple(annotations))
+
+
+def _lengths(count: int, speed: float, unit_fps: float, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Log-normal lengths in frames; ``unit_fps`` is the frame rate over the pace."""
+    spread = np.sqrt(SPREAD**2 - SPEED_SPREAD**2)
+    seconds = MEDIAN_S / speed * np.exp(rng.normal(0, spread, count))
+    return np.maximum(8, np.round(seconds * unit_fps)).astype(np.int64)
+
+
+def _own_lists(recordings: Sequence[str], timelines: Sequence[Timeline], seed: int) -> dict[str, tuple[str, ...]]:
+    """Deal the recordings to the four roles by `SHARES`, at least one to each where there are four."""
+    order = stream("split", seed).permutation(len(recordings))
+    cuts = _deal(len(recordings), list(SHARES.values()))
+    roles = np.repeat(np.arange(len(SHARES)), cuts)
+    role_of = {int(index): int(role) for index, role in zip(order, roles, strict=True)}
+    return {
+        f"{role}.txt": tuple(
+            item.name
+            for index, timeline in enumerate(timelines)
+            if role_of[index] == number
+            for item in timeline.annotations
+        )
+        for number, role in enumerate(SHARES)
+    }
+
+
+def _deal(total: int, shares: Sequence[float]) -> list[int]:
+    """Whole numbers in proportion to ``shares`` that add up to ``total``, none zero if that can be."""
+    least = 1 if total >= len(shares) else 0
+    free = total - least * len(shares) if least else total
+    exact = np.array(shares) / sum(shares) * total - least
+    exact = np.maximum(exact, 0) * (free / max(np.maximum(exact, 0).sum(), 1e-12))
+    cuts = np.floor(exact).astype(int)
+    for index in np.argsort(cuts - exact, kind="stable")[: free - cuts.sum()]:
+        cuts[index] += 1
+    return [int(cut) + least for cut in cuts]
+
+
+def real_script(folder: Path, recordings: int, fps: float, seed: int) -> Script:
+    """Timelines of real label files: the published lists' recordings, or ``recordings`` of them.
+
+    Raises:
+        DataError: where a file is missing or a line can't be read.
+    """
+    actions = _read_actions(folder / "actions.csv")
+    ids = {action.name: index for index, action in enumerate(actions)}
+    lists = {name: _read_list(folder / "coarse_splits" / name) for name in PUBLISHED_LISTS.values()}
+    chosen = _choose(lists, recordings, seed)
+    kept = {name: tuple(item for item in items if _recording(item) in chosen) for name, items in lists.items()}
+    names = sorted({item for items in kept.values() for item in items})
+    files = [folder / "coarse_labels" / f"{item}.txt" for item in names]
+    by_recording: dict[str, list[Segments]] = {recording: [] for recording in sorted(chosen)}
+    for item, path in zip(names, files, strict=True):
+        by_recording[_recording(item)].append(_read_segments(path, item, ids))
+    timelines = [_real_timeline(name, items, fps) for name, items in by_recording.items()]
+    return Script(actions, tuple(timelines), kept, (folder / "actions.csv", *files))
+
+
+def _real_timeline(recording: str, items: list[Segments], fps: float) -> Timeline:
+    items.sort(key=lambda item: int(item.starts[0]))
+    end = max(int(item.ends[-1]) for item in items)
+    # Real names carry the person's number: ..._9011-b06b_9011_user_id_...
+    head, _, _ = recording.partition("_user_id_")
+    return Timeline(recording, head.rsplit("_", 1)[-1], end + round(fps), tuple(items))
+
+
+def _recording(item: str) -> str:
+    """The recording an item (label file name) belongs to."""
+    return item.partition("_")[2]
+
+
+def _choose(lists: Mapping[str, tuple[str, ...]], recordings: int, seed: int) -> set[str]:
+    """Recordings of the lists, all of them or a number in proportion to the lists' lengths."""
+    roles: dict[str, list[str]] = {name: [] for name in lists}
+    seen: set[str] = set()
+    for name, items in lists.items():
+        for recording in dict.fromkeys(map(_recording, items)):
+            if recording not in seen:
+                roles[name].append(recording)
+                seen.add(recording)
+    if recordings in (0, len(seen)):
+        return seen
+    if recordings > len(seen):
+        raise DataError(
+            f"The timelines hold {len(seen)} recordings, fewer than --recordings {recordings}. "
+            "Ask for fewer, or pass --recordings 0 for all."
+        )
+    cuts = _deal(recordings, [len(names) for names in roles.values()])
+    chosen: set[str] = set()
+    for (role, names), cut in zip(roles.items(), cuts, strict=True):
+        order = stream("timelines", seed, role).permutation(len(names))
+        chosen.update(names[index] for index in order[:cut])
+    return chosen
+
+
+def _read_lines(path: Path) -> list[str]:
+    try:
+        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except FileNotFoundError:
+        raise DataError(
+            f"{path} is missing. --timelines wants a folder with coarse_labels/, coarse_splits/ holding "
+            f"{listed(PUBLISHED_LISTS.values())}, and actions.csv."
+        ) from None
+
+
+def _read_list(path: Path) -> tuple[str, ...]:
+    return tuple(line.split("\t")[0].strip().removesuffix(".txt") for line in _read_lines(path))
+
+
+def _read_actions(path: Path) -> tuple[Action, ...]:
+    rows = list(csv.DictReader(_read_lines(path)))
+    try:
+        named = sorted((int(row["action_id"]), Action(row["verb_cls"], row["noun_cls"])) for row in rows)
+    except (KeyError, ValueError) as error:
+        raise DataError(
+            f"{path}: every row needs action_id (a whole number), verb_cls and noun_cls; found {error}."
+        ) from None
+    if [number for number, _ in named] != list(range(len(named))):
+        raise DataError(f"{path}: action_id must count from 0 without gaps.")
+    return tuple(action for _, action in named)
+
+
+def _read_segments(path: Path, item: str, ids: Mapping[str, int]) -> Segments:
+    rows = []
+    for number, line in enumerate(_read_lines(path), 1):
+        cells = line.split("\t")
+        if len(cells) < 3 or not cells[0].isdigit() or not cells[1].isdigit():
+            raise DataError(f"{path}, line {number}: expected start, end and action between tabs, got {line!r}.")
+        if cells[2] not in ids:
+            raise DataError(f"{path}, line {number}: action {cells[2]!r} is not in actions.csv.")
+        rows.append((int(cells[0]), int(cells[1]), ids[cells[2]]))
+    table = np.array(rows, np.int64).reshape(-1, 3)
+    broken = (table[:, 1] <= table[:, 0]) | np.r_[False, table[1:, 0] < table[:-1, 1]]
+    if not len(table) or broken.any():
+        line = int(np.flatnonzero(broken)[0]) + 1 if len(table) else 1
+        raise DataError(f"{path}, line {line}: segments must follow each other in time, with start before end.")
+    return Segments(item, table[:, 0], table[:, 1], table[:, 2])

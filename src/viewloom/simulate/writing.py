@@ -1,0 +1,139 @@
+"""Writing simulated recordings in the layouts of real ones."""
+
+import json
+import shutil
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import lmdb
+import numpy as np
+from numpy.typing import NDArray
+
+from viewloom.data.views import ViewTable
+from viewloom.simulate.timelines import Script
+
+PAGE = 4096
+
+
+class Writer(ABC):
+    """Takes recordings in the order of their names, then labels and lists."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @abstractmethod
+    def features(self, recording: str, camera: str, frames: NDArray[np.int64], x_TD: NDArray[np.float32]) -> None:
+        """Store the features (T, D) of one camera; ``frames`` are their numbers, counted from 1, with holes."""
+
+    @abstractmethod
+    def script(self, script: Script, views: tuple[str, ...], cameras: ViewTable) -> None:
+        """Store labels, action list and split lists."""
+
+    def close(self) -> None:
+        """Finish what is open; nothing is, where each file is written at once."""
+        return
+
+    def facts(self, facts: dict[str, Any]) -> None:
+        """Write ``simulation.json``: settings and planted faults."""
+        (self.root / "simulation.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
+class LmdbWriter(Writer):
+    """Assembly101's layout: one LMDB environment a camera, one label file an item, published list names."""
+
+    def __init__(self, root: Path, frames: int, dim: int) -> None:
+        super().__init__(root)
+        value = 4 * dim
+        stored = value + 200 if value < PAGE // 2 else -(-(value + 16) // PAGE) * PAGE + 200
+        self.map_bytes = 2 * frames * stored + (64 << 20)
+        self.environments: dict[str, lmdb.Environment] = {}
+
+    def features(self, recording: str, camera: str, frames: NDArray[np.int64], x_TD: NDArray[np.float32]) -> None:
+        """Recordings come sorted, so keys only grow and can be appended."""
+        prefix = f"{recording}/{camera}/{camera}_"
+        rows = np.ascontiguousarray(x_TD[frames - 1], "<f4")
+        size = rows.shape[1] * 4
+        data = memoryview(rows.tobytes())
+        items = [
+            (f"{prefix}{frame:010d}.jpg".encode(), data[place * size : (place + 1) * size])
+            for place, frame in enumerate(frames.tolist())
+        ]
+        with self._environment(camera).begin(write=True) as transaction, transaction.cursor() as cursor:
+            cursor.putmulti(items, append=True)
+
+    def _environment(self, camera: str) -> lmdb.Environment:
+        if camera not in self.environments:
+            folder = self.root / "TSM_features" / camera
+            folder.mkdir(parents=True)
+            # Not synced at each recording: the whole folder counts only once it is renamed, after `close`.
+            self.environments[camera] = lmdb.open(
+                str(folder), map_size=self.map_bytes, sync=False, metasync=False, lock=False
+            )
+        return self.environments[camera]
+
+    def close(self) -> None:
+        """Bring everything to disk."""
+        for environment in self.environments.values():
+            environment.sync(True)
+            environment.close()
+        self.environments = {}
+
+    def script(self, script: Script, views: tuple[str, ...], cameras: ViewTable) -> None:
+        """Label files, ``actions.csv`` and lists; those of real timelines are copied as they are."""
+        labels, lists = self.root / "coarse_labels", self.root / "coarse_splits"
+        labels.mkdir()
+        lists.mkdir()
+        for path in script.copied:
+            shutil.copyfile(path, (labels if path.suffix == ".txt" else self.root) / path.name)
+        for name, items in script.lists.items():
+            (lists / name).write_text("".join(f"{item}\n" for item in items), encoding="utf-8")
+        if script.copied:
+            return
+        verbs, nouns = (list(dict.fromkeys(names)) for names in zip(*script.actions, strict=True))
+        rows = ["action_id,verb_id,noun_id,action_cls,verb_cls,noun_cls"]
+        for number, action in enumerate(script.actions):
+            ids = f"{number},{verbs.index(action.verb)},{nouns.index(action.noun)}"
+            rows.append(f"{ids},{action.name},{action.verb},{action.noun}")
+        (self.root / "actions.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+        for timeline in script.timelines:
+            for item in timeline.annotations:
+                lines = [
+                    f"{start:09d}\t{end:09d}\t{script.actions[action].name}\t\n"
+                    for start, end, action in zip(item.starts, item.ends, item.actions, strict=True)
+                ]
+                (labels / f"{item.name}.txt").write_text("".join(lines), encoding="utf-8")
+
+
+class NpyWriter(Writer):
+    """The table layout: ``features/<recording>/<camera>/features.npy`` (D, T), ``labels.csv``, ``splits/``.
+
+    Frames count from 0 there: frame 1 of the simulation becomes 0. Frames left out are columns of NaN.
+    """
+
+    def features(self, recording: str, camera: str, frames: NDArray[np.int64], x_TD: NDArray[np.float32]) -> None:
+        """One file a camera."""
+        stored = np.full((int(frames[-1]), x_TD.shape[1]), np.nan, np.float32)
+        stored[frames - 1] = x_TD[frames - 1]
+        folder = self.root / "features" / recording / camera
+        folder.mkdir(parents=True)
+        np.save(folder / "features.npy", np.ascontiguousarray(stored.T))
+
+    def script(self, script: Script, views: tuple[str, ...], cameras: ViewTable) -> None:
+        """All items of a recording become segments of that recording."""
+        rows = ["recording,start,end,label"]
+        for timeline in script.timelines:
+            for item in timeline.annotations:
+                for start, end, action in zip(item.starts, item.ends, item.actions, strict=True):
+                    rows.append(f"{timeline.recording},{start - 1},{end - 1},{script.actions[action].name}")
+        texts = {"labels.csv": rows, "actions.txt": [action.name for action in script.actions]}
+        table = {name: {"kind": cameras[name].kind, "cameras": list(cameras[name].cameras)} for name in views}
+        texts["views.yaml"] = [json.dumps({"views": table})]  # JSON is YAML
+        for name, lines in texts.items():
+            (self.root / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        recording_of = {item.name: timeline.recording for timeline in script.timelines for item in timeline.annotations}
+        (self.root / "splits").mkdir()
+        for role, items in zip(("pairs", "train", "val", "test"), script.lists.values(), strict=True):
+            names = dict.fromkeys(recording_of[item] for item in items)
+            if names:
+                (self.root / "splits" / f"{role}.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
