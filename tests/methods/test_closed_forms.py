@@ -1,0 +1,113 @@
+"""Ridge, CCA and the statistics under them: views that are missing, constant, or never meet."""
+
+import pytest
+import torch
+
+from tests.methods.made import VIEWS, make_method, select_rows, view_batch
+from viewloom.errors import ConfigError, DataError
+from viewloom.methods.moments import Moments
+from viewloom.registry import METHODS
+
+CCA, Ridge = METHODS.get("cca"), METHODS.get("ridge")
+
+
+def test_moments_are_the_usual_ones_in_any_pieces():
+    x_ND, y_NE = torch.randn(50, 3) + 100, torch.randn(50, 2)
+    whole, parts, rest = Moments(3, 2), Moments(3, 2), Moments(3, 2)
+    whole.add(x_ND, y_NE)
+    parts.add(x_ND[30:], y_NE[30:])
+    rest.add(x_ND[:30], y_NE[:30])
+    parts.merge(rest)
+    joint = torch.cat([x_ND, y_NE], dim=1).double()
+    expected = torch.cov(joint.mT, correction=0)[:3, 3:]
+    for moments in (whole, parts, whole.over_processes()):
+        torch.testing.assert_close(moments.covariance_DE, expected)
+        torch.testing.assert_close(moments.means[0], joint[:, :3].mean(0))
+        torch.testing.assert_close(moments.means[1], joint[:, 3:].mean(0))
+    assert whole.count == 50 and not whole.state_dict()
+    assert not Moments(3, 2).covariance_DE.any()
+
+
+def test_ridge_uses_the_steps_that_student_and_teacher_share():
+    batch = view_batch((60, 50), views=2, lacking=[(1, 1)])
+    both = batch.mask_BVT[:, 0] & batch.mask_BVT[:, 1]
+    method = make_method("ridge", batch=batch, views=2)
+    only = select_rows(batch, [0])
+    only.mask_BVT[:] = both[:1, None]
+    again = make_method("ridge", batch=only, views=2)
+    torch.testing.assert_close(method.refiner.weight_VDZ, again.refiner.weight_VDZ)
+
+
+def test_cca_takes_every_pair_of_views_where_it_occurs():
+    """Three views, of which a recording has any two: all covariances are known, though no step has all three."""
+    lacking = [(0, 0), (1, 1), (2, 2)]
+    method = make_method("cca", batch=view_batch((200, 210, 190), lacking=lacking))
+    full = make_method("cca", batch=view_batch((200, 210, 190)))
+    batch = view_batch((150,), holes=False)
+    for view, name in enumerate(VIEWS[:3]):
+        found, wanted = (
+            m.encode(batch.features_BVTD[:, view], batch.mask_BVT[:, view], name)[0, :, :3] for m in (method, full)
+        )
+        alike = [torch.corrcoef(torch.stack([found[:, z], wanted[:, z]]))[0, 1].abs().item() for z in range(3)]
+        assert min(alike) > 0.7
+
+
+def test_views_that_never_meet():
+    apart = view_batch((60, 50), lacking=[(0, 2), (1, 1)], holes=False)  # v3+v4, v3+e4
+    method = make_method("cca", batch=apart)
+    assert method.refiner.weight_VDZ.isfinite().all()
+    alone = view_batch((60, 50), lacking=[(0, 2), (1, 0), (1, 1)], holes=False)  # v3+v4, e4 alone
+    with pytest.raises(DataError, match="'e4' has no step in common with any other"):
+        make_method("cca", batch=alone)
+    with pytest.raises(DataError, match="'v3' and 'e4' have no step in common"):
+        make_method("ridge", batch=alone)
+
+
+@pytest.mark.parametrize("name", ["ridge", "cca"])
+@pytest.mark.parametrize("standardise", ["none", "pooled", "view"])
+def test_constant_features_and_views_stay_finite(name, standardise):
+    batch = view_batch((60, 50))
+    batch.features_BVTD[..., 3] = 5.0
+    batch.features_BVTD[:, 1] = 2.0
+    config = METHODS.get(name).Config(standardise=standardise)
+    method = make_method(name, config, batch=batch)
+    assert method.refiner.weight_VDZ.isfinite().all() and method.refiner.weight_VDZ[0].any()
+    z_BTZ = method.encode(batch.features_BVTD[:, 1], batch.mask_BVT[:, 1], "v4")
+    assert z_BTZ.isfinite().all() and z_BTZ[batch.mask_BVT[:, 1]].std(0).max() < 1e-4
+
+
+def test_fewer_steps_than_features():
+    for name in ("ridge", "cca"):
+        method = make_method(name, dim=16, views=2, batch=view_batch((6,), 16, 2))
+        assert method.refiner.weight_VDZ.isfinite().all()
+
+
+def test_cca_components_are_the_most_correlated_first():
+    batch = view_batch((400, 300), dim=8, views=2, holes=False)
+    method = make_method("cca", CCA.Config(out_dim=5, scale="unit", strength=1e-6), 8, 2, batch)
+    assert method.refiner.out_dim == 5
+    z_VNZ = [method.encode(batch.features_BVTD[:, v], batch.mask_BVT[:, v], VIEWS[v]) for v in range(2)]
+    z_VNZ = [z[batch.mask_BVT[:, 0]] for z in z_VNZ]
+    correlations = [torch.corrcoef(torch.stack([z_VNZ[0][:, z], z_VNZ[1][:, z]]))[0, 1].item() for z in range(5)]
+    assert correlations == sorted(correlations, reverse=True) and correlations[0] > 0.8
+    for z_NZ in z_VNZ:
+        torch.testing.assert_close(torch.cov(z_NZ.mT, correction=0), torch.eye(5), atol=1e-3, rtol=0)
+    weighted = make_method("cca", CCA.Config(out_dim=5, strength=1e-6), 8, 2, batch)
+    shares = weighted.refiner.weight_VDZ.norm(dim=1) / method.refiner.weight_VDZ.norm(dim=1)
+    torch.testing.assert_close(shares, torch.tensor(correlations).clamp(min=0).expand(2, 5), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("settings", [{"out_dim": -1}, {"strength": 0.0}])
+def test_settings_that_make_no_sense_are_refused(settings):
+    with pytest.raises(ConfigError):
+        CCA.Config(**settings)
+
+
+def test_more_components_than_features_are_refused():
+    with pytest.raises(ConfigError, match="only 7 features"):
+        CCA(7, VIEWS[:2], CCA.Config(out_dim=8))
+
+
+def test_ridge_strength_must_be_positive():
+    with pytest.raises(ConfigError, match="strength"):
+        Ridge.Config(strength=-1)

@@ -1,0 +1,116 @@
+"""Refiner files: what is refused, and with which message; published weights."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from tests.methods.made import VIEWS, make_method, view_batch
+from viewloom.errors import ConfigError, DataError
+from viewloom.methods.refiner import load_published_refiner, load_refiner, save_refiner
+from viewloom.registry import METHODS
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / "refiner.safetensors"
+    config = METHODS.get("two_stream").Config(layers=1, standardise="view")
+    save_refiner(make_method("two_stream", config).refiner, path, {"kept": "last", "epochs": [1, 2]})
+    return path
+
+
+def metadata(path):
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        return json.loads(file.metadata()["viewloom"])
+
+
+def rewrite(path, **changes):
+    save_file(load_file(path), path, {"viewloom": json.dumps(metadata(path) | changes)})
+
+
+def test_metadata_tells_all_there_is_to_know(saved):
+    told = metadata(saved)
+    assert told["format"] == "viewloom-refiner" and told["version"] == 1
+    assert (told["method"], told["dim"], told["out_dim"]) == ("two_stream", 7, 7)
+    assert told["views"] == list(VIEWS[:3])
+    assert told["config"]["standardise"] == "view" and told["config"]["layers"] == 1
+    assert (
+        told["statistics"] == {"standardise": "view", "steps": [147, 149, 151]}
+        or sum(told["statistics"]["steps"]) == 3 * (60 + 50 + 41) - 6
+    )
+    assert told["extra"] == {"kept": "last", "epochs": [1, 2]}
+
+
+def test_saving_does_not_touch_what_it_saves(saved, tmp_path):
+    refiner = load_refiner(saved).train()
+    save_refiner(refiner, tmp_path / "other.safetensors")
+    assert refiner.training
+    assert not load_refiner(saved).training
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"format": "viewloom-head"}, ConfigError, "not a viewloom refiner, but viewloom-head"),
+        ({"version": 99}, ConfigError, "later version"),
+        ({"method": "magic"}, ConfigError, "no method 'magic'; known: cca"),
+        ({"config": {"nonsense": 1}}, ConfigError, "nonsense"),
+        ({"dim": 9}, DataError, "doesn't hold the weights"),
+    ],
+)
+def test_files_that_do_not_fit_are_refused_with_a_reason(saved, changes, error, message):
+    rewrite(saved, **changes)
+    with pytest.raises(error, match=message):
+        load_refiner(saved)
+
+
+def test_missing_broken_and_foreign_files(saved, tmp_path):
+    with pytest.raises(DataError, match="no refiner at"):
+        load_refiner(tmp_path / "nowhere.safetensors")
+    saved.write_bytes(saved.read_bytes()[:200])
+    with pytest.raises(DataError, match="not a whole safetensors file"):
+        load_refiner(saved)
+    save_file({"a": torch.zeros(2)}, tmp_path / "foreign.safetensors")
+    with pytest.raises(ConfigError, match="unknown file"):
+        load_refiner(tmp_path / "foreign.safetensors")
+
+
+def published_state(dim=32, layers=3, feed_forward=24):
+    layer = nn.TransformerEncoderLayer(dim, 2, feed_forward)
+    return nn.TransformerEncoder(layer, layers, enable_nested_tensor=False).state_dict()
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_published_weights_load_by_name(prefix, tmp_path):
+    state = {f"{prefix}{name}": value for name, value in published_state().items()}
+    refiner = load_published_refiner(state, "sync_kd", "time", ("v3", "e4"))
+    assert (refiner.method, refiner.dim, refiner.views) == ("sync_kd", 32, ("v3", "e4"))
+    assert (refiner.config.layers, refiner.config.feed_forward, refiner.config.context) == (3, 24, "time")
+    assert not refiner.training
+    for name, value in published_state().items():
+        assert refiner.state_dict()[name].shape == value.shape
+    assert torch.equal(refiner.layers[2].linear1.weight, state[f"{prefix}layers.2.linear1.weight"])
+    refiner.save(tmp_path / "refiner.safetensors")
+    batch = view_batch(dim=32)
+    x_BTD, mask_BT = batch.features_BVTD[:, 0], batch.mask_BVT[:, 0]
+    again = load_refiner(tmp_path / "refiner.safetensors")
+    assert torch.equal(again.encode(x_BTD, mask_BT, "v1"), refiner.encode(x_BTD, mask_BT, "v1"))
+
+
+def test_weights_of_something_else_are_refused():
+    state = published_state()
+    with pytest.raises(DataError, match=r"layers.0.linear1.weight is missing.*conv.weight"):
+        load_published_refiner({"conv.weight": torch.zeros(3)})
+    with pytest.raises(DataError, match=r"layers.1.norm2.bias"):
+        load_published_refiner({name: value for name, value in state.items() if name != "layers.1.norm2.bias"})
+    with pytest.raises(DataError, match=r"norm.weight"):
+        load_published_refiner(state | {"norm.weight": torch.zeros(32)})
+
+
+def test_every_method_with_published_weights_can_be_named():
+    for name in ("two_stream", "two_stream_simple", "sync_kd"):
+        assert load_published_refiner(published_state(), name).method == name

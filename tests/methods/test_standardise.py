@@ -1,0 +1,69 @@
+"""Feature statistics: over valid steps, pooled or of each view."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.methods.made import VIEWS, make_method, view_batch
+from viewloom.errors import ConfigError
+from viewloom.methods.standardise import FLOOR, Standardiser
+from viewloom.registry import METHODS
+
+Config = METHODS.get("none").Config
+
+
+def test_each_view_has_mean_zero_and_deviation_one():
+    batch = view_batch((60, 50, 41))
+    method = make_method("none", Config(standardise="view"), batch=batch)
+    for view, name in enumerate(VIEWS[:3]):
+        mask_BT = batch.mask_BVT[:, view]
+        z_NZ = method.encode(batch.features_BVTD[:, view], mask_BT, name)[mask_BT]
+        torch.testing.assert_close(z_NZ.mean(0), torch.zeros(7), atol=1e-5, rtol=0)
+        torch.testing.assert_close(z_NZ.std(0, correction=0), torch.ones(7))
+
+
+def test_pooled_statistics_are_those_of_all_steps_together():
+    batch = view_batch((60, 50, 41), lacking=[(2, 1)])
+    x_ND = batch.features_BVTD[batch.mask_BVT].numpy()
+    method = make_method("none", Config(standardise="pooled"), batch=batch)
+    standardiser = method.refiner.standardiser
+    np.testing.assert_allclose(standardiser.mean_GD[0], x_ND.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(standardiser.deviation_GD[0], x_ND.std(0), rtol=1e-5)
+    assert standardiser.info() == {"standardise": "pooled", "steps": [len(x_ND)]}
+    assert method.refiner.accepts("e9")
+
+
+def test_features_that_hardly_move_are_not_blown_up():
+    batch = view_batch((60, 50))
+    batch.features_BVTD[..., 2] = 4.0
+    method = make_method("none", Config(standardise="view"), batch=batch)
+    deviations_GD = method.refiner.standardiser.deviation_GD
+    moving = deviations_GD[:, [0, 1, 3, 4, 5, 6]].sum(1) / 7
+    torch.testing.assert_close(deviations_GD[:, 2], FLOOR * moving)
+
+
+def test_nothing_that_moves_at_all():
+    batch = view_batch((60,))
+    batch.features_BVTD[:] = 3.0
+    method = make_method("none", Config(standardise="pooled"), batch=batch)
+    assert torch.equal(method.refiner.standardiser.deviation_GD, torch.ones(1, 7))
+
+
+def test_a_view_without_any_step_is_named():
+    with pytest.raises(ConfigError, match="No valid step was seen of v4"):
+        make_method("none", Config(standardise="view"), batch=view_batch((9,), lacking=[(0, 1)]))
+
+
+def test_without_statistics_there_is_no_state():
+    assert not Standardiser(4, ("a", "b"), "none").state_dict()
+    assert set(Standardiser(4, ("a", "b"), "view").state_dict()) == {"mean_GD", "deviation_GD", "steps_G"}
+
+
+def test_no_pretraining_is_the_identity():
+    batch, method = view_batch(), make_method("none")
+    assert method.fit == "nothing" and not method.needs_pass
+    x_BTD, mask_BT = batch.features_BVTD[:, 0], batch.mask_BVT[:, 0]
+    assert torch.equal(method.encode(x_BTD, mask_BT, "v3")[mask_BT], x_BTD[mask_BT])
+    assert METHODS.get("none")(4, ("v3",), Config(standardise="pooled")).fit == "closed_form"
+    with pytest.raises(TypeError, match="no loss"):
+        method(batch)
