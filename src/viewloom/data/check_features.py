@@ -92,7 +92,7 @@ def describe_spans(report: CheckReport, spans: Coverage, fps: float) -> None:
     }
     report.pairs = {a: {b: sum(a in there and b in there for there in spans.values()) for b in order} for a in order}
     lacking = [
-        f"{recording} lacks {listed([view for view in order if view not in there])}"
+        f"{recording} ({listed([view for view in order if view not in there])})"
         for recording, there in spans.items()
         if len(there) < len(order)
     ]
@@ -247,20 +247,20 @@ def _report_faults(report: CheckReport, found: Mapping[str, _Faults], tail: str)
     report.add(
         "error",
         f"NaN or infinite features{tail}",
-        [f"{place}: {f.broken} frame(s), first at {f.first_broken}" for place, f in worst("broken")],
+        [f"{place} ({f.broken} frames, first {f.first_broken})" for place, f in worst("broken")],
         "Extract these frames again.",
     )
     report.add(
         "warning",
         f"Missing frames{tail}",
-        [f"{place}: {f.missing} frame(s)" for place, f in worst("missing")],
+        [f"{place} ({f.missing} frames)" for place, f in worst("missing")],
         "They are masked, or filled from their neighbours: see --sampling.missing_frames of the other commands.",
     )
     report.add(
-        "warning",
+        "note",
         f"Blank frames, zero throughout{tail}",
-        [f"{place}: {f.blank} frame(s)" for place, f in worst("blank")],
-        "The extractor saw nothing there; extract them again, or leave them out of the store.",
+        [f"{place} ({f.blank} frames)" for place, f in worst("blank")],
+        "A black picture or a failed extraction, unless features are few and sparse.",
     )
     still = [place for place, faults in found.items() if faults.still]
     report.add("error", f"Features that never change{tail}", still, "The camera or its extraction failed: redo it.")

@@ -82,7 +82,7 @@ def fit_labels(report: CheckReport, labels: LabelSet, spans: Spans, past_end: Li
     outside = [_outside(a, spans[a.recording]) for a in annotations]
     report.add(
         "error" if past_end == "error" else "warning",
-        "Labels outside the frames of every view",
+        "Labels past the end of the features, or before their first frame",
         [told for told in outside if told],
         f"{_rate_hint(annotations, spans)}Check that both count frames alike (--fps), or pass --past_end cut.",
     )
@@ -102,7 +102,9 @@ def _outside(annotation: Annotation, views: Mapping[str, Span]) -> str:
     first, end = min(span.first for span in views.values()), max(span.end for span in views.values())
     if first <= annotation.start and annotation.end <= end:
         return ""
-    return f"{annotation.name}: labels {annotation.start} to {annotation.end}, features {first} to {end}"
+    early = [f"label from {annotation.start}, features from {first}"] if annotation.start < first else []
+    late = [f"label to {annotation.end}, features to {end}"] if annotation.end > end else []
+    return f"{annotation.name} ({'; '.join(early + late)})"
 
 
 def _shortfall(annotation: Annotation, views: Mapping[str, Span]) -> str:
@@ -117,7 +119,9 @@ def _rate_hint(annotations: Sequence[Annotation], spans: Spans) -> str:
     """A guess at two frame rates where labels end, most of the time, far beyond the features."""
     ratios = [a.end / max(span.end for span in spans[a.recording].values()) for a in annotations]
     middle = float(np.median(ratios)) if ratios else 0.0
-    return f"Labels end at {middle:.2f} times the features' frame numbers: two frame rates? " if middle > 1.2 else ""
+    return (
+        f"Labels end at {middle:.2f} times the features' frame numbers: two frame rates? " if 1.2 < middle < 8 else ""
+    )
 
 
 def _describe_coverage(report: CheckReport, annotations: Sequence[Annotation], spans: Spans) -> None:
