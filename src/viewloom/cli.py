@@ -181,7 +181,7 @@ def make_parser(name: str, verb: Verb, config: type, args: Sequence[str]) -> "Ar
 def _peek(args: Sequence[str], option: str, default: Any) -> str:
     """The value of one option, before the parser that depends on it exists: from the line, else the YAML."""
     given: dict[str, str] = {}
-    for arg, following in zip(args, [*args[1:], ""], strict=True):
+    for arg, following in zip(args, [*args, ""][1:], strict=True):
         key, equals, value = arg.partition("=")
         given[key] = value if equals else following
     if f"--{option}" in given:

@@ -1,0 +1,82 @@
+"""What README and docs promise: their commands parse, their targets and files exist, links lead somewhere."""
+
+import importlib
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from viewloom.cli import VERBS, make_parser
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def commands():
+    """(page, command line) of every viewloom command in a code block."""
+    for page in PAGES:
+        for block in re.findall(r"```bash\n(.*?)```", page.read_text(), re.DOTALL):
+            for line in block.replace("\\\n", " ").splitlines():
+                line = line.split("#")[0].strip()
+                if line.startswith("viewloom "):
+                    yield page.name, line
+    for name, verb in VERBS.items():
+        yield f"cli.py, {name}", verb.example
+
+
+@pytest.mark.parametrize(("page", "line"), list(commands()), ids=lambda value: value[:60])
+def test_every_command_is_accepted_as_written(page, line):
+    _, name, *args = shlex.split(line)
+    verb = VERBS[name]
+    parser = make_parser(name, verb, getattr(importlib.import_module(verb.module), verb.config), args)
+    parser.parse_args(args)
+
+
+@pytest.mark.parametrize("name", list(VERBS))
+def test_every_command_has_its_example_in_the_docs(name):
+    assert VERBS[name].example in (ROOT / "docs" / "commands.md").read_text()
+
+
+def test_make_targets_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    for page in PAGES:
+        for target in re.findall(r"`make (\w+)`|^make (\w+)", page.read_text(), re.MULTILINE):
+            assert re.search(rf"^{target[0] or target[1]}:", makefile, re.MULTILINE), target
+
+
+def test_ci_calls_the_readmes_test_command():
+    assert "\nmake test" in (ROOT / "README.md").read_text()
+    assert "make test" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_file_tree_is_real():
+    block = re.search(r"```\n(README.md.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
+    folders = [ROOT]
+    for line in block.splitlines():
+        indent = (len(line) - len(line.lstrip())) // 2
+        names = re.findall(r"[\w./]+(?:\.\w+|/)", re.split(r"\s{2,}", line.strip())[0] + " ")
+        if not indent:
+            names = re.findall(r"\.?[\w./]+(?:\.\w+|/)|Makefile|\.ci/run", re.split(r"\s{4,}", line)[0])
+        for name in names:
+            path = folders[indent] / name
+            assert path.exists(), f"{name} in the file tree of the README"
+        if names and names[-1].endswith("/"):
+            folders[indent + 1 :] = [folders[indent] / names[-1]]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+
+
+def test_help_of_every_command_explains_every_setting():
+    for name, verb in VERBS.items():
+        parser = make_parser(name, verb, getattr(importlib.import_module(verb.module), verb.config), [])
+        text = " ".join(parser.format_help().split())
+        assert "example: viewloom" in text, name
+        for action in parser._actions:
+            if action.option_strings and action.help is None:
+                raise AssertionError(f"viewloom {name}: {action.option_strings} has no help")
