@@ -15,7 +15,7 @@ from viewloom.simulate.timelines import Timeline
 
 F32 = NDArray[np.float32]
 
-TREMOR_S = 2.0
+TREMOR_S = 2.5
 """Correlation time of the unplanned part of all movement."""
 
 TREMOR_M = 0.025

@@ -36,16 +36,16 @@ MOVEMENT = 1.6
 ROUNDING = 1.0
 """Rounding of the last ReLU's corner against a feature's movement, as pooling over the picture gives it."""
 
-NOISE_RANK = 32
+NOISE_RANK = 40
 """Dimensions of the extractor's own noise, each weaker than the one before."""
 
-NOISE_DECAY = 0.96
+NOISE_DECAY = 0.97
 """Ratio of the deviations of one noise dimension and the one before."""
 
 NOISE_S = 0.1
 """Correlation time of the noise."""
 
-NOISE = {"exo": 0.22, "ego": 0.27}
+NOISE = {"exo": 0.27, "ego": 0.30}
 """Deviation of the noise against that of the picture's own changes."""
 
 SAMPLE_FRAMES = 100
