@@ -109,7 +109,7 @@ class ViewTable:
             found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise DataError(f"View file {path} is not there.") from None
-        except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
+        except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
             raise DataError(f"View file {path} is not YAML ({str(error).splitlines()[0]}).") from None
         views = found.get("views") if isinstance(found, dict) else None
         if not isinstance(views, dict) or not views:
