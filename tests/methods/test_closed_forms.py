@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from tests.methods.made import VIEWS, make_method, select_rows, view_batch
+from tests.methods.made import VIEWS, make_method, select_rows, synchronised, view_batch
 from viewloom.errors import ConfigError, DataError
+from viewloom.methods.cca import _of_many_views, _of_two_views
 from viewloom.methods.moments import Moments
 from viewloom.registry import METHODS
 
@@ -111,3 +112,14 @@ def test_more_components_than_features_are_refused():
 def test_ridge_strength_must_be_positive():
     with pytest.raises(ConfigError, match="strength"):
         Ridge.Config(strength=-1)
+
+
+def test_two_views_are_a_case_of_many():
+    """The quick way for two views solves the eigenproblem that more views need."""
+    x_VND = synchronised(300, 6, 2, seed=4)
+    whitened = torch.stack([torch.linalg.qr(x_ND - x_ND.mean(0))[0] for x_ND in x_VND])
+    whitened_VDVD = torch.einsum("vnd,wne->vdwe", whitened, whitened)
+    quick, slow = _of_two_views(whitened_VDVD, 4), _of_many_views(whitened_VDVD, 4)
+    torch.testing.assert_close(quick[0], slow[0])
+    turned = [vectors * vectors[0, 0].sign() for _, vectors in (quick, slow)]
+    torch.testing.assert_close(*turned)
