@@ -1,0 +1,23 @@
+"""The example that `make demo` runs, at a size for tests."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+
+def test_the_demo_prints_a_table_and_writes_a_report(tmp_path, capfd):
+    path = Path(__file__).parents[2] / "examples" / "demo.py"
+    spec = importlib.util.spec_from_file_location("demo", path)
+    demo = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(demo)
+    for _ in range(2):  # the second time everything is there already
+        demo.main(str(tmp_path / "demo"), recordings=5, epochs=4)
+    shown = capfd.readouterr().out
+    assert "SIMULATED" in shown
+    assert (tmp_path / "demo" / "report.html").exists()
+    for row, views in demo.ROWS.items():
+        metrics = json.loads((tmp_path / "demo" / "runs" / row / "metrics.json").read_text())
+        assert metrics["trained_on"] == [views]
+        assert set(metrics["views"]) == {"v3", "e4"}
+        assert metrics["simulated"] is True
+        assert f"{metrics['views']['e4']['scores']['f1_50']:.1f}" in shown
