@@ -4,29 +4,35 @@ Canonical protocol, as in MS-TCN (Farha and Gall, CVPR 2019), after Lea et al. (
 labels are segments; Edit is one minus the Levenshtein distance of the two label strings over the longer one's
 length, averaged over sequences; for F1@k each predicted segment, in time order, is matched with the true segment
 of its label that it overlaps most (intersection over union, the first on ties), and is a hit if that is k or more
-and the segment still free; hits are pooled over sequences; MoF is the share of frames that are right.
+and the segment still free; hits are pooled over sequences; MoF is the share of labelled frames that are right.
+Frames without a label (`IGNORE`) split segments, in the prediction as in the truth, and are dropped.
 
-Where there is nothing to find and nothing was found, Edit, F1 and MoF are 100; where only one side has
-segments, Edit and F1 are 0.
-
-All sequences are laid on one time axis, one behind the other, and scored at once: no loop over frames or
-segments but the edit distance's own, which is rapidfuzz's.
+Where there is nothing to find and nothing was found (an empty sequence, or one without labels), Edit, F1 and MoF
+are 100; where only one side has segments, Edit and F1 are 0. No sequences at all score 100.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from viewloom.errors import ConfigError, listed
 from viewloom.metrics.protocols import PROTOCOLS, Protocol
+from viewloom.metrics.runs import (
+    IGNORE,
+    Floats,
+    Frames,
+    Ints,
+    Runs,
+    best_overlaps,
+    claimed,
+    find_runs,
+    join_frames,
+)
+from viewloom.metrics.runs import segments as segments
 
-IGNORE = -100
 OVERLAPS = (0.10, 0.25, 0.50)
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
+NAMES = ("edit", "f1_10", "f1_25", "f1_50", "mof")
 
 
 @dataclass(frozen=True)
@@ -46,12 +52,12 @@ class Scores:
 
     def as_dict(self) -> dict[str, float]:
         """Names to values, without the total."""
-        return {name: float(getattr(self, name)) for name in ("edit", "f1_10", "f1_25", "f1_50", "mof")}
+        return {name: float(getattr(self, name)) for name in NAMES}
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What the scores are made of, for each of N sequences; sums and means over them give any score.
+    """What the scores are made of, for each of N sequences.
 
     Attributes:
         edit: (N,) percent.
@@ -69,29 +75,33 @@ class Counts:
     right: Ints
     frames: Ints
 
+    def ratios(self, protocol: str = "canonical") -> tuple[Floats, Floats]:
+        """Every score as a ratio of sums: numerators and denominators, (N, 5) each, columns as `NAMES`.
 
-@dataclass(frozen=True)
-class Runs:
-    """Segments of N sequences on one time axis: start, end, label, and the sequence each belongs to."""
+        Over any set of sequences a score is ``percent(numerators.sum(0), denominators.sum(0))``: a mean over
+        sequences has denominators of one, and F1 is 2 TP / (2 TP + FP + FN), which pools.
+        """
+        found: Floats = (2 * self.hits).astype(np.float64)
+        possible = np.repeat((self.predicted + self.true)[:, None], len(OVERLAPS), axis=1).astype(np.float64)
+        if find_protocol(protocol).f1 == "mean":
+            found, possible = percent(found, possible) / 100.0, np.ones_like(found)
+        return (
+            np.column_stack([self.edit / 100.0, found, self.right]),
+            np.column_stack([np.ones(len(self.edit)), possible, self.frames]),
+        )
 
-    starts: Ints
-    ends: Ints
-    labels: Ints
-    sequences: Ints
 
-    def select(self, keep: NDArray[np.bool_]) -> "Runs":
-        """The segments where ``keep`` is True."""
-        return Runs(self.starts[keep], self.ends[keep], self.labels[keep], self.sequences[keep])
+def percent(part: Floats, whole: Floats) -> Floats:
+    """100 part / whole, of equal shapes; 100 where the whole is empty."""
+    share: Floats = np.divide(100.0 * part, whole, out=np.full(np.shape(part), 100.0), where=whole > 0)
+    return share
 
 
-def segments(labels_T: Ints) -> tuple[Ints, Ints, Ints]:
-    """Starts, ends (exclusive) and labels of the maximal runs of equal labels; empty for an empty sequence."""
-    labels_T = np.asarray(labels_T)
-    if not len(labels_T):
-        return np.empty(0, np.int64), np.empty(0, np.int64), labels_T.astype(np.int64)
-    cuts = np.flatnonzero(labels_T[1:] != labels_T[:-1]) + 1
-    starts = np.concatenate([[0], cuts]).astype(np.int64)
-    return starts, np.append(cuts, len(labels_T)).astype(np.int64), labels_T[starts].astype(np.int64)
+def find_protocol(name: str) -> Protocol:
+    """The rules of a named protocol; `ConfigError` naming the known ones."""
+    if name not in PROTOCOLS:
+        raise ConfigError(f"There is no score protocol {name!r}; known: {listed(PROTOCOLS, 20)}.")
+    return PROTOCOLS[name]
 
 
 def score(
@@ -109,9 +119,10 @@ def score(
         background: class ids whose segments are dropped after segmenting.
 
     Raises:
-        ConfigError: an unknown protocol, or sequences whose lengths differ.
+        ConfigError: an unknown protocol.
+        DataError: sequences whose lengths differ, or that are no whole numbers.
     """
-    return total_scores(count(predictions, truths, protocol, background), PROTOCOLS[protocol])
+    return pooled_scores(count(predictions, truths, protocol, background), protocol)
 
 
 def score_per_item(
@@ -121,35 +132,31 @@ def score_per_item(
     background: Sequence[int] = (),
 ) -> list[Scores]:
     """Scores of each sequence alone; arguments as `score`."""
+    rows = percent(*count(predictions, truths, protocol, background).ratios(protocol))
+    return [Scores(*row) for row in rows.tolist()]
+
+
+def pooled_scores(counts: Counts, protocol: str = "canonical") -> Scores:
+    """Scores over the sequences counted, which must have been counted under the same protocol."""
+    numerators, denominators = counts.ratios(protocol)
+    return Scores(*percent(numerators.sum(axis=0), denominators.sum(axis=0)).tolist())
+
+
+def edit_score(prediction_T: Ints, truth_T: Ints, background: Sequence[int] = ()) -> float:
+    """Canonical Edit score of one sequence, percent."""
+    return float(count([prediction_T], [truth_T], background=background).edit[0])
+
+
+def f1_counts(
+    predictions: Sequence[Ints],
+    truths: Sequence[Ints],
+    protocol: str = "canonical",
+    background: Sequence[int] = (),
+) -> tuple[Ints, Ints, Ints]:
+    """Hits, false alarms and misses over all sequences, each (3,) at `OVERLAPS`; arguments as `score`."""
     counts = count(predictions, truths, protocol, background)
-    f1 = _f1(counts.hits, counts.predicted[:, None], counts.true[:, None])
-    mof = _share(counts.right, counts.frames)
-    table = np.column_stack([counts.edit, f1, mof])
-    return [Scores(*row) for row in table.tolist()]
-
-
-def total_scores(counts: Counts, protocol: Protocol = PROTOCOLS["canonical"]) -> Scores:
-    """Scores over the sequences counted: F1 pooled (or averaged, where the protocol says), MoF pooled."""
-    if protocol.f1 == "mean":
-        f1 = _f1(counts.hits, counts.predicted[:, None], counts.true[:, None])
-        f1 = f1.mean(axis=0) if len(f1) else np.full(len(OVERLAPS), 100.0)
-    else:
-        f1 = _f1(counts.hits.sum(axis=0), counts.predicted.sum(), counts.true.sum())
-    edit = float(counts.edit.mean()) if len(counts.edit) else 100.0
-    low, middle, high = f1.tolist()
-    return Scores(edit, low, middle, high, float(_share(counts.right.sum(), counts.frames.sum())))
-
-
-def _f1(hits: Ints, predicted: Ints, true: Ints) -> Floats:
-    """2 TP / (2 TP + FP + FN) in percent, which is F1; 100 where there are no segments at all."""
-    return _share(2 * hits, predicted + true)
-
-
-def _share(part: Ints, whole: Ints) -> Floats:
-    """Percent; 100 where the whole is empty."""
-    part, whole = np.broadcast_arrays(np.asarray(part, np.float64), np.asarray(whole, np.float64))
-    percent: Floats = np.divide(100.0 * part, whole, out=np.full(part.shape, 100.0), where=whole > 0)
-    return percent
+    hits = counts.hits.sum(axis=0)
+    return hits, counts.predicted.sum() - hits, counts.true.sum() - hits
 
 
 def count(
@@ -159,135 +166,54 @@ def count(
     background: Sequence[int] = (),
 ) -> Counts:
     """Hits, segments and frames of every sequence; arguments as `score`."""
-    if protocol not in PROTOCOLS:
-        raise ConfigError(f"There is no score protocol {protocol!r}; known: {listed(PROTOCOLS, 20)}.")
-    rules = PROTOCOLS[protocol]
-    predictions, truths = _same_lengths(predictions, truths, rules.truth == "cut")
-    lengths = np.array([len(truth) for truth in truths], np.int64)
-    sequence_T = np.repeat(np.arange(len(lengths)), lengths)
-    prediction_T, truth_T = _joined(predictions), _joined(truths)
-    labelled_T = truth_T != IGNORE
-    frames = np.bincount(sequence_T, labelled_T, len(lengths)).astype(np.int64)
-    right = np.bincount(sequence_T, labelled_T & (prediction_T == truth_T), len(lengths)).astype(np.int64)
-    if rules.ignored == "deleted":
-        prediction_T, truth_T, sequence_T = (a[labelled_T] for a in (prediction_T, truth_T, sequence_T))
-    else:
-        prediction_T = np.where(labelled_T, prediction_T, IGNORE)
-    dropped = (IGNORE, *background) if rules.background == "dropped" else (IGNORE,)
-    predicted, true = (
-        _runs(labels_T, sequence_T, dropped, rules.last_end) for labels_T in (prediction_T, truth_T)
-    )
-    hits = np.stack([matched(predicted, true, overlap, len(lengths)) for overlap in OVERLAPS], axis=1)
+    rules = find_protocol(protocol)
+    frames = join_frames(predictions, truths, cut=rules.truth == "cut")
+    predicted, true = runs_of(frames, rules, background)
+    best, iou = best_overlaps(predicted, true)
+    n = len(frames.ends)
+    hits = [np.bincount(true.sequences[claimed(best, iou, overlap)], minlength=n) for overlap in OVERLAPS]
+    labelled_T = frames.true != IGNORE
     return Counts(
-        edit_scores(predicted, true, len(lengths)),
-        hits,
-        np.bincount(predicted.sequences, minlength=len(lengths)),
-        np.bincount(true.sequences, minlength=len(lengths)),
-        right,
-        frames,
+        edit=edit_scores(predicted, true, n),
+        hits=np.stack(hits, axis=1),
+        predicted=np.bincount(predicted.sequences, minlength=n),
+        true=np.bincount(true.sequences, minlength=n),
+        right=frames.count(labelled_T & (frames.predicted == frames.true)),
+        frames=frames.count(labelled_T),
     )
 
 
-def _same_lengths(
-    predictions: Sequence[Ints], truths: Sequence[Ints], cut: bool
-) -> tuple[Sequence[Ints], Sequence[Ints]]:
-    """Sequences as they are, or truths cut to their predictions; `ConfigError` where lengths differ."""
-    if len(predictions) != len(truths):
-        raise ConfigError(f"There are {len(predictions)} predictions for {len(truths)} true sequences.")
-    if cut:
-        pairs = [(p[: len(t)], t[: len(p)]) for p, t in zip(predictions, truths, strict=True)]
-        return [p for p, _ in pairs], [t for _, t in pairs]
-    wrong = [
-        (i, len(p), len(t)) for i, (p, t) in enumerate(zip(predictions, truths, strict=True)) if len(p) != len(t)
-    ]
-    if wrong:
-        place, got, expected = wrong[0]
-        raise ConfigError(
-            f"Expected a prediction for each frame, but sequence {place} has {got} predicted and {expected} true "
-            f"frames ({len(wrong)} sequence(s) in all). The protocol cut_to_prediction cuts the truth."
-        )
-    return predictions, truths
+def runs_of(
+    frames: Frames, rules: Protocol = PROTOCOLS["canonical"], background: Sequence[int] = ()
+) -> tuple[Runs, Runs]:
+    """Predicted and true segments under a protocol's rules, in order of time."""
+    labelled_T = frames.true != IGNORE
+    if rules.ignored == "deleted":
+        frames = frames.select(labelled_T)
+        predicted_T = frames.predicted
+    else:
+        predicted_T = np.where(labelled_T, frames.predicted, IGNORE)
+    dropped = np.array((IGNORE, *background) if rules.background == "dropped" else (IGNORE,))
+    predicted, true = (
+        end_last(find_runs(labels_T, frames.ends), rules.last_end) for labels_T in (predicted_T, frames.true)
+    )
+    return predicted.select(~np.isin(predicted.labels, dropped)), true.select(~np.isin(true.labels, dropped))
 
 
-def _joined(sequences: Sequence[Ints]) -> Ints:
-    """All sequences behind each other."""
-    return np.concatenate([np.empty(0, np.int64), *sequences]).astype(np.int64)
-
-
-def _runs(labels_T: Ints, sequence_T: Ints, dropped: Sequence[int], last_end: int) -> Runs:
-    """Segments of the joined sequences, those of dropped labels left out."""
-    if not len(labels_T):
-        empty = np.empty(0, np.int64)
-        return Runs(empty, empty, empty, empty)
-    new = (labels_T[1:] != labels_T[:-1]) | (sequence_T[1:] != sequence_T[:-1])
-    cuts = np.flatnonzero(new) + 1
-    starts, ends = np.concatenate([[0], cuts]), np.append(cuts, len(labels_T))
-    sequences = sequence_T[starts]
-    last = np.append(sequences[1:] != sequences[:-1], True)
-    ends = ends + np.where(last, last_end, 0)
-    labels = labels_T[starts]
-    return Runs(starts, ends, labels, sequences).select(~np.isin(labels, np.array(dropped)))
-
-
-def joined_runs(predictions: Sequence[Ints], truths: Sequence[Ints]) -> tuple[Runs, Runs]:
-    """Canonical segments of predictions and truths on one time axis, each sequence apart from the next."""
-    predictions, truths = _same_lengths(predictions, truths, cut=False)
-    sequence_T = np.repeat(np.arange(len(truths)), [len(truth) for truth in truths])
-    truth_T = _joined(truths)
-    prediction_T = np.where(truth_T != IGNORE, _joined(predictions), IGNORE)
-    predicted, true = (_runs(labels_T, sequence_T, (IGNORE,), 0) for labels_T in (prediction_T, truth_T))
-    return predicted, true
+def end_last(runs: Runs, frames: int) -> Runs:
+    """The segments with the last one of each sequence ending ``frames`` later."""
+    last = np.diff(runs.sequences, append=-1) != 0
+    return replace(runs, ends=runs.ends + frames * last)
 
 
 def edit_scores(predicted: Runs, true: Runs, sequences: int) -> Floats:
     """Edit score of each sequence, percent."""
     from rapidfuzz.distance import Levenshtein
 
-    scores = np.full(sequences, 100.0)
-    one, other = (
-        np.split(runs.labels, np.searchsorted(runs.sequences, np.arange(1, sequences)))
-        for runs in (predicted, true)
-    )
-    for place in range(sequences):
-        a, b = one[place].tolist(), other[place].tolist()
-        if a or b:
-            scores[place] = 100.0 * (1.0 - Levenshtein.distance(a, b) / max(len(a), len(b)))
-    return scores
-
-
-def matched(predicted: Runs, true: Runs, overlap: float, sequences: int) -> Ints:
-    """Hits of each sequence at an overlap.
-
-    A predicted segment claims the true one of its label it overlaps most. Of several that claim the same
-    one, the first in time is the hit: so hits are the *distinct* true segments claimed with enough overlap.
-    """
-    best, iou = best_overlaps(predicted, true)
-    claimed = np.unique(best[(iou >= overlap) & (best >= 0)])
-    return np.bincount(true.sequences[claimed], minlength=sequences)
-
-
-def best_overlaps(predicted: Runs, true: Runs) -> tuple[Ints, Floats]:
-    """For each predicted segment: the true one of its label with the highest IoU (-1: none), and that IoU."""
-    best, highest = np.full(len(predicted.starts), -1), np.zeros(len(predicted.starts))
-    # True segments are in order and apart, so those that a predicted one meets stand next to each other.
-    low = np.searchsorted(true.ends, predicted.starts, side="right")
-    high = np.maximum(np.searchsorted(true.starts, predicted.ends, side="left"), low)
-    who = np.repeat(np.arange(len(low)), high - low)
-    if not len(who):
-        return best, highest
-    first = np.cumsum(high - low) - (high - low)
-    whom = np.arange(len(who)) - first[who] + low[who]
-    same = predicted.labels[who] == true.labels[whom]
-    who, whom = who[same], whom[same]
-    inside = np.minimum(predicted.ends[who], true.ends[whom]) - np.maximum(
-        predicted.starts[who], true.starts[whom]
-    )
-    around = np.maximum(predicted.ends[who], true.ends[whom]) - np.minimum(
-        predicted.starts[who], true.starts[whom]
-    )
-    iou = inside / around
-    order = np.lexsort((whom, -iou, who))  # by prediction, then overlap, then time
-    who, whom, iou = who[order], whom[order], iou[order]
-    leads = np.append(True, who[1:] != who[:-1])[: len(who)]
-    best[who[leads]], highest[who[leads]] = whom[leads], iou[leads]
-    return best, highest
+    # rapidfuzz compares hashes, and hash(-1) == hash(-2): small counting numbers can't collide.
+    _, ids = np.unique(np.concatenate([predicted.labels, true.labels]), return_inverse=True)
+    bounds = np.arange(1, sequences)
+    one = np.split(ids[: len(predicted.labels)], np.searchsorted(predicted.sequences, bounds))
+    other = np.split(ids[len(predicted.labels) :], np.searchsorted(true.sequences, bounds))
+    similar = [Levenshtein.normalized_similarity(a.tolist(), b.tolist()) for a, b in zip(one, other, strict=True)]
+    return 100.0 * np.array(similar[:sequences], np.float64)

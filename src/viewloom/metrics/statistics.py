@@ -1,83 +1,186 @@
-"""How sure a score is: intervals and paired differences, with recordings as what was sampled.
+"""How sure a score is: intervals over recordings, paired comparison of two systems, spread over seeds.
 
-One recording scored in several views, or in several label files, is one sample all the same: whole recordings are
-drawn with replacement (cluster bootstrap; Field and Welsh 2007), and pooled scores computed anew from the drawn
-recordings' counts. Percentile intervals; they are honest from about twenty recordings on, and too narrow below.
+What is drawn again is the *cluster*, a recording: its items (label files) and the cameras that saw it are repeated
+measurements of one thing, and intervals that take them for independent are too narrow. Every score is a ratio of
+sums over items (`Counts.ratios`), so a draw costs one weighted sum and scores are pooled anew in each, never
+averaged over recordings.
+
+Assumptions. Recordings are independent draws from what one wants to speak of (if one person appears in several,
+pass the person as cluster). Intervals are percentile intervals of the cluster bootstrap (Efron and Tibshirani, An
+Introduction to the Bootstrap, 1993, ch. 13; Field and Welsh, J. R. Stat. Soc. B 69, 2007): with fewer than about 20
+clusters they come out too narrow. They speak of other recordings under the *same* trained system; what another
+seed would do is `spread`'s to tell. Scores are treated one by one: with many comparisons some p are small by chance.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from viewloom.metrics.segmentation import Counts
+from viewloom.errors import ConfigError, DataError
+from viewloom.metrics.runs import Floats
+from viewloom.metrics.segmentation import NAMES, Counts, percent
 
-Floats = NDArray[np.float64]
-SCORES = ("edit", "f1_10", "f1_25", "f1_50", "mof")
+ALL = (*NAMES, "total")
+TIE = 1e-9  # percentage points; sums of other order differ in the last digits
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A value with the bounds that hold the given share of resampled values; all in percent."""
+    """A score over all items, and the interval around it; percent."""
 
-    value: float
+    estimate: float
     low: float
     high: float
 
-
-def score_table(counts: Counts, weights_RN: Floats) -> Floats:
-    """The five scores, (R, 5), when sequence n is counted ``weights_RN[r, n]`` times; 100 where there is nothing."""
-    edit = weights_RN @ counts.edit / np.maximum(weights_RN.sum(axis=1), 1e-12)
-    hits = weights_RN @ counts.hits
-    whole = weights_RN @ (counts.predicted + counts.true)
-    frames = weights_RN @ counts.frames
-    f1 = np.where(whole[:, None] > 0, 200.0 * hits / np.maximum(whole, 1e-12)[:, None], 100.0)
-    mof = np.where(frames > 0, 100.0 * (weights_RN @ counts.right) / np.maximum(frames, 1e-12), 100.0)
-    return np.column_stack([edit, f1, mof])
+    def as_dict(self) -> dict[str, float]:
+        """Names to values."""
+        return asdict(self)
 
 
-def bootstrap_weights(clusters: Sequence[str], resamples: int, seed: int = 0) -> Floats:
-    """How often each sequence is drawn, (R, N), when whole clusters are drawn with replacement."""
-    names, member_N = np.unique(np.asarray(clusters), return_inverse=True)
-    rng = np.random.default_rng(seed)
-    draws_RC = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
-    return draws_RC[:, member_N].astype(np.float64)
+@dataclass(frozen=True)
+class Difference(Interval):
+    """Ours less theirs, its interval in percentage points, and the two-sided p of no difference."""
+
+    p: float
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and sample deviation (n - 1) of one score over runs that differ in their seed; no deviation of one run."""
+
+    mean: float
+    deviation: float | None
+    runs: int
+
+    def as_dict(self) -> dict[str, float | int | None]:
+        """Names to values."""
+        return asdict(self)
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Mean and deviation over seeds; `DataError` where there is no value."""
+    if not len(values):
+        raise DataError("There are no runs to take a mean of; pass the score of at least one seed.")
+    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return Spread(float(np.mean(values)), deviation, len(values))
 
 
 def intervals(
-    counts: Counts, clusters: Sequence[str], level: float = 0.95, resamples: int = 2000, seed: int = 0
+    counts: Counts,
+    clusters: Sequence[str],
+    protocol: str = "canonical",
+    level: float = 0.95,
+    resamples: int = 5000,
+    seed: int = 0,
 ) -> dict[str, Interval]:
-    """An interval for each score.
+    """Bootstrap intervals of the five scores and their total.
 
     Args:
-        counts: of N sequences (`viewloom.metrics.segmentation.count`).
-        clusters: the recording of each sequence.
-        level: share of resampled values between the bounds.
-        resamples: number of them.
-        seed: of the draws.
+        counts: of N items, from `viewloom.metrics.segmentation.count`.
+        clusters: the recording of each item; the order of items doesn't matter.
+        protocol: the one the items were counted under.
+        level: coverage aimed at.
+        resamples: draws R; R times the number of recordings floats are held at once.
+        seed: same seed, same interval.
+
+    Raises:
+        ConfigError: a level or number of draws that makes no sense.
+        DataError: fewer than two recordings, or another number of items than of names.
     """
-    value = score_table(counts, np.ones((1, len(clusters))))[0]
-    drawn = score_table(counts, bootstrap_weights(clusters, resamples, seed))
-    return _intervals(value, drawn, level)
+    sums = _sums(counts, clusters, protocol)
+    weights = cluster_weights(sums.shape[1], resamples, seed)
+    low, high = _ends(_scores(weights @ sums), level)
+    columns = np.stack([_scores(sums.sum(axis=1)), low, high], axis=1)
+    return {name: Interval(*row) for name, row in zip(ALL, columns.tolist(), strict=True)}
 
 
-def paired_difference(
-    one: Counts, other: Counts, clusters: Sequence[str], level: float = 0.95, resamples: int = 2000, seed: int = 0
-) -> dict[str, Interval]:
-    """Interval of ``one`` minus ``other`` for each score, both scored on the same sequences in the same order."""
-    weights = bootstrap_weights(clusters, resamples, seed)
-    ones = np.ones((1, len(clusters)))
-    value = (score_table(one, ones) - score_table(other, ones))[0]
-    return _intervals(value, score_table(one, weights) - score_table(other, weights), level)
+def differences(
+    ours: Counts,
+    theirs: Counts,
+    clusters: Sequence[str],
+    protocol: str = "canonical",
+    level: float = 0.95,
+    resamples: int = 5000,
+    seed: int = 0,
+) -> dict[str, Difference]:
+    """Paired comparison of two systems on the same items: ours less theirs, for the five scores and their total.
+
+    The interval draws recordings, with both systems' results on them. The p is of a randomisation test (Noreen,
+    Computer-Intensive Methods for Testing Hypotheses, 1989; Yeh, COLING 2000): were the systems alike, their
+    results on a recording could be swapped. All swaps are gone through where that is no more than ``resamples``,
+    else as many are drawn and p is (1 + as extreme) / (1 + draws) (Phipson and Smyth, 2010), never 0.
+
+    Arguments and errors as `intervals`; ``clusters`` names the recording of each item of both.
+    """
+    if len(ours.frames) != len(theirs.frames) or (ours.frames != theirs.frames).any():
+        raise DataError(
+            f"The two systems were scored on different items ({len(ours.frames)} and {len(theirs.frames)}, or of "
+            "other lengths). Pass the results of both on the same items, in one order."
+        )
+    one, other = _sums(ours, clusters, protocol), _sums(theirs, clusters, protocol)
+    weights = cluster_weights(one.shape[1], resamples, seed)
+    low, high = _ends(_scores(weights @ one) - _scores(weights @ other), level)
+    observed = _scores(one.sum(axis=1)) - _scores(other.sum(axis=1))
+    p = _swap_test(one, other, np.abs(observed), cluster_swaps(one.shape[1], resamples, seed))
+    columns = np.stack([observed, low, high, p], axis=1)
+    return {name: Difference(*row) for name, row in zip(ALL, columns.tolist(), strict=True)}
 
 
-def _intervals(value: Floats, drawn: Floats, level: float) -> dict[str, Interval]:
+def _swap_test(one: Floats, other: Floats, observed: Floats, swaps: Floats) -> Floats:
+    """Share of the swaps, (6,), under which the scores differ by as much as was observed, or more."""
+    moved = swaps @ (other - one)
+    swapped = _scores(one.sum(axis=1)[:, None] + moved) - _scores(other.sum(axis=1)[:, None] - moved)
+    extreme = np.count_nonzero(np.abs(swapped) >= observed - TIE, axis=0)
+    every_way = len(swaps) == 2 ** one.shape[1]  # the way it was is among them
+    share: Floats = extreme / len(swaps) if every_way else (1 + extreme) / (1 + len(swaps))
+    return share
+
+
+def cluster_weights(clusters: int, resamples: int, seed: int) -> Floats:
+    """How often each recording is drawn in each resample, (R, C); rows sum to C."""
+    _check_resamples(resamples)
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples).astype(np.float64)
+
+
+def cluster_swaps(clusters: int, resamples: int, seed: int) -> Floats:
+    """Which recordings' results are swapped, (R, C) of 0 and 1: all ways if there are no more than asked for."""
+    _check_resamples(resamples)
+    if 2**clusters <= resamples:
+        return (np.arange(2**clusters)[:, None] >> np.arange(clusters) & 1).astype(np.float64)
+    return np.random.default_rng(seed).integers(0, 2, (resamples, clusters)).astype(np.float64)
+
+
+def _check_resamples(resamples: int) -> None:
+    if resamples < 1:
+        raise ConfigError(f"Expected at least one draw, but resamples is {resamples}. 2000 or more are usual.")
+
+
+def _sums(counts: Counts, clusters: Sequence[str], protocol: str) -> Floats:
+    """Numerators and denominators of the scores, summed over each recording's items: (2, C, 5)."""
+    if len(clusters) != len(counts.frames):
+        raise DataError(f"There are {len(counts.frames)} items, but recordings of {len(clusters)}; name one of each.")
+    names, codes = np.unique(np.asarray(clusters, str), return_inverse=True)
+    if len(names) < 2:
+        raise DataError(
+            f"An interval needs at least two recordings, but there are {len(names)}. Score more, or give no interval."
+        )
+    sums = np.zeros((2, len(names), len(NAMES)))
+    for total, per_item in zip(sums, counts.ratios(protocol), strict=True):
+        np.add.at(total, codes, per_item)
+    return sums
+
+
+def _scores(sums: Floats) -> Floats:
+    """The five scores and their total, (..., 6), of numerators and denominators (2, ..., 5)."""
+    five = percent(sums[0], sums[1])
+    return np.concatenate([five, five.sum(axis=-1, keepdims=True)], axis=-1)
+
+
+def _ends(drawn: Floats, level: float) -> tuple[Floats, Floats]:
+    """Lower and upper end of percentile intervals of the columns of (R, 6)."""
+    if not 0 < level < 1:
+        raise ConfigError(f"Expected a level between 0 and 1, but got {level}; .95 is usual.")
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return {name: Interval(*map(float, row)) for name, *row in zip(SCORES, value, low, high, strict=True)}
-
-
-def mean_and_deviation(values: Sequence[float]) -> tuple[float, float | None]:
-    """Mean and sample standard deviation (n - 1) over seeds; no deviation of a single value."""
-    array = np.asarray(values, np.float64)
-    return float(array.mean()), float(array.std(ddof=1)) if len(array) > 1 else None
+    return low, high
