@@ -5,13 +5,10 @@ import re
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 from tests.report.make_runs import NASTY, write_run
 from viewloom.errors import ConfigError, DataError
-from viewloom.metrics.segmentation import count
-from viewloom.metrics.statistics import bootstrap_weights, intervals, paired_difference, score_table
 from viewloom.report.command import ReportConfig, run_report
 from viewloom.report.runs import load_runs
 from viewloom.report.tables import score_rows
@@ -121,42 +118,3 @@ def test_torch_is_not_imported(runs, tmp_path):
         "assert 'torch' not in sys.modules and 'lightning' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def some_counts(seed=0, recordings=30):
-    rng = np.random.default_rng(seed)
-    truths = [np.repeat(rng.integers(0, 4, 12), 10) for _ in range(recordings)]
-    guesses = [np.where(rng.random(len(t)) < rng.uniform(0, 0.3), 0, t) for t in truths]
-    return count(guesses, truths), [f"r{i}" for i in range(recordings)]
-
-
-def test_resampling_equals_scoring_the_drawn_recordings_again():
-    counts, names = some_counts()
-    weights = bootstrap_weights(names, 3, seed=1)
-    for row, drawn in zip(score_table(counts, weights), weights.astype(int), strict=True):
-        index = np.repeat(np.arange(len(names)), drawn)
-        hits, whole = counts.hits[index].sum(0), (counts.predicted + counts.true)[index].sum()
-        np.testing.assert_allclose(row[1:4], 200 * hits / whole)
-        np.testing.assert_allclose(row[0], counts.edit[index].mean())
-        np.testing.assert_allclose(row[4], 100 * counts.right[index].sum() / counts.frames[index].sum())
-
-
-def test_views_of_one_recording_are_drawn_together():
-    weights = bootstrap_weights(["a", "b", "a", "c"], 50)
-    np.testing.assert_array_equal(weights[:, 0], weights[:, 2])
-    np.testing.assert_array_equal(weights[:, [0, 1, 3]].sum(axis=1), 3)
-
-
-def test_intervals_hold_the_value_and_copies_of_recordings_do_not_narrow_them():
-    counts, names = some_counts()
-    found = intervals(counts, names)
-    assert found["f1_50"].low < found["f1_50"].value < found["f1_50"].high
-    doubled = count_twice(counts)
-    twice = intervals(doubled, names + names)
-    assert twice["mof"].high - twice["mof"].low == pytest.approx(found["mof"].high - found["mof"].low, rel=1e-6)
-    same = paired_difference(counts, counts, names)["f1_50"]
-    assert (same.low, same.value, same.high) == (0, 0, 0)
-
-
-def count_twice(counts):
-    return type(counts)(*(np.concatenate([v, v]) for v in vars(counts).values()))

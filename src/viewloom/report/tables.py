@@ -64,7 +64,8 @@ def _interval(run: Run, view: ViewResult) -> Interval | None:
     """Interval of F1@50 over recordings, if there are predictions of two recordings or more."""
     if len(set(view.clusters)) < 2:
         return None
-    return intervals(view.counts(run.metrics["protocol"]), view.clusters)["f1_50"]
+    protocol = run.metrics["protocol"]
+    return intervals(view.counts(protocol), view.clusters, protocol)["f1_50"]
 
 
 def gap_closed(
