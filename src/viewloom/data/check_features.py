@@ -1,10 +1,10 @@
 """What a check tells of features: views and spans, frames that are missing or broken, views out of step."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,11 @@ SAMPLE_FRAMES = 20
 """Frames read at the beginning, in the middle and at the end of each recording and view with depth=sample."""
 SYNC_FRAMES = 3000
 """Frames of a recording over which views are compared: 100 s at 30 fps."""
-OUT_OF_STEP_FRAMES = 2.0
-"""Smaller offsets are within what the estimate itself is good for."""
+OUT_OF_STEP_FRAMES = 3.0
+"""Smaller offsets of one recording are within what its estimate is good for: a frame or two."""
+PAIR_OUT_OF_STEP_FRAMES = 1.5
+"""The same for the median of a pair of views over `LEAST_RECORDINGS` or more."""
+LEAST_RECORDINGS = 3
 UNEQUAL_S = 1.0
 """Views whose ends or beginnings differ by more are worth a warning."""
 
@@ -302,13 +305,26 @@ def _curves(source: CatalogSource, recording: str) -> dict[str, NDArray[np.float
 def _report_offsets(report: CheckReport) -> None:
     """Findings from the estimated offsets, the farthest first."""
     told = [offset for offset in report.offsets if offset["reliable"]]
+    remedy = "Shift one camera's frame numbers by that much when extracting; pairs are compared frame by frame."
+    report.add("warning", "Pairs of views out of step in most recordings", _pairs_out_of_step(told), remedy)
     late = [offset for offset in told if abs(offset["exact_frames"]) >= OUT_OF_STEP_FRAMES]
     late.sort(key=lambda offset: -abs(offset["exact_frames"]))
     report.add(
         "warning",
-        "Views out of step",
+        "Views out of step in a recording",
         [f"{o['recording']}: {o['second']} is {o['exact_frames']:+.1f} frames behind {o['first']}" for o in late],
-        "Shift one camera's frame numbers by that much when extracting; pairs are compared frame by frame.",
+        remedy,
     )
     unsure = [f"{o['recording']} {o['first']}-{o['second']}" for o in report.offsets if not o["reliable"]]
     report.add("note", "Pairs of views whose offset can't be told", unsure, "Their features change too differently.")
+
+
+def _pairs_out_of_step(told: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Pairs of views whose median offset over several recordings is more than chance."""
+    found: list[str] = []
+    for one, other in dict.fromkeys((offset["first"], offset["second"]) for offset in told):
+        offsets = [o["exact_frames"] for o in told if (o["first"], o["second"]) == (one, other)]
+        middle = float(np.median(offsets))
+        if len(offsets) >= LEAST_RECORDINGS and abs(middle) >= PAIR_OUT_OF_STEP_FRAMES:
+            found.append(f"{other} is {middle:+.1f} frames behind {one} (median of {len(offsets)} recordings)")
+    return found
