@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format bench docs clean
+.PHONY: demo test check format bench clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +29,9 @@ check: $(VENV)/installed
 format: $(VENV)/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: $(VENV)/installed
+	for path in benchmarks/*.py; do echo "$$path"; OMP_NUM_THREADS=2 $(BIN)/python $$path || exit 1; done
 
 clean:
 	rm -rf $(VENV) demo build dist
