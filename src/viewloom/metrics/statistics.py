@@ -71,7 +71,7 @@ def intervals(
     clusters: Sequence[str],
     protocol: str = "canonical",
     level: float = 0.95,
-    resamples: int = 5000,
+    resamples: int = 2000,
     seed: int = 0,
 ) -> dict[str, Interval]:
     """Bootstrap intervals of the five scores and their total.
@@ -101,7 +101,7 @@ def differences(
     clusters: Sequence[str],
     protocol: str = "canonical",
     level: float = 0.95,
-    resamples: int = 5000,
+    resamples: int = 2000,
     seed: int = 0,
 ) -> dict[str, Difference]:
     """Paired comparison of two systems on the same items: ours less theirs, for the five scores and their total.
