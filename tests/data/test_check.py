@@ -189,7 +189,8 @@ def test_missing_broken_blank_and_frozen_frames(make, parts, depth):
     assert finding(report, "NaN or infinite features").offenders == ("r1 v3 (2 frames, first 2)",)
     assert finding(report, "Blank frames").offenders == ("r2 v3 (3 frames)",)
     assert finding(report, "Features that never change").offenders == ("r3 e4",)
-    assert ("--depth full" in finding(report, "Missing frames").title) == (depth == "sample")
+    assert finding(report, "Missing frames").title == "Missing frames"  # the keys tell, whatever is read
+    assert ("--depth full" in finding(report, "Blank frames").title) == (depth == "sample")
     assert not report.usable
 
 
@@ -221,8 +222,18 @@ def test_views_out_of_step(make, lag):
     late = [f for f in report.findings if f.title.startswith("Pairs of views out of step")]
     assert bool(late) == (lag == 5)
     assert not late or late[0].offenders[0].startswith("e4 is +")
+    assert not [f for f in report.findings if f.title.startswith("Views out of step")]
     assert len(checked(report.data, depth="full").offsets) == 4
     assert checked(report.data, sync_recordings=0).offsets == []
+
+
+def test_one_recording_out_of_step(make):
+    parts = synced(0)
+    parts["r2"] = synced(20)["r2"]
+    report = checked(make(parts))
+    (told,) = finding(report, "Views out of step in a recording").offenders
+    assert told.startswith("r2: e4 is +")
+    assert "Pairs of views out of step in most recordings" not in [f.title for f in report.findings]
 
 
 def test_split_faults(make, parts):

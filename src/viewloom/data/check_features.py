@@ -199,7 +199,8 @@ def check_frames(report: CheckReport, source: CatalogSource, depth: Literal["sam
     report.values = {
         view: values[view].summary() for view in source.view_table.names if view in values and values[view].frames
     }
-    _report_faults(report, found, "" if depth == "full" else " (in a sample; --depth full reads all)")
+    tail = "" if depth == "full" else " (in a sample; --depth full reads all)"
+    _report_faults(report, found, tail, holes=tail if source.kind == "npy" else "")
 
 
 def _readable(source: CatalogSource, recording: str) -> tuple[str, ...]:
@@ -240,8 +241,15 @@ def _look(x_TD: NDArray[np.float32], first: int, faults: _Faults, values: _Value
         values.add(rows)
 
 
-def _report_faults(report: CheckReport, found: Mapping[str, _Faults], tail: str) -> None:
-    """Findings from the faults of every recording and view, the worst first."""
+def _report_faults(report: CheckReport, found: Mapping[str, _Faults], tail: str, holes: str) -> None:
+    """Findings from the faults of every recording and view, the worst first.
+
+    Args:
+        report: where they go.
+        found: faults by place.
+        tail: what to say behind a title where only a sample was read.
+        holes: the same for missing frames, which most stores know without reading.
+    """
 
     def worst(count: str) -> list[tuple[str, _Faults]]:
         having = [(place, faults) for place, faults in found.items() if getattr(faults, count)]
@@ -255,7 +263,7 @@ def _report_faults(report: CheckReport, found: Mapping[str, _Faults], tail: str)
     )
     report.add(
         "warning",
-        f"Missing frames{tail}",
+        f"Missing frames{holes}",
         [f"{place} ({f.missing} frames)" for place, f in worst("missing")],
         "They are masked, or filled from their neighbours: see --sampling.missing_frames of the other commands.",
     )
@@ -303,28 +311,38 @@ def _curves(source: CatalogSource, recording: str) -> dict[str, NDArray[np.float
 
 
 def _report_offsets(report: CheckReport) -> None:
-    """Findings from the estimated offsets, the farthest first."""
-    told = [offset for offset in report.offsets if offset["reliable"]]
+    """Findings from the estimated offsets: pairs of views that are out of step, then single recordings."""
+    told: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for offset in report.offsets:
+        if offset["reliable"]:
+            told.setdefault((offset["first"], offset["second"]), []).append(offset)
+    middles = {pair: _common_offset(offsets) for pair, offsets in told.items()}
     remedy = "Shift one camera's frame numbers by that much when extracting; pairs are compared frame by frame."
-    report.add("warning", "Pairs of views out of step in most recordings", _pairs_out_of_step(told), remedy)
-    late = [offset for offset in told if abs(offset["exact_frames"]) >= OUT_OF_STEP_FRAMES]
-    late.sort(key=lambda offset: -abs(offset["exact_frames"]))
+    report.add(
+        "warning",
+        "Pairs of views out of step in most recordings",
+        [
+            f"{pair[1]} is {middle:+.1f} frames behind {pair[0]} (median of {len(told[pair])} recordings)"
+            for pair, middle in middles.items()
+            if middle
+        ],
+        remedy,
+    )
+    # What all recordings share has been said; what is left is a recording's own.
+    own = [(o["exact_frames"] - middles[pair], o) for pair, offsets in told.items() for o in offsets]
+    late = sorted((entry for entry in own if abs(entry[0]) >= OUT_OF_STEP_FRAMES), key=lambda entry: -abs(entry[0]))
     report.add(
         "warning",
         "Views out of step in a recording",
-        [f"{o['recording']}: {o['second']} is {o['exact_frames']:+.1f} frames behind {o['first']}" for o in late],
+        [f"{o['recording']}: {o['second']} is {o['exact_frames']:+.1f} frames behind {o['first']}" for _, o in late],
         remedy,
     )
     unsure = [f"{o['recording']} {o['first']}-{o['second']}" for o in report.offsets if not o["reliable"]]
     report.add("note", "Pairs of views whose offset can't be told", unsure, "Their features change too differently.")
 
 
-def _pairs_out_of_step(told: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Pairs of views whose median offset over several recordings is more than chance."""
-    found: list[str] = []
-    for one, other in dict.fromkeys((offset["first"], offset["second"]) for offset in told):
-        offsets = [o["exact_frames"] for o in told if (o["first"], o["second"]) == (one, other)]
-        middle = float(np.median(offsets))
-        if len(offsets) >= LEAST_RECORDINGS and abs(middle) >= PAIR_OUT_OF_STEP_FRAMES:
-            found.append(f"{other} is {middle:+.1f} frames behind {one} (median of {len(offsets)} recordings)")
-    return found
+def _common_offset(offsets: Sequence[Mapping[str, Any]]) -> float:
+    """Median offset of a pair of views over its recordings; 0 where it may be chance."""
+    middle = float(np.median([offset["exact_frames"] for offset in offsets]))
+    enough = len(offsets) >= LEAST_RECORDINGS and abs(middle) >= PAIR_OUT_OF_STEP_FRAMES
+    return middle if enough else 0.0
