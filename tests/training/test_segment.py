@@ -179,3 +179,18 @@ def test_frame_text_files_have_a_line_a_frame(data, trained, tmp_path):
     source = open_dataset(DataConfig(data=data)).source
     lines = (tmp_path / "e4" / "p00.txt").read_text().splitlines()
     assert len(lines) == source.span("p00", "e4").frames
+
+
+def test_missing_frames_are_told_in_training_and_evaluation(tmp_path, capfd):
+    root = write_tiny(tmp_path / "data")
+    for name in (root / "splits" / "train.txt").read_text().split() + (
+        root / "splits" / "test.txt"
+    ).read_text().split():
+        path = root / "features" / name / "v3" / "features.npy"
+        x_TD = np.load(path)
+        x_TD[10:13] = np.nan
+        np.save(path, x_TD)
+    run_train(config(str(root), tmp_path / "run", epochs=1))
+    assert "6 frame(s) are missing and were left out" in capfd.readouterr().err
+    run_evaluate(EvaluateConfig(data=str(root), run=str(tmp_path / "run"), accelerator="cpu", views="v3"))
+    assert "6 frame(s) are missing and were left out" in capfd.readouterr().err

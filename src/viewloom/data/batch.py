@@ -66,6 +66,7 @@ class SegmentBatch(Batch):
         labels_BT: int64, `IGNORE` where a step has no label.
         windows: what each row is.
         views: the logical view of each row.
+        missing_frames: frames of each row that its view lacks.
     """
 
     features_BTD: Tensor
@@ -73,6 +74,7 @@ class SegmentBatch(Batch):
     labels_BT: Tensor
     windows: tuple[Window, ...]
     views: tuple[str, ...]
+    missing_frames: tuple[int, ...] = ()
 
 
 @dataclass

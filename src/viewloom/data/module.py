@@ -104,6 +104,7 @@ def collate(rows: Sequence[SegmentRow]) -> SegmentBatch:
         labels_BT=torch.from_numpy(pad_steps([row.labels_S for row in rows], IGNORE, np.int64)),
         windows=tuple(row.window for row in rows),
         views=tuple(row.view for row in rows),
+        missing_frames=tuple(row.missing_frames for row in rows),
     )
 
 

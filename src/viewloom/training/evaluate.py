@@ -137,6 +137,7 @@ def run_evaluate(config: EvaluateConfig) -> Path:
                 "kind": dataset.views[view].kind
             }
             write_json(out / "predictions" / f"{view}.json", predictions(scored, actions, dataset.source.fps))
+    segmenter.missing.tell(config.sampling.missing_frames)
     write_json(out / "metrics.json", metrics)
     return out
 

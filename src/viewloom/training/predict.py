@@ -85,6 +85,7 @@ def run_predict(config: PredictConfig) -> Path:
             found = to_segments(segmenter.probabilities(dataset.source, item, view), item.start)
             rows.extend(table_rows(name, view, found, actions, dataset.source.fps))
             write_text(out / view / f"{name}.txt", as_text(found, actions, config.text))
+    segmenter.missing.tell(config.sampling.missing_frames)
     write_text(table, as_csv(rows))
     return table
 

@@ -204,11 +204,7 @@ def _give_teacher(config: PretrainConfig, method: Method) -> SavedHead | None:
     """Hand a distilling method the head it follows; others need none, and refuse one."""
     needs = method.requires == "teacher_head"
     if needs != (config.teacher is not None):
-        does = (
-            "needs --teacher RUN, the folder of a head trained on its first view"
-            if needs
-            else "takes no --teacher"
-        )
+        does = "needs --teacher RUN, the folder of a head trained on its first view" if needs else "takes no --teacher"
         raise ConfigError(f"Method {config.method!r} {does}.")
     if config.teacher is None:
         return None

@@ -71,9 +71,7 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor], origin: Path 
     wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in weights.items()}
     differing = [
-        f"{name} is {found[name]}, not {shape}"
-        for name, shape in wanted.items()
-        if found.get(name, shape) != shape
+        f"{name} is {found[name]}, not {shape}" for name, shape in wanted.items() if found.get(name, shape) != shape
     ]
     faults = {
         "missing": [name for name in wanted if name not in found],
@@ -118,9 +116,7 @@ def refiner_size(weights: Mapping[str, Tensor], origin: Path | str) -> RefinerSi
     return RefinerSize(attention[1], len(layers), feed_forward[0])
 
 
-def _shape(
-    weights: Mapping[str, Tensor], name: str, axes: int, network: str, origin: Path | str
-) -> tuple[int, ...]:
+def _shape(weights: Mapping[str, Tensor], name: str, axes: int, network: str, origin: Path | str) -> tuple[int, ...]:
     if name not in weights or weights[name].ndim != axes:
         raise DataError(
             f"{origin} isn't {network}: it has no {name} of {axes} axes. Its names start with "

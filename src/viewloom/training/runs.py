@@ -41,9 +41,7 @@ def prepare_run(folder: str, settings: Any, resume: bool) -> tuple[Path, Path | 
         write_text(config, as_yaml(settings))
         return path, None
     if not resume:
-        raise ConfigError(
-            f"{path} already holds a run. Pass --resume true to go on with it, or another --run folder."
-        )
+        raise ConfigError(f"{path} already holds a run. Pass --resume true to go on with it, or another --run folder.")
     old, new = yaml.safe_load(config.read_text()), yaml.safe_load(as_yaml(settings))
     changed = [key for key in old | new if key not in FREE_SETTINGS and old.get(key) != new.get(key)]
     if changed:

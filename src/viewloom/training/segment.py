@@ -19,6 +19,7 @@ from viewloom.heads.base import Head, HeadConfig
 from viewloom.registry import HEADS
 from viewloom.training.checkpoints import SavedHead, save_head
 from viewloom.training.evaluate import item_scores, select_views
+from viewloom.training.missing import MissingFrames
 from viewloom.training.runs import prepare_run, write_environment
 from viewloom.training.segmenter import Segmenter
 from viewloom.training.trainer import TrainerConfig, build_trainer
@@ -102,6 +103,7 @@ class SegmentationModule(LightningModule):
         self.views = select_views(config.views, dataset)
         self.val_views = select_views(config.val_views or config.views, dataset)
         self.val_items = validation_items(dataset)
+        self.missing = MissingFrames()
 
     def train_dataloader(self) -> DataLoader[SegmentRow]:
         """Shuffled, augmented windows; this process's share of each global batch."""
@@ -112,6 +114,9 @@ class SegmentationModule(LightningModule):
 
     def training_step(self, batch: SegmentBatch, _: int) -> Tensor:
         """One batch: refine, segment, loss; the parts are logged as epoch means."""
+        if self.current_epoch == 0:
+            for window, view, frames in zip(batch.windows, batch.views, batch.missing_frames, strict=True):
+                self.missing.note(window.item, view, frames)
         x_BTD = self.refine(batch)
         loss = self.head.loss(self.head(x_BTD, batch.mask_BT), batch.labels_BT, batch.mask_BT)
         values = {"train/loss": loss.total} | {f"train/{name}": part for name, part in loss.parts.items()}
@@ -128,6 +133,8 @@ class SegmentationModule(LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Score the validation items, and log them; the checkpoint is chosen by ``val/total``."""
+        if self.current_epoch == 0:
+            self.missing.tell(self.config.sampling.missing_frames)
         if not self.val_items or (self.current_epoch + 1) % self.config.trainer.validate_every_epochs:
             return
         self.head.eval()

@@ -1,7 +1,7 @@
 """A trained head with what stands before it, applied to whole items: frame-level probabilities and labels."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from viewloom.data.sources.base import FeatureSource
 from viewloom.data.windows import SamplingConfig, unpool
 from viewloom.errors import ConfigError
 from viewloom.heads.base import Head
+from viewloom.training.missing import MissingFrames
 
 Encode = Callable[[Tensor, Tensor, str], Tensor]
 """A refiner's ``encode``: (x_BTD, mask_BT, view) to z_BTD."""
@@ -29,6 +30,7 @@ class Segmenter:
         sampling: chunk sizes and the policy for missing frames.
         device: where to compute.
         batch_size: windows computed at once; never changes a result.
+        missing: frames that views lacked so far.
     """
 
     head: Head
@@ -36,6 +38,7 @@ class Segmenter:
     sampling: SamplingConfig
     device: torch.device
     batch_size: int = 8
+    missing: MissingFrames = field(default_factory=MissingFrames)
 
     def probabilities(self, source: FeatureSource, item: Item, view: str) -> NDArray[np.float32]:
         """Class probabilities of every frame of an item in one view, (frames, K), averaged over chunk sizes."""
@@ -46,6 +49,8 @@ class Segmenter:
             )
         total = np.zeros((item.end - item.start, self.head.classes), np.float32)
         for row, probs_SK in self._rows(source, item, view):
+            if row.window.chunk_frames == self.sampling.test_chunks[0]:  # each frame is read at every chunk size
+                self.missing.note(item.name, view, row.missing_frames)
             frames = unpool(probs_SK, row.window)
             offset = row.window.start - item.start
             total[offset : offset + len(frames)] += frames
@@ -58,9 +63,7 @@ class Segmenter:
         refiner = getattr(self.encode, "__self__", None)
         return self.head.dim if refiner is None else int(refiner.dim)
 
-    def _rows(
-        self, source: FeatureSource, item: Item, view: str
-    ) -> Iterator[tuple[SegmentRow, NDArray[np.float32]]]:
+    def _rows(self, source: FeatureSource, item: Item, view: str) -> Iterator[tuple[SegmentRow, NDArray[np.float32]]]:
         """Each window of the item, at each chunk size, with its step probabilities."""
         pending: list[SegmentRow] = []
         for chunk in self.sampling.test_chunks:
