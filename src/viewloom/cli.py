@@ -96,6 +96,13 @@ VERBS = {
         "segment new, unlabelled recordings",
         "viewloom predict --data demo/data --run runs/naive --views e4 --out segments",
     ),
+    "convert": Verb(
+        "viewloom.training.convert",
+        "ConvertConfig",
+        "run_convert",
+        "turn a published checkpoint into a run folder",
+        "viewloom convert --checkpoint best.pth --kind head --actions actions.csv --run runs/published",
+    ),
     "report": Verb(
         "viewloom.report.command",
         "ReportConfig",
