@@ -140,6 +140,8 @@ def test_gaps_shared_frames_and_unlabelled_recordings_are_noted(make, parts):
     labels = {
         "assembly_r0": "1\t20\tattach\n30\t60\tdetach\n",
         "disassembly_r0": "50\t101\tdetach\n",
+        "assembly_r1": "1\t60\tattach\n",
+        "disassembly_r1": "60\t101\tdetach\n",  # they touch, and share no frame
         "assembly_r3": None,
     }
     report = checked(make(parts, labels, {"train": "r1\n", "test": "r2\n"}))

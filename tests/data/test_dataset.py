@@ -1,6 +1,7 @@
 """Opening a folder in each layout, and which items a role comes to."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -103,6 +104,10 @@ def test_labels_past_the_end_stop_or_are_cut_aloud(folder, capsys):
     (folder / "coarse_labels" / "assembly_b.txt").write_text("0\t9\tattach\t\n")
     with pytest.raises(DataError, match="from frame 0 to 9"):
         opened(folder).items("test")
+    assert opened(folder, past_end="cut").items("test") == (Item("assembly_b", "b", 1, 9),)
+    (folder / "coarse_labels" / "assembly_b.txt").write_text("70\t90\tattach\t\n")
+    with pytest.raises(DataError, match="1 of 1 items listed in 'test' have no features"):
+        opened(folder, past_end="cut").items("test")
 
 
 def test_one_short_view_cuts_no_labels(tmp_path):
@@ -248,8 +253,6 @@ def test_folders_that_are_none_are_told(tmp_path):
 
 
 def test_a_folder_without_features_opens_for_its_labels_only(folder):
-    import shutil
-
     shutil.rmtree(folder / "TSM_features")
     _, parts = find_parts(DataConfig(data=str(folder)))
     assert parts.features is None
@@ -258,7 +261,12 @@ def test_a_folder_without_features_opens_for_its_labels_only(folder):
 
 
 def test_one_of_several_stores_must_be_chosen(folder):
+    write_lmdb(folder / "other", random_recordings(6, {"b": 40}))
+    assert opened(folder).source.recordings == ("a", "b", "free")  # the usual name wins
     (folder / "TSM_features").rename(folder / "one")
+    with pytest.raises(DataError, match="several feature stores: one, other"):
+        opened(folder)
+    shutil.rmtree(folder / "other")
     assert opened(folder).source.recordings == ("a", "b", "free")
     write_lmdb(folder / "two", random_recordings(6, {"a": 40}))
     with pytest.raises(DataError, match="several feature stores: one, two. Pass --features"):

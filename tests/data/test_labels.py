@@ -120,6 +120,7 @@ BAD_SEGMENTS = {
     "0\t10\tinspect toy\n5\t20\tattach wheel\n": "line 2: the segment from 5 overlaps the one in line 1, which ends",
     "5\t20\tinspect toy\n0\t10\tattach wheel\n": "line 1: the segment from 5 overlaps the one in line 2",
     "0\t10\tinspect toy\n0\t10\tinspect toy\n": "line 2 says the same as line 1",
+    "0\t10\tinspect toy\n9\t20\tattach wheel\n": "line 2: the segment from 9 overlaps",
     "10\t5\tinspect toy\n": "line 1: the segment runs from 10 to 5",
     "5\t5\tinspect toy\n": "line 1: the segment runs from 5 to 5",
     "\n0\tten\tinspect toy\n": "line 2: expected `start<tab>end<tab>action`",

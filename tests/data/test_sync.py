@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from viewloom.data.sync import NO_OFFSET, change_curve, correlations, estimate_offset, offset_of_curves
+from viewloom.data.sync import LEAST_SIGMAS, NO_OFFSET, change_curve, correlations, estimate_offset, offset_of_curves
 
 FRAMES = 3000
 SPARE = 60
@@ -79,6 +79,15 @@ def test_unrelated_views_are_not_believed():
 def test_an_offset_outside_the_range_is_not_believed():
     one, other = two_views()
     assert not estimate_offset(late_by(one, 0), late_by(other, 40), 20).reliable
+
+
+def test_motion_that_repeats_is_not_believed():
+    rng = np.random.default_rng(0)
+    curve = np.tile(rng.normal(size=40), 75)
+    assert offset_of_curves(curve, curve, 60).sigmas > LEAST_SIGMAS
+    assert offset_of_curves(curve, curve, 60).confidence == pytest.approx(1, abs=0.05)
+    assert not offset_of_curves(curve, curve, 60).reliable
+    assert offset_of_curves(curve, curve, 30).reliable  # within one period nothing rivals it
 
 
 def test_missing_frames_do_not_move_it():
