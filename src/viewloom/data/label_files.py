@@ -144,8 +144,7 @@ def _segment(where: str, line: str, ids: dict[str, int]) -> tuple[int, int, int]
     fields = [field.strip() for field in line.rstrip().split("\t")]
     if len(fields) != 3 or not all(_is_number(field) for field in fields[:2]):
         raise DataError(
-            f"{where}: expected `start<tab>end<tab>action` with frame numbers, but got {line[:80]!r}. Correct "
-            "the line."
+            f"{where}: expected `start<tab>end<tab>action` with frame numbers, but got {line[:80]!r}. Correct the line."
         )
     return int(fields[0]), int(fields[1]), class_of(where, fields[2], ids)
 
@@ -170,14 +169,10 @@ def read_frames(path: Path, actions: Sequence[str], fault: Fault = stop) -> Anno
     return build_annotation(path, path.stem, path.stem, rows, [start + 1 for start, _, _ in rows])
 
 
-def _read_folder(
-    folder: Path, read: Callable[[Path], Annotation], actions: Sequence[str], fault: Fault
-) -> LabelSet:
+def _read_folder(folder: Path, read: Callable[[Path], Annotation], actions: Sequence[str], fault: Fault) -> LabelSet:
     """All label files of a folder; hidden files are not labels."""
     if not folder.is_dir():
-        raise DataError(
-            f"{folder} is {'a file' if folder.exists() else 'not there'}; pass a folder of label files."
-        )
+        raise DataError(f"{folder} is {'a file' if folder.exists() else 'not there'}; pass a folder of label files.")
     found: dict[str, Annotation] = {}
     paths = [path for path in sorted(folder.glob("*.txt")) if not path.name.startswith(".")]
     for path in paths:

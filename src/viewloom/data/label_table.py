@@ -29,9 +29,7 @@ class _Columns:
         return max(self.recording, self.start, self.end, self.label, self.unit or 0)
 
 
-def read_table(
-    path: Path, fps: float | None, actions: Sequence[str] | None = None, fault: Fault = stop
-) -> LabelSet:
+def read_table(path: Path, fps: float | None, actions: Sequence[str] | None = None, fault: Fault = stop) -> LabelSet:
     """A CSV with the columns ``recording,start,end,label`` in frames, end exclusive.
 
     Times in seconds stand in ``start_s,end_s`` instead (where both pairs are there, as in what `viewloom predict`

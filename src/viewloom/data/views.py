@@ -114,8 +114,7 @@ class ViewTable:
         views = found.get("views") if isinstance(found, dict) else None
         if not isinstance(views, dict) or not views:
             raise DataError(
-                f"View file {path} must hold a table `views:`, such as "
-                "views: {e4: {kind: ego, cameras: [HMC_1]}}."
+                f"View file {path} must hold a table `views:`, such as views: {{e4: {{kind: ego, cameras: [HMC_1]}}}}."
             )
         return cls(tuple(_view(path, str(name), entry or {}) for name, entry in views.items()))
 
