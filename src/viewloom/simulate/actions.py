@@ -21,66 +21,14 @@ IDLE = "idle"
 TOY = "toy"
 """The object of actions on the whole."""
 
-PARTS = tuple(
-    [
-        "cabin",
-        "wheel",
-        "bumper",
-        "roof",
-        "body",
-        "interior",
-        "base",
-        "arm",
-        "bucket",
-        "light",
-        "door",
-        "step",
-        "container",
-        "track",
-        "roller",
-        "hook",
-        "ladder",
-        "spoiler",
-        "engine",
-        "grill",
-        "basket",
-        "blade",
-        "clamp",
-        "tank",
-        "lid",
-        "strap",
-        "cylinder",
-        "nut",
-        "mixer",
-        "windshield",
-        "axle",
-        "bracket",
-        "hinge",
-        "lever",
-        "pulley",
-        "gear",
-        "knob",
-        "panel",
-        "rail",
-        "rod",
-        "shaft",
-        "socket",
-        "spring",
-        "valve",
-        "vent",
-        "wedge",
-        "winch",
-        "hatch",
-        "crank",
-        "pedal",
-        "piston",
-        "propeller",
-        "rudder",
-        "seat",
-        "siren",
-        "stand",
-    ]
+_PARTS = (
+    "cabin wheel bumper roof body interior base arm bucket light door step container track roller "
+    "hook ladder spoiler engine grill basket blade clamp tank lid strap cylinder nut mixer windshield "
+    "axle bracket hinge lever pulley gear knob panel rail rod shaft socket spring valve vent wedge "
+    "winch hatch crank pedal piston propeller rudder seat siren stand"
 )
+
+PARTS = tuple(_PARTS.split())
 """Part names, in the order in which larger sets of actions take them in."""
 
 

@@ -99,20 +99,18 @@ def _turn(axes_T33: F32, left_deg: float, down_deg: float) -> F32:
     a, b = np.deg2rad(left_deg), np.deg2rad(down_deg)
     pan = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
     tilt = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
-    return ((tilt @ pan).astype(np.float32) @ axes_T33).astype(np.float32)
+    return np.asarray((tilt @ pan).astype(np.float32) @ axes_T33, np.float32)
 
 
 def _unit(x_T3: NDArray[np.float32]) -> F32:
-    return (x_T3 / np.linalg.norm(x_T3, axis=-1, keepdims=True)).astype(np.float32)
+    return np.asarray(x_T3 / np.linalg.norm(x_T3, axis=-1, keepdims=True), np.float32)
 
 
 def project(camera: Camera, point_T3: F32) -> Sighting:
     """Where a point is in the picture. Points behind the camera get a depth below 0 and a place far outside."""
     away = point_T3 - camera.centre_T3
-    if len(camera.axes_T33) == 1:
-        local = away @ camera.axes_T33[0].T
-    else:
-        local = np.einsum("tij,tj->ti", camera.axes_T33, away)
+    fixed = len(camera.axes_T33) == 1  # a matrix product is quicker than a broadcast one
+    local = away @ camera.axes_T33[0].T if fixed else np.einsum("tij,tj->ti", camera.axes_T33, away)
     depth = local[:, 2]
     safe = np.maximum(depth, 0.05)[:, None]
     uv = np.where(depth[:, None] > 0.05, camera.focal * local[:, :2] / safe, 9.0)
@@ -123,7 +121,7 @@ def project(camera: Camera, point_T3: F32) -> Sighting:
 def inside(uv_T2: F32, softness: float = 0.08) -> F32:
     """How much of a thing at ``uv`` is in the picture: 1 inside, 0 outside, soft at the edge; (T,)."""
     edge = np.abs(uv_T2).max(axis=1)
-    return (1 / (1 + np.exp(np.minimum((edge - 1) / softness, 40)))).astype(np.float32)
+    return np.asarray(1 / (1 + np.exp(np.minimum((edge - 1) / softness, 40))), np.float32)
 
 
 def unhidden(camera: Camera, point_T3: F32, blocker_T3: F32, radius_m: float) -> F32:
@@ -138,4 +136,4 @@ def unhidden(camera: Camera, point_T3: F32, blocker_T3: F32, radius_m: float) ->
     # A ball blocks only in front of the thing; one that reaches up to it does so in part.
     gap = (1 - along) * np.sqrt(length2)
     before = np.clip(gap / radius_m - 0.5, 0, 1) * (along > 0)
-    return (1 - near * before).astype(np.float32)
+    return np.asarray(1 - near * before, np.float32)

@@ -24,6 +24,13 @@ class FaultConfig:
     two_serials: bool = False
     """Store half of the recordings' ego views under the camera's second serial."""
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.dropped_share <= 0.5:
+            raise ConfigError(f"--faults.dropped_share must lie between 0 and 0.5, but is {self.dropped_share}.")
+        for name in ("missing_ego", "unequal_frames"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"--faults.{name} must be 0 or more, but is {getattr(self, name)}.")
+
 
 @dataclass(frozen=True, kw_only=True)
 class SimulateConfig:
@@ -67,8 +74,6 @@ class SimulateConfig:
                 raise ConfigError(f"--{name} must lie between {low} and {high}, but is {value}.")
         if self.recordings == 0 and self.timelines is None:
             raise ConfigError("--recordings 0 (all) needs --timelines; give a number of 1 or more.")
-        if not 0 <= self.faults.dropped_share <= 0.5:
-            raise ConfigError(f"--faults.dropped_share must lie between 0 and 0.5, but is {self.faults.dropped_share}.")
 
 
 _LIMITS: tuple[tuple[str, float, float], ...] = (

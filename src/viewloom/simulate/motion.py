@@ -112,7 +112,7 @@ def make_scene(timeline: Timeline, actions: tuple[Action, ...], *, fps: float, s
         _whole(course, toys[TOY], parts, toy, toy_yaw, tremor),
         _tool(course, verbs, right, swing, tremor, world),
     )
-    head, gaze = _head(0.5 * (left + right), style, tremor, fps)
+    head, gaze = _head(np.float32(0.5) * (left + right), style, tremor, fps)
     light = np.exp(rng.normal(0, 0.12, CODE)).astype(np.float32)
     return Scene(entities, head, gaze, light, fps)
 
@@ -157,7 +157,7 @@ class _Tremor:
         kick = self.rng.standard_normal((self.frames + 1, channels), np.float32) * np.sqrt(1 - keep**2)
         kick[0] /= np.sqrt(1 - keep**2)  # start in the stationary state
         raw = lfilter([1.0], [1.0, -keep], kick, axis=0)
-        return (size * 0.5 * (raw[1:] + raw[:-1])).astype(np.float32)
+        return np.asarray(size * 0.5 * (raw[1:] + raw[:-1]), np.float32)
 
     def angle(self) -> F32:
         """One angle's path (frames,)."""
@@ -193,7 +193,7 @@ def _reach(course: _Course, verbs: list[Verb], tempo: float, rng: np.random.Gene
     phase = rate * course.time_T + start
     phase += course.per_segment([verb.skew for verb in verbs]) * np.sin(phase)
     drive = np.cos(phase) + course.per_segment([verb.dwell for verb in verbs])
-    return (1 / (1 + np.exp(-4 * drive))).astype(np.float32)
+    return np.asarray(1 / (1 + np.exp(-4 * drive)), np.float32)
 
 
 def _right_hand(
@@ -232,7 +232,7 @@ def _spin(course: _Course, verbs: list[Verb], tempo: float) -> F32:
     swing = course.per_segment([verb.spin for verb in verbs])
     rate = course.per_segment([2 * np.pi * tempo * (verb.turn_hz or 0.5) for verb in verbs])
     phase = rate * course.time_T
-    return swing * np.sin(phase + 0.5 * np.sign(swing) * np.sin(phase))
+    return np.asarray(swing * np.sin(phase + 0.5 * np.sign(swing) * np.sin(phase)), np.float32)
 
 
 def _hand(course: _Course, path: F32, swing: F32, style: np.random.Generator, tremor: _Tremor, world: int) -> Entity:
@@ -250,10 +250,10 @@ def _part(course: _Course, parts: list[Part], right: F32, at_toy: F32, swing: F3
     """The part that is worked on, in the working hand."""
     yaw = course.per_segment([part.yaw for part in parts]) + swing + 0.4 * (at_toy - 0.5)
     pitch = course.per_segment([part.pitch for part in parts]) + tremor.angle()
-    size = course.per_segment([0.0 if noun == TOY else PART * part.size for noun, part in zip(course.nouns, parts)])
+    sizes = [PART * part.size * (noun != TOY) for noun, part in zip(course.nouns, parts, strict=True)]
     codes = np.stack([part.code for part in parts])
     place = right + np.array([-0.04, 0.05, 0.0], np.float32)
-    return Entity(place, yaw + tremor.angle(), pitch, course.segment_T, codes, size)
+    return Entity(place, yaw + tremor.angle(), pitch, course.segment_T, codes, course.per_segment(sizes))
 
 
 def _whole(course: _Course, frame: Part, parts: list[Part], toy: F32, toy_yaw: F32, tremor: _Tremor) -> Entity:

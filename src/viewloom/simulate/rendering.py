@@ -160,7 +160,7 @@ def _appearance(entity: Entity, sighting: Sighting, scene: Scene, filters: Filte
     codes = entity.codes_NC * scene.light_C
     looks = np.tanh(np.einsum("nc,jcd->njd", codes, filters.sides)) @ optics.colours
     weights = _sides_seen(entity, sighting)
-    return np.einsum("tj,tje->te", weights, looks.astype(np.float32)[entity.code_T])
+    return np.asarray(np.einsum("tj,tje->te", weights, looks.astype(np.float32)[entity.code_T]), np.float32)
 
 
 def _sides_seen(entity: Entity, sighting: Sighting) -> F32:
@@ -174,4 +174,4 @@ def _sides_seen(entity: Entity, sighting: Sighting) -> F32:
     facing = np.stack([x, y, z], axis=1) * np.float32(SHARPNESS)
     weights = np.exp(np.concatenate([facing, -facing], axis=1))
     weights /= weights.sum(axis=1, keepdims=True)
-    return weights.astype(np.float32)
+    return np.asarray(weights, np.float32)

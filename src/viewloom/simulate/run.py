@@ -27,7 +27,7 @@ from viewloom.simulate.motion import make_scene
 from viewloom.simulate.seeds import stream
 from viewloom.simulate.timelines import Script, Timeline, own_script, real_script
 from viewloom.simulate.world import World, make_world
-from viewloom.simulate.writing import LmdbWriter, NpyWriter, Writer
+from viewloom.simulate.writing import LmdbWriter, NpyWriter, Writer, bytes_a_frame
 
 Features = dict[str, NDArray[np.float32]]
 
@@ -36,6 +36,7 @@ def simulate(config: SimulateConfig) -> Path | None:
     """Write a data set and return its folder; with ``plan`` say what would be written and return None."""
     views = chosen_views(config.views)
     script = make_script(config)
+    refuse_impossible(config, script, views)
     if config.plan:
         out.print(describe(config, script, views), markup=False)
         return None
@@ -70,6 +71,22 @@ def chosen_views(names: str) -> tuple[str, ...]:
     return views
 
 
+def refuse_impossible(config: SimulateConfig, script: Script, views: tuple[str, ...]) -> None:
+    """`ConfigError` for faults that these views and recordings can't have."""
+    faults = config.faults
+    shortest = min(timeline.frames for timeline in script.timelines)
+    if faults.offset_view is not None and faults.offset_view not in views:
+        raise ConfigError(f"--faults.offset_view {faults.offset_view!r} is not among --views {listed(views, 12)}.")
+    if faults.missing_ego > len(script.timelines):
+        raise ConfigError(
+            f"--faults.missing_ego {faults.missing_ego} is more than the {len(script.timelines)} recordings."
+        )
+    if not any(view.startswith("e") for view in views) and (faults.missing_ego or faults.two_serials):
+        raise ConfigError(f"--faults.missing_ego and two_serials need an ego view; --views are {listed(views, 12)}.")
+    if max(abs(faults.offset_frames), faults.unequal_frames) >= shortest:
+        raise ConfigError(f"Views can't be offset or cut by {shortest} frames or more: a recording has no more.")
+
+
 def make_script(config: SimulateConfig) -> Script:
     """Own timelines by the grammar, or real ones."""
     if config.timelines is not None:
@@ -81,7 +98,7 @@ def make_script(config: SimulateConfig) -> Script:
 def describe(config: SimulateConfig, script: Script, views: tuple[str, ...]) -> str:
     """What would be written, in words."""
     frames = sum(timeline.frames for timeline in script.timelines)
-    gib = frames * len(views) * config.dim * 4 / 2**30
+    gib = frames * len(views) * bytes_a_frame(config.layout, config.dim) / 2**30
     items = sum(len(timeline.annotations) for timeline in script.timelines)
     return (
         f"{len(script.timelines)} recordings, {items} label files, {len(views)} views ({', '.join(views)}), "
@@ -110,8 +127,6 @@ def write_recordings(
     table = ViewTable.assembly101()
     blind = without_ego(config.faults, [t.recording for t in script.timelines], config.seed)
     late = config.faults.offset_view or views[-1]
-    if config.faults.offset_frames and late not in views:
-        raise ConfigError(f"--faults.offset_view {late!r} is not among --views {config.views}.")
     planted: dict[str, Any] = {}
     with progress() as bar:
         task = bar.add_task("Simulating", total=len(script.timelines))

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -172,6 +173,9 @@ def real_script(folder: Path, recordings: int, fps: float, seed: int) -> Script:
 
 def _real_timeline(recording: str, items: list[Segments], fps: float) -> Timeline:
     items.sort(key=lambda item: int(item.starts[0]))
+    for before, after in pairwise(items):
+        if after.starts[0] < before.ends[-1]:
+            raise DataError(f"{before.name} and {after.name} overlap: one recording can't show both at once.")
     end = max(int(item.ends[-1]) for item in items)
     # Real names carry the person's number: ..._9011-b06b_9011_user_id_...
     head, _, _ = recording.partition("_user_id_")
@@ -244,8 +248,10 @@ def _read_segments(path: Path, item: str, ids: Mapping[str, int]) -> Segments:
             raise DataError(f"{path}, line {number}: action {cells[2]!r} is not in actions.csv.")
         rows.append((int(cells[0]), int(cells[1]), ids[cells[2]]))
     table = np.array(rows, np.int64).reshape(-1, 3)
-    broken = (table[:, 1] <= table[:, 0]) | np.r_[False, table[1:, 0] < table[:-1, 1]]
+    broken = (table[:, 1] <= table[:, 0]) | (table[:, 0] < 1) | np.r_[False, table[1:, 0] < table[:-1, 1]]
     if not len(table) or broken.any():
-        line = int(np.flatnonzero(broken)[0]) + 1 if len(table) else 1
-        raise DataError(f"{path}, line {line}: segments must follow each other in time, with start before end.")
+        first = int(np.flatnonzero(broken)[0]) + 1 if len(table) else 1
+        raise DataError(
+            f"{path}, line {first}: segments must follow each other in time, from frame 1 on, start before end."
+        )
     return Segments(item, table[:, 0], table[:, 1], table[:, 2])

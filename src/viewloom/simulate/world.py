@@ -83,14 +83,18 @@ class World:
 
     @property
     def hash(self) -> str:
-        """Short hexadecimal hash of every number in it: equal worlds make comparable features."""
-        digest = hashlib.sha256()
-        arrays = [self.filters.sides, self.filters.weights, self.filters.bias]
-        for view in sorted(self.optics):
-            optics = self.optics[view]
-            arrays += [optics.colours, optics.background, optics.sway]
-        for array in [*arrays, self.mix, self.mix_bias, self.out, self.offset, self.rounding, self.noise]:
+        """Short hexadecimal hash: worlds of equal hash make comparable features.
+
+        Of the numbers drawn, and of the sizes of those computed from them, whose last digits may differ from
+        one machine's arithmetic to the next.
+        """
+        digest = hashlib.sha256(f"{self.seed} {self.dim}".encode())
+        drawn = [self.filters.sides, self.filters.weights, self.filters.bias]
+        drawn += [x for _, one in sorted(self.optics.items()) for x in (one.colours, one.background, one.sway)]
+        for array in drawn:
             digest.update(np.ascontiguousarray(array).tobytes())
+        for array in (self.mix, self.mix_bias, self.out, self.offset, self.rounding, self.noise):
+            digest.update(f"{np.abs(array).mean():.3g} ".encode())
         return digest.hexdigest()[:16]
 
     def features(self, scene: Scene, view: str, rng: np.random.Generator) -> F32:
@@ -123,9 +127,10 @@ def make_world(seed: int, dim: int) -> World:
 
 
 def _mixed(pooled: F32, mix: F32, bias: F32) -> F32:
-    hidden = pooled @ mix
+    hidden: F32 = pooled @ mix
     hidden += bias
-    return np.maximum(hidden, 0, out=hidden)
+    np.maximum(hidden, 0, out=hidden)
+    return hidden
 
 
 def _samples(seed: int, filters: Filters, optics: dict[str, Optics]) -> dict[str, F32]:
@@ -161,9 +166,19 @@ def _set_last_layer(
     floor, scale = _level(_rounded((fixed * gain + offset).astype(np.float32), rounding.astype(np.float32)))
     noise = rng.normal(0, 1, (NOISE_RANK, dim)) * NOISE_DECAY ** np.arange(NOISE_RANK)[:, None]
     noise *= movement / np.sqrt((noise**2).sum(axis=0))
-    arrays = ((scale * x).astype(np.float32) for x in (out * gain, offset, rounding))
-    noise = (scale * noise).astype(np.float32)
-    return World(seed, dim, filters, optics, mix, bias, *arrays, floor=scale * floor, noise=noise)
+    return World(
+        seed=seed,
+        dim=dim,
+        filters=filters,
+        optics=optics,
+        mix=mix,
+        mix_bias=bias,
+        out=np.float32(scale) * (out * gain).astype(np.float32),
+        offset=(scale * offset).astype(np.float32),
+        rounding=(scale * rounding).astype(np.float32),
+        floor=scale * floor,
+        noise=(scale * noise).astype(np.float32),
+    )
 
 
 def _rounded(x_TD: F32, rounding_D: F32) -> F32:

@@ -14,6 +14,20 @@ from viewloom.data.views import ViewTable
 from viewloom.simulate.timelines import Script
 
 PAGE = 4096
+"""Bytes of an LMDB page."""
+
+KEY = 90
+"""Bytes of a key, about, with what LMDB keeps beside it."""
+
+
+def bytes_a_frame(layout: str, dim: int) -> int:
+    """Disk space of one frame of one camera, about."""
+    value = 4 * dim
+    if layout == "npy":
+        return value
+    if value > PAGE // 2 - KEY:  # a long value has pages of its own
+        return -(-(value + 16) // PAGE) * PAGE + KEY
+    return PAGE // (PAGE // (value + KEY))
 
 
 class Writer(ABC):
@@ -44,9 +58,8 @@ class LmdbWriter(Writer):
 
     def __init__(self, root: Path, frames: int, dim: int) -> None:
         super().__init__(root)
-        value = 4 * dim
-        stored = value + 200 if value < PAGE // 2 else -(-(value + 16) // PAGE) * PAGE + 200
-        self.map_bytes = 2 * frames * stored + (64 << 20)
+        # An upper bound, not space taken: twice what is needed, for half-filled pages.
+        self.map_bytes = 2 * frames * bytes_a_frame("assembly101", dim) + (64 << 20)
         self.environments: dict[str, lmdb.Environment] = {}
 
     def features(self, recording: str, camera: str, frames: NDArray[np.int64], x_TD: NDArray[np.float32]) -> None:
@@ -60,7 +73,8 @@ class LmdbWriter(Writer):
             for place, frame in enumerate(frames.tolist())
         ]
         with self._environment(camera).begin(write=True) as transaction, transaction.cursor() as cursor:
-            cursor.putmulti(items, append=True)
+            _, added = cursor.putmulti(items, append=True)
+        assert added == len(items), f"keys of {recording} don't follow those before it"
 
     def _environment(self, camera: str) -> lmdb.Environment:
         if camera not in self.environments:
