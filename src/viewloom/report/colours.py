@@ -1,9 +1,10 @@
 """Colours for up to hundreds of actions that stay apart for colour-blind readers too.
 
 Colours are taken one after the other, each as far as can be from all before it: distance is measured in
-OKLab (Ottosson 2020), as seen with normal, deuteranopic and protanopic vision (Machado, Oliveira and Fernandes 2009,
-severity 1), and the smallest of the three counts. The first dozen are therefore far apart, and
-the actions that fill most of the time get those. All are of middle lightness, to stand out on white and on black.
+OKLab (Ottosson 2020), as seen with normal, deuteranopic and protanopic vision (Machado, Oliveira and Fernandes
+2009, severity 1); it is that of normal vision plus the smaller of the other two. The first dozen are therefore far
+apart, and the actions that fill most of the time get those. All are of middle lightness, to stand out on white and
+on black.
 """
 
 from functools import cache
@@ -64,7 +65,7 @@ def ink(colour: str) -> str:
 @cache
 def _candidates() -> tuple[Array, Array]:
     """Linear RGB (C, 3) of every colour allowed, the first first, and how the three visions see it (C, 9)."""
-    grid = np.meshgrid(np.arange(0.46, 0.87, 0.04), np.arange(0.04, 0.19, 0.02), np.arange(0, 360, 8.0))
+    grid = np.meshgrid(np.arange(0.46, 0.85, 0.04), np.arange(0.03, 0.15, 0.02), np.arange(0, 360, 8.0))
     lch_C3 = np.concatenate([[FIRST], np.stack([axis.ravel() for axis in grid], axis=1)])
     angle_C = np.deg2rad(lch_C3[:, 2])
     lab_C3 = np.stack([lch_C3[:, 0], lch_C3[:, 1] * np.cos(angle_C), lch_C3[:, 1] * np.sin(angle_C)], axis=1)
@@ -79,9 +80,9 @@ def _oklab(rgb_C3: Array) -> Array:
 
 
 def _distance(seen_C9: Array, one_9: Array) -> Array:
-    """Distance (C,) of every candidate to one colour, for the vision that sees them closest."""
-    square_C33 = ((seen_C9 - one_9) ** 2).reshape(-1, 3, 3)
-    return np.asarray(np.sqrt(square_C33.sum(axis=2).min(axis=1)))
+    """Distance (C,) of every candidate to one colour: to normal vision, plus to the worse of the other two."""
+    away_C3 = np.sqrt(((seen_C9 - one_9) ** 2).reshape(-1, 3, 3).sum(axis=2))
+    return np.asarray(away_C3[:, 0] + away_C3[:, 1:].min(axis=1))
 
 
 def _hex(rgb_3: Array) -> str:

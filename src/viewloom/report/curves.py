@@ -1,73 +1,134 @@
 """Training curves as SVG: one small plot for each quantity, one line a run."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from viewloom.report.colours import palette
 from viewloom.report.markup import Html, join, tag
+from viewloom.report.reading import Points
 from viewloom.report.runs import Run
 
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 340, 170, 44, 22, 8
-SHOWN = ("train/loss", "val/total", "val/f1_50", "val/mof", "val/loss", "val/retrieval")
+WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 340, 190, 46, 12, 26, 10
 
-Points = Sequence[tuple[float, float]]
+FIRST = (
+    "train/loss",
+    "val/loss",
+    "val/total",
+    "val/f1_50",
+    "val/mof",
+    "val/edit",
+    "val/retrieval",
+    "val/effective_rank",
+)
+"""Quantities shown at once, in this order; others are folded away."""
+
+LINES = 8
+"""Colours of lines; from then on lines are dashed."""
 
 
 def curves(runs: Sequence[Run]) -> Html | None:
-    """Plots of what was logged, in a fixed order; None when nothing was."""
-    names = [name for name in SHOWN if any(len(run.curves.get(name, ())) > 1 for run in runs)]
-    if not names:
+    """Plots of all that was logged; None when nothing was."""
+    logged = list(dict.fromkeys(name for run in runs for name in run.curves))
+    if not logged:
         return None
-    colours = dict(zip((run.row for run in runs), palette(len(runs)), strict=True))
+    first = [name for name in FIRST if name in logged] or logged[:6]
+    more = [name for name in logged if name not in first]
+    styles = {run.row: f"line{i % LINES}" + " dashed" * (i >= LINES) for i, run in enumerate(runs)}
     key = [
-        tag("span", tag("i", style=f"background:{colours[run.row]}"), run.row, class_="key")
-        for run in runs
-        if run.curves
+        tag("span", tag("i", class_=f"swatch {styles[run.row]}"), run.row) for run in runs if any(run.curves.values())
     ]
-    plots = [
-        tag("figure", tag("figcaption", name), plot({r.row: r.curves.get(name, []) for r in runs}, colours, name))
-        for name in names
-    ]
-    return join(tag("div", *key, class_="legend"), tag("div", *plots, class_="plots"))
+    folded = tag("details", tag("summary", f"{len(more)} more"), _plots(runs, more, styles)) if more else None
+    return join(tag("p", *key, class_="lines"), _plots(runs, first, styles), folded)
 
 
-def plot(lines: dict[str, Points], colours: dict[str, str], name: str) -> Html:
-    """One plot with two marks on each axis."""
-    points = [point for line in lines.values() for point in line]
-    left, right = min(x for x, _ in points), max(x for x, _ in points)
-    low, high = min(y for _, y in points), max(y for _, y in points)
-    high = high if high > low else low + 1.0
-    right = right if right > left else left + 1.0
+def _plots(runs: Sequence[Run], names: Sequence[str], styles: Mapping[str, str]) -> Html:
+    lines = {name: {run.row: run.curves.get(name, []) for run in runs} for name in names}
+    figures = [tag("figure", tag("figcaption", name), plot(lines[name], styles, name)) for name in names]
+    return tag("div", *figures, class_="plots")
 
-    def place(x: float, y: float) -> tuple[float, float]:
-        return (
-            LEFT + (x - left) / (right - left) * (WIDTH - LEFT - 8),
-            TOP + (high - y) / (high - low) * (HEIGHT - TOP - BOTTOM),
-        )
 
+@dataclass(frozen=True)
+class Axis:
+    """A range of values, and where it lies on paper."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def at(self, value: float) -> float:
+        """Place of a value."""
+        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
+
+
+def plot(lines: Mapping[str, Points], styles: Mapping[str, str], name: str) -> Html:
+    """One plot; values that are not finite interrupt their line."""
+    points = [(x, y) for line in lines.values() for x, y in line if math.isfinite(y)]
+    if not points:
+        return tag("p", "No finite value was logged.", class_="note")
+    epochs, values = [x for x, _ in points], [y for _, y in points]
+    y_marks = nice_marks(min(values), max(values), 4)
+    x_axis = Axis(min(epochs), max(*epochs, min(epochs) + 1), LEFT, WIDTH - RIGHT)
+    y_axis = Axis(y_marks[0], y_marks[-1], HEIGHT - BOTTOM, TOP)
     drawn = [
-        tag(
-            "polyline",
-            points=" ".join("{:.1f},{:.1f}".format(*place(x, y)) for x, y in line),
-            fill="none",
-            stroke=colours[row],
-            stroke_width="2",
-        )
+        part
         for row, line in lines.items()
-        if line
+        for part in _line([(x_axis.at(x), y_axis.at(y)) for x, y in line], styles[row], row)
     ]
-    marks = [
-        tag("text", f"{value:.3g}", x=LEFT - 5, y=f"{place(left, value)[1] + 4:.1f}", text_anchor="end")
-        for value in (low, high)
-    ]
-    marks += [
-        tag("text", f"{epoch:g}", x=f"{place(epoch, low)[0]:.1f}", y=HEIGHT - 6, text_anchor=anchor)
-        for epoch, anchor in ((left, "start"), (right, "end"))
-    ]
-    marks.append(tag("text", "epoch", x=(WIDTH + LEFT) / 2, y=HEIGHT - 6, text_anchor="middle"))
-    frame = tag(
-        "path",
-        d=f"M{LEFT},{TOP}V{HEIGHT - BOTTOM}H{WIDTH - 8}",
-        fill="none",
-        class_="axis",
+    label = f"{name} by epoch. " + " ".join(f"{row}: last {line[-1][1]:.4g}." for row, line in lines.items() if line)
+    return tag(
+        "svg",
+        *(_y_mark(y_axis, value) for value in y_marks),
+        *(_x_mark(x_axis, epoch) for epoch in epoch_marks(x_axis.low, x_axis.high)),
+        tag("text", "epoch", x=LEFT - 6, y=HEIGHT - 8, text_anchor="end"),
+        *drawn,
+        viewBox=f"0 0 {WIDTH} {HEIGHT}",
+        role="img",
+        aria_label=label,
     )
-    return tag("svg", frame, *drawn, *marks, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=name)
+
+
+def _line(places: Sequence[tuple[float, float]], style: str, row: str) -> list[Html]:
+    """Unbroken stretches of a line; one of a single point is a dot."""
+    stretches: list[list[tuple[float, float]]] = [[]]
+    for x, y in places:
+        if math.isfinite(y):
+            stretches[-1].append((x, y))
+        elif stretches[-1]:
+            stretches.append([])
+    made = []
+    for stretch in filter(None, stretches):
+        d = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in stretch)
+        made.append(tag("g", tag("title", row), tag("path", d=d, class_=style)))
+        if len(stretch) == 1:
+            made.append(tag("circle", cx=f"{stretch[0][0]:.1f}", cy=f"{stretch[0][1]:.1f}", r=3, class_=f"dot {style}"))
+    return made
+
+
+def _y_mark(axis: Axis, value: float) -> Html:
+    y = f"{axis.at(value):.1f}"
+    return join(
+        tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y, class_="grid"),
+        tag("text", f"{value:.6g}", x=LEFT - 6, y=f"{axis.at(value) + 4:.1f}", text_anchor="end"),
+    )
+
+
+def _x_mark(axis: Axis, epoch: int) -> Html:
+    return tag("text", str(epoch), x=f"{axis.at(epoch):.1f}", y=HEIGHT - 8, text_anchor="middle")
+
+
+def nice_marks(low: float, high: float, about: int) -> list[float]:
+    """Round, evenly spaced values that enclose a range: multiples of 1, 2 or 5 times a power of ten."""
+    span = high - low if high > low else abs(high) or 1.0
+    rough = span / about
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [index * step for index in range(first, max(last, first + 1) + 1)]
+
+
+def epoch_marks(low: float, high: float) -> list[int]:
+    """A few whole epochs within a range."""
+    step = max(1, *(round(mark) for mark in nice_marks(0, high - low, 5)[1:2]))
+    whole = range(math.ceil(low), math.floor(high) + 1)
+    return [epoch for epoch in whole if epoch % step == 0]

@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 VOID = frozenset({"meta", "link", "br", "col", "rect", "circle", "line", "path", "polyline", "input"})
@@ -55,6 +55,26 @@ def _attribute(key: str, value: str | float | bool | None) -> str:
     return f" {name}" if value is True else f' {name}="{html.escape(str(value))}"'
 
 
+def table(
+    head: Sequence[Child], rows: Sequence[Sequence[Child]], text_columns: int = 1, sortable: bool = False
+) -> Html:
+    """A table whose first columns are text and whose others are numbers, aligned right; scrolls if too wide.
+
+    The first cell of a row is its header. With ``sortable`` the page's script sorts by a column when asked.
+    """
+    names = [tag("button", name, type="button") if sortable else name for name in head]
+    header = tag("tr", *(tag("th", name, scope="col") for name in names))
+    body = [tag("tr", tag("th", row[0], scope="row"), *(tag("td", numeral(cell)) for cell in row[1:])) for row in rows]
+    classes = f"text{text_columns}" + " sortable" * sortable
+    made = tag("table", tag("thead", header), tag("tbody", *body), class_=classes)
+    return tag("div", made, class_="scroll", tabindex="0", role="region", aria_label="table")
+
+
+def numeral(value: Child) -> Child:
+    """Floats with one decimal, None as a dash; anything else as it is."""
+    return fixed(value) if value is None or isinstance(value, float) else value
+
+
 def fixed(value: float | None, digits: int = 1) -> str:
     """A number with ``digits`` decimals and a true minus sign; a dash for None."""
     if value is None:
@@ -68,8 +88,3 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
-def slug(*parts: str) -> str:
-    """An identifier for ``id=`` and links, the same for the same parts; distinct names may share one."""
-    return re.sub(r"[^a-zA-Z0-9]+", "-", "-".join(parts)).strip("-").lower() or "x"

@@ -1,20 +1,31 @@
-"""What a report reads of a run folder: scores, predictions, curves, settings, environment."""
+"""Runs as a report sees them: scores, predictions, curves, settings, environment, and what to be wary of."""
 
-import csv
-import json
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from viewloom.errors import ConfigError, DataError, listed
-from viewloom.metrics.segmentation import IGNORE, Counts, count
+from viewloom.metrics.segmentation import Counts, count, pooled_scores
+from viewloom.report.reading import (
+    AGAIN,
+    ItemResult,
+    Labels,
+    Metrics,
+    Points,
+    finite,
+    read_curves,
+    read_json,
+    read_metrics,
+    read_predictions,
+)
 
-Segments = list[list[int]]
+MARKS = ("metrics.json", "metrics.csv", "config.yaml", "environment.json", "invariance.json")
+"""A folder with one of these is a run."""
+
+TOLERANCE = 0.05
+"""Percentage points by which scores of the predictions may differ from those written beside them."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +38,9 @@ class ViewResult:
         scores: percent, by name, with the total.
         per_class: rows as `viewloom evaluate` writes them.
         per_item: the same, per item.
-        items: truth and prediction of each item as segments; empty where predictions were not kept.
+        items: truth and prediction of each item; empty where predictions were not kept.
+        counts: what the scores are made of, item by item; None where there are no predictions, or where
+            they are not those that were scored.
     """
 
     name: str
@@ -35,114 +48,201 @@ class ViewResult:
     scores: dict[str, float]
     per_class: list[dict[str, Any]]
     per_item: list[dict[str, Any]]
-    items: dict[str, dict[str, Any]]
+    items: dict[str, ItemResult]
+    counts: Counts | None
 
     @property
     def clusters(self) -> list[str]:
         """Recording of each item, in order."""
-        return [item["recording"] for item in self.items.values()]
+        return [item.recording for item in self.items.values()]
 
-    def labels(self, which: str) -> list[NDArray[np.int64]]:
-        """Frame labels of every item: ``truth`` or ``prediction``."""
-        return [frame_labels(item[which], item["start"], item["end"]) for item in self.items.values()]
+    def truths(self) -> list[Labels]:
+        """True label of every frame, item by item."""
+        return [item.truth.frame_labels(item.start, item.end) for item in self.items.values()]
 
-    def counts(self, protocol: str) -> Counts:
-        """What the scores are made of."""
-        return count(self.labels("prediction"), self.labels("truth"), protocol)
+    def predictions(self) -> list[Labels]:
+        """Predicted label of every frame, item by item."""
+        return [item.prediction.frame_labels(item.start, item.end) for item in self.items.values()]
+
+    def item_scores(self, item: str) -> dict[str, Any] | None:
+        """Scores of one item."""
+        return next((row for row in self.per_item if row["item"] == item), None)
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder that was evaluated."""
+    """A run folder.
+
+    Attributes:
+        folder: where it is.
+        row: its name in tables, unlike that of any other run in the report.
+        metrics: what was measured; None for a run without scores.
+        views: results by view; none for a run without scores.
+        environment: what ``environment.json`` holds.
+        config: text of ``config.yaml``.
+        curves: what was logged while training, by name.
+        notes: what a reader should know of the run, in words.
+    """
 
     folder: Path
-    metrics: dict[str, Any]
+    row: str
+    metrics: Metrics | None
+    views: dict[str, ViewResult]
     environment: dict[str, Any]
     config: str
+    curves: dict[str, Points]
+    notes: tuple[str, ...]
 
     @property
-    def row(self) -> str:
-        """Its name in tables."""
-        return str(self.metrics.get("row") or self.folder.name)
+    def scored(self) -> Metrics:
+        """What was measured, of a run that has scores."""
+        assert self.metrics is not None, f"{self.folder} has no scores"
+        return self.metrics
 
     @property
-    def actions(self) -> list[str]:
-        """Class names by id."""
-        return list(self.metrics["actions"])
-
-    @property
-    def fps(self) -> float:
-        """Frames per second."""
-        return float(self.metrics["fps"])
-
-    @cached_property
-    def views(self) -> dict[str, ViewResult]:
-        """Results by view."""
-        found = {}
-        for name, value in self.metrics["views"].items():
-            path = self.folder / "predictions" / f"{name}.json"
-            items = read_json(path)["items"] if path.exists() else {}
-            found[name] = ViewResult(name, value["kind"], value["scores"], value["per_class"], value["per_item"], items)
-        return found
-
-    @cached_property
-    def curves(self) -> dict[str, list[tuple[float, float]]]:
-        """(epoch, value) points of everything in ``metrics.csv``."""
-        path = self.folder / "metrics.csv"
-        if not path.exists():
-            return {}
-        with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-        names = [name for name in (rows[0] if rows else ()) if name not in ("epoch", "step")]
-        return {name: [(float(row["epoch"]) + 1, float(row[name])) for row in rows if row.get(name)] for name in names}
-
-    @property
-    def warnings(self) -> list[str]:
-        """What the run itself warned of."""
-        path = self.folder / "invariance.json"
-        more = read_json(path).get("warnings", []) if path.exists() else []
-        return [*self.metrics.get("warnings", []), *self.environment.get("warnings", []), *more]
-
-
-def frame_labels(segments: Segments, start: int, end: int) -> NDArray[np.int64]:
-    """Class id of each frame in [start, end); `IGNORE` between segments."""
-    labels = np.full(end - start, IGNORE, np.int64)
-    for first, last, label in segments:
-        labels[first - start : last - start] = label
-    return labels
-
-
-def read_json(path: Path) -> Any:
-    """A JSON file of a run; `DataError` when it isn't one."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DataError(f"{path} can't be read as JSON ({error}). Evaluate the run again.") from None
+    def simulated(self) -> bool:
+        """Whether its features are made up."""
+        return bool(self.environment.get("simulated")) or (self.metrics is not None and self.metrics.simulated)
 
 
 def load_runs(folders: Sequence[str | Path]) -> list[Run]:
-    """The evaluated runs among folders; a folder without one of its own stands for the runs in it.
+    """The runs among folders; a folder that is no run stands for the runs in it, in order of name.
 
     Raises:
-        ConfigError: a folder that isn't there, or no evaluated run at all.
+        ConfigError: a folder that isn't there, holds no run, or is named twice.
+        DataError: a file that can't be read, or runs of which no common page can be made.
     """
-    found: list[Path] = []
-    for folder in map(Path, folders):
-        if not folder.is_dir():
-            raise ConfigError(f"{folder} is not a run folder. Pass the --run folders of `viewloom train`.")
-        inside = sorted(path.parent for path in folder.glob("*/metrics.json"))
-        found += [folder] if (folder / "metrics.json").exists() else inside
+    paths = [path for folder in folders for path in _runs_in(Path(folder))]
+    twice = [path for path, times in Counter(path.resolve() for path in paths).items() if times > 1]
+    if twice:
+        raise ConfigError(f"{listed(twice)} is named twice. Pass each run folder once.")
+    if not paths:
+        raise ConfigError("No run folder was named. Pass the --run folders of `viewloom train`.")
+    runs = _distinct([_load(path) for path in paths])
+    _check_common(runs)
+    return runs
+
+
+def evaluated(runs: Sequence[Run]) -> list[Run]:
+    """Those that have scores; `ConfigError` when none has."""
+    found = [run for run in runs if run.metrics is not None]
     if not found:
-        raise ConfigError(f"No evaluated run in {listed(folders)}. Run `viewloom evaluate --run FOLDER` first.")
-    return [_load(path) for path in found]
+        folders = listed(run.folder for run in runs)
+        raise ConfigError(f"No evaluated run in {folders}. Run `viewloom evaluate --run FOLDER` first.")
+    return found
+
+
+def _runs_in(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is not a run folder. Pass the --run folders of `viewloom train`.")
+    if _is_run(folder):
+        return [folder]
+    inside = [path for path in sorted(folder.iterdir()) if path.is_dir() and _is_run(path)]
+    if not inside:
+        raise ConfigError(f"There is no run in {folder}. Pass run folders of `viewloom train`, or a folder of them.")
+    return inside
+
+
+def _is_run(folder: Path) -> bool:
+    return any((folder / name).exists() for name in MARKS)
 
 
 def _load(folder: Path) -> Run:
-    environment = folder / "environment.json"
+    """Read all there is of one run, and say what isn't."""
+    path = folder / "metrics.json"
+    metrics = read_metrics(path) if path.exists() else None
+    environment = _optional_json(folder / "environment.json")
     config = folder / "config.yaml"
+    curves = read_curves(folder / "metrics.csv")
+    views, notes = _load_views(folder, metrics) if metrics else ({}, [_why_no_scores(folder)])
+    warnings = [
+        *(metrics.warnings if metrics else []),
+        *environment.get("warnings", []),
+        *_optional_json(folder / "invariance.json").get("warnings", []),
+        *(f"{name} was not finite in some epochs" for name, points in curves.items() if not finite(points)),
+    ]
     return Run(
         folder,
-        read_json(folder / "metrics.json"),
-        read_json(environment) if environment.exists() else {},
+        str((metrics.row if metrics else None) or environment.get("row") or folder.name),
+        metrics,
+        views,
+        environment,
         config.read_text(encoding="utf-8") if config.exists() else "",
+        curves,
+        tuple(dict.fromkeys(map(str, [*warnings, *notes]))),
     )
+
+
+def _optional_json(path: Path) -> dict[str, Any]:
+    return read_json(path) if path.exists() else {}
+
+
+def _why_no_scores(folder: Path) -> str:
+    if (folder / "refiner.safetensors").exists() and not (folder / "head.safetensors").exists():
+        return "a pre-training run, which has no scores of its own"
+    return "no scores: metrics.json is not there yet; `viewloom evaluate` writes it"
+
+
+def _load_views(folder: Path, metrics: Metrics) -> tuple[dict[str, ViewResult], list[str]]:
+    """Results of every view, and notes on what is missing or doesn't fit together."""
+    found, notes = {}, []
+    for name, view in metrics.views.items():
+        path = folder / "predictions" / f"{name}.json"
+        items = read_predictions(path, metrics) if path.exists() else {}
+        result = ViewResult(name, view.kind, view.scores, view.per_class, view.per_item, items, None)
+        if not items:
+            notes.append(f"no timelines, confusions or intervals for {name}: {path} is not there")
+            found[name] = result
+            continue
+        counts, note = _checked_counts(result, metrics)
+        found[name] = replace(result, counts=counts)
+        notes += [note] if note else []
+    return found, notes
+
+
+def _checked_counts(view: ViewResult, metrics: Metrics) -> tuple[Counts | None, str | None]:
+    """What the scores are made of, if the predictions are those that were scored; else why not."""
+    scored = {row["item"] for row in view.per_item}
+    if scored != set(view.items):
+        odd = listed(sorted(scored ^ set(view.items)), 3)
+        return None, f"scores and predictions of {view.name} are not of the same items ({odd}): one is stale. {AGAIN}"
+    try:
+        background = [metrics.actions.index(name) for name in metrics.background]
+        counts = count(view.predictions(), view.truths(), metrics.protocol, background)
+    except ValueError as error:
+        raise DataError(f"The predictions of {view.name} can't be scored again: {error}") from None
+    again = pooled_scores(counts, metrics.protocol).as_dict()
+    off = [name for name, value in again.items() if abs(value - view.scores[name]) > TOLERANCE]
+    if off:
+        name = off[0]
+        return None, (
+            f"the predictions of {view.name} don't give the scores written beside them ({name} {again[name]:.1f}, "
+            f"written {view.scores[name]:.1f}), so no interval is shown: one of the files is stale, or background "
+            f"classes were left out. {AGAIN}"
+        )
+    return counts, None
+
+
+def _distinct(runs: Sequence[Run]) -> list[Run]:
+    """Give runs of one name different ones, by their folders."""
+    for name in (lambda path: path.name, str):
+        times = Counter(run.row for run in runs)
+        runs = [replace(run, row=f"{run.row} ({name(run.folder)})") if times[run.row] > 1 else run for run in runs]
+    return list(runs)
+
+
+def _check_common(runs: Sequence[Run]) -> None:
+    """Refuse runs of which no common page can be made."""
+    scored = [run for run in runs if run.metrics is not None]
+    for run in scored[1:]:
+        for what in ("actions", "fps"):
+            if getattr(run.scored, what) != getattr(scored[0].scored, what):
+                raise DataError(
+                    f"{scored[0].folder} and {run.folder} were scored with different {what}, so they are of "
+                    "different data sets. Make one report of each."
+                )
+    if not scored and not any(run.curves for run in runs):
+        folders = listed(run.folder for run in runs)
+        raise ConfigError(
+            f"No evaluated run in {folders}, and no training curves either. Run `viewloom evaluate --run FOLDER` first."
+        )

@@ -1,168 +1,235 @@
-"""The parts of the page: scores, timelines, confusions, classes, items, provenance."""
+"""The parts of the page that are tables: scores, classes, items, provenance; and what to be wary of."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from viewloom.metrics.per_class import confusion_matrix, most_confused
-from viewloom.report.markup import Html, fixed, join, tag
+from viewloom.report.curves import nice_marks
+from viewloom.report.markup import Child, Html, fixed, join, table, tag
+from viewloom.report.picking import Pick
 from viewloom.report.runs import Run, ViewResult
-from viewloom.report.tables import COLUMNS, ScoreRow
-from viewloom.report.timelines import action_colours, item_figure
+from viewloom.report.tables import COLUMNS, FEW, ScoreRow
 
-MOST_CONFUSED = 12
+LEVEL = 0.05
+"""Differences of a lower p are set in bold."""
 
-
-def table(head: Sequence[str], rows: Sequence[Sequence[Any]], text_columns: int = 1, sortable: bool = False) -> Html:
-    """A table whose first columns are text and whose others are numbers, aligned right."""
-
-    def cell(name: str, place: int, value: Any) -> Html:
-        shown = fixed(value) if isinstance(value, float) else value
-        return tag(name, shown, class_=None if place < text_columns else "number")
-
-    header = tag("tr", *(cell("th", i, name) for i, name in enumerate(head)))
-    body = [tag("tr", *(cell("td", i, value) for i, value in enumerate(row))) for row in rows]
-    made = tag("table", tag("thead", header), tag("tbody", *body), class_="sortable" if sortable else None)
-    return tag("div", made, class_="scroll")
+WHISKER = 150
+"""Width of the drawing of an interval."""
 
 
-def scores(rows: Sequence[ScoreRow]) -> Html:
-    """The table of scores with intervals and the gap closed."""
-    gaps = any(row.gap is not None for row in rows)
-    head = ["run", "labels from", "scored on", *COLUMNS.values(), "F1@50, 95 %"] + ["gap closed"] * gaps
-    body = [
-        [
-            row.row,
-            row.trained,
-            tag("span", row.tested, tag("small", f" {row.kind}"), class_=f"view {row.kind}"),
-            *(float(row.scores[name]) for name in COLUMNS),
-            f"{fixed(row.f1_50.low)} to {fixed(row.f1_50.high)}" if row.f1_50 else "–",
-            *([f"{fixed(row.gap, 0)} %" if row.gap is not None else "–"] if gaps else []),
-        ]
-        for row in rows
-    ]
-    note = "Percent. Intervals: whole recordings drawn anew 2000 times; too narrow below about twenty recordings."
-    if gaps:
-        note += " Gap closed: (run − naive) / (oracle − naive) of F1@50 on that view."
-    return join(table(head, body, 3), tag("p", note, class_="note"))
-
-
-def timelines(runs: Sequence[Run], most: int) -> Html:
-    """Strips of the best, median and worst items first, then of others up to ``most``; and the colours' key."""
-    colours = action_colours(runs)
-    views = list(dict.fromkeys(view for run in runs for view in run.views))
-    key = [tag("span", tag("i", style=f"background:{c}"), runs[0].actions[a], class_="key") for a, c in colours.items()]
-    picked = picked_items(runs, most)
-    total = len({item for run in runs for view in run.views.values() for item in view.items})
-    figures = [item_figure(runs, item, views, colours, note) for item, note in picked.items()]
-    rule = f"{len(picked)} of {total} items: best, median and worst F1@50 of the first run's first view, then in order."
-    legend = tag("details", tag("summary", f"Colours of {len(key)} actions"), tag("div", *key, class_="legend"))
-    return join(tag("p", rule, class_="note"), legend, *figures)
-
-
-def picked_items(runs: Sequence[Run], most: int) -> dict[str, str]:
-    """Items to show, in order, with a word on why: best, median and worst of the first run's first view."""
-    view = next((v for run in runs for v in run.views.values() if v.items), None)
-    if view is None:
-        return {}
-    ranked = sorted(view.per_item, key=lambda row: (-row["f1_50"], row["item"]))
-    notable = {
-        ranked[0]["item"]: "best",
-        ranked[len(ranked) // 2]["item"]: "median",
-        ranked[-1]["item"]: "worst",
-    }
-    notes = {
-        name: f"{why}: F1@50 {fixed(next(r['f1_50'] for r in ranked if r['item'] == name))} in {view.name}"
-        for name, why in notable.items()
-    }
-    others = [item for item in view.items if item not in notes]
-    return {name: notes.get(name, "") for name in [*notes, *others][:most]}
-
-
-def confusions(run: Run, view: ViewResult) -> Html | None:
-    """The most confused pairs of actions, and a heat map of the actions in them."""
-    if not view.items:
+def cautions(runs: Sequence[Run]) -> Html | None:
+    """What each run warns of, and in what the runs don't compare."""
+    said = [(run.row, note) for run in runs for note in run.notes]
+    said += [("all", note) for note in unlike(runs)]
+    if not said:
         return None
-    confusion = confusion_matrix(view.labels("prediction"), view.labels("truth"), len(run.actions))
-    pairs = most_confused(confusion, run.actions, MOST_CONFUSED)
-    if not pairs:
-        return tag("p", "No frame is confused.")
-    rows = [[true, predicted, frames, f"{frames / run.fps:.0f} s"] for true, predicted, frames in pairs]
-    ids = [run.actions.index(name) for name in dict.fromkeys(name for pair in pairs for name in pair[:2])]
-    listed = table(["true", "taken for", "frames", "time"], rows, 2)
-    return tag("div", heat_map(confusion[np.ix_(ids, ids)], [run.actions[i] for i in ids]), listed, class_="pair")
+    lines = [tag("li", tag("b", row), f": {note}", class_="loud" if "COLLAPSE" in note else None) for row, note in said]
+    return tag("aside", tag("h2", "Before you read on"), tag("ul", *lines), class_="cautions", role="note")
 
 
-def heat_map(confusion: Any, names: Sequence[str]) -> Html:
-    """Rows: true action, as shares of the row; columns: predicted action."""
-    size, left, top = 20, 150, 100
-    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
-    width, height = left + size * len(names) + 60, top + size * len(names) + 6
-    cells = [
-        tag(
-            "g",
-            tag(
-                "rect",
-                x=left + j * size,
-                y=top + i * size,
-                width=size - 1,
-                height=size - 1,
-                class_="heat",
-                fill_opacity=f"{0.06 + 0.94 * shares[i, j]:.2f}",
-            ),
-            tag("title", f"{names[i]} taken for {names[j]}: {100 * shares[i, j]:.0f} % of the frames shown here"),
-        )
-        for i in range(len(names))
-        for j in range(len(names))
+def unlike(runs: Sequence[Run]) -> list[str]:
+    """In what runs differ that should agree: protocol, split, items of a view, truth."""
+    scored = [run for run in runs if run.metrics is not None]
+    found = []
+    for what in ("protocol", "split"):
+        values = list(dict.fromkeys(str(getattr(run.scored, what)) for run in scored))
+        names = ", ".join(values)
+        if len(values) > 1:
+            found.append(f"the runs were scored with different {what}s ({names}): their figures don't compare")
+    if len({run.simulated for run in scored}) > 1:
+        found.append("some runs are of simulated features and some are not: their figures don't compare")
+    for view in dict.fromkeys(name for run in scored for name in run.views):
+        having = [run.views[view] for run in scored if view in run.views]
+        items = {frozenset(row["item"] for row in result.per_item) for result in having}
+        if len(items) > 1:
+            found.append(f"the runs were scored on different items of {view}: their figures don't compare")
+        truths = _differing_truth([result for result in having if result.items])
+        if truths:
+            found.append(f"the runs disagree on the truth of {truths} in {view}; the longest one is shown")
+    return found
+
+
+def _differing_truth(results: Sequence[ViewResult]) -> str | None:
+    """The first item whose truth isn't the same in all results."""
+    first: dict[str, Any] = {}
+    for result in results:
+        for name, item in result.items.items():
+            truth = (item.start, item.end, item.truth.rows_S3.tolist())
+            if first.setdefault(name, truth) != truth:
+                return name
+    return None
+
+
+def scores(rows: Sequence[ScoreRow], reference: str | None) -> Html:
+    """The table of scores: view by view, with intervals, the gap closed and the difference to the reference."""
+    gaps, compared = any(row.gap is not None for row in rows), any(row.difference for row in rows)
+    highest = max([row.f1_50.high for row in rows if row.f1_50] + [row.view.scores["f1_50"] for row in rows])
+    top = min(100.0, nice_marks(0.0, max(highest, 1.0), 5)[-1])
+    head: list[Child] = ["run", "labels from", *list(COLUMNS.values())[:4], f"F1@50, 95 % interval, 0 to {top:g}"]
+    head += ["MoF", "Total"] + ["gap closed"] * gaps + [f"F1@50 less {reference}"] * compared
+    bodies = [
+        _view_body([row for row in rows if row.view.name == view], len(head), top, gaps, compared)
+        for view in dict.fromkeys(row.view.name for row in rows)
     ]
-    words = [
-        tag("text", short(name), x=left - 5, y=top + i * size + 14, text_anchor="end") for i, name in enumerate(names)
-    ]
-    words += [
-        tag(
-            "text",
-            short(name),
-            transform=f"translate({left + j * size + 13},{top - 6}) rotate(-50)",
-        )
-        for j, name in enumerate(names)
-    ]
-    return tag(
-        "svg",
-        *cells,
-        *words,
-        viewBox=f"0 0 {width} {height}",
-        width=width,
-        role="img",
-        aria_label="confusion of the most confused actions: rows are true, columns predicted",
+    header = tag("thead", tag("tr", *(tag("th", name, scope="col") for name in head)))
+    made = tag("table", header, *bodies, class_="text2 scores")
+    wide = tag("div", made, class_="scroll", tabindex="0", role="region", aria_label="table of scores")
+    return join(
+        wide, *(tag("p", note, class_="note") for note in _score_notes(rows, gaps, reference if compared else None))
     )
 
 
-def short(name: str, most: int = 22) -> str:
-    """A name cut to fit."""
-    return name if len(name) <= most else name[: most - 1] + "…"
+def _view_body(rows: Sequence[ScoreRow], columns: int, top: float, gaps: bool, compared: bool) -> Html:
+    view = rows[0].view
+    count, recordings = len(view.per_item), len({row["recording"] for row in view.per_item})
+    facts = f" {view.kind} · {count} items of {recordings} recordings"
+    title = tag(
+        "tr", tag("th", "scored on ", tag("b", view.name), tag("small", facts), colspan=columns, scope="rowgroup")
+    )
+    best = {name: max(row.view.scores[name] for row in rows) for name in COLUMNS} if len(rows) > 1 else {}
+    return tag("tbody", title, *(_score_row(row, best, top, gaps, compared) for row in rows))
 
 
-def classes(view: ViewResult) -> Html:
-    """Scores of each class, sortable."""
-    head = ["action", "segments", "frames", "precision", "recall", "F1@50", "frames right"]
+def _score_row(row: ScoreRow, best: Mapping[str, float], top: float, gaps: bool, compared: bool) -> Html:
+    values = {
+        name: tag("td", fixed(value), class_="best" if best.get(name) == value else None)
+        for name, value in row.view.scores.items()
+        if name in COLUMNS
+    }
+    cells = [tag("th", row.run.row, scope="row"), tag("td", row.trained)]
+    cells += [values[name] for name in ("edit", "f1_10", "f1_25", "f1_50")]
+    cells += [tag("td", whisker(row, top), class_="interval"), values["mof"], values["total"]]
+    if gaps:
+        cells.append(tag("td", "–" if row.gap is None else f"{fixed(row.gap, 0)} %"))
+    if compared:
+        cells.append(tag("td", _difference(row)))
+    return tag("tr", *cells)
+
+
+def _difference(row: ScoreRow) -> Child:
+    """The difference to the reference with its interval; bold where it is clear of chance."""
+    if row.difference is None:
+        return "–"
+    sign = "+" if row.difference.estimate > 0 else ""
+    text = sign + fixed(row.difference.estimate)
+    clear = (row.difference.low > 0 or row.difference.high < 0) and row.difference.p < LEVEL
+    ends = f" {fixed(row.difference.low)} to {fixed(row.difference.high)}"
+    return join(tag("b", text) if clear else text, tag("small", ends))
+
+
+def whisker(row: ScoreRow, top: float) -> Html:
+    """F1@50 as a dot and its interval as a line, on the scale that all rows share; then the interval in figures."""
+
+    def at(value: float) -> str:
+        return f"{4 + value / top * (WHISKER - 8):.1f}"
+
+    centre = row.view.scores["f1_50"]
+    parts = [tag("line", x1=4, x2=WHISKER - 4, y1=9, y2=9, class_="rail")]
+    if row.f1_50:
+        parts.append(tag("line", x1=at(row.f1_50.low), x2=at(row.f1_50.high), y1=9, y2=9, class_="range"))
+    parts.append(tag("circle", cx=at(centre), cy=9, r=4, class_="centre"))
+    svg = tag("svg", *parts, viewBox=f"0 0 {WHISKER} 18", width=WHISKER, height=18, aria_hidden="true")
+    ends = f"{fixed(row.f1_50.low)} to {fixed(row.f1_50.high)}" if row.f1_50 else "–"
+    return join(svg, tag("small", ends))
+
+
+def _score_notes(rows: Sequence[ScoreRow], gaps: bool, reference: str | None) -> list[str]:
+    """How to read the table."""
+    notes = ["All figures in percent; bold: the highest of a view. Total: the sum of the five scores."]
+    fewest = min((len(set(row.view.clusters)) for row in rows if row.f1_50), default=0)
+    if fewest:
+        notes.append(
+            "Intervals: recordings drawn anew, scores pooled in each draw. They speak of other recordings under the "
+            "same trained model, not of other seeds."
+            + (f" With {fewest} recordings they come out too narrow." if fewest < FEW else "")
+        )
+    if gaps:
+        notes.append(
+            "Gap closed: (run − naive) / (oracle − naive) of F1@50. The naive run has no labels of the view, the "
+            "oracle learned from them."
+        )
+    if reference:
+        notes.append(
+            f"Differences to {reference} are paired by recording, with their 95 % interval; bold: it leaves out "
+            f"zero, and swapping the two runs' results at random gives p < {LEVEL}."
+        )
+    return notes
+
+
+def columns_of(runs: Sequence[Run]) -> list[tuple[Run, ViewResult]]:
+    """All results, run by run."""
+    return [(run, view) for run in runs for view in run.views.values()]
+
+
+def classes(runs: Sequence[Run]) -> Html:
+    """F1@50 of every action side by side, then all scores of each run and view, folded."""
+    results = columns_of(runs)
+    known = [{row["action"]: row for row in view.per_class} for _, view in results]
+    order = [action for action in runs[0].scored.actions if any(action in rows for rows in known)]
+    head: list[Child] = ["action", "segments", "seconds", *map(column_name, results)]
+    fps = runs[0].scored.fps
+    body = []
+    for action in order:
+        first = next(rows[action] for rows in known if action in rows)
+        shares = [heat(rows[action]["f1_50"] if action in rows else None) for rows in known]
+        body.append([action, first["segments"], first["frames"] / fps, *shares])
     keys = ("action", "segments", "frames", "precision", "recall", "f1_50", "mof")
-    return table(head, [[row[key] for key in keys] for row in view.per_class], 1, sortable=True)
+    names = ("action", "segments", "frames", "precision", "recall", "F1@50", "frames right")
+    note = "F1@50, percent, by run and view; press a heading to sort. Segments and seconds are those of the truth."
+    folded = [_folded(run, view, names, keys, view.per_class) for run, view in results]
+    return join(tag("p", note, class_="note"), table(head, body, sortable=True), *folded)
 
 
-def items(view: ViewResult) -> Html:
-    """Scores of each item, sortable."""
-    keys = ("item", "frames", "edit", "f1_10", "f1_25", "f1_50", "mof")
-    head = ["item", "frames", *(COLUMNS[key] for key in keys[2:])]
-    return table(head, [[row[key] for key in keys] for row in view.per_item], 1, sortable=True)
+def items(runs: Sequence[Run], picked: Sequence[Pick]) -> Html:
+    """F1@50 of every item side by side, linked to its timeline; then all scores, folded."""
+    results = columns_of(runs)
+    known = [{row["item"]: row for row in view.per_item} for _, view in results]
+    ranks = {one.item: one.rank for one in picked}
+    head: list[Child] = ["item", "recording", "seconds", *map(column_name, results)]
+    fps = runs[0].scored.fps
+    body = []
+    for name in dict.fromkeys(item for rows in known for item in rows):
+        first = next(rows[name] for rows in known if name in rows)
+        shares = [heat(rows[name]["f1_50"] if name in rows else None) for rows in known]
+        link = tag("a", name, href=f"#item-{ranks[name]}") if name in ranks else name
+        body.append([link, first["recording"], first["frames"] / fps, *shares])
+    keys = ("item", "frames", *list(COLUMNS)[:-1])
+    names = ("item", "frames", *list(COLUMNS.values())[:-1])
+    note = "F1@50, percent, by run and view; press a heading to sort, a name to see its timeline."
+    folded = [_folded(run, view, names, keys, view.per_item) for run, view in results]
+    return join(tag("p", note, class_="note"), table(head, body, 2, sortable=True), *folded)
+
+
+def column_name(result: tuple[Run, ViewResult]) -> Html:
+    """Head of a column about one run and view."""
+    return join(result[0].row, tag("small", f" {result[1].name}"))
+
+
+def heat(value: float | None) -> Html:
+    """A figure from 0 to 100, on a ground the stronger the higher it is."""
+    return tag("span", fixed(value), class_="heat", style=None if value is None else f"--s:{value:.0f}%")
+
+
+def _folded(
+    run: Run, view: ViewResult, head: Sequence[str], keys: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> Html:
+    return tag(
+        "details",
+        tag("summary", tag("b", f"{run.row} on {view.name}"), ": all scores"),
+        table(head, [[row[key] for key in keys] for row in rows], sortable=True),
+    )
 
 
 def provenance(run: Run) -> Html:
-    """Environment and settings, folded."""
-    facts = [[name, str(value)] for name, value in run.environment.items() if name != "warnings"]
+    """Environment and settings of a run, folded."""
+    facts = [
+        [name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)]
+        for name, value in run.environment.items()
+        if name != "warnings" and value is not None
+    ]
     return tag(
         "details",
-        tag("summary", f"{run.row} — {run.folder.name}"),
-        table(["", ""], facts, 2) if facts else tag("p", "No environment.json."),
-        tag("pre", run.config) if run.config else None,
+        tag("summary", tag("b", run.row), f": {run.folder.name}"),
+        tag("dl", *(join(tag("dt", name), tag("dd", value)) for name, value in facts)) if facts else None,
+        tag("pre", run.config.rstrip(), tabindex="0") if run.config else None,
+        tag("p", "Neither environment.json nor config.yaml is there.") if not (facts or run.config) else None,
     )

@@ -1,159 +1,148 @@
-"""Truth and prediction as coloured strips: SVG for the page, a picture file for documents."""
+"""A picture file of truth and predictions of one item, for documents; the page draws its own (`strips`)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from viewloom.errors import ConfigError, listed
 from viewloom.files import atomic_path
-from viewloom.report.colours import palette
-from viewloom.report.markup import Html, clock, join, tag
-from viewloom.report.runs import Run, Segments
+from viewloom.report.colours import ink
+from viewloom.report.markup import clock
+from viewloom.report.picking import median_item
+from viewloom.report.reading import Segments
+from viewloom.report.runs import Run, evaluated
+from viewloom.report.strips import Strip, action_colours, item_strips, longest, time_step
 
-WIDTH, HEIGHT = 1000, 22
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
+KEYS = 18
+"""Actions in the key at most, longest first."""
 
-@dataclass(frozen=True)
-class Strip:
-    """One strip: what it shows, and its segments."""
+LETTERS = 140
+"""That fit into the width of the strips."""
 
-    label: str
-    segments: Segments
+GAP = 0.55
+"""Room between the strips of two views, in strips."""
 
-
-def action_colours(runs: Sequence[Run]) -> dict[int, str]:
-    """A colour for each action that occurs, the longest-lasting ones first, so that these are farthest apart."""
-    frames: dict[int, int] = {}
-    for run in runs:
-        for view in run.views.values():
-            for item in view.items.values():
-                for which in ("truth", "prediction"):
-                    for start, end, label in item[which]:
-                        frames[label] = frames.get(label, 0) + end - start
-    order = sorted(frames, key=lambda label: (-frames[label], label))
-    return dict(zip(order, palette(len(order)), strict=True))
+SETTINGS: Any = {"font.size": 9, "svg.hashsalt": "viewloom", "svg.fonttype": "none"}
+"""Of matplotlib, while the picture is made; the salt makes SVG files repeatable."""
 
 
-def item_strips(runs: Sequence[Run], item: str, view: str) -> list[Strip]:
-    """The truth, then each run's prediction, of one item in one view."""
-    having = [run for run in runs if view in run.views and item in run.views[view].items]
-    truth = [Strip("truth", having[0].views[view].items[item]["truth"])] if having else []
-    return truth + [Strip(run.row, run.views[view].items[item]["prediction"]) for run in having]
-
-
-def strip_svg(
-    strip: Strip, start: int, end: int, fps: float, actions: Sequence[str], colours: Mapping[int, str]
-) -> Html:
-    """One strip; each segment tells its action, frames and seconds under the pointer."""
-    scale = WIDTH / max(end - start, 1)
-    rectangles = [
-        tag(
-            "g",
-            tag(
-                "rect",
-                x=f"{(first - start) * scale:.2f}",
-                y=0,
-                width=f"{(last - first) * scale:.2f}",
-                height=HEIGHT,
-                fill=colours[label],
-            ),
-            tag("title", f"{actions[label]}: frames {first} to {last}, {(last - first) / fps:.1f} s"),
-        )
-        for first, last, label in strip.segments
-    ]
-    return tag(
-        "svg",
-        tag("title", f"{strip.label}: {len(strip.segments)} segments in {clock((end - start) / fps)}"),
-        *rectangles,
-        viewBox=f"0 0 {WIDTH} {HEIGHT}",
-        preserveAspectRatio="none",
-        role="img",
-        class_="strip",
-    )
-
-
-def item_figure(
-    runs: Sequence[Run], item: str, views: Sequence[str], colours: Mapping[int, str], note: str = ""
-) -> Html:
-    """All strips of one item, view by view, with a scale of time."""
-    blocks: list[Html] = []
-    fps, actions = runs[0].fps, runs[0].actions
-    for view in views:
-        strips = item_strips(runs, item, view)
-        if not strips:
-            continue
-        entry = next(run.views[view].items[item] for run in runs if item in run.views[view].items)
-        start, end = entry["start"], entry["end"]
-        rows = [
-            join(tag("span", strip.label, class_="who"), strip_svg(strip, start, end, fps, actions, colours))
-            for strip in strips
-        ]
-        blocks.append(tag("h4", f"seen by {view}"))
-        blocks.append(tag("div", *rows, class_="strips"))
-        blocks.append(tag("div", tag("span", "0:00"), tag("span", clock((end - start) / fps)), class_="scale"))
-    return tag("figure", tag("figcaption", tag("b", item), f" {note}" if note else None), *blocks)
-
-
-def save_picture(runs: Sequence[Run], path: Path, item: str | None, views: Sequence[str] | None) -> Path:
+def save_picture(runs: Sequence[Run], path: Path, item: str | None = None, views: Sequence[str] | None = None) -> Path:
     """A picture (png or svg, by the suffix) of truth and predictions of one item in several views.
 
     Args:
-        runs: evaluated runs.
+        runs: runs; those without scores are left out.
         path: file to write.
-        item: item to show; None takes the one of median F1@50 in the first run and view.
+        item: item to show; None takes the one of median F1@50.
         views: views to show; None takes all.
+
+    Raises:
+        ConfigError: another suffix, or an item or view that no run has predictions of.
     """
+    from matplotlib import rc_context
+
     if path.suffix not in (".png", ".svg"):
         raise ConfigError(f"--picture {path}: the file must end in .png or .svg.")
-    views = list(views or runs[0].views)
-    shown = item or median_item(runs[0], views[0])
-    rows = [(view, strip) for view in views for strip in item_strips(runs, shown, view)]
-    if not rows:
-        raise ConfigError(f"No prediction of {shown} in {listed(views)}. Evaluate the run on these views first.")
-    entry = next(run.views[v].items[shown] for v in views for run in runs if shown in run.views[v].items)
-    _draw(rows, entry["start"], entry["end"], runs[0], path)
+    scored = evaluated(runs)
+    shown = item or median_item(scored)
+    if shown is None:
+        raise ConfigError("No run has predictions. Run `viewloom evaluate` first.")
+    strips = [strip for strip in item_strips(scored, shown) if views is None or strip.view in views]
+    missing = [view for view in views or () if all(strip.view != view for strip in strips)]
+    if missing or not strips:
+        raise ConfigError(f"No prediction of {shown} in {listed(missing or ['any view'])}. {_known(scored, shown)}")
+    with rc_context(SETTINGS):
+        figure = draw(strips, action_colours(scored), scored[0].scored.actions, scored[0].scored.fps)
+        with atomic_path(path) as temporary:
+            date = {"Date": None} if path.suffix == ".svg" else None
+            figure.savefig(temporary, format=path.suffix[1:], dpi=160, metadata=date)
     return path
 
 
-def median_item(run: Run, view: str) -> str:
-    """The item whose F1@50 is the median in a view (the lower one of two)."""
-    ranked = sorted(run.views[view].per_item, key=lambda row: (row["f1_50"], row["item"]))
-    if not ranked:
-        raise ConfigError(f"Run {run.folder} has no item in view {view}.")
-    return str(ranked[(len(ranked) - 1) // 2]["item"])
+def _known(runs: Sequence[Run], item: str) -> str:
+    """What there is instead: the item's views, or the items."""
+    views = list(dict.fromkeys(strip.view for strip in item_strips(runs, item)))
+    if views:
+        return f"There are predictions of it in {listed(views)}."
+    return f"Known items: {listed(sorted({name for r in runs for v in r.views.values() for name in v.items}))}."
 
 
-def _draw(rows: Sequence[tuple[str, Strip]], start: int, end: int, run: Run, path: Path) -> None:
-    """Strips under each other with matplotlib, without touching its global state."""
+def draw(strips: Sequence[Strip], colours: Mapping[int, str], actions: Sequence[str], fps: float) -> "Figure":
+    """The truth on top, each view's predictions under it, the time axis, and a key of the longest actions."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.patches import Patch
 
-    colours = action_colours([run])
-    missing = [s[2] for _, strip in rows for s in strip.segments if s[2] not in colours]
-    colours |= dict.fromkeys(missing, "#999999")
-    figure = Figure(figsize=(10, 0.42 * len(rows) + 1.6), layout="constrained")
+    whole = longest(strips)
+    start, end = min(s.result.start for s in strips), max(s.result.end for s in strips)
+    rows = 1.3 + len(strips) + GAP * len({strip.view for strip in strips})
+    shown = {int(label) for s in strips for part in (whole.truth, s.result.prediction) for label in part.rows_S3[:, 2]}
+    keys = [label for label in colours if label in shown][:KEYS]
+    figure = Figure(figsize=(10, 0.3 * rows + 0.6 + 0.2 * -(-len(keys) // 5)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    names, height = [], 0.0
-    places = []
-    for number, (view, strip) in enumerate(rows):
-        height += 0.45 if number and rows[number - 1][0] != view else 0.0
-        for first, last, label in strip.segments:
-            axes.barh(
-                height, (last - first) / run.fps, left=(first - start) / run.fps, height=0.9, color=colours[label]
+    names = [(-0.15, "truth")]
+    _bars(axes, whole.truth, -0.15, 1.1, start, fps, colours)
+    _words(axes, whole.truth, start, end, fps, actions, colours)
+    place, view = 0.1, None
+    for strip in strips:
+        place += 1.0 + (GAP if strip.view != view else 0.0)
+        view = strip.view
+        _bars(axes, strip.result.prediction, place, 0.8, start, fps, colours)
+        names.append((place, f"{strip.run.row}, {strip.view}"))
+    _axes(axes, names, (end - start) / fps)
+    _key(figure, keys, actions, colours)
+    return figure
+
+
+def _bars(
+    axes: "Axes", shown: Segments, place: float, height: float, start: int, fps: float, colours: Mapping[int, str]
+) -> None:
+    """One strip of segments."""
+    spans = [((first - start) / fps, (last - first) / fps) for first, last, _ in shown.rows_S3.tolist()]
+    faces = [colours[label] for label in shown.rows_S3[:, 2].tolist()]
+    axes.broken_barh(spans, (place - height / 2, height), facecolors=faces, linewidth=0)
+
+
+def _words(
+    axes: "Axes", truth: Segments, start: int, end: int, fps: float, actions: Sequence[str], colours: Mapping[int, str]
+) -> None:
+    """Names of actions in the truth, where they fit."""
+    for first, last, label in truth.rows_S3.tolist():
+        letters = (last - first) / (end - start) * LETTERS
+        if letters >= len(actions[label]):
+            x = ((first + last) / 2 - start) / fps
+            axes.text(
+                x, -0.15, actions[label], ha="center", va="center_baseline", fontsize=7.5, color=ink(colours[label])
             )
-        names.append(f"{view}  {strip.label}")
-        places.append(height)
-        height += 1.0
-    axes.set_yticks(places, names)
-    axes.invert_yaxis()
-    axes.set_xlim(0, (end - start) / run.fps)
-    axes.set_xlabel("seconds")
+
+
+def _axes(axes: "Axes", names: Sequence[tuple[float, str]], seconds: float) -> None:
+    """Names at the left, minutes and seconds below."""
+    axes.set_yticks([place for place, _ in names], [name for _, name in names])
+    axes.set_ylim(names[-1][0] + 0.6, -0.8)
+    step = time_step(seconds)
+    marks = [step * index for index in range(int(seconds // step) + 1)]
+    axes.set_xticks(marks, [clock(mark) for mark in marks])
+    axes.set_xlim(0, seconds)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    shown = list(dict.fromkeys(s[2] for _, strip in rows for s in strip.segments))[:12]
-    handles = [Patch(color=colours[label], label=run.actions[label]) for label in shown]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format=path.suffix[1:], dpi=150)
+
+
+def _key(figure: "Figure", labels: Sequence[int], actions: Sequence[str], colours: Mapping[int, str]) -> None:
+    """Colours and names of actions, in columns."""
+    from matplotlib.patches import Patch
+
+    handles = [Patch(color=colours[label], label=actions[label]) for label in labels]
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=5,
+        frameon=False,
+        fontsize=8,
+        handlelength=1.0,
+        handleheight=1.0,
+        columnspacing=1.6,
+    )

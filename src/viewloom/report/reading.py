@@ -1,0 +1,193 @@
+"""Reading the files of a run folder: each is checked, and a fault is told with its file and place."""
+
+import csv
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viewloom.errors import DataError, listed
+from viewloom.metrics.segmentation import IGNORE, NAMES
+
+Labels = NDArray[np.int64]
+Points = list[tuple[float, float]]
+"""(epoch counted from 1, value); a value may be NaN or infinite."""
+
+AGAIN = "Run `viewloom evaluate` again with --overwrite true."
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Segments in order of time, without overlap: rows of start, end (exclusive) and class id, absolute frames."""
+
+    rows_S3: Labels
+
+    def frame_labels(self, start: int, end: int) -> Labels:
+        """Class id of each frame in [start, end), `IGNORE` where there is no segment."""
+        labels = np.full(end - start, IGNORE, np.int64)
+        for first, last, label in self.rows_S3.tolist():
+            labels[first - start : last - start] = label
+        return labels
+
+
+@dataclass(frozen=True)
+class ItemResult:
+    """Truth and prediction of one item in one view, over the frames [start, end)."""
+
+    name: str
+    recording: str
+    start: int
+    end: int
+    truth: Segments
+    prediction: Segments
+
+
+@dataclass(frozen=True)
+class ViewScores:
+    """What ``metrics.json`` holds of one view; see `viewloom.training.evaluate`."""
+
+    kind: str
+    scores: dict[str, float]
+    per_class: list[dict[str, Any]]
+    per_item: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What ``metrics.json`` holds; scores in percent."""
+
+    protocol: str
+    split: str
+    fps: float
+    actions: list[str]
+    background: list[str]
+    trained_on: list[str]
+    simulated: bool
+    row: str | None
+    warnings: list[str]
+    views: dict[str, ViewScores]
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object of a run; `DataError` when the file isn't one."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise DataError(f"{path} can't be read as JSON ({error}). {AGAIN}") from None
+    if not isinstance(value, dict):
+        raise DataError(f"{path} holds a {type(value).__name__} where an object is expected. {AGAIN}")
+    return value
+
+
+def read_metrics(path: Path) -> Metrics:
+    """``metrics.json`` of a run; `DataError` naming what is missing from it."""
+    value = read_json(path)
+    _need(value, ("protocol", "split", "fps", "actions", "trained_on", "views"), path, "it")
+    views = {name: _view(view, path, f"view {name}") for name, view in value["views"].items()}
+    if not views:
+        raise DataError(f"{path} holds no view. {AGAIN}")
+    return Metrics(
+        protocol=str(value["protocol"]),
+        split=str(value["split"]),
+        fps=float(value["fps"]),
+        actions=[str(name) for name in value["actions"]],
+        background=[str(name) for name in value.get("background", [])],
+        trained_on=[str(name) for name in value["trained_on"]],
+        simulated=bool(value.get("simulated", False)),
+        row=None if value.get("row") is None else str(value["row"]),
+        warnings=[str(warning) for warning in value.get("warnings", [])],
+        views=views,
+    )
+
+
+def _view(value: Any, path: Path, where: str) -> ViewScores:
+    _need(value, ("kind", "scores", "per_class", "per_item"), path, where)
+    _need(value["scores"], (*NAMES, "total"), path, f"the scores of {where}")
+    for row in value["per_class"]:
+        _need(row, ("action", "segments", "frames", "precision", "recall", "f1_50", "mof"), path, f"a class of {where}")
+    for row in value["per_item"]:
+        _need(row, ("item", "recording", "frames", *NAMES), path, f"an item of {where}")
+    scores = {name: float(value["scores"][name]) for name in (*NAMES, "total")}
+    return ViewScores(str(value["kind"]), scores, list(value["per_class"]), list(value["per_item"]))
+
+
+def _need(value: Any, keys: Sequence[str], path: Path, where: str) -> None:
+    """Refuse an object that lacks keys."""
+    missing = [key for key in keys if key not in value] if isinstance(value, Mapping) else list(keys)
+    if missing:
+        raise DataError(f"{path}: {where} has no {listed(missing)}. {AGAIN}")
+
+
+def read_predictions(path: Path, metrics: Metrics) -> dict[str, ItemResult]:
+    """``predictions/<view>.json``: items by name, their segments checked; `DataError` naming file and item."""
+    value = read_json(path)
+    _need(value, ("actions", "items"), path, "it")
+    if list(value["actions"]) != metrics.actions:
+        raise DataError(f"{path} has other actions than the metrics.json beside it. {AGAIN}")
+    return {name: _item(name, item, len(metrics.actions), path) for name, item in sorted(value["items"].items())}
+
+
+def _item(name: str, value: Any, classes: int, path: Path) -> ItemResult:
+    _need(value, ("recording", "start", "end", "truth", "prediction"), path, f"item {name}")
+    start, end = int(value["start"]), int(value["end"])
+    if end <= start:
+        raise DataError(f"{path}: item {name} has no frames (start {start}, end {end}). {AGAIN}")
+    truth, prediction = (
+        _segments(value[kind], start, end, classes, f"{path}: the {kind} of item {name}")
+        for kind in ("truth", "prediction")
+    )
+    return ItemResult(name, str(value["recording"]), start, end, truth, prediction)
+
+
+def _segments(value: Any, start: int, end: int, classes: int, where: str) -> Segments:
+    try:
+        rows_S3 = np.array(value, np.int64).reshape(-1, 3)
+    except (ValueError, TypeError, OverflowError):
+        raise DataError(f"{where} is not a list of [start, end, class id]. {AGAIN}") from None
+    starts, ends, ids = rows_S3.T
+    for wrong, why in (
+        (starts >= ends, "has no frames"),
+        ((starts < start) | (ends > end), f"lies outside of the item's frames {start} to {end}"),
+        ((ids < 0) | (ids >= classes), f"has a class id that is not below {classes}"),
+        (np.append(False, starts[1:] < ends[:-1]), "overlaps the one before"),
+    ):
+        if wrong.any():
+            raise DataError(f"{where}: segment {rows_S3[wrong][0].tolist()} {why}. {AGAIN}")
+    return Segments(rows_S3)
+
+
+def read_curves(path: Path) -> dict[str, Points]:
+    """Columns of ``metrics.csv`` against epochs; several values of an epoch are averaged, blanks left out."""
+    if not path.exists():
+        return {}
+    found: dict[str, dict[float, list[float]]] = {}
+    with path.open(newline="", encoding="utf-8") as file:
+        for number, row in enumerate(csv.DictReader(file), start=2):
+            try:
+                _collect(row, found)
+            except (ValueError, TypeError, KeyError):
+                raise DataError(
+                    f"{path}, line {number}: expected an epoch and numbers. The file is `viewloom train`'s; "
+                    "restore or delete it."
+                ) from None
+    return {
+        name: [(epoch, sum(values) / len(values)) for epoch, values in sorted(epochs.items())]
+        for name, epochs in found.items()
+    }
+
+
+def _collect(row: dict[str, str], found: dict[str, dict[float, list[float]]]) -> None:
+    """Add one line's values to what was found."""
+    for name, text in row.items():
+        if name not in ("epoch", "step") and text:
+            found.setdefault(name, {}).setdefault(float(row["epoch"]) + 1, []).append(float(text))
+
+
+def finite(points: Points) -> bool:
+    """Whether all values are."""
+    return all(math.isfinite(value) for _, value in points)

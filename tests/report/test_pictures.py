@@ -1,0 +1,138 @@
+"""Colours, which items are shown, curves, confusions, and the picture file."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.report.make_runs import make_items, write_run, write_runs
+from viewloom.errors import ConfigError
+from viewloom.report.colours import ink, palette
+from viewloom.report.command import ReportConfig, run_report
+from viewloom.report.confusion import confusion_section
+from viewloom.report.curves import nice_marks, plot
+from viewloom.report.markup import clock, fixed
+from viewloom.report.picking import pick, ranking
+from viewloom.report.reading import read_curves
+from viewloom.report.runs import load_runs
+from viewloom.report.strips import action_colours
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    return write_runs(tmp_path_factory.mktemp("pictures"), recordings=5)
+
+
+def rgb(colour):
+    return np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)])
+
+
+def test_202_colours_differ_and_the_first_ones_lie_apart():
+    colours = palette(202)
+    assert len(set(colours)) == 202
+    assert colours[:12] == palette(12)
+    apart = [np.abs(rgb(a) - rgb(b)).max() for i, a in enumerate(colours[:12]) for b in colours[:i]]
+    assert min(apart) > 25
+    assert palette(0) == ()
+
+
+def test_ink_reads_on_every_colour():
+    for colour in palette(202):
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb(colour) / 255]
+        luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+        contrast = (luminance + 0.05) / 0.05 if ink(colour) == "#000" else 1.05 / (luminance + 0.05)
+        assert contrast > 4.5
+
+
+def test_colours_depend_on_the_truth_alone(tmp_path):
+    items = make_items(3, [f"a{i}" for i in range(24)])
+    good, bad = (write_run(tmp_path / n, n, {"v3": s}, items=items) for n, s in (("good", 0.9), ("bad", 0.1)))
+    one, other = action_colours(load_runs([good])), action_colours(load_runs([bad]))
+    present = {int(label) for _, _, truth in items.values() for label in np.unique(truth)}
+    assert {label: one[label] for label in present} == {label: other[label] for label in present}
+
+
+def test_items_shown_are_the_best_the_middle_and_the_worst(runs):
+    loaded = load_runs([runs])
+    names = [name for name, _ in ranking(loaded)]
+    scores = [score for _, score in ranking(loaded)]
+    assert scores == sorted(scores, reverse=True)
+    assert [one.item for one in pick(loaded, 10)] == names  # all
+    seven = pick(loaded, 7)
+    assert [one.item for one in seven] == [*names[:3], *names[4:6], *names[8:]]
+    assert [one.group for one in seven] == ["best"] * 3 + ["median"] * 2 + ["worst"] * 2
+    for most in range(10):
+        chosen = [one.rank for one in pick(loaded, most)]
+        assert chosen == sorted(set(chosen))
+        assert len(chosen) == most
+
+
+@given(st.floats(-1e6, 1e6), st.floats(0, 1e6))
+def test_marks_of_an_axis_enclose_the_values(low, span):
+    marks = nice_marks(low, low + span, 4)
+    slack = 1e-6 * max(abs(low), span, 1)
+    assert 2 <= len(marks) <= 8
+    assert marks[0] <= low + slack
+    assert marks[-1] >= low + span - slack
+
+
+def test_curves_are_the_columns_of_the_file(tmp_path):
+    path = tmp_path / "metrics.csv"
+    path.write_text("epoch,step,train/loss,val/mof\n0,1,2.0,\n0,2,1.0,\n0,2,,30\n1,4,0.5,\n1,4,inf,40\n")
+    found = read_curves(path)
+    assert found["train/loss"][0] == (1, 1.5)
+    assert math.isinf(found["train/loss"][1][1])
+    assert found["val/mof"] == [(1, 30), (2, 40)]
+
+
+def test_a_line_is_interrupted_where_it_is_not_finite():
+    points = [(1, 1.0), (2, 2.0), (3, math.nan), (4, 1.0)]
+    svg = plot({"<x>": points}, {"<x>": "line0"}, "loss")
+    assert len(re.findall(r"<path", svg)) == 2
+    assert len(re.findall(r"<circle", svg)) == 1  # the point that is left alone
+    assert "&lt;x&gt;" in svg
+    assert "<x>" not in svg
+    y_of = [float(y) for y in re.findall(r"[ML][\d.]+ ([\d.]+)", svg)]
+    assert y_of[1] < y_of[0] == y_of[2]  # up is more
+
+
+def test_confusions_are_counted_in_frames(tmp_path):
+    truth = np.repeat([0, 1, 2], [300, 90, 60])
+    folder = write_run(tmp_path / "x", items={"i": ("r", 0, truth)}, skills={"v3": 1.0}, actions=["a", "b", "c"])
+    path = folder / "predictions" / "v3.json"
+    text = path.read_text()
+    start = text.index('"prediction"')
+    path.write_text(text[:start] + '"prediction": [[0, 225, 0], [225, 450, 1]]}}}')
+    html = confusion_section(load_runs([folder]))
+    pairs = re.findall(r"<tr><th scope=\"row\">(\w)</th><td>→ (\w)</td><td>([\d.]+)</td><td>(\d+) %</td></tr>", html)
+    assert pairs == [("a", "b", "2.5", "25"), ("c", "b", "2.0", "100")]
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+def test_a_picture_is_the_same_each_time(runs, tmp_path, suffix):
+    path = tmp_path / f"p.{suffix}"
+    settings = {"runs": str(runs), "picture": str(path), "views": "v3,e4", "overwrite": True}
+    first = run_report(ReportConfig(**settings)).read_bytes()
+    assert run_report(ReportConfig(**settings)).read_bytes() == first
+    assert len(first) > 3000
+    with pytest.raises(ConfigError, match="there already"):
+        run_report(ReportConfig(**settings | {"overwrite": False}))
+
+
+def test_wrong_pictures(runs, tmp_path):
+    for settings, message in (
+        ({"picture": "p.gif"}, r"must end in \.png or \.svg"),
+        ({"picture": "p.png", "item": "nothing"}, "No prediction of nothing in any view. Known items: assembly_rec00"),
+        ({"picture": "p.png", "views": "v3,v9"}, "in v9. There are predictions of it in v3, e4"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            run_report(ReportConfig(runs=str(runs), **settings | {"picture": str(tmp_path / settings["picture"])}))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_figures_and_times_are_written_plainly():
+    assert [fixed(v) for v in (1.25, -1.26, -0.01, 0.0, None)] == ["1.2", "−1.3", "0.0", "0.0", "–"]
+    assert [clock(s) for s in (0, 59.6, 61, 3600)] == ["0:00", "1:00", "1:01", "1:00:00"]
