@@ -18,7 +18,8 @@ from viewloom.report.markup import clock, fixed
 from viewloom.report.picking import pick, ranking
 from viewloom.report.reading import read_curves
 from viewloom.report.runs import load_runs
-from viewloom.report.strips import action_colours
+from viewloom.report.strips import action_colours, item_strips
+from viewloom.report.timelines import picture_colours
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +121,15 @@ def test_a_picture_is_the_same_each_time(runs, tmp_path, suffix):
     assert len(first) > 3000
     with pytest.raises(ConfigError, match="there already"):
         run_report(ReportConfig(**settings | {"overwrite": False}))
+
+
+def test_a_picture_gives_the_clearest_colours_to_the_truth(runs):
+    loaded = load_runs([runs])
+    strips = item_strips(loaded, ranking(loaded)[0][0])
+    colours = picture_colours(strips)
+    truth = strips[0].result.truth.rows_S3[:, 2].tolist()
+    assert set(list(colours)[: len(set(truth))]) == set(truth)
+    assert list(colours.values()) == list(palette(len(colours)))
 
 
 def test_wrong_pictures(runs, tmp_path):

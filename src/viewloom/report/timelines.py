@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from viewloom.errors import ConfigError, listed
 from viewloom.files import atomic_path
-from viewloom.report.colours import ink
+from viewloom.report.colours import ink, palette
 from viewloom.report.markup import clock
 from viewloom.report.picking import median_item
 from viewloom.report.reading import Segments
 from viewloom.report.runs import Run, evaluated
-from viewloom.report.strips import Strip, action_colours, item_strips, longest, time_step
+from viewloom.report.strips import Strip, item_strips, longest, time_step
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 KEYS = 18
-"""Actions in the key at most, longest first."""
+"""Actions in the key at most: those of the truth, then the longest predicted."""
 
 LETTERS = 140
 """That fit into the width of the strips."""
@@ -55,7 +55,7 @@ def save_picture(runs: Sequence[Run], path: Path, item: str | None = None, views
     if missing or not strips:
         raise ConfigError(f"No prediction of {shown} in {listed(missing or ['any view'])}. {_known(scored, shown)}")
     with rc_context(SETTINGS):
-        figure = draw(strips, action_colours(scored), scored[0].scored.actions, scored[0].scored.fps)
+        figure = draw(strips, picture_colours(strips), scored[0].scored.actions, scored[0].scored.fps)
         with atomic_path(path) as temporary:
             date = {"Date": None} if path.suffix == ".svg" else None
             figure.savefig(temporary, format=path.suffix[1:], dpi=160, metadata=date)
@@ -70,6 +70,19 @@ def _known(runs: Sequence[Run], item: str) -> str:
     return f"Known items: {listed(sorted({name for r in runs for v in r.views.values() for name in v.items}))}."
 
 
+def picture_colours(strips: Sequence[Strip]) -> dict[int, str]:
+    """Colours for one item alone, clearer than the page's: actions of the truth first, the longest-lasting first."""
+    parts = [(0, longest(strips).truth), *((1, strip.result.prediction) for strip in strips)]
+    group: dict[int, int] = {}
+    frames: dict[int, int] = {}
+    for place, shown in parts:
+        for start, end, label in shown.rows_S3.tolist():
+            if group.setdefault(label, place) == place:
+                frames[label] = frames.get(label, 0) + end - start
+    order = sorted(group, key=lambda label: (group[label], -frames[label], label))
+    return dict(zip(order, palette(len(order)), strict=True))
+
+
 def draw(strips: Sequence[Strip], colours: Mapping[int, str], actions: Sequence[str], fps: float) -> "Figure":
     """The truth on top, each view's predictions under it, the time axis, and a key of the longest actions."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -78,8 +91,7 @@ def draw(strips: Sequence[Strip], colours: Mapping[int, str], actions: Sequence[
     whole = longest(strips)
     start, end = min(s.result.start for s in strips), max(s.result.end for s in strips)
     rows = 1.3 + len(strips) + GAP * len({strip.view for strip in strips})
-    shown = {int(label) for s in strips for part in (whole.truth, s.result.prediction) for label in part.rows_S3[:, 2]}
-    keys = [label for label in colours if label in shown][:KEYS]
+    keys = list(colours)[:KEYS]
     figure = Figure(figsize=(10, 0.3 * rows + 0.6 + 0.2 * -(-len(keys) // 5)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
