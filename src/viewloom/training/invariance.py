@@ -1,6 +1,6 @@
 """Held-out pairs: which recordings, and what is measured on them without a single label."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,16 +33,26 @@ class HeldOut:
     collapse: str | None
 
 
-def hold_out(items: Sequence[Item], share: float, seed: int) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
-    """Split items by recording into those to learn from and a seeded share held out (one recording at least)."""
+def hold_out(
+    items: Sequence[Item], share: float, seed: int, complete: Collection[str]
+) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    """Split items by recording into those to learn from and a seeded share held out (one recording at least).
+
+    Args:
+        items: the pairs.
+        share: of the recordings to hold out.
+        seed: of the draw.
+        complete: recordings that have all views: only on these can agreement be measured, so only they are drawn.
+    """
     recordings = sorted({item.recording for item in items})
-    if len(recordings) < 2:
+    whole = [name for name in recordings if name in complete]
+    if len(recordings) < 2 or not whole:
         raise DataError(
-            f"The pairs come from {len(recordings)} recording(s); two at least are needed, one of them held "
-            "out. Add recordings to the pairs list."
+            f"The pairs come from {len(recordings)} recording(s), {len(whole)} of them with all views; two at least "
+            "are needed, one of them, with all views, held out. Add recordings to the pairs list."
         )
-    count = min(max(1, round(share * len(recordings))), len(recordings) - 1)
-    held = set(np.random.default_rng([seed, 1]).permutation(recordings)[:count].tolist())
+    count = min(max(1, round(share * len(recordings))), len(recordings) - 1, len(whole))
+    held = set(np.random.default_rng([seed, 1]).permutation(whole)[:count].tolist())
     learn = tuple(item for item in items if item.recording not in held)
     return learn, tuple(item for item in items if item.recording in held)
 
@@ -62,13 +72,13 @@ def measure(method: Method, batches: Iterable[ViewBatch], device: torch.device) 
             found.append(retrieval_accuracy(z_VTZ, RETRIEVAL_TOLERANCE_STEPS))
     if not found:
         raise DataError(
-            f"No held-out recording has all of the views {listed(method.views)}, so nothing can be measured. "
-            "Raise --held_out, or add recordings with all views to the pairs."
+            f"No held-out recording has all of the views {listed(method.views)} at two moments or more, so nothing "
+            "can be measured. Raise --held_out, or add recordings with all views to the pairs."
         )
     values = {
         "loss": float(np.average(losses, weights=weights)),
         "retrieval": 100.0 * float(np.mean(found)),
-        "effective_rank": refined.effective_rank,
+        "effective_rank": refined.effective_rank if np.isfinite(refined.scatter_ZZ).all() else np.nan,
         "input_rank": plain.effective_rank,
         "deviation": float(refined.deviation_Z.mean()),
         "view_share": refined.view_share,

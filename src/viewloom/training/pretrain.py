@@ -1,5 +1,6 @@
 """`viewloom pretrain`: learn a refiner from unlabelled synchronised views, by gradient or in closed form."""
 
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from viewloom.data.batch import ViewBatch
 from viewloom.data.dataset import DataConfig, Item, MultiViewDataset, open_dataset
 from viewloom.data.multiview import ViewRow, ViewWindows, make_view_loader
 from viewloom.data.windows import SamplingConfig
-from viewloom.errors import ConfigError
+from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json
 from viewloom.heads.base import Head
 from viewloom.methods.base import Method
@@ -22,7 +23,8 @@ from viewloom.registry import METHODS
 from viewloom.training.checkpoints import SavedHead, load_head, save_head
 from viewloom.training.evaluate import select_views
 from viewloom.training.invariance import HeldOut, hold_out, measure
-from viewloom.training.runs import prepare_run, write_environment
+from viewloom.training.runs import is_main_process, prepare_run, write_environment
+from viewloom.training.segmenter import pick_device
 from viewloom.training.trainer import TrainerConfig, build_trainer
 
 
@@ -166,12 +168,17 @@ def split_pairs(config: PretrainConfig, dataset: MultiViewDataset) -> Pairs:
     views = select_views(config.views, dataset)
     if len(views) < 2:
         raise ConfigError(f"--views must name two views or more to learn from, but is {config.views!r}.")
-    learn, held = hold_out(items, config.held_out, config.seed)
+    complete = {name for name in dataset.source.recordings if set(views) <= set(dataset.source.views(name))}
+    learn, held = hold_out(items, config.held_out, config.seed, complete)
     still = replace(config.sampling, augment_probability=0.0)
-    return Pairs(
+    pairs = Pairs(
         ViewWindows(dataset.source, learn, views, config.sampling, config.seed),
         ViewWindows(dataset.source, held, views, still),
     )
+    if pairs.learn.skipped and is_main_process():
+        told = f"{len(pairs.learn.skipped)} of {len(items)} items have fewer than two of the views {listed(views)}"
+        err.print(f"note: {told} and are left out: {listed(pairs.learn.skipped, 3)}.", markup=False)
+    return pairs
 
 
 def run_pretrain(config: PretrainConfig) -> Path:
@@ -188,16 +195,19 @@ def run_pretrain(config: PretrainConfig) -> Path:
     write_environment(folder, dataset, config.seed, row=row, trained_on=pairs.learn.views, method=config.method)
     if method.needs_pass:
         _show_all_pairs(method, pairs, config.batch_size)
-    kept = "closed form"
+    kept = "closed form" if method.fit == "closed_form" else "features as they are"
     if method.fit == "gradient":
         kept = _fit_by_gradient(config, method, pairs, folder, checkpoint)
-    path = _finish(config, dataset, method, pairs, folder, kept)
+    path = folder / ("refiner.safetensors" if teacher is None else "head.safetensors")
+    if not is_main_process():
+        return path  # the first process writes it
+    _finish(config, dataset, method, pairs, folder, kept)
     if teacher is None:
         return path
     # A method that distils a head leaves the student behind, beside a refiner that changes nothing.
     assert isinstance(method.student, Head)
-    save_head(folder / "head.safetensors", replace(teacher, head=method.student, views=method.views))
-    return folder / "head.safetensors"
+    save_head(path, replace(teacher, head=method.student.cpu(), views=method.views))
+    return path
 
 
 def _give_teacher(config: PretrainConfig, method: Method) -> SavedHead | None:
@@ -243,19 +253,19 @@ def _show_all_pairs(method: Method, pairs: Pairs, batch_size: int) -> None:
 
 def _finish(
     config: PretrainConfig, dataset: MultiViewDataset, method: Method, pairs: Pairs, folder: Path, kept: str
-) -> Path:
-    """Write the refiner and what was measured on held-out pairs; say a collapse out loud."""
-    method = method.cpu().eval()
-    held = held_out_measures(method, pairs.held_out, config.batch_size, torch.device("cpu"))
-    path = folder / "refiner.safetensors"
+) -> None:
+    """Write what was measured on held-out pairs, and then the refiner; say a collapse out loud."""
+    device = pick_device({"gpu": "cuda"}.get(config.trainer.accelerator, config.trainer.accelerator))
+    held = held_out_measures(method.to(device).eval(), pairs.held_out, config.batch_size, device)
     method.refiner.extra = {"kept": kept, "seed": config.seed, "data": dataset.name}
-    method.refiner.save(path)
-    warnings = [f"COLLAPSE: {held.collapse}"] if held.collapse else []
+    warnings = [f"COLLAPSE of {config.method}: {held.collapse}"] if held.collapse else []
+    # JSON knows no NaN: a measure that isn't finite is null there, and the warning says so.
+    finite = {name: value if math.isfinite(value) else None for name, value in held.values.items()}
     write_json(
         folder / "invariance.json",
-        {"kept": kept, "select": config.select, "held_out": held.values, "warnings": warnings},
+        {"kept": kept, "select": config.select, "held_out": finite, "warnings": warnings},
     )
+    method.refiner.save(folder / "refiner.safetensors")
     for warning in warnings:
         err.print(f"[bold red]{warning}[/]")
     err.print(f"Kept the {kept}; held-out retrieval {held.values['retrieval']:.1f} %.")
-    return path

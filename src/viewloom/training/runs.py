@@ -37,6 +37,8 @@ def prepare_run(folder: str, settings: Any, resume: bool) -> tuple[Path, Path | 
     """
     path = Path(folder)
     config, last = path / "config.yaml", path / "checkpoints" / "last.ckpt"
+    if not is_main_process():  # the first process checks and writes for all
+        return path, last if resume and last.exists() else None
     if not config.exists():
         write_text(config, as_yaml(settings))
         return path, None
@@ -50,6 +52,13 @@ def prepare_run(folder: str, settings: Any, resume: bool) -> tuple[Path, Path | 
             "these. Repeat the old command, or choose another --run folder."
         )
     return path, last if last.exists() else None
+
+
+def is_main_process() -> bool:
+    """Whether this process writes the run folder: the only one, or the first of several (torchrun, Slurm)."""
+    from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+    return int(getattr(rank_zero_only, "rank", 0) or 0) == 0
 
 
 def as_yaml(settings: Any) -> str:
@@ -90,6 +99,8 @@ def _commit() -> str | None:
 
 def write_environment(folder: Path, dataset: MultiViewDataset, seed: int, **extra: Any) -> None:
     """Write ``environment.json`` into a run folder."""
+    if not is_main_process():
+        return
     write_json(folder / "environment.json", environment(dataset, seed) | extra)
 
 

@@ -20,7 +20,7 @@ from viewloom.registry import HEADS
 from viewloom.training.checkpoints import SavedHead, save_head
 from viewloom.training.evaluate import item_scores, select_views
 from viewloom.training.missing import MissingFrames
-from viewloom.training.runs import prepare_run, write_environment
+from viewloom.training.runs import is_main_process, prepare_run, write_environment
 from viewloom.training.segmenter import Segmenter
 from viewloom.training.trainer import TrainerConfig, build_trainer
 
@@ -185,11 +185,13 @@ def run_train(config: TrainConfig) -> Path:
     folder, checkpoint = prepare_run(config.run, config, config.resume)
     row = config.row or folder.name
     write_environment(folder, dataset, config.seed, row=row, trained_on=module.views)
-    if module.refiner is not None:
+    if module.refiner is not None and is_main_process():
         module.refiner.save(folder / "refiner.safetensors")
     monitor = "val/total" if module.val_items else None
     trainer = build_trainer(config.trainer, folder, config.epochs, config.seed, monitor, "max")
     trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
+    if trainer.global_rank:
+        return folder / "head.safetensors"  # the first process writes it
     return finish(folder, module, bool(monitor) and config.keep == "best")
 
 

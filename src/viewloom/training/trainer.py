@@ -88,9 +88,10 @@ class EpochSeed(Callback):
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Seed this epoch."""
-        torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch * 1_009 + trainer.global_rank)
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Seed at the first batch: until there, a run that begins and one in its course draw differently often."""
+        if batch_idx == 0:
+            torch.manual_seed(self.seed * 1_000_003 + trainer.current_epoch * 1_009 + trainer.global_rank)
 
 
 class FiniteLoss(Callback):
@@ -158,7 +159,8 @@ def build_trainer(
 def quieten() -> None:
     """Keep Lightning's hints and known false alarms away from users; its real warnings stay."""
     logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
-    for message in (".*does not have many workers.*", ".*LeafSpec.*", ".*Checkpoint directory.*not empty.*"):
+    frozen = ".*in eval mode at the start of training.*"  # a frozen refiner is meant to be
+    for message in (".*does not have many workers.*", ".*LeafSpec.*", ".*Checkpoint directory.*not empty.*", frozen):
         warnings.filterwarnings("ignore", message)
 
 

@@ -1,0 +1,255 @@
+"""Pre-training: every method through the command, choice of the checkpoint, resuming, collapse, missing views."""
+
+import csv
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.tiny import write_tiny
+from viewloom import load_refiner
+from viewloom.data.dataset import open_dataset
+from viewloom.data.module import make_loader
+from viewloom.data.multiview import make_view_loader
+from viewloom.errors import ConfigError, DataError
+from viewloom.methods.cca import CCAConfig
+from viewloom.metrics.invariance import retrieval_accuracy
+from viewloom.registry import METHODS
+from viewloom.training.checkpoints import load_head
+from viewloom.training.evaluate import EvaluateConfig, run_evaluate
+from viewloom.training.invariance import hold_out
+from viewloom.training.pretrain import PretrainConfig, PretrainOptimConfig, run_pretrain, split_pairs
+from viewloom.training.segment import TrainConfig, build_module, dataset_windows, run_train
+from viewloom.training.trainer import TrainerConfig
+
+QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
+SMALL = {"layers": 1, "joint_depth": 0.1, "dropout": 0.1}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return str(write_tiny(tmp_path_factory.mktemp("tiny") / "data", recordings=16))
+
+
+@pytest.fixture(scope="module")
+def head(data, tmp_path_factory):
+    """A run folder of a linear head trained on exo."""
+    run = tmp_path_factory.mktemp("runs") / "exo"
+    run_train(head_config(data, run))
+    return run
+
+
+def options(name, **changes):
+    cls = METHODS.get(name).Config
+    return cls(**{key: value for key, value in SMALL.items() if key in cls.__dataclass_fields__} | changes)
+
+
+def config(data, run, method="two_stream", epochs=2, **changes):
+    defaults = {
+        "views": "v3,e4",
+        "method_options": options(method),
+        "batch_size": 2,
+        "held_out": 0.4,
+        "trainer": QUIET,
+    }
+    return PretrainConfig(data=data, run=str(run), method=method, epochs=epochs, **(defaults | changes))
+
+
+def head_config(data, run, **changes):
+    defaults = {"head": "linear", "epochs": 2, "batch_size": 2, "views": "v3", "trainer": QUIET}
+    return TrainConfig(data=data, run=str(run), **(defaults | changes))
+
+
+def refine(path, seed=0):
+    refiner = load_refiner(path)
+    torch.manual_seed(seed)
+    x_BTD, mask_BT = torch.randn(2, 9, refiner.dim), torch.ones(2, 9, dtype=torch.bool)
+    return refiner.encode(x_BTD, mask_BT, "v3")
+
+
+def same_weights(a, b):
+    one, other = load_file(a), load_file(b)
+    assert one.keys() == other.keys() and one
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("name", [n for n in METHODS.names() if METHODS.get(n).requires == "pairs"])
+def test_every_method_from_pairs_to_scores(data, tmp_path, name):
+    path = run_pretrain(config(data, tmp_path / "pre", name))
+    assert refine(path).isfinite().all()
+    found = json.loads((tmp_path / "pre" / "invariance.json").read_text())
+    assert 0 <= found["held_out"]["retrieval"] <= 100
+    before = path.read_bytes()
+    run_train(head_config(data, tmp_path / "run", refiner=str(path)))
+    assert path.read_bytes() == before
+    # The refiner that the head learned with is the one it was given, to the bit.
+    assert (tmp_path / "run" / "refiner.safetensors").read_bytes() == before
+    out = run_evaluate(EvaluateConfig(data=data, run=str(tmp_path / "run"), accelerator="cpu"))
+    assert set(json.loads((out / "metrics.json").read_text())["views"]) == {"v3", "e4"}
+
+
+def test_frozen_is_frozen_while_the_head_trains(data, tmp_path):
+    path = run_pretrain(config(data, tmp_path / "pre", method_options=options("two_stream", dropout=0.5)))
+    settings = head_config(data, tmp_path / "run", refiner=str(path), head="c2f_tcn")
+    settings = TrainConfig(**{**settings.__dict__, "head_options": None})
+    dataset = open_dataset(settings)
+    module = build_module(settings, dataset)
+    windows = dataset_windows(dataset, dataset.items("train"), ("v3",), settings.sampling, 0)
+    batch = next(iter(make_loader(windows, 2, 0)))
+    module.train()
+    assert module.head.training
+    weights = {key: value.clone() for key, value in module.refiner.state_dict().items()}
+    first = module.refine(batch)
+    optimiser = torch.optim.SGD([p for p in module.parameters() if p.requires_grad], 0.1)
+    module.head.loss(module.head(first, batch.mask_BT), batch.labels_BT, batch.mask_BT).total.backward()
+    optimiser.step()
+    assert torch.equal(module.refine(batch), first)
+    assert all(torch.equal(value, weights[key]) for key, value in module.refiner.state_dict().items())
+    assert all(p.grad is None for p in module.refiner.parameters())
+
+
+def test_a_killed_run_resumes_to_the_same_weights(data, tmp_path):
+    many = 3000
+    code = (
+        "import sys; from tests.training.test_pretrain import config; "
+        "from viewloom.training.pretrain import run_pretrain; "
+        f"run_pretrain(config({data!r}, sys.argv[1], epochs={many}))"
+    )
+    killed = tmp_path / "killed"
+    process = subprocess.Popen([sys.executable, "-c", code, str(killed)], cwd=Path(__file__).parents[2])
+    last = killed / "checkpoints" / "last.ckpt"
+    while not last.exists():
+        assert process.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.02)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    epochs = torch.load(last, weights_only=True)["epoch"] + 4
+    settings = (killed / "config.yaml").read_text()
+    (killed / "config.yaml").write_text(settings.replace(f"epochs: {many}", f"epochs: {epochs}", 1))
+    assert not (killed / "refiner.safetensors").exists()
+    run_pretrain(config(data, killed, epochs=epochs, resume=True))
+    run_pretrain(config(data, tmp_path / "alone", epochs=epochs))
+    assert same_weights(killed / "refiner.safetensors", tmp_path / "alone" / "refiner.safetensors")
+    rows = [list(csv.DictReader((run / "metrics.csv").open())) for run in (killed, tmp_path / "alone")]
+    assert [row["epoch"] for row in rows[0]] == [str(i) for i in range(epochs)]
+    assert rows[0] == rows[1]
+
+
+@pytest.mark.parametrize(
+    ("select", "column", "pick"), [("retrieval", "val/retrieval", np.argmax), ("loss", "val/loss", np.argmin)]
+)
+def test_the_kept_epoch_is_the_best_on_held_out_pairs(data, tmp_path, select, column, pick):
+    # A rate this high makes the values go up and down, so that the best is not simply the last.
+    optim = PretrainOptimConfig(lr=0.03)
+    path = run_pretrain(config(data, tmp_path / "run", epochs=6, select=select, optim=optim))
+    rows = list(csv.DictReader((tmp_path / "run" / "metrics.csv").open()))
+    best = int(pick([float(row[column]) for row in rows]))
+    assert load_refiner(path).extra["kept"] == f"best epoch ({best + 1} of 6)"
+    for name, epoch in (("best", best), ("last", 5)):
+        state = torch.load(tmp_path / "run" / "checkpoints" / f"{name}.ckpt", weights_only=True)
+        assert state["epoch"] == epoch
+        weights = {k.removeprefix("method.refiner."): v for k, v in state["state_dict"].items()}
+        saved = load_file(path)
+        assert all(torch.equal(weights[k], v) for k, v in saved.items()) == (epoch == best)
+    measured = json.loads((tmp_path / "run" / "invariance.json").read_text())["held_out"]
+    assert measured[select] == pytest.approx(float(rows[best][column]), rel=1e-4)
+
+
+def test_retrieval_is_what_a_plain_count_gives(data, tmp_path):
+    settings = config(data, tmp_path / "run", "cca", method_options=CCAConfig(out_dim=3))
+    refiner = load_refiner(run_pretrain(settings))
+    pairs = split_pairs(settings, open_dataset(settings))
+    shares = []
+    for row in range(len(pairs.held_out)):
+        batch = make_view_loader(pairs.held_out, 1).collate_fn([pairs.held_out[0, row]])
+        views = [(batch.features_BVTD[:, v], batch.mask_BVT[:, v], name) for v, name in enumerate(batch.views)]
+        z_VTZ = [refiner.encode(*view)[0] for view in views]
+        shares.append(retrieval_accuracy(torch.stack(z_VTZ).numpy(), 2))
+    found = json.loads((tmp_path / "run" / "invariance.json").read_text())["held_out"]["retrieval"]
+    assert found == pytest.approx(100 * np.mean(shares), abs=1e-6)
+
+
+def test_a_run_that_collapses_says_so_by_name(data, tmp_path, capfd):
+    """Two streams with nothing but their own agreement to learn from, at a rate at which they find a constant."""
+    optim = PretrainOptimConfig(lr=0.05)
+    settings = options("two_stream", dropout=0.0, layers=2, invariance_weight=20.0, schedule="constant")
+    run_pretrain(config(data, tmp_path / "run", epochs=60, optim=optim, method_options=settings, select="last"))
+    warnings = json.loads((tmp_path / "run" / "invariance.json").read_text())["warnings"]
+    assert len(warnings) == 1 and warnings[0].startswith("COLLAPSE of two_stream: ")
+    assert warnings[0] in " ".join(capfd.readouterr().err.split())
+
+
+def test_a_run_that_does_not_collapse_is_not_accused(data, tmp_path):
+    run_pretrain(config(data, tmp_path / "run", "cca"))
+    assert json.loads((tmp_path / "run" / "invariance.json").read_text())["warnings"] == []
+
+
+def test_distilling_a_head_follows_the_teacher(data, head, tmp_path):
+    optim = PretrainOptimConfig(lr=0.01)
+    path = run_pretrain(config(data, tmp_path / "run", "sync_kd_head", epochs=8, teacher=str(head), optim=optim))
+    saved, teacher = load_head(path), load_head(head / "head.safetensors")
+    assert saved.actions == teacher.actions and path.name == "head.safetensors"
+    assert not same_weights(path, head / "head.safetensors")
+    losses = [float(row["val/loss"]) for row in csv.DictReader((tmp_path / "run" / "metrics.csv").open())]
+    assert losses[-1] < losses[0]
+    run_evaluate(EvaluateConfig(data=data, run=str(tmp_path / "run"), accelerator="cpu", views="e4"))
+
+
+@pytest.mark.parametrize(("method", "given"), [("sync_kd_head", False), ("two_stream", True)])
+def test_a_teacher_is_needed_where_it_is_used_and_only_there(data, head, tmp_path, method, given):
+    teacher = str(head) if given else None
+    with pytest.raises(ConfigError, match="--teacher"):
+        run_pretrain(config(data, tmp_path / "run", method, teacher=teacher))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def holey(tmp_path):
+    """Recordings of the pairs: one lacks ego, one some frames of exo."""
+    root = write_tiny(tmp_path / "data", recordings=20)
+    pairs = (root / "splits" / "pairs.txt").read_text().split()
+    shutil.rmtree(root / "features" / pairs[0] / "e4")
+    path = root / "features" / pairs[1] / "v3" / "features.npy"
+    x_TD = np.load(path)
+    x_TD[5:60] = np.nan
+    np.save(path, x_TD)
+    return str(root), pairs
+
+
+@pytest.mark.parametrize("method", ["two_stream", "sync_kd", "cca", "ridge"])
+def test_missing_views_and_frames_are_left_out_and_told(holey, tmp_path, capfd, method):
+    data, pairs = holey
+    path = run_pretrain(config(data, tmp_path / "run", method, held_out=0.2))
+    assert refine(path).isfinite().all()
+    assert f"1 of {len(pairs)} items have fewer than two of the views v3, e4" in capfd.readouterr().err
+
+
+def test_only_recordings_with_all_views_are_held_out(holey):
+    data, pairs = holey
+    for seed in range(8):
+        split = split_pairs(config(data, "unused", seed=seed, held_out=0.6), open_dataset(config(data, "unused")))
+        assert pairs[0] not in {window.recording for window in split.held_out.rows}
+        together = {window.recording for window in split.held_out.rows + split.learn.rows}
+        assert together == set(pairs) - {pairs[0]}
+
+
+def test_nothing_to_hold_out_is_an_error(data):
+    items = open_dataset(config(data, "unused")).items("pairs")
+    with pytest.raises(DataError, match="held out"):
+        hold_out(items[:1], 0.5, 0, {items[0].recording})
+    with pytest.raises(DataError, match="0 of them with all views"):
+        hold_out(items, 0.5, 0, set())
+
+
+def test_one_view_is_no_pair(data, tmp_path):
+    with pytest.raises(ConfigError, match="two views or more"):
+        run_pretrain(config(data, tmp_path / "run", views="v3"))
