@@ -74,15 +74,15 @@ class Verb:
 
 
 _VERBS = {
-    IDLE: Verb(reach_hz=0.12, dwell=-1.0, toy_swing=0.05),
-    "attach": Verb(reach_hz=0.40, dwell=0.4, skew=0.7, spin=0.35),
-    "detach": Verb(reach_hz=0.45, dwell=-0.2, skew=-0.7, spin=-0.35, lift_m=0.05),
-    "screw": Verb(reach_hz=0.15, dwell=1.2, turn_hz=1.6, turn_m=0.03, spin=0.9, tool=True),
-    "unscrew": Verb(reach_hz=0.22, dwell=0.9, turn_hz=1.1, turn_m=0.035, spin=-0.9, lift_m=0.06, tool=True),
-    "inspect": Verb(reach_hz=0.10, dwell=1.0, lift_m=0.16, toy_swing=0.9, toy_hz=0.30, both=0.9),
-    "demonstrate": Verb(reach_hz=0.25, dwell=1.0, lift_m=0.0, toy_swing=0.3, toy_hz=0.6, both=0.5),
-    "position": Verb(reach_hz=0.30, dwell=0.1, turn_hz=0.8, turn_m=0.02),
-    "remove": Verb(reach_hz=0.55, dwell=-0.6, skew=-0.5, lift_m=0.03),
+    IDLE: Verb(reach_hz=0.10, dwell=-1.0, toy_swing=0.05),
+    "attach": Verb(reach_hz=0.32, dwell=0.4, skew=0.7, spin=0.35),
+    "detach": Verb(reach_hz=0.36, dwell=-0.2, skew=-0.7, spin=-0.35, lift_m=0.05),
+    "screw": Verb(reach_hz=0.12, dwell=1.2, turn_hz=1.6, turn_m=0.03, spin=0.9, tool=True),
+    "unscrew": Verb(reach_hz=0.18, dwell=0.9, turn_hz=1.1, turn_m=0.035, spin=-0.9, lift_m=0.06, tool=True),
+    "inspect": Verb(reach_hz=0.08, dwell=1.0, lift_m=0.16, toy_swing=0.9, toy_hz=0.30, both=0.9),
+    "demonstrate": Verb(reach_hz=0.20, dwell=1.0, lift_m=0.0, toy_swing=0.3, toy_hz=0.6, both=0.5),
+    "position": Verb(reach_hz=0.24, dwell=0.1, turn_hz=0.8, turn_m=0.02),
+    "remove": Verb(reach_hz=0.44, dwell=-0.6, skew=-0.5, lift_m=0.03),
 }
 
 

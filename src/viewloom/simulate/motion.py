@@ -193,7 +193,7 @@ def _reach(course: _Course, verbs: list[Verb], tempo: float, rng: np.random.Gene
     phase = rate * course.time_T + start
     phase += course.per_segment([verb.skew for verb in verbs]) * np.sin(phase)
     drive = np.cos(phase) + course.per_segment([verb.dwell for verb in verbs])
-    return np.asarray(1 / (1 + np.exp(-4 * drive)), np.float32)
+    return np.asarray(1 / (1 + np.exp(-2.5 * drive)), np.float32)
 
 
 def _right_hand(

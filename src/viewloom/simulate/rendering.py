@@ -32,7 +32,7 @@ BLOCKERS = ((0, 0.05), (1, 0.05), (3, 0.05))
 HEAD_M = 0.11
 """Radius of the head, which hides things from fixed cameras; the trunk below it has twice that."""
 
-PLACE, MOTION, TURN = 0.8, 0.4, 0.5
+PLACE, MOTION, TURN = 0.8, 0.3, 0.5
 """Weights of place, image motion and image orientation in a descriptor, against appearance at 1."""
 
 

@@ -30,7 +30,7 @@ ZEROS = 0.090
 PROFILE = 1.0
 """Exponent that shapes the distribution of the features' means, from squared normal quantiles."""
 
-MOVEMENT = 1.6
+MOVEMENT = 1.7
 """Factor on the features' movement, for what the last ReLU takes away."""
 
 ROUNDING = 1.0
@@ -42,7 +42,7 @@ NOISE_RANK = 40
 NOISE_DECAY = 0.97
 """Ratio of the deviations of one noise dimension and the one before."""
 
-NOISE_S = 0.1
+NOISE_S = 0.15
 """Correlation time of the noise."""
 
 NOISE = {"exo": 0.27, "ego": 0.30}
