@@ -123,6 +123,7 @@ def run_evaluate(config: EvaluateConfig) -> Path:
     metrics: dict[str, Any] = {
         "protocol": config.protocol,
         "split": config.split,
+        "background": [actions[i] for i in background],
         "fps": dataset.source.fps,
         "actions": actions,
         "trained_on": saved.views,

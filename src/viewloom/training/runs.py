@@ -56,7 +56,7 @@ def prepare_run(folder: str, settings: Any, resume: bool) -> tuple[Path, Path | 
 
 def is_main_process() -> bool:
     """Whether this process writes the run folder: the only one, or the first of several (torchrun, Slurm)."""
-    from lightning.pytorch.utilities.rank_zero import rank_zero_only
+    from lightning.pytorch.utilities import rank_zero_only
 
     return int(getattr(rank_zero_only, "rank", 0) or 0) == 0
 

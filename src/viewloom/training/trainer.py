@@ -70,7 +70,10 @@ class MetricsFile(Checkpoint):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add this epoch's row."""
-        values = {name: f"{float(value):.6g}" for name, value in trainer.callback_metrics.items()}
+        # Lightning keeps the last validation's values; an epoch without one gets blanks, not a repetition.
+        stale = (trainer.current_epoch + 1) % (trainer.check_val_every_n_epoch or 1) != 0
+        logged = {n: v for n, v in trainer.callback_metrics.items() if not (stale and n.startswith("val/"))}
+        values = {name: f"{float(value):.6g}" for name, value in logged.items()}
         row = {"epoch": str(trainer.current_epoch), "step": str(trainer.global_step)} | values
         self.rows.append(row)
         if trainer.is_global_zero:
