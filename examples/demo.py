@@ -27,7 +27,7 @@ def main(folder: str = "demo", recordings: int = 40, epochs: int = 40) -> None:
     if not (demo / "data").exists():
         run_simulate(SimulateConfig(out=where["data"], recordings=recordings))
     run_check(CheckConfig(data=where["data"]))
-    out.print(run_pack(PackConfig(data=where["data"], out=where["features"])))
+    out.print(str(run_pack(PackConfig(data=where["data"], out=where["features"]))))
     for row, views in ROWS.items():
         train_and_score(where, demo / "runs" / row, views, epochs)
     runs = [demo / "runs" / row for row in ROWS]

@@ -110,8 +110,9 @@ class PackResult:
                 f"{amount(self.free_bytes)} free on the disk. Nothing was written."
             )
         spoilt = f" ({self.corrupt} of them corrupt)" if self.corrupt else ""
+        others = ", the others were there already" if self.packed < self.files else ""
         return (
-            f"Packed {self.packed} of {self.files} files in {self.seconds:.1f} s, the others were there already.\n"
+            f"Packed {self.packed} of {self.files} files in {self.seconds:.1f} s{others}.\n"
             f"{self.out}: {what}, {self.missing:,} frames missing{spoilt}."
         )
 
