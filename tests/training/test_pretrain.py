@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from viewloom import load_refiner
 from viewloom.data.dataset import open_dataset
 from viewloom.data.module import make_loader
 from viewloom.data.multiview import make_view_loader
+from viewloom.data.windows import SamplingConfig
 from viewloom.errors import ConfigError, DataError
 from viewloom.methods.cca import CCAConfig
 from viewloom.metrics.invariance import retrieval_accuracy
@@ -178,13 +180,37 @@ def test_retrieval_is_what_a_plain_count_gives(data, tmp_path):
     assert found == pytest.approx(100 * np.mean(shares), abs=1e-6)
 
 
-def test_a_run_that_collapses_says_so_by_name(data, tmp_path, capfd):
-    """Two streams with nothing but their own agreement to learn from, at a rate at which they find a constant."""
-    optim = PretrainOptimConfig(lr=0.05)
-    settings = options("two_stream", dropout=0.0, layers=2, invariance_weight=20.0, schedule="constant")
-    run_pretrain(config(data, tmp_path / "run", epochs=60, optim=optim, method_options=settings, select="last"))
+def blind_ego(root):
+    """Pairs whose ego camera is covered: the views can agree on nothing but a constant."""
+    write_tiny(root)
+    rng = np.random.default_rng(0)
+    looks_KD = 2 * rng.random((4, 8))
+    for path in sorted(root.rglob("features.npy")):
+        frames = len(np.load(path))
+        kinds = 1 if path.parent.name == "e4" else 2
+        actions_S = rng.integers(kinds, size=frames // 20 + 1)
+        x_TD = looks_KD[np.repeat(actions_S, 20)[:frames]]
+        np.save(path, (x_TD + 0.01 * rng.random(x_TD.shape)).astype(np.float32))
+    return str(root)
+
+
+def test_a_run_that_collapses_says_so_by_name(tmp_path, capfd):
+    """The report's own loss, at a rate at which agreeing on a constant is soon found."""
+    data = blind_ego(tmp_path / "data")
+    run_pretrain(
+        config(
+            data,
+            tmp_path / "run",
+            epochs=160,
+            select="last",
+            optim=PretrainOptimConfig(lr=0.03, lr_step_epochs=40),
+            method_options=options("two_stream", dropout=0.0, feed_forward=64),
+            sampling=SamplingConfig(augment_probability=0.0),
+            trainer=replace(QUIET, validate_every_epochs=160),
+        )
+    )
     warnings = json.loads((tmp_path / "run" / "invariance.json").read_text())["warnings"]
-    assert len(warnings) == 1 and warnings[0].startswith("COLLAPSE of two_stream: ")
+    assert len(warnings) == 1 and warnings[0].startswith("COLLAPSE of two_stream: constant features")
     assert warnings[0] in " ".join(capfd.readouterr().err.split())
 
 
@@ -253,3 +279,11 @@ def test_nothing_to_hold_out_is_an_error(data):
 def test_one_view_is_no_pair(data, tmp_path):
     with pytest.raises(ConfigError, match="two views or more"):
         run_pretrain(config(data, tmp_path / "run", views="v3"))
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "64-true"])
+def test_other_precisions_train_and_measure(data, tmp_path, precision):
+    trainer = replace(QUIET, precision=precision)
+    path = run_pretrain(config(data, tmp_path / "pre", trainer=trainer))
+    assert refine(path).isfinite().all()
+    run_train(head_config(data, tmp_path / "run", trainer=trainer))

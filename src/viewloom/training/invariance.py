@@ -62,8 +62,10 @@ def measure(method: Method, batches: Iterable[ViewBatch], device: torch.device) 
     """Loss, retrieval and collapse of a method over batches of held-out windows."""
     losses, weights, found = [], [], []
     plain, refined = InvarianceState(), InvarianceState()
+    dtype = next((p.dtype for p in method.parameters()), torch.float32)  # float64 with precision 64-true
     for batch in batches:
         batch = batch.to(device)
+        batch.features_BVTD = batch.features_BVTD.to(dtype)
         losses.append(float(method(batch).total) if method.fit == "gradient" else 0.0)
         weights.append(int(batch.mask_BVT.sum()))
         for x_VTD, z_VTZ in refined_windows(method, batch):

@@ -79,7 +79,8 @@ class Segmenter:
     @torch.inference_mode()
     def _compute(self, rows: Sequence[SegmentRow]) -> Iterator[tuple[SegmentRow, NDArray[np.float32]]]:
         batch = collate(rows)
-        x_BTD, mask_BT = batch.features_BTD.to(self.device), batch.mask_BT.to(self.device)
+        dtype = next(self.head.parameters()).dtype  # float64 while a run with precision 64-true is validated
+        x_BTD, mask_BT = batch.features_BTD.to(self.device, dtype), batch.mask_BT.to(self.device)
         if self.encode is not None:
             x_BTD = self.encode(x_BTD, mask_BT, rows[0].view)
         probs_BTK = self.head.decode(self.head(x_BTD, mask_BT), mask_BT).float().cpu().numpy()

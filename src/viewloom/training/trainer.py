@@ -4,7 +4,7 @@ import csv
 import io
 import logging
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer, seed_everythin
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.plugins.precision import DoublePrecision
 
 from viewloom.errors import ConfigError
 from viewloom.files import atomic_path, write_text
@@ -49,6 +50,16 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Write beside ``path``, then take its place."""
         with atomic_path(path) as temporary:
             super().save_checkpoint(checkpoint, temporary, storage_options)
+
+
+class DoubleBatches(DoublePrecision):
+    """Float64 arithmetic on our batches, whose frozen parts Lightning's own conversion refuses."""
+
+    def convert_input(self, data: Any) -> Any:
+        """The batch with its features in float64."""
+        values = {field.name: getattr(data, field.name) for field in fields(data)}
+        wide = {k: v.double() for k, v in values.items() if isinstance(v, torch.Tensor) and v.is_floating_point()}
+        return replace(data, **wide)
 
 
 class MetricsFile(Checkpoint):
@@ -136,20 +147,21 @@ def build_trainer(
         EpochSeed(seed),
         FiniteLoss(),
     ]
+    double = config.precision in ("64", "64-true", 64)
     if config.progress:
         callbacks.append(RichProgressBar(leave=False))
     return Trainer(
         accelerator=config.accelerator,
         devices=config.devices,
         num_nodes=config.num_nodes,
-        precision=config.precision,  # type: ignore[arg-type]
+        precision=None if double else config.precision,  # type: ignore[arg-type]
         accumulate_grad_batches=config.accumulate,
         gradient_clip_val=config.gradient_clip,
         check_val_every_n_epoch=config.validate_every_epochs,
         max_epochs=epochs,
         logger=make_logger(config.logger, folder) or False,
         callbacks=callbacks,
-        plugins=[AtomicCheckpointIO()],
+        plugins=[AtomicCheckpointIO(), *([DoubleBatches()] if double else [])],
         enable_model_summary=False,
         enable_progress_bar=config.progress,
         num_sanity_val_steps=0,

@@ -1,0 +1,259 @@
+"""`viewloom experiment`: all rows of one of the report's tables, with equal head settings and seeds."""
+
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from viewloom.console import err
+from viewloom.data.dataset import DataConfig, MultiViewDataset, find_parts, open_dataset, split_folder
+from viewloom.data.splits import VARIANTS
+from viewloom.data.windows import SamplingConfig
+from viewloom.errors import ConfigError, DataError, UserError
+from viewloom.recipes.parts import Part, data_key, data_settings, settings_key, unique_parts
+from viewloom.recipes.settings import Setting, apply, head_values, pretrain_values, scaled_values
+from viewloom.recipes.tables import TABLES, Row, table_rows
+from viewloom.registry import HEADS, METHODS
+from viewloom.training.evaluate import EvaluateConfig, select_views
+from viewloom.training.pretrain import PretrainConfig
+from viewloom.training.segment import TrainConfig
+from viewloom.training.trainer import TrainerConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentConfig(DataConfig):
+    """Run one of the report's tables: pre-training, heads, scores, and the published figures beside ours."""
+
+    table: str
+    """table1 to table5."""
+    out: str
+    """Folder for runs and results. What is finished there is used again, also by other tables; a stopped
+    experiment goes on when started again."""
+    setting: Setting = "report"
+    """Values as the report prints them (open ones from the released code), or those of the released code."""
+    seeds: str = "0,1,2"
+    """Seeds, comma-separated; the table gives mean and deviation over them."""
+    scale: float = 1.0
+    """Factor on epochs and on layer counts of pre-training networks, above 0 and up to 1; the table states it."""
+    rows: str | None = None
+    """Rows to run, comma-separated; default: all of the table."""
+    plan: bool = False
+    """Show what would run (data, parameters, FLOPs, memory in GiB, GPU-hours), and run nothing."""
+    tflops: float = 10.0
+    """With --plan: arithmetic the device really achieves, in 10^12 operations a second."""
+    docs: str | None = None
+    """Markdown page to write the table to, besides the results folder."""
+    exo: str = "v3"
+    """View that has labels."""
+    ego: str = "e4"
+    """View without labels."""
+    second_exo: str = "v4"
+    """Third view, of Table 5."""
+    head: str | None = None
+    """Another registered head than the recipe's, with its default options; the table states it."""
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    """Windows and chunks, the same for every row."""
+    workers: int = 0
+    """Processes that read windows; 0 reads in the training process."""
+    trainer: TrainerConfig = field(default_factory=lambda: TrainerConfig(devices="1"))
+    """Device, precision, logs. One device: several rows or seeds side by side are several commands."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.scale <= 1:
+            raise ConfigError(f"--scale must be above 0 and at most 1, but is {self.scale}.")
+        if not self.tflops > 0:
+            raise ConfigError(f"--tflops must be above 0, but is {self.tflops}.")
+        if self.trainer.devices not in ("1", "auto"):
+            raise ConfigError(
+                f"--trainer.devices must be 1 here, but is {self.trainer.devices}. Start several commands with "
+                "different --rows or --seeds on the same --out, or train a part with `viewloom pretrain`."
+            )
+        table_rows(self.table, self.rows)
+        parse_seeds(self.seeds)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row with one seed: the parts that lead to its scores, the last of which is the evaluation."""
+
+    row: Row
+    seed: int
+    evaluation: Part
+
+    @property
+    def pretraining(self) -> Part | None:
+        """The run that made its refiner."""
+        return next((p for p in unique_parts([self.evaluation]) if p.kind == "pretrain"), None)
+
+
+def parse_seeds(seeds: str) -> tuple[int, ...]:
+    """Seeds from a comma-separated list; `ConfigError` for anything but different whole numbers."""
+    try:
+        values = tuple(int(seed) for seed in seeds.split(",") if seed.strip())
+    except ValueError:
+        values = ()
+    if not values or len(set(values)) < len(values) or min(values) < 0:
+        raise ConfigError(f"--seeds must be different whole numbers such as 0,1,2, but is {seeds!r}.")
+    return values
+
+
+def run_experiment(config: ExperimentConfig) -> str | None:
+    """Run (or plan) a table; returns the plan's or the results' text."""
+    config = with_variant(config)
+    dataset = open_dataset(config)
+    jobs = make_jobs(config, dataset)
+    if config.plan:
+        from viewloom.recipes.plan import plan_text
+
+        return plan_text(config, dataset, unique_parts([job.evaluation for job in jobs]))
+    from viewloom.recipes.results import check_page, write_results
+
+    check_page(config)
+    failed = run_parts(unique_parts([job.evaluation for job in jobs]))
+    text = write_results(config, dataset, jobs, failed)
+    if failed:
+        told = "; ".join(f"{part}: {reason}" for part, reason in failed.items())
+        raise ConfigError(f"{len(failed)} part(s) did not finish, and the table lacks them. {told}")
+    return text
+
+
+def with_variant(config: ExperimentConfig) -> ExperimentConfig:
+    """Table 5 takes its published split lists where they are and no others were asked for."""
+    if config.table != "table5" or config.split_variant != "auto" or config.splits == "generate":
+        return config
+    folder = split_folder(*find_parts(config))
+    names = [name for files in VARIANTS["triple"].files.values() for name in files]
+    if folder is None or not all((folder / name).exists() for name in names):
+        return config
+    err.print("note: Table 5 takes the split variant triple, whose lists share recordings, as published.")
+    return replace(config, split_variant="triple", allow_overlap=config.allow_overlap or "triple")
+
+
+def run_parts(parts: list[Part]) -> dict[str, str]:
+    """Run what is not finished; a part that can't be run is told and left out, with all that needs it."""
+    failed: dict[str, str] = {}
+    for number, part in enumerate(parts, 1):
+        where = f"[{number}/{len(parts)}] {part.label}"
+        if part.finished:
+            err.print(f"{where}: finished before", markup=False)
+            continue
+        if any(needed.label in failed for needed in part.needs):
+            failed[part.label] = "needs a part that failed"
+            continue
+        err.print(f"{where} -> {part.folder}", markup=False)
+        try:
+            part.run()
+        except UserError as error:
+            failed[part.label] = str(error)
+            err.print(f"{part.label} FAILED: {error}", markup=False)
+    return failed
+
+
+def make_jobs(config: ExperimentConfig, dataset: MultiViewDataset) -> list[Job]:
+    """All rows with all seeds, row by row."""
+    views = table_views(config)
+    select_views(",".join(views), dataset)  # names a view that the data lacks
+    if dataset.labels is None:
+        raise DataError(f"{dataset.root} has no labels, and no head can be trained without. Pass --labels.")
+    build = Builder(config, data_key(dataset), views)
+    seeds = parse_seeds(config.seeds)
+    return [Job(row, s, build.evaluation(row, s)) for row in table_rows(config.table, config.rows) for s in seeds]
+
+
+def table_views(config: ExperimentConfig) -> tuple[str, ...]:
+    """Views of the table, exo views first."""
+    three = any(row.labels == "all" for row in TABLES[config.table])
+    views = (config.exo, *([config.second_exo] if three else []), config.ego)
+    if len(set(views)) < len(views):
+        raise ConfigError(f"--exo, --ego and --second_exo must be different views, but are {', '.join(views)}.")
+    return views
+
+
+@dataclass(frozen=True)
+class Builder:
+    """Makes the parts of a row.
+
+    Attributes:
+        config: the experiment's settings.
+        key: hash of the data.
+        views: views of the table.
+    """
+
+    config: ExperimentConfig
+    key: str
+    views: tuple[str, ...]
+
+    def evaluation(self, row: Row, seed: int) -> Part:
+        """The evaluation of a row, with all it needs."""
+        refiner = None if row.recipe is None else self.pretraining(row.recipe, seed)
+        head = self.training(row, seed, None if row.front else refiner)
+        needs, folder, path = [head], head.folder, None
+        settings = EvaluateConfig(
+            **data_settings(self.config),
+            run=str(head.folder),
+            views=",".join(self.views),
+            sampling=self.config.sampling,
+            accelerator={"gpu": "cuda"}.get(self.config.trainer.accelerator, self.config.trainer.accelerator),
+        )
+        if row.front:
+            assert refiner is not None
+            needs, path = [refiner, head], str(refiner.folder / "refiner.safetensors")
+            folder = self._folder(row.name, seed, settings_key(settings, head.folder.name, refiner.folder.name))
+        settings = replace(settings, refiner=path, out=str(folder))
+        return Part("evaluate", f"{row.name}, seed {seed}: scores", folder, settings, tuple(needs))
+
+    def pretraining(self, recipe: str, seed: int) -> Part:
+        """The pre-training of a refiner."""
+        values = scaled_values(pretrain_values(recipe, self.config.setting), self.config.scale)
+        plain = {name: given.value for name, given in values.items()}
+        settings = PretrainConfig(
+            **data_settings(self.config),
+            **self._common(seed, plain["epochs"]),
+            views=",".join(self.views),
+            method_options=METHODS.get(plain["method"]).Config(),
+            row=recipe,
+        )
+        settings = apply(settings, plain)
+        folder = self._folder(f"pretrain-{recipe}", seed, settings_key(settings, self.key))
+        return Part("pretrain", f"{recipe}, seed {seed}: refiner", folder, replace(settings, run=str(folder)))
+
+    def training(self, row: Row, seed: int, refiner: Part | None) -> Part:
+        """The training of a head."""
+        values = scaled_values(head_values(len(self.views), self.config.setting), self.config.scale)
+        plain = {name: given.value for name, given in values.items()}
+        if self.config.head is not None:
+            plain = {name: value for name, value in plain.items() if not name.startswith("head")}
+        head = self.config.head or plain["head"]
+        settings = TrainConfig(
+            **data_settings(self.config),
+            **self._common(seed, plain["epochs"]),
+            views={"exo": self.config.exo, "ego": self.config.ego, "all": ",".join(self.views)}[row.labels],
+            head_options=HEADS.get(head).Config(),
+        )
+        settings = apply(settings, plain | {"head": head})
+        name = row.name if refiner is not None else {"exo": "none", "ego": "oracle", "all": "none3"}[row.labels]
+        more = () if refiner is None else (refiner.folder.name,)
+        folder = self._folder(name, seed, settings_key(settings, self.key, *more))
+        path = None if refiner is None else str(refiner.folder / "refiner.safetensors")
+        settings = replace(settings, run=str(folder), refiner=path, row=name)
+        return Part("train", f"{name}, seed {seed}: head", folder, settings, () if refiner is None else (refiner,))
+
+    def _common(self, seed: int, epochs: int) -> dict[str, Any]:
+        """Settings that pre-training and head training share."""
+        trainer = self.config.trainer
+        every = min(trainer.validate_every_epochs, epochs)
+        return {
+            "run": "",
+            "seed": seed,
+            "workers": self.config.workers,
+            "sampling": self.config.sampling,
+            "trainer": replace(trainer, devices="1", validate_every_epochs=every),
+        }
+
+    def _folder(self, name: str, seed: int, key: str) -> Path:
+        return Path(self.config.out) / "runs" / f"{name}-seed{seed}-{key}"
+
+
+def settings_of(config: ExperimentConfig) -> dict[str, Any]:
+    """What the results file says about how it came about."""
+    told = asdict(config)
+    return {name: told[name] for name in ("table", "setting", "scale", "seeds", "head", "exo", "ego", "second_exo")}

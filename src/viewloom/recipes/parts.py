@@ -1,0 +1,108 @@
+"""What an experiment is made of: pre-training, head training and evaluation runs, each in a folder of its own.
+
+A folder's name ends in a hash of all settings that change its result and of the data. So a finished part is known
+by its folder and its artefacts, tables share parts, and other settings never meet an old result.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from viewloom.data.dataset import DataConfig, MultiViewDataset
+from viewloom.files import write_text
+from viewloom.training.evaluate import EvaluateConfig, run_evaluate
+from viewloom.training.pretrain import PretrainConfig, run_pretrain
+from viewloom.training.runs import as_yaml, read_json
+from viewloom.training.segment import TrainConfig, run_train
+
+NO_RESULT = ("run", "resume", "workers", "data", "features", "refiner", "row", "out", "overwrite", "accelerator")
+"""Settings that do not change a result, or stand for a part that is hashed itself."""
+NO_RESULT_TRAINER = ("accelerator", "devices", "num_nodes", "logger", "progress")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One run.
+
+    Attributes:
+        kind: what it does.
+        label: what it is called in messages.
+        folder: where it writes.
+        config: its settings.
+        needs: parts whose results it takes.
+    """
+
+    kind: Literal["pretrain", "train", "evaluate"]
+    label: str
+    folder: Path
+    config: PretrainConfig | TrainConfig | EvaluateConfig
+    needs: tuple["Part", ...] = ()
+
+    @property
+    def finished(self) -> bool:
+        """Whether its artefacts are all there."""
+        if self.kind == "pretrain":
+            return (self.folder / "refiner.safetensors").exists()
+        if self.kind == "train":
+            return (self.folder / "head.safetensors").exists()
+        assert isinstance(self.config, EvaluateConfig) and self.config.views is not None
+        path = self.folder / "metrics.json"
+        return path.exists() and set(self.config.views.split(",")) <= set(read_json(path)["views"])
+
+    def run(self) -> None:
+        """Do it, going on where it was stopped."""
+        config = self.config
+        if isinstance(config, PretrainConfig):
+            run_pretrain(replace(config, resume=self.folder.exists()))
+        elif isinstance(config, TrainConfig):
+            run_train(replace(config, resume=self.folder.exists()))
+        else:
+            if config.refiner is not None:
+                write_text(self.folder / "config.yaml", as_yaml(config))
+            run_evaluate(replace(config, overwrite=True))
+
+
+def data_settings(config: DataConfig) -> dict[str, Any]:
+    """The settings of a data set, to build other configs with."""
+    return {entry.name: getattr(config, entry.name) for entry in fields(DataConfig)}
+
+
+def data_key(dataset: MultiViewDataset) -> str:
+    """Short hash of features' names and spans, split lists and labels: what results rest on."""
+    labels = dataset.labels
+    annotations = {} if labels is None else labels.annotations
+    facts = [
+        dataset.source.fingerprint(),
+        asdict(dataset.splits) if dataset.splits is not None else None,
+        None if labels is None else labels.actions,
+        [(a.name, a.starts.tolist(), a.ends.tolist(), a.labels.tolist()) for a in annotations.values()],
+    ]
+    return _hash(facts)
+
+
+def settings_key(config: Any, *more: str) -> str:
+    """Short hash of the settings that change a result, and of what else does."""
+    kept = {name: value for name, value in asdict(config).items() if name not in NO_RESULT}
+    if "trainer" in kept:
+        kept["trainer"] = {k: v for k, v in kept["trainer"].items() if k not in NO_RESULT_TRAINER}
+    return _hash([type(config).__name__, kept, more])
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:10]
+
+
+def unique_parts(parts: list[Part]) -> list[Part]:
+    """Each part once, what it needs before it."""
+    ordered: dict[tuple[str, Path], Part] = {}
+
+    def add(part: Part) -> None:
+        for needed in part.needs:
+            add(needed)
+        ordered.setdefault((part.kind, part.folder), part)
+
+    for part in parts:
+        add(part)
+    return list(ordered.values())

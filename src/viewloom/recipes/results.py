@@ -1,0 +1,204 @@
+"""The table of an experiment: our mean and deviation over seeds, the published figures, and the differences."""
+
+import json
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from viewloom import __version__
+from viewloom.data.dataset import MultiViewDataset
+from viewloom.errors import ConfigError
+from viewloom.files import write_json, write_text
+from viewloom.recipes.experiment import ExperimentConfig, Job, settings_of, table_views
+from viewloom.recipes.published import SCORES, Figures
+from viewloom.recipes.tables import Row, published, table_rows
+from viewloom.training.runs import read_json
+
+NAMES = ("Edit", "F1@10", "F1@25", "F1@50", "MoF")
+MARK = "<!-- written by viewloom experiment -->"
+"""First line of every page this writes; a file without it is never replaced."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One row in one view.
+
+    Attributes:
+        row: the row.
+        view: a view's name, or ``mean`` over all views.
+        kind: ego, exo or mean: whose published figures stand beside.
+        seeds: scores of each seed (percent), in the order of `SCORES`.
+        warnings: what its pre-training said, collapse above all.
+    """
+
+    row: Row
+    view: str
+    kind: str
+    seeds: Mapping[int, Figures]
+    warnings: tuple[str, ...]
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """Mean of each score over seeds."""
+        return tuple(fmean(values) for values in zip(*self.seeds.values(), strict=True))
+
+    @property
+    def deviation(self) -> tuple[float, ...] | None:
+        """Standard deviation over seeds (n - 1), or None for a single one."""
+        if len(self.seeds) < 2:
+            return None
+        return tuple(stdev(values) for values in zip(*self.seeds.values(), strict=True))
+
+
+def collect(config: ExperimentConfig, jobs: Sequence[Job]) -> list[Result]:
+    """Results of what is finished, view by view, ego before exo, in each the rows in order."""
+    views = table_views(config)
+    kinds = {view: "ego" if view == config.ego else "exo" for view in reversed(views)}
+    if len(views) > 2:
+        kinds = {"mean": "mean"} | kinds
+    results = []
+    for view, kind in kinds.items():
+        for row in table_rows(config.table, config.rows):
+            mine = [job for job in jobs if job.row == row and job.evaluation.finished]
+            seeds = {job.seed: scores_of(job, view, views) for job in mine}
+            warnings = tuple(w for job in mine for w in collapse_of(job))
+            if seeds:
+                results.append(Result(row, view, kind, seeds, warnings))
+    return results
+
+
+def scores_of(job: Job, view: str, views: Sequence[str]) -> Figures:
+    """Scores of a job in a view, or their mean over views."""
+    found = read_json(job.evaluation.folder / "metrics.json")["views"]
+    each = [[found[v]["scores"][name] for name in SCORES] for v in (views if view == "mean" else [view])]
+    return tuple(fmean(values) for values in zip(*each, strict=True))  # type: ignore[return-value]
+
+
+def collapse_of(job: Job) -> list[str]:
+    """Warnings of the pre-training behind a job."""
+    part = job.pretraining
+    if part is None:
+        return []
+    return [f"seed {job.seed}: {warning}" for warning in read_json(part.folder / "invariance.json")["warnings"]]
+
+
+def write_results(
+    config: ExperimentConfig, dataset: MultiViewDataset, jobs: Sequence[Job], failed: Mapping[str, str]
+) -> str:
+    """Write ``results.json`` and ``table.md`` into the table's folder, and the page; returns what to show."""
+    results = collect(config, jobs)
+    folder = results_folder(config)
+    lines = header(config, dataset) + body(config, results) + notes(config, results, failed)
+    text = "\n".join(lines) + "\n"
+    write_json(folder / "results.json", as_data(config, dataset, results, failed))
+    write_text(folder / "table.md", text)
+    if config.docs is not None:
+        write_text(config.docs, text)
+    return f"{text}\n{folder / 'results.json'}"
+
+
+def results_folder(config: ExperimentConfig) -> Path:
+    """Folder of a table's results: one for each setting and scale."""
+    name = f"{config.table}-{config.setting}" + (f"-scale{config.scale:g}" if config.scale != 1 else "")
+    return Path(config.out) / name
+
+
+def check_page(config: ExperimentConfig) -> None:
+    """Refuse to replace a page that this command did not write."""
+    path = None if config.docs is None else Path(config.docs)
+    if path is not None and path.exists() and not path.read_text(encoding="utf-8").startswith(MARK):
+        raise ConfigError(f"{path} was not written by this command. Choose another --docs file, or move it away.")
+
+
+def header(config: ExperimentConfig, dataset: MultiViewDataset) -> list[str]:
+    """Title, and how the table came about."""
+    scale = "full size" if config.scale == 1 else f"{config.scale:g}: epochs and layers shrunk by this factor"
+    simulated = "yes: figures say nothing about real video, nor about the report" if dataset.simulated else "no"
+    facts = {
+        "command": f"`{command()}`",
+        "setting": config.setting,
+        "scale": scale,
+        "seeds": config.seeds,
+        "head": f"{config.head} instead of c2f_tcn" if config.head else "c2f_tcn",
+        "data set": dataset.name,
+        "simulated": simulated,
+        "viewloom": __version__,
+    }
+    return [MARK, f"# {config.table.replace('table', 'Table ')}", "", *(f"- {k}: {v}" for k, v in facts.items()), ""]
+
+
+def command() -> str:
+    """The command as it was typed, without the folders of this machine."""
+    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
+    return shlex.join(Path(word).name if word.startswith("/") else word for word in words)
+
+
+def body(config: ExperimentConfig, results: Sequence[Result]) -> list[str]:
+    """One table a view: ours, published, difference."""
+    lines: list[str] = []
+    for view in dict.fromkeys(result.view for result in results):
+        mine = [result for result in results if result.view == view]
+        title = "Mean over the views" if view == "mean" else f"Scored on {view} ({mine[0].kind})"
+        lines += [f"## {title}", "", f"| row | | {' | '.join(NAMES)} |", "|---|---|" + "---|" * len(NAMES)]
+        for result in mine:
+            lines += row_lines(config.table, result)
+        lines.append("")
+    return lines
+
+
+def row_lines(table: str, result: Result) -> list[str]:
+    """Markdown lines of one result."""
+    spread = result.deviation or (None,) * len(SCORES)
+    ours = [f"{m:.2f}" + ("" if d is None else f" ± {d:.2f}") for m, d in zip(result.mean, spread, strict=True)]
+    collapse = " **COLLAPSED**" if result.warnings else ""
+    lines = [_line(result.row.title + collapse, "ours", ours)]
+    figures = published(table, result.row.name, result.kind)
+    if figures is not None:
+        lines.append(_line("", "published", [f"{value:.2f}" for value in figures]))
+        differences = [f"{m - p:+.2f}" for m, p in zip(result.mean, figures, strict=True)]
+        lines.append(_line("", "difference", differences))
+    return lines
+
+
+def _line(*cells: Any) -> str:
+    name, what, values = cells
+    return f"| {name} | {what} | {' | '.join(values)} |"
+
+
+def notes(config: ExperimentConfig, results: Sequence[Result], failed: Mapping[str, str]) -> list[str]:
+    """What must be known to read the table."""
+    lines = ["Percent; mean ± standard deviation over seeds. Every row has the same head settings and seeds."]
+    if config.table == "table5":
+        lines.append("The report gives one set of figures for all views; it stands beside our mean over the views.")
+    if config.table in ("table1", "table2"):
+        lines.append("Tables 1 and 2 share their rows, and so their runs.")
+    told = dict.fromkeys(f"{result.row.title}: {warning}" for result in results for warning in result.warnings)
+    lines += [f"{part} did not finish: {reason}" for part, reason in failed.items()]
+    return [*(f"- {line}" for line in (*lines, *told))]
+
+
+def as_data(
+    config: ExperimentConfig, dataset: MultiViewDataset, results: Sequence[Result], failed: Mapping[str, str]
+) -> dict[str, Any]:
+    """The results as plain data, for ``results.json``."""
+    rows = [
+        {
+            "row": result.row.name,
+            "title": result.row.title,
+            "view": result.view,
+            "kind": result.kind,
+            "mean": dict(zip(SCORES, result.mean, strict=True)),
+            "deviation": dict(zip(SCORES, result.deviation, strict=True)) if result.deviation else None,
+            "seeds": {str(seed): dict(zip(SCORES, values, strict=True)) for seed, values in result.seeds.items()},
+            "published": dict(zip(SCORES, figures, strict=True)) if figures else None,
+            "warnings": list(result.warnings),
+        }
+        for result in results
+        for figures in [published(config.table, result.row.name, result.kind)]
+    ]
+    facts = {"command": command(), "data": dataset.name, "simulated": dataset.simulated, "viewloom": __version__}
+    return json.loads(json.dumps(settings_of(config) | facts | {"rows": rows, "failed": dict(failed)}))  # type: ignore[no-any-return]
