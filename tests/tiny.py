@@ -30,7 +30,5 @@ def write_tiny(root: Path, recordings: int = 8, seed: int = 0, segments: int = 6
     (root / "labels.csv").write_text("\n".join(rows) + "\n")
     (root / "actions.txt").write_text("".join(f"act{a}\n" for a in range(ACTIONS)))
     (root / "views.yaml").write_text("views: {v3: {kind: exo}, e4: {kind: ego}}\n")
-    write_splits(
-        generate_splits(names, {"pairs": 0.25, "train": 0.25, "val": 0.25, "test": 0.25}), root / "splits"
-    )
+    write_splits(generate_splits(names, {"pairs": 0.25, "train": 0.25, "val": 0.25, "test": 0.25}), root / "splits")
     return root

@@ -74,8 +74,7 @@ def test_the_two_canvases_differ_and_agree_at_the_window_length():
     for one, other in zip(own(x_BTD, whole), window(x_BTD, whole), strict=True):
         torch.testing.assert_close(one, other)
     differences = [
-        (one - other)[:, :390].abs().max()
-        for one, other in zip(own(x_BTD, part), window(x_BTD, part), strict=True)
+        (one - other)[:, :390].abs().max() for one, other in zip(own(x_BTD, part), window(x_BTD, part), strict=True)
     ]
     assert max(differences) > 1e-4
 

@@ -48,9 +48,7 @@ def test_resize_is_exact_where_single_precision_places_are_not():
 
 def test_resize_may_be_cut_short():
     x_BCN, from_B, to_B = torch.randn(2, 3, 20), torch.tensor([20, 13]), torch.tensor([50, 31])
-    torch.testing.assert_close(
-        resize_linear(x_BCN, from_B, to_B, 25), resize_linear(x_BCN, from_B, to_B, 50)[..., :25]
-    )
+    torch.testing.assert_close(resize_linear(x_BCN, from_B, to_B, 25), resize_linear(x_BCN, from_B, to_B, 50)[..., :25])
 
 
 def test_gradient_of_resize():

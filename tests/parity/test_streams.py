@@ -257,9 +257,7 @@ def test_context_frame_is_torch_attention_over_single_steps():
 def test_released_arithmetic_from_end_to_end(views, simple):
     """Torch's own encoders and mean squared errors, put together as the released code does."""
     dim, epoch = 32, 120
-    config = TwoStreamConfig(
-        dropout=0.0, context="batch", loss_mean="all", view_mark="fixed", mark_at="joint_training"
-    )
+    config = TwoStreamConfig(dropout=0.0, context="batch", loss_mean="all", view_mark="fixed", mark_at="joint_training")
     cls = TwoStreamSimple if simple else TwoStream
     method = randomised(cls(dim, VIEWS[:views], config)).train()
     method.set_epoch(epoch)

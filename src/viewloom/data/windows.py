@@ -40,8 +40,7 @@ class SamplingConfig:
     def __post_init__(self) -> None:
         if self.chunk_frames < 1 or self.max_chunks < 1:
             raise ConfigError(
-                "chunk_frames and max_chunks must be 1 or more, "
-                f"but are {self.chunk_frames} and {self.max_chunks}."
+                f"chunk_frames and max_chunks must be 1 or more, but are {self.chunk_frames} and {self.max_chunks}."
             )
         if not 0 <= self.augment_probability <= 1 or self.augment_factor < 1:
             raise ConfigError("augment_probability must lie in [0, 1] and augment_factor be 1 or more.")

@@ -213,8 +213,7 @@ class _Pyramid(nn.Module):
     def forward(self, x_BCT: Tensor, canvas: Canvas) -> Tensor:
         lengths_B, steps = canvas.lengths_B, canvas.steps
         summaries = [
-            resize_linear(self.conv(F.max_pool1d(x_BCT, size)), lengths_B // size, lengths_B, steps)
-            for size in POOLS
+            resize_linear(self.conv(F.max_pool1d(x_BCT, size)), lengths_B // size, lengths_B, steps) for size in POOLS
         ]
         return torch.cat([*summaries, x_BCT], dim=1)
 

@@ -52,9 +52,7 @@ def mean_log_probabilities(levels_BTK: Sequence[Tensor], weights_L: Tensor, floo
     return total_BKT.mT
 
 
-def step_cross_entropy(
-    logp_BTK: Tensor, labels_BT: Tensor, count: Tensor | None = None, ignore: int = -100
-) -> Tensor:
+def step_cross_entropy(logp_BTK: Tensor, labels_BT: Tensor, count: Tensor | None = None, ignore: int = -100) -> Tensor:
     """Mean of -log p(label) over labelled steps; zero where there is none.
 
     Args:

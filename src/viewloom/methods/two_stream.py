@@ -109,8 +109,7 @@ class TwoStream(Method):
         mask_BVT = paired_steps(own_BVT)
         x_BVTD = self._standardised(batch, own_BVT)
         refined = [
-            self.refiner.transform(x_BVTD[:, place], own_BVT[:, place], view)
-            for place, view in enumerate(self.views)
+            self.refiner.transform(x_BVTD[:, place], own_BVT[:, place], view) for place, view in enumerate(self.views)
         ]
         z_BVTD = torch.stack(refined, dim=1)
         joint_BTD = self.joint(self._marked(x_BVTD, own_BVT), mask_BVT.any(dim=1))
@@ -146,9 +145,7 @@ class TwoStream(Method):
     def _spread(self, z_BVTD: Tensor, mask_BVT: Tensor) -> tuple[Tensor, Tensor]:
         """Variance and covariance terms, averaged over views, on the whole batch of all processes."""
         total = sum_with_gradient if self.training else as_summed
-        covariances = [
-            masked_covariance(z_BVTD[:, view], mask_BVT[:, view], total) for view in range(len(self.views))
-        ]
+        covariances = [masked_covariance(z_BVTD[:, view], mask_BVT[:, view], total) for view in range(len(self.views))]
         variance = torch.stack([variance_term(c, self.config.variance_target) for c in covariances]).mean()
         return variance, torch.stack([covariance_term(c) for c in covariances]).mean()
 

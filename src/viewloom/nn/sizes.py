@@ -64,9 +64,7 @@ def pseudo_3d_stages(
     )
 
 
-def simple_stages(
-    dim: int, views: int = 2, depth: float = 1.0, feed_forward: int | None = None
-) -> tuple[Stage, ...]:
+def simple_stages(dim: int, views: int = 2, depth: float = 1.0, feed_forward: int | None = None) -> tuple[Stage, ...]:
     """The simple joint stream; 847,640,576 parameters at D = 2048 with two views. Arguments as above."""
     return (stage(views * dim, scaled(10, depth), 32, feed_forward or dim),)
 
