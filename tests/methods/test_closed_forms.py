@@ -123,3 +123,17 @@ def test_two_views_are_a_case_of_many():
     torch.testing.assert_close(quick[0], slow[0])
     turned = [vectors * vectors[0, 0].sign() for _, vectors in (quick, slow)]
     torch.testing.assert_close(*turned)
+
+
+def test_signs_are_ours_and_not_the_solver_s(monkeypatch):
+    batch = view_batch((60, 50), views=2)
+    plain = make_method("cca", views=2, batch=batch).refiner.weight_VDZ
+    svd = torch.linalg.svd
+
+    def turned(matrix):
+        left, values, right = svd(matrix)
+        signs = torch.tensor([1.0, -1.0] * 4, dtype=torch.float64)[: len(values)]
+        return left * signs, values, signs[:, None] * right
+
+    monkeypatch.setattr(torch.linalg, "svd", turned)
+    torch.testing.assert_close(make_method("cca", views=2, batch=batch).refiner.weight_VDZ, plain)

@@ -120,7 +120,7 @@ def canonical_maps(covariance_VDVD: Tensor, strength: float, components: int, sc
         strength: ridge within each view, as a share of its mean variance.
         components: number Z of components.
         scale: "unit" gives components mean variance 1 over views, ridge included; "correlation" multiplies them
-            by their mean correlation between views, and drops those that don't correlate.
+            by their mean correlation between views, which of the first D is never below 0.
     """
     views = len(covariance_VDVD)
     roots_VDD = _whiteners(covariance_VDVD, strength)
@@ -131,7 +131,7 @@ def canonical_maps(covariance_VDVD: Tensor, strength: float, components: int, sc
     flat_SZ = vectors_VDZ.flatten(0, 1)
     signs_Z = flat_SZ.gather(0, flat_SZ.abs().argmax(dim=0, keepdim=True))[0].sign()
     maps_VDZ: Tensor = roots_VDD @ (vectors_VDZ * signs_Z) * views**0.5
-    return maps_VDZ * correlations_Z.clamp(min=0) if scale == "correlation" else maps_VDZ
+    return maps_VDZ * correlations_Z if scale == "correlation" else maps_VDZ
 
 
 def _of_two_views(whitened_2D2D: Tensor, components: int) -> tuple[Tensor, Tensor]:
