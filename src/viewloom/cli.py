@@ -96,6 +96,13 @@ VERBS = {
         "segment new, unlabelled recordings",
         "viewloom predict --data demo/data --run runs/naive --views e4 --out segments",
     ),
+    "experiment": Verb(
+        "viewloom.recipes.experiment",
+        "ExperimentConfig",
+        "run_experiment",
+        "run all rows of one of the report's tables, and show the published figures beside",
+        "viewloom experiment --table table1 --data demo/data --out tables --scale 0.1 --plan true",
+    ),
     "convert": Verb(
         "viewloom.training.convert",
         "ConvertConfig",

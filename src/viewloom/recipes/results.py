@@ -133,8 +133,13 @@ def header(config: ExperimentConfig, dataset: MultiViewDataset) -> list[str]:
 
 def command() -> str:
     """The command as it was typed, without the folders of this machine."""
-    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
-    return shlex.join(Path(word).name if word.startswith("/") else word for word in words)
+    return shlex.join([Path(sys.argv[0]).name, *map(_without_folders, sys.argv[1:])])
+
+
+def _without_folders(word: str) -> str:
+    """An argument whose absolute path, if it has one, is cut to its last name."""
+    option, equals, value = word.rpartition("=")
+    return f"{option}{equals}{Path(value).name}" if value.startswith("/") else word
 
 
 def body(config: ExperimentConfig, results: Sequence[Result]) -> list[str]:

@@ -1,0 +1,186 @@
+"""What an experiment would take: data, parameters, operations, memory and hours, without running it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from viewloom.data.dataset import MultiViewDataset
+from viewloom.data.splits import Role
+from viewloom.data.windows import plan_windows
+from viewloom.heads.base import HeadConfig
+from viewloom.methods.base import Method
+from viewloom.methods.residual import ResidualConfig
+from viewloom.recipes.counting import (
+    BYTES,
+    head_costs,
+    method_on_meta,
+    method_parameters,
+    parameters,
+    step_memory,
+    step_operations,
+)
+from viewloom.recipes.experiment import ExperimentConfig
+from viewloom.recipes.parts import Part
+from viewloom.registry import HEADS
+from viewloom.training.evaluate import EvaluateConfig, select_views
+from viewloom.training.pretrain import PretrainConfig
+from viewloom.training.segment import TrainConfig
+
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a part reads in one pass.
+
+    Attributes:
+        recordings: distinct recordings.
+        windows: windows, each in one view.
+        frames: frames, each in one view.
+        steps: steps (chunks), each in one view.
+        longest: steps of the longest window.
+        gib: features in float32.
+    """
+
+    recordings: int
+    windows: int
+    frames: int
+    steps: int
+    longest: int
+    gib: float
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a part takes: parameters by name, operations, and memory on the device in GiB."""
+
+    parameters: dict[str, int]
+    operations: float
+    memory_gib: float
+
+
+def reading(dataset: MultiViewDataset, role: Role, views: Sequence[str], config: ExperimentConfig) -> Reading:
+    """What one pass over the items of a role reads in some views, at the plain chunk size."""
+    items = dataset.items(role)
+    chunk, most = config.sampling.chunk_frames, config.sampling.max_chunks
+    windows = [
+        window
+        for item in items
+        for view in views
+        if view in dataset.source.views(item.recording)
+        for window in plan_windows(item, chunk, most)
+    ]
+    frames = sum(window.frames for window in windows)
+    return Reading(
+        len({item.recording for item in items}),
+        len(windows),
+        frames,
+        sum(window.steps for window in windows),
+        max((window.steps for window in windows), default=0),
+        frames * dataset.source.dim * BYTES / GIB,
+    )
+
+
+def pretraining_cost(part: PretrainConfig, read: Reading, dim: int, views: Sequence[str]) -> Cost:
+    """Cost of a pre-training run."""
+    counts = method_parameters(part.method, dim, views, part.method_options)
+    method = method_on_meta(part.method, dim, views, part.method_options)
+    if not isinstance(part.method_options, ResidualConfig):
+        pairs = len(views) * (len(views) + 1) / 2
+        solving = 30.0 * (len(views) * dim) ** 3
+        sums = 2.0 * dim * dim * pairs * read.steps / len(views)
+        return Cost(counts, sums + solving, 6 * 8 * (len(views) * dim) ** 2 / GIB)  # float64, a few copies
+    steps, per_step = _steps(part, read, len(views)), _moment_operations(method, part, read, len(views))
+    weights = sum(counts.values())
+    states = 2 if part.optim.name == "sgd" and part.optim.momentum == 0 else 4
+    kept = len(views) * step_memory(method.refiner, part.method_options.context)
+    joint = getattr(method, "joint", None)
+    kept += step_memory(joint, part.method_options.context) if joint is not None else 0
+    memory = BYTES * states * weights + kept * part.batch_size * read.longest
+    return Cost(counts, 3.0 * part.epochs * steps * per_step, memory / GIB)
+
+
+def _steps(part: PretrainConfig, read: Reading, views: int) -> float:
+    """Moments that are computed in one pass: all of the padded batches where padding takes part."""
+    whole = part.method_options.context == "frame" and part.method_options.loss_mean == "valid"
+    return read.steps / views if whole else read.windows / views * read.longest
+
+
+def _moment_operations(method: Method, part: PretrainConfig, read: Reading, views: int) -> float:
+    """Operations of one moment, seen by all views, forward."""
+    context = part.method_options.context
+    attended = part.batch_size if context == "batch" else read.longest
+    total = views * step_operations(method.refiner, context, attended)
+    joint = getattr(method, "joint", None)
+    return total + (step_operations(joint, context, attended) if joint is not None else 0.0)
+
+
+def training_cost(part: TrainConfig, read: Reading, checked: Reading, dim: int, classes: int) -> Cost:
+    """Cost of a head's training; a refiner before it counts little beside, and is left out."""
+    weights, operations, kept = _head_facts(part.head, part.head_options, dim, classes, read.longest)
+    validated = checked.steps / part.trainer.validate_every_epochs
+    passes = part.epochs * (3.0 * read.steps + validated) / read.longest
+    memory = BYTES * 4 * weights + kept * part.batch_size
+    return Cost({part.head: weights}, operations * passes, memory / GIB)
+
+
+@cache
+def _head_facts(name: str, options: HeadConfig, dim: int, classes: int, steps: int) -> tuple[int, float, float]:
+    """Parameters of a head, and its costs as `head_costs` measures them; seeds and rows share them."""
+    head = HEADS.get(name)(dim, classes, options)
+    return parameters(head), *head_costs(head, steps)
+
+
+def plan_text(config: ExperimentConfig, dataset: MultiViewDataset, parts: Sequence[Part]) -> str:
+    """The plan as text."""
+    scale = "full size" if config.scale == 1 else f"scale {config.scale:g} (epochs and layers shrunk)"
+    lines = [
+        f"{config.table}, setting {config.setting}, {scale}, seeds {config.seeds}, on {dataset.name}"
+        + (" (simulated)" if dataset.simulated else ""),
+        f"features of size {dataset.source.dim}, {dataset.source.fps:g} frames a second",
+        "",
+    ]
+    total, costs = 0.0, {}
+    for part in parts:
+        if isinstance(part.config, EvaluateConfig):
+            continue
+        name = part.label.partition(",")[0] + (" refiner" if part.kind == "pretrain" else " head")
+        if name not in costs:  # other seeds take the same
+            cost, read = part_cost(config, dataset, part.config)
+            costs[name] = cost.operations / config.tflops / 1e12 / 3600
+            lines += part_lines(name, part.config, cost, read, costs[name])
+        total += 0.0 if part.finished else costs[name]
+    todo = [part for part in parts if not part.finished]
+    seeds = f"{len(parts)} parts, {len(parts) - len(todo)} of them finished"
+    rate = f"about {total:,.3g} GPU-hours at {config.tflops:g} TFLOP/s"
+    lines += [f"{seeds}: {rate}, reading and evaluation not counted."]
+    lines += [f"  {part.label} -> {part.folder}" for part in todo]
+    return "\n".join(lines)
+
+
+def part_cost(
+    config: ExperimentConfig, dataset: MultiViewDataset, part: PretrainConfig | TrainConfig
+) -> tuple[Cost, Reading]:
+    """Cost of a run, and what it reads a pass."""
+    views, dim = select_views(part.views, dataset), dataset.source.dim
+    if isinstance(part, PretrainConfig):
+        read = reading(dataset, "pairs", views, config)
+        return pretraining_cost(part, read, dim, views), read
+    assert dataset.labels is not None and dataset.splits is not None
+    read = reading(dataset, "train", views, config)
+    checked = reading(dataset, "val", views, config) if dataset.splits.val else Reading(0, 0, 0, 0, 0, 0.0)
+    return training_cost(part, read, checked, dim, len(dataset.labels.actions)), read
+
+
+def part_lines(name: str, part: PretrainConfig | TrainConfig, cost: Cost, read: Reading, hours: float) -> list[str]:
+    """One part's lines."""
+    weights = ", ".join(f"{key} {count:,}" for key, count in cost.parameters.items()) or "none trained by gradient"
+    return [
+        name,
+        f"  data        {read.recordings} recordings, {read.windows} windows, {read.frames:,} frames over views, "
+        f"{read.gib:.2f} GiB a pass",
+        f"  parameters  {weights}",
+        f"  operations  {cost.operations:.3g} in {part.epochs} epochs; {hours:.3g} GPU-hours a seed",
+        f"  memory      about {cost.memory_gib:.2f} GiB in float32 at batch size {part.batch_size}",
+        "",
+    ]

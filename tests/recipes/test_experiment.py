@@ -1,0 +1,244 @@
+"""`viewloom experiment`: a whole table on tiny data, its results, resuming, shared runs, and the plan."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.tiny import write_tiny
+from viewloom.cli import main
+from viewloom.data.windows import SamplingConfig
+from viewloom.errors import ConfigError, DataError
+from viewloom.recipes.experiment import ExperimentConfig, run_experiment
+from viewloom.recipes.published import PUBLISHED
+from viewloom.recipes.results import MARK
+from viewloom.training.trainer import TrainerConfig
+
+QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False, validate_every_epochs=5)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Tiny data with a third view, a noisy copy of the first."""
+    root = write_tiny(tmp_path_factory.mktemp("tiny") / "data", recordings=12)
+    rng = np.random.default_rng(5)
+    for path in sorted(root.glob("features/*/v3/features.npy")):
+        x_TD = np.load(path)
+        folder = path.parents[1] / "v4"
+        folder.mkdir()
+        np.save(folder / "features.npy", (x_TD + 0.1 * rng.random(x_TD.shape)).astype(np.float32))
+    (root / "views.yaml").write_text("views: {v3: {kind: exo}, v4: {kind: exo}, e4: {kind: ego}}\n")
+    return str(root)
+
+
+def config(data, out, table="table1", **changes):
+    defaults = {
+        "seeds": "0,1",
+        "scale": 0.01,
+        "head": "linear",
+        "trainer": QUIET,
+        "sampling": SamplingConfig(test_chunks=(17,)),
+    }
+    return ExperimentConfig(data=data, out=str(out), table=table, **(defaults | changes))
+
+
+@pytest.fixture(scope="module")
+def done(data, tmp_path_factory):
+    """Table 1, run."""
+    out = tmp_path_factory.mktemp("tables")
+    return out, run_experiment(config(data, out))
+
+
+def results(out, name="table1-report-scale0.01"):
+    return json.loads((out / name / "results.json").read_text())
+
+
+def files(root):
+    return {str(p): p.stat().st_mtime_ns for p in root.rglob("*") if p.is_file()}
+
+
+def test_a_table_has_all_rows_views_and_differences(done):
+    out, text = done
+    found = results(out)
+    rows = {(row["row"], row["view"]): row for row in found["rows"]}
+    assert {name for name, _ in rows} == {"none", "sync_kd", "two_stream", "ridge", "cca", "oracle"}
+    assert {view for _, view in rows} == {"v3", "e4"} and found["failed"] == {}
+    row = rows["none", "e4"]
+    each = [row["seeds"][seed]["mof"] for seed in ("0", "1")]
+    assert row["mean"]["mof"] == pytest.approx(np.mean(each))
+    assert row["deviation"]["mof"] == pytest.approx(np.std(each, ddof=1))
+    assert row["published"]["mof"] == 28.62 and rows["cca", "e4"]["published"] is None
+    assert f"{row['mean']['mof'] - 28.62:+.2f}" in text
+    for told in ("scale: 0.01", "seeds: 0,1", "simulated: no", "head: linear instead", "setting: report"):
+        assert told in text
+    assert (out / "table1-report-scale0.01" / "table.md").read_text() in text
+
+
+def test_scores_are_those_of_the_run_folders(done):
+    out, _ = done
+    for row in results(out)["rows"]:
+        if row["row"] in ("none", "oracle"):
+            (folder,) = (out / "runs").glob(f"{row['row']}-seed1-*")
+            scores = json.loads((folder / "metrics.json").read_text())["views"][row["view"]]["scores"]
+            assert row["seeds"]["1"]["edit"] == scores["edit"]
+
+
+def test_rows_differ_in_what_they_claim_and_in_nothing_else(done):
+    import yaml
+
+    out, _ = done
+    heads = {
+        p.parent.name.split("-")[0]: yaml.safe_load(p.read_text()) for p in (out / "runs").glob("*-seed0-*/config.yaml")
+    }
+    heads.pop("pretrain")
+    for name, settings in heads.items():
+        differing = {key for key in settings if settings[key] != heads["none"][key]} - {"run", "row", "refiner"}
+        assert differing == ({"views"} if name == "oracle" else set())
+        assert (settings["refiner"] is None) == (name in ("none", "oracle"))
+
+
+def test_finished_parts_are_used_again_also_by_other_tables(data, done):
+    out, _ = done
+    before = files(out / "runs")
+    run_experiment(config(data, out))
+    assert files(out / "runs") == before
+    run_experiment(config(data, out, "table4", seeds="0", rows="front_cca,none"))
+    new = {Path(path).parts[-2] for path in files(out / "runs").keys() - before.keys()} - {"predictions"}
+    assert len(new) == 1 and next(iter(new)).startswith("front_cca-seed0-")
+    assert {path: t for path, t in files(out / "runs").items() if path in before} == before
+    rows = results(out, "table4-report-scale0.01")["rows"]
+    front, none = (next(r for r in rows if (r["row"], r["view"]) == (n, "v3")) for n in ("front_cca", "none"))
+    assert front["mean"] != none["mean"]
+
+
+def test_other_settings_or_data_never_meet_an_old_result(data, done, tmp_path):
+    out, _ = done
+    before = files(out / "runs")
+    run_experiment(config(data, out, seeds="0", rows="none", scale=0.02))
+    assert files(out / "runs").keys() > before.keys()
+    other = write_tiny(tmp_path / "data", recordings=12, seed=3)
+    again = files(out / "runs")
+    run_experiment(config(str(other), out, seeds="0", rows="none"))
+    assert files(out / "runs").keys() > again.keys()
+
+
+def test_tables_3_and_5_run(data, tmp_path):
+    run_experiment(config(data, tmp_path, "table3", seeds="0", rows="two_stream_simple", setting="released_code"))
+    found = results(tmp_path, "table3-released_code-scale0.01")["rows"]
+    assert {row["view"] for row in found} == {"v3", "e4"}
+    run_experiment(config(data, tmp_path, "table5", seeds="0"))
+    found = results(tmp_path, "table5-report-scale0.01")["rows"]
+    by_view = {row["view"]: row["mean"]["mof"] for row in found if row["row"] == "none3"}
+    assert by_view.pop("mean") == pytest.approx(np.mean([by_view["v3"], by_view["v4"], by_view["e4"]]))
+    published = next(r["published"] for r in found if (r["row"], r["view"]) == ("two_stream3", "mean"))
+    assert tuple(published.values()) == PUBLISHED["table5"]["two_stream3"]["mean"]
+
+
+def test_a_killed_experiment_goes_on_to_the_same_table(data, done, tmp_path):
+    reference, _ = done
+    code = (
+        "import sys; from tests.recipes.test_experiment import config; "
+        "from viewloom.recipes.experiment import run_experiment; "
+        f"run_experiment(config({data!r}, sys.argv[1]))"
+    )
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=Path(__file__).parents[2], env=environment
+    )
+    while len(list(tmp_path.glob("runs/*/head.safetensors"))) < 3:
+        assert process.poll() is None, "the experiment ended before it could be killed"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "table1-report-scale0.01").exists()
+    kept = files(tmp_path / "runs")
+    run_experiment(config(data, tmp_path))
+    heads = [path for path in kept if path.endswith("head.safetensors")]
+    assert all(files(tmp_path / "runs")[path] == kept[path] for path in heads)
+    assert results(tmp_path)["rows"] == results(reference)["rows"]
+
+
+def test_a_part_that_fails_is_named_and_the_rest_goes_on(data, tmp_path, monkeypatch):
+    from viewloom.recipes import experiment
+    from viewloom.recipes.settings import Given, pretrain_values
+
+    def wild(recipe, setting):
+        values = pretrain_values(recipe, setting)
+        return values | {"optim.lr": Given(1e30, "ours")} if recipe == "sync_kd" else values
+
+    monkeypatch.setattr(experiment, "pretrain_values", wild)
+    settings = config(data, tmp_path, seeds="0", rows="none,sync_kd", scale=0.05)
+    with pytest.raises(ConfigError, match="did not finish.*sync_kd, seed 0: refiner: The loss"):
+        run_experiment(settings)
+    found = results(tmp_path, "table1-report-scale0.05")
+    assert {row["row"] for row in found["rows"]} == {"none"} and len(found["failed"]) == 3
+
+
+def test_a_page_states_how_it_came_about_and_replaces_none_of_others(data, done, tmp_path):
+    out, _ = done
+    page = tmp_path / "results.md"
+    run_experiment(config(data, out, docs=str(page)))
+    text = page.read_text()
+    assert text.startswith(MARK) and "- command: " in text and "- data set: " in text
+    run_experiment(config(data, out, docs=str(page)))
+    page.write_text("mine")
+    with pytest.raises(ConfigError, match="not written by this command"):
+        run_experiment(config(data, out, docs=str(page)))
+    assert page.read_text() == "mine"
+
+
+def test_the_plan_runs_nothing_and_counts(data, tmp_path):
+    text = run_experiment(config(data, tmp_path / "out", plan=True, head=None, scale=1.0))
+    assert not (tmp_path / "out").exists()
+    for told in ("GPU-hours", "GiB", "parameters", "windows", "frames"):
+        assert told in text
+    # 6 rows: 4 refiners, 6 heads, 6 evaluations, with two seeds each.
+    assert re.search(r"\b32 parts, 0 of them finished", text)
+    double = run_experiment(config(data, tmp_path / "out", plan=True, head=None, scale=1.0, tflops=5.0))
+    hours = [float(re.search(r"about ([\d.e+-]+) GPU-hours", t)[1]) for t in (text, double)]
+    assert hours[1] == pytest.approx(2 * hours[0], rel=0.02)
+
+
+def test_the_plan_knows_what_is_finished(data, done):
+    text = run_experiment(config(data, done[0], plan=True))
+    assert "32 parts, 32 of them finished: about 0 GPU-hours" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"table": "table9"}, "no table 'table9'"),
+        ({"seeds": "0,0"}, "--seeds must be different"),
+        ({"seeds": "one"}, "--seeds must be different"),
+        ({"scale": 0.0}, "--scale must be above 0"),
+        ({"scale": 1.5}, "--scale must be above 0"),
+        ({"tflops": 0.0}, "--tflops"),
+        ({"rows": "best"}, "--rows names best"),
+        ({"trainer": replace(QUIET, devices="4")}, "--trainer.devices must be 1"),
+    ],
+)
+def test_bad_settings_are_told_before_anything_runs(data, tmp_path, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        config(data, tmp_path, **changes)
+
+
+def test_a_view_that_is_not_there_is_named(data, tmp_path):
+    with pytest.raises(DataError, match="e1"):
+        run_experiment(config(data, tmp_path, ego="e1"))
+    with pytest.raises(ConfigError, match="different views"):
+        run_experiment(config(data, tmp_path, ego="v3"))
+
+
+def test_the_command_takes_it_all(data, tmp_path, capfd):
+    argv = ["experiment", "--table", "table1", "--data", data, "--out", str(tmp_path), "--plan", "true"]
+    assert main([*argv, "--scale", "0.1", "--rows", "cca,none", "--head", "linear"]) == 0
+    assert "50 epochs" in capfd.readouterr().out
+    assert main([*argv, "--scale", "7"]) == 2
