@@ -165,3 +165,15 @@ def test_two_processes_equal_one_when_one_lacks_the_student_s_view(tmp_path):
         shared = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
         for one, other in zip(shared, whole, strict=True):
             torch.testing.assert_close(one, other, atol=1e-9, rtol=1e-6)
+
+
+def test_released_mean_of_feature_distillation_counts_padding():
+    """Over all steps, padding included: zeros that the network turns into something, against a target of zeros."""
+    batch = view_batch((9, 5), views=2, holes=False)
+    method = make_method("sync_kd", SyncKD.Config(layers=1, loss_mean="all"), views=2)
+    exo, ego = (batch.features_BVTD[:, v].masked_fill(~batch.mask_BVT[:, v, :, None], 0) for v in range(2))
+    everything = torch.ones(2, 9, dtype=torch.bool)
+    wanted = torch.nn.functional.mse_loss(method.encode(exo, everything, "v3"), ego)
+    torch.testing.assert_close(method(batch).total, wanted)
+    valid = make_method("sync_kd", SyncKD.Config(layers=1), views=2)
+    assert not torch.isclose(valid(batch).total, wanted)
