@@ -130,6 +130,14 @@ def test_other_settings_or_data_never_meet_an_old_result(data, done, tmp_path):
     assert files(out / "runs").keys() > again.keys()
 
 
+def test_other_epochs_and_batches_of_the_head_are_stated_and_used(data, tmp_path):
+    text = run_experiment(config(data, tmp_path, seeds="0", rows="none", head_epochs=3, head_batch_size=2))
+    assert "linear instead of c2f_tcn, 3 epochs instead of the recipe's, batch size 2 instead of 64" in text
+    (path,) = tmp_path.glob("runs/none-*/config.yaml")
+    settings = yaml.safe_load(path.read_text())
+    assert (settings["epochs"], settings["batch_size"]) == (3, 2)
+
+
 def test_tables_3_and_5_run(data, tmp_path):
     run_experiment(config(data, tmp_path, "table3", seeds="0", rows="two_stream_simple", setting="released_code"))
     found = results(tmp_path, "table3-released_code-scale0.01")["rows"]
@@ -221,6 +229,8 @@ def test_the_plan_knows_what_is_finished(data, done):
         ({"scale": 0.0}, "--scale must be above 0"),
         ({"scale": 1.5}, "--scale must be above 0"),
         ({"tflops": 0.0}, "--tflops"),
+        ({"head_epochs": 0}, "--head_epochs must be 1 or more"),
+        ({"head_batch_size": -1}, "--head_batch_size must be 1 or more"),
         ({"rows": "best"}, "--rows names best"),
         ({"trainer": replace(QUIET, devices="4")}, "--trainer.devices must be 1"),
     ],

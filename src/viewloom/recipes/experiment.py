@@ -50,6 +50,11 @@ class ExperimentConfig(DataConfig):
     """Third view, of Table 5."""
     head: str | None = None
     """Another registered head than the recipe's, with its default options; the table states it."""
+    head_epochs: int | None = None
+    """Epochs of every head, instead of the recipe's (scaled) ones; the table states it."""
+    head_batch_size: int | None = None
+    """Windows in a step of every head's training, instead of the recipe's 64; the table states it. With few
+    recordings 64 windows may be all there are, and an epoch one step."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     """Windows and chunks, the same for every row."""
     workers: int = 0
@@ -60,6 +65,9 @@ class ExperimentConfig(DataConfig):
     def __post_init__(self) -> None:
         if not 0 < self.scale <= 1:
             raise ConfigError(f"--scale must be above 0 and at most 1, but is {self.scale}.")
+        for name in ("head_epochs", "head_batch_size"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise ConfigError(f"--{name} must be 1 or more, but is {getattr(self, name)}.")
         if not self.tflops > 0:
             raise ConfigError(f"--tflops must be above 0, but is {self.tflops}.")
         if self.trainer.devices not in ("1", "auto"):
@@ -223,6 +231,8 @@ class Builder:
         if self.config.head is not None:
             plain = {name: value for name, value in plain.items() if not name.startswith("head")}
         head = self.config.head or plain["head"]
+        plain |= {"epochs": self.config.head_epochs or plain["epochs"]}
+        plain |= {"batch_size": self.config.head_batch_size or plain["batch_size"]}
         settings = TrainConfig(
             **data_settings(self.config),
             **self._common(seed, plain["epochs"]),
@@ -256,4 +266,5 @@ class Builder:
 def settings_of(config: ExperimentConfig) -> dict[str, Any]:
     """What the results file says about how it came about."""
     told = asdict(config)
-    return {name: told[name] for name in ("table", "setting", "scale", "seeds", "head", "exo", "ego", "second_exo")}
+    names = ("table", "setting", "scale", "seeds", "head", "head_epochs", "head_batch_size", "exo", "ego", "second_exo")
+    return {name: told[name] for name in names}

@@ -123,12 +123,20 @@ def header(config: ExperimentConfig, dataset: MultiViewDataset) -> list[str]:
         "setting": config.setting,
         "scale": scale,
         "seeds": config.seeds,
-        "head": f"{config.head} instead of c2f_tcn" if config.head else "c2f_tcn",
+        "head": head_text(config),
         "data set": dataset.name,
         "simulated": simulated,
         "viewloom": __version__,
     }
     return [MARK, f"# {config.table.replace('table', 'Table ')}", "", *(f"- {k}: {v}" for k, v in facts.items()), ""]
+
+
+def head_text(config: ExperimentConfig) -> str:
+    """The head, and in what it is not the recipe's."""
+    head = f"{config.head} instead of c2f_tcn" if config.head else "c2f_tcn"
+    epochs = f", {config.head_epochs} epochs instead of the recipe's" if config.head_epochs else ""
+    batch = f", batch size {config.head_batch_size} instead of 64" if config.head_batch_size else ""
+    return head + epochs + batch
 
 
 def command() -> str:
