@@ -287,3 +287,8 @@ def test_other_precisions_train_and_measure(data, tmp_path, precision):
     path = run_pretrain(config(data, tmp_path / "pre", trainer=trainer))
     assert refine(path).isfinite().all()
     run_train(head_config(data, tmp_path / "run", trainer=trainer))
+
+
+def test_an_epoch_can_be_chosen_only_where_one_is_validated(data, tmp_path):
+    with pytest.raises(ConfigError, match="validate_every_epochs 3 is more than --epochs 2"):
+        run_pretrain(config(data, tmp_path / "run", trainer=replace(QUIET, validate_every_epochs=3)))

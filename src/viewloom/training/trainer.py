@@ -138,7 +138,15 @@ def build_trainer(
         seed: seed of everything that is drawn.
         monitor: logged value that chooses the best checkpoint; None keeps only the last.
         mode: whether the best value is the smallest or the largest.
+
+    Raises:
+        ConfigError: not one epoch would be validated, so there would be no best one.
     """
+    if monitor is not None and config.validate_every_epochs > epochs:
+        raise ConfigError(
+            f"--trainer.validate_every_epochs {config.validate_every_epochs} is more than --epochs {epochs}, so no "
+            "epoch could be chosen. Lower it."
+        )
     quieten()
     seed_everything(seed, workers=False, verbose=False)
     callbacks: list[Callback] = [
