@@ -111,3 +111,15 @@ def test_views_share_their_moments_but_not_their_level():
         assert together > apart + 0.2, other
         level = np.linalg.norm(found["v3"].mean(axis=0) - found[other].mean(axis=0))
         assert level > np.sqrt(found["v3"].var(axis=0).sum()), other
+
+
+def test_views_have_noise_of_their_own(monkeypatch):
+    """Shared noise would tell a method learning from pairs what no two real cameras share."""
+    from viewloom.simulate import world as module
+
+    drawn, draw = [], module._noise
+    monkeypatch.setattr(module, "_noise", lambda *args: drawn.append(draw(*args)) or drawn[-1])
+    features(SimulateConfig(out="", recordings=1, dim=8, pace=10.0), 1)
+    one, other = drawn
+    assert one.std() == pytest.approx(1, abs=0.1)
+    assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.05
