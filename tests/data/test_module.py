@@ -119,3 +119,14 @@ def test_items_without_a_pair_are_left_out_by_name():
 def test_no_window_at_all_is_an_error():
     with pytest.raises(DataError, match="not one window"):
         make_loader(windows_of(random_source(), views=("v8",)), 2)
+
+
+def test_frames_that_views_lack_are_counted_in_batches_of_views():
+    source = random_source()
+    source.arrays["r0"]["e4"][1][5:8] = np.nan
+    windows = ViewWindows(source, items_of(source), ("v3", "e4"), SAMPLING)
+    (batch,) = make_view_loader(windows, len(windows))
+    lacking = {
+        (w.item, view): n for w, row in zip(batch.windows, batch.missing_frames, strict=True) for view, n in row if n
+    }
+    assert lacking == {("r0", "e4"): 3}

@@ -87,9 +87,11 @@ class ViewBatch(Batch):
             recording lacks.
         windows: what each row is.
         views: the logical views along axis V, in order, the same for every row.
+        missing_frames: frames that each row's views lack, (view, frames) for each view it has.
     """
 
     features_BVTD: Tensor
     mask_BVT: Tensor
     windows: tuple[Window, ...]
     views: tuple[str, ...]
+    missing_frames: tuple[tuple[tuple[str, int], ...], ...] = ()

@@ -23,6 +23,7 @@ class ViewRow:
     features_SVD: NDArray[np.float32]
     mask_SV: NDArray[np.bool_]
     window: Window
+    missing_frames: tuple[tuple[str, int], ...] = ()
 
 
 class ViewWindows(Dataset[ViewRow]):
@@ -73,11 +74,13 @@ class ViewWindows(Dataset[ViewRow]):
         features_SVD = np.zeros((window.steps, len(self.views), self.source.dim), np.float32)
         mask_SV = np.zeros((window.steps, len(self.views)), np.bool_)
         present = self.source.views(window.recording)
+        lacking: list[tuple[str, int]] = []
         for place, view in enumerate(self.views):
             if view in present:
-                x_TD, _ = read_window(self.source, window, view, self.sampling)
+                x_TD, missing = read_window(self.source, window, view, self.sampling)
+                lacking.append((view, missing))
                 features_SVD[:, place], mask_SV[:, place] = pool_valid(x_TD, window.chunk_frames)
-        return ViewRow(features_SVD, mask_SV, window)
+        return ViewRow(features_SVD, mask_SV, window, tuple(lacking))
 
 
 class CollateViews:
@@ -94,6 +97,7 @@ class CollateViews:
             mask_BVT=mask_BTV.transpose(1, 2).contiguous(),
             windows=tuple(row.window for row in rows),
             views=self.views,
+            missing_frames=tuple(row.missing_frames for row in rows),
         )
 
 

@@ -1,6 +1,7 @@
 """Frames that a view lacks, counted while they are read, and told once: never silently left out."""
 
 from viewloom.console import err
+from viewloom.data.batch import ViewBatch
 from viewloom.errors import listed
 
 
@@ -14,6 +15,12 @@ class MissingFrames:
         """Add what a window lacks."""
         if frames:
             self.counts[item, view] = self.counts.get((item, view), 0) + frames
+
+    def note_views(self, batch: ViewBatch) -> None:
+        """Add what the views of each window of a batch lack."""
+        for window, lacking in zip(batch.windows, batch.missing_frames, strict=True):
+            for view, frames in lacking:
+                self.note(window.item, view, frames)
 
     def tell(self, policy: str) -> None:
         """One line on standard error about what was missing, if anything was."""

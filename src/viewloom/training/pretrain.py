@@ -23,6 +23,7 @@ from viewloom.registry import METHODS
 from viewloom.training.checkpoints import SavedHead, load_head, save_head
 from viewloom.training.evaluate import select_views
 from viewloom.training.invariance import HeldOut, hold_out, measure
+from viewloom.training.missing import MissingFrames
 from viewloom.training.runs import is_main_process, prepare_run, write_environment
 from viewloom.training.segmenter import pick_device
 from viewloom.training.trainer import TrainerConfig, build_trainer
@@ -114,6 +115,7 @@ class PretrainingModule(LightningModule):
         self.method = method
         self.pairs = pairs
         self.config = config
+        self.missing = MissingFrames()
 
     def train_dataloader(self) -> DataLoader[ViewRow]:
         """Shuffled windows; this process's share of each global batch."""
@@ -127,6 +129,8 @@ class PretrainingModule(LightningModule):
 
     def training_step(self, batch: ViewBatch, _: int) -> Tensor:
         """One batch; the parts of the loss are logged as epoch means."""
+        if self.current_epoch == 0:
+            self.missing.note_views(batch)
         loss = self.method(batch)
         values = {"train/loss": loss.total} | {f"train/{name}": part for name, part in loss.parts.items()}
         self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(batch.windows), sync_dist=True)
@@ -134,6 +138,8 @@ class PretrainingModule(LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Measure loss, retrieval and collapse on held-out pairs."""
+        if self.current_epoch == 0:
+            self.missing.tell(self.config.sampling.missing_frames)
         if (self.current_epoch + 1) % self.config.trainer.validate_every_epochs:
             return
         held = held_out_measures(self.method, self.pairs.held_out, self.config.batch_size, self.device)
@@ -243,11 +249,13 @@ def _fit_by_gradient(
 
 def _show_all_pairs(method: Method, pairs: Pairs, batch_size: int) -> None:
     """One pass over the windows, without augmentation, then the solution of what depends on them all."""
-    learn = pairs.learn
+    learn, missing = pairs.learn, MissingFrames()
     still = replace(learn.sampling, augment_probability=0.0)
     windows = ViewWindows(learn.source, learn.items, learn.views, still)
     for batch in track(make_view_loader(windows, batch_size), "Reading pairs"):
         method.accumulate(batch)
+        missing.note_views(batch)
+    missing.tell(learn.sampling.missing_frames)
     method.solve()
 
 
