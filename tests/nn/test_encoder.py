@@ -61,10 +61,10 @@ def test_names_shapes_and_start_are_those_of_torch():
 
 def encode(layers, x_BTD, mask_BT, context):
     sequences = Sequences(context, mask_BT)
-    y_NSD = sequences.pack(x_BTD)
+    y_PD = sequences.pack(x_BTD)
     for layer in layers:
-        y_NSD = layer(y_NSD, sequences)
-    return sequences.unpack(y_NSD)
+        y_PD = layer(y_PD, sequences)
+    return sequences.unpack(y_PD)
 
 
 @pytest.mark.parametrize("context", ["frame", "time", "batch"])
@@ -138,10 +138,10 @@ def test_dropped_attention_of_a_single_step_drops_whole_heads():
     torch.manual_seed(0)
     attention = SelfAttention(8, 4, 0.5)
     nn.init.eye_(attention.out_proj.weight)
-    x_N1D = torch.randn(2000, 1, 8)
+    x_ND = torch.randn(2000, 8)
     with torch.no_grad():
-        calm = attention.eval()(x_N1D, Sequences("frame", torch.ones(2000, 1).bool()))
-        wild = attention.train()(x_N1D, Sequences("frame", torch.ones(2000, 1).bool()))
+        calm = attention.eval()(x_ND, Sequences("frame", torch.ones(2000, 1).bool()))
+        wild = attention.train()(x_ND, Sequences("frame", torch.ones(2000, 1).bool()))
     share = (wild / calm).view(2000, 4, 2)
     assert torch.isclose(share[..., 0], share[..., 1], atol=1e-3).all()
     dropped = share[..., 0].abs() < 1e-3

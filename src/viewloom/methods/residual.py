@@ -80,10 +80,10 @@ class ResidualRefiner(Refiner):
             return x_BTD
         sequences = Sequences(self.config.context, mask_BT)
         marked_BTD = x_BTD if self.marks is None else x_BTD + self.marks(self.views.index(view))
-        y_NSD = sequences.pack(marked_BTD)
+        y_PD = sequences.pack(marked_BTD)
         for layer in self.layers:
-            y_NSD = layer(y_NSD, sequences)
-        return x_BTD + sequences.unpack(y_NSD)
+            y_PD = layer(y_PD, sequences)
+        return x_BTD + sequences.unpack(y_PD)
 
 
 class ViewMarks(nn.Module):

@@ -5,6 +5,7 @@ parameter names of `torch.nn.TransformerEncoderLayer`, so that published weights
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -18,10 +19,12 @@ Context = Literal["frame", "time", "batch"]
 """What a step may look at.
 
 frame: itself alone. Attention over a single step gives that step all the weight, so only its value and output
-    projections act, and only valid steps are computed.
+    projections act.
 time: the valid steps of its own row, with rotary positions.
 batch: the steps at the same place in all rows of the batch, with neither mask nor positions. This is what the
     released code does, by leaving out ``batch_first``; a result then depends on its batch mates. For parity only.
+
+With frame and time only valid steps are computed: at least half of the published windows is padding.
 """
 
 
@@ -38,29 +41,41 @@ class Sequences:
     mask_BT: Tensor
 
     def pack(self, x_BTD: Tensor) -> Tensor:
-        """The sequences, (N, S, D): one a valid step, one a row, or one a place in time."""
-        if self.context == "frame":
-            return x_BTD[self.mask_BT][:, None]
+        """What is computed, (..., D): the valid steps (N, D) of all rows one after the other; with context batch
+        every step, (T, B, D)."""
+        return x_BTD.transpose(0, 1) if self.context == "batch" else x_BTD[self._places]
+
+    def unpack(self, y_PD: Tensor) -> Tensor:
+        """The packed steps back in their places, (B, T, D), with zeros at masked steps."""
         if self.context == "batch":
-            return x_BTD.transpose(0, 1)
-        return x_BTD.masked_fill(~self.mask_BT[..., None], 0.0)
+            return y_PD.transpose(0, 1).masked_fill(~self.mask_BT[..., None], 0.0)
+        y_BTD = y_PD.new_zeros((*self.mask_BT.shape, y_PD.shape[-1]))
+        y_BTD[self._places] = y_PD
+        return y_BTD
 
-    def unpack(self, y_NSD: Tensor) -> Tensor:
-        """The sequences back in their places, (B, T, D), with zeros at masked steps."""
-        if self.context == "frame":
-            y_BTD = y_NSD.new_zeros((*self.mask_BT.shape, y_NSD.shape[-1]))
-            y_BTD[self.mask_BT] = y_NSD[:, 0]
-            return y_BTD
-        y_BTD = y_NSD.transpose(0, 1) if self.context == "batch" else y_NSD
-        return y_BTD.masked_fill(~self.mask_BT[..., None], 0.0)
+    @cached_property
+    def lengths(self) -> list[int]:
+        """Number of valid steps of each row that has any: the lengths of the sequences in time."""
+        return [length for length in self.mask_BT.sum(dim=1).tolist() if length]
 
-    def keys(self) -> Tensor | None:
-        """Bool (N, 1, 1, S), True where a step may be looked at; None for everywhere."""
-        if self.context != "time":
-            return None
-        # A row without any valid step would be a softmax over nothing: NaN, also in gradients of other rows.
-        empty_B1 = ~self.mask_BT.any(dim=1, keepdim=True)
-        return (self.mask_BT | empty_B1)[:, None, None]
+    def rotation(self, width: int, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosines and sines (N, 1, ``width`` // 2) of each packed step's place in its row, for heads this wide."""
+        key = (width, like.dtype)
+        if key not in self._rotations:
+            tables = rotation(self.mask_BT.shape[1], width, like)
+            cos_NP, sin_NP = (table_TP[self._places[1]] for table_TP in tables)
+            self._rotations[key] = cos_NP[:, None], sin_NP[:, None]
+        return self._rotations[key]
+
+    @cached_property
+    def _places(self) -> tuple[Tensor, Tensor]:
+        """Row and step of each valid step, found once for all layers: a GPU has to be waited for here."""
+        rows_N, steps_N = self.mask_BT.nonzero(as_tuple=True)
+        return rows_N, steps_N
+
+    @cached_property
+    def _rotations(self) -> dict[tuple[int, torch.dtype], tuple[Tensor, Tensor]]:
+        return {}
 
 
 class SelfAttention(nn.Module):
@@ -83,33 +98,41 @@ class SelfAttention(nn.Module):
         nn.init.xavier_uniform_(self.in_proj_weight)
         nn.init.zeros_(self.out_proj.bias)
 
-    def forward(self, x_NSD: Tensor, sequences: Sequences) -> Tensor:
-        """Attention within each of N sequences of S steps."""
-        if x_NSD.shape[1] == 1:
-            return self._alone(x_NSD)
-        qkv_NS3D = F.linear(x_NSD, self.in_proj_weight, self.in_proj_bias)
-        q_NHSW, k_NHSW, v_NHSW = (self._split(part) for part in qkv_NS3D.chunk(3, dim=-1))
-        if sequences.context == "time":
-            turn = rotation(x_NSD.shape[1], q_NHSW.shape[-1], q_NHSW)
-            q_NHSW, k_NHSW = rotate(q_NHSW, *turn), rotate(k_NHSW, *turn)
-        y_NHSW = F.scaled_dot_product_attention(
-            q_NHSW, k_NHSW, v_NHSW, attn_mask=sequences.keys(), dropout_p=self.dropout if self.training else 0.0
-        )
-        return self.out_proj(y_NHSW.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+    def forward(self, x_PD: Tensor, sequences: Sequences) -> Tensor:
+        """Attention within each sequence; ``x_PD`` as `Sequences.pack` gives it."""
+        if sequences.context == "frame":
+            y_PD = self._alone(x_PD)
+        else:
+            qkv_P3D = F.linear(x_PD, self.in_proj_weight, self.in_proj_bias)
+            q_PHW, k_PHW, v_PHW = qkv_P3D.view(*x_PD.shape[:-1], 3, self.heads, -1).unbind(-3)
+            in_time = sequences.context == "time"
+            y_PD = self._in_time(q_PHW, k_PHW, v_PHW, sequences) if in_time else self._attend(q_PHW, k_PHW, v_PHW)
+        return self.out_proj(y_PD)  # type: ignore[no-any-return]
 
-    def _alone(self, x_N1D: Tensor) -> Tensor:
+    def _alone(self, x_ND: Tensor) -> Tensor:
         """Attention over one key: its weight is one, so queries and keys need no computing."""
-        dim = x_N1D.shape[-1]
-        v_N1D = F.linear(x_N1D, self.in_proj_weight[2 * dim :], self.in_proj_bias[2 * dim :])
-        if self.training and self.dropout > 0:
-            # What is dropped is the weight, hence a head's whole value.
-            kept_NH1 = F.dropout(v_N1D.new_ones(len(v_N1D), self.heads, 1), self.dropout)
-            v_N1D = (v_N1D.view(len(v_N1D), self.heads, dim // self.heads) * kept_NH1).view_as(v_N1D)
-        return self.out_proj(v_N1D)  # type: ignore[no-any-return]
+        dim = x_ND.shape[-1]
+        v_ND = F.linear(x_ND, self.in_proj_weight[2 * dim :], self.in_proj_bias[2 * dim :])
+        if not self.training or self.dropout == 0:
+            return v_ND
+        # What is dropped is the weight, hence a head's whole value.
+        kept_NH1 = F.dropout(v_ND.new_ones(len(v_ND), self.heads, 1), self.dropout)
+        return (v_ND.view(len(v_ND), self.heads, -1) * kept_NH1).view_as(v_ND)
 
-    def _split(self, x_NSD: Tensor) -> Tensor:
-        """(N, S, D) to (N, H, S, D / H)."""
-        return x_NSD.view(*x_NSD.shape[:2], self.heads, -1).transpose(1, 2)
+    def _in_time(self, q_NHW: Tensor, k_NHW: Tensor, v_NHW: Tensor, sequences: Sequences) -> Tensor:
+        """Attention over each row's own steps, row by row: no mask is needed, and none of the padding computed."""
+        turn = sequences.rotation(q_NHW.shape[-1], q_NHW)
+        parts = (rotate(q_NHW, *turn), rotate(k_NHW, *turn), v_NHW)
+        rows = zip(*(torch.split(part, sequences.lengths) for part in parts), strict=True)
+        attended = [self._attend(*(part[None] for part in row))[0] for row in rows]
+        return torch.cat(attended) if attended else v_NHW.flatten(-2)
+
+    def _attend(self, q_NSHW: Tensor, k_NSHW: Tensor, v_NSHW: Tensor) -> Tensor:
+        """Attention within each of N sequences of S steps, (N, S, D)."""
+        q_NHSW, k_NHSW, v_NHSW = (part.transpose(1, 2) for part in (q_NSHW, k_NSHW, v_NSHW))
+        dropout = self.dropout if self.training else 0.0
+        y_NHSW = F.scaled_dot_product_attention(q_NHSW, k_NHSW, v_NHSW, dropout_p=dropout)
+        return y_NHSW.transpose(1, 2).flatten(2)
 
 
 class EncoderLayer(nn.Module):
@@ -129,11 +152,11 @@ class EncoderLayer(nn.Module):
         self.norm2 = nn.LayerNorm(size.width)
         self.drop = nn.Dropout(dropout)
 
-    def forward(self, x_NSD: Tensor, sequences: Sequences) -> Tensor:
-        """One layer over N sequences of S steps."""
-        x_NSD = self.norm1(x_NSD + self.drop(self.self_attn(x_NSD, sequences)))
-        hidden_NSF = self.drop(F.relu(self.linear1(x_NSD)))
-        return self.norm2(x_NSD + self.drop(self.linear2(hidden_NSF)))  # type: ignore[no-any-return]
+    def forward(self, x_PD: Tensor, sequences: Sequences) -> Tensor:
+        """One layer over packed steps."""
+        x_PD = self.norm1(x_PD + self.drop(self.self_attn(x_PD, sequences)))
+        hidden_PF = self.drop(F.relu(self.linear1(x_PD)))
+        return self.norm2(x_PD + self.drop(self.linear2(hidden_PF)))  # type: ignore[no-any-return]
 
 
 def encoder_layers(size: Stage, dropout: float) -> nn.ModuleList:

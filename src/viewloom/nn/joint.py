@@ -41,9 +41,9 @@ class JointStream(nn.Module):
             (B, T, D), zeros at masked steps.
         """
         sequences = Sequences(self.context, mask_BT)
-        y_NSW = sequences.pack(torch.cat(x_BVTD.unbind(dim=1), dim=-1))
+        y_PW = sequences.pack(torch.cat(x_BVTD.unbind(dim=1), dim=-1))
         for layers, link in zip(self.stages, self.links, strict=True):
             for layer in layers:  # type: ignore[attr-defined]
-                y_NSW = layer(y_NSW, sequences)
-            y_NSW = link(y_NSW)
-        return sequences.unpack(y_NSW)
+                y_PW = layer(y_PW, sequences)
+            y_PW = link(y_PW)
+        return sequences.unpack(y_PW)

@@ -28,9 +28,9 @@ def rotation(steps: int, width: int, like: Tensor) -> tuple[Tensor, Tensor]:
     return angle_SP.cos().to(like), angle_SP.sin().to(like)
 
 
-def rotate(x_NHSW: Tensor, cos_SP: Tensor, sin_SP: Tensor) -> Tensor:
-    """``x_NHSW`` with coordinate p and coordinate p + P of each head turned by the step's angle."""
-    pairs = cos_SP.shape[1]
-    first, second, rest = x_NHSW[..., :pairs], x_NHSW[..., pairs : 2 * pairs], x_NHSW[..., 2 * pairs :]
-    turned = (first * cos_SP - second * sin_SP, first * sin_SP + second * cos_SP)
+def rotate(x_NHW: Tensor, cos_N1P: Tensor, sin_N1P: Tensor) -> Tensor:
+    """``x_NHW`` with coordinate p and coordinate p + P of each head turned by the step's angle."""
+    pairs = cos_N1P.shape[-1]
+    first, second, rest = x_NHW[..., :pairs], x_NHW[..., pairs : 2 * pairs], x_NHW[..., 2 * pairs :]
+    turned = (first * cos_N1P - second * sin_N1P, first * sin_N1P + second * cos_N1P)
     return torch.cat((*turned, rest), dim=-1)
