@@ -133,6 +133,16 @@ def test_a_row_without_any_step_leaves_all_gradients_finite():
         assert x_BTD.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("context", ["frame", "time"])
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+def test_a_batch_without_any_step_gives_zeros_and_zero_gradients(context, dropout):
+    layers = encoder_layers(Stage(16, 2, 2, 16), dropout)
+    y_BTD = encode(layers, torch.randn(2, 5, 16), torch.zeros(2, 5, dtype=torch.bool), context)
+    assert y_BTD.shape == (2, 5, 16) and not y_BTD.any()
+    y_BTD.sum().backward()
+    assert all(p.grad is not None and not p.grad.any() for p in layers.parameters())
+
+
 def test_dropped_attention_of_a_single_step_drops_whole_heads():
     """As torch does: the weight of the only key is dropped, or scaled up."""
     torch.manual_seed(0)

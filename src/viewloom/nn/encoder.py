@@ -104,7 +104,7 @@ class SelfAttention(nn.Module):
             y_PD = self._alone(x_PD)
         else:
             qkv_P3D = F.linear(x_PD, self.in_proj_weight, self.in_proj_bias)
-            q_PHW, k_PHW, v_PHW = qkv_P3D.view(*x_PD.shape[:-1], 3, self.heads, -1).unbind(-3)
+            q_PHW, k_PHW, v_PHW = (self._split(part_PD) for part_PD in qkv_P3D.chunk(3, dim=-1))
             in_time = sequences.context == "time"
             y_PD = self._in_time(q_PHW, k_PHW, v_PHW, sequences) if in_time else self._attend(q_PHW, k_PHW, v_PHW)
         return self.out_proj(y_PD)  # type: ignore[no-any-return]
@@ -117,7 +117,7 @@ class SelfAttention(nn.Module):
             return v_ND
         # What is dropped is the weight, hence a head's whole value.
         kept_NH1 = F.dropout(v_ND.new_ones(len(v_ND), self.heads, 1), self.dropout)
-        return (v_ND.view(len(v_ND), self.heads, -1) * kept_NH1).view_as(v_ND)
+        return (self._split(v_ND) * kept_NH1).flatten(-2)
 
     def _in_time(self, q_NHW: Tensor, k_NHW: Tensor, v_NHW: Tensor, sequences: Sequences) -> Tensor:
         """Attention over each row's own steps, row by row: no mask is needed, and none of the padding computed."""
@@ -133,6 +133,10 @@ class SelfAttention(nn.Module):
         dropout = self.dropout if self.training else 0.0
         y_NHSW = F.scaled_dot_product_attention(q_NHSW, k_NHSW, v_NHSW, dropout_p=dropout)
         return y_NHSW.transpose(1, 2).flatten(2)
+
+    def _split(self, x_PD: Tensor) -> Tensor:
+        """(..., D) to (..., H, D / H)."""
+        return x_PD.view(*x_PD.shape[:-1], self.heads, x_PD.shape[-1] // self.heads)
 
 
 class EncoderLayer(nn.Module):
