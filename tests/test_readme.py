@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from viewloom.cli import VERBS, make_parser
+from viewloom.cli import VERBS, make_parser, split_verb
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -27,7 +27,7 @@ def commands():
 
 @pytest.mark.parametrize(("page", "line"), list(commands()), ids=lambda value: value[:60])
 def test_every_command_is_accepted_as_written(page, line):
-    _, name, *args = shlex.split(line)
+    name, args = split_verb(shlex.split(line)[1:])
     verb = VERBS[name]
     parser = make_parser(name, verb, getattr(importlib.import_module(verb.module), verb.config), args)
     parser.parse_args(args)

@@ -45,6 +45,13 @@ VERBS = {
         "make synthetic multi-view recordings in the layout of real ones",
         "viewloom simulate --out demo/data --recordings 12",
     ),
+    "simulate metaworld": Verb(
+        "viewloom.simulate.metaworld.command",
+        "MetaworldConfig",
+        "run_metaworld",
+        "render videos of a robot hand at many tasks, with labels",
+        "viewloom simulate metaworld --out pixels/data --plan true",
+    ),
     "check": Verb(
         "viewloom.data.check",
         "CheckConfig",
@@ -127,17 +134,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _write(overview(), sys.stdout, 0 if args else 2)
     if args[0] in ("-V", "--version"):
         return _write(f"viewloom {__version__}\n", sys.stdout, 0)
-    if args[0] not in VERBS:
-        return _write(f"viewloom: there is no command {args[0]!r}.\n\n{overview()}", sys.stderr, 2)
+    name, rest = split_verb(args)
+    if name not in VERBS:
+        return _write(f"viewloom: there is no command {name!r}.\n\n{overview()}", sys.stderr, 2)
     try:
-        return run_verb(args[0], args[1:])
+        return run_verb(name, rest)
     except UserError as error:
-        return _write(f"viewloom {args[0]}: {error}\n", sys.stderr, 2)
+        return _write(f"viewloom {name}: {error}\n", sys.stderr, 2)
     except KeyboardInterrupt:
         return _write("\nStopped. What was finished is kept.\n", sys.stderr, 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+def split_verb(args: Sequence[str]) -> tuple[str, list[str]]:
+    """The verb, of one word or two (``simulate metaworld``), and what follows it."""
+    two = " ".join(args[:2])
+    return (two, list(args[2:])) if two in VERBS else (args[0], list(args[1:]))
 
 
 def overview() -> str:

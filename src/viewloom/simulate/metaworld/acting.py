@@ -1,0 +1,103 @@
+"""A person at one task: the scripted policy's actions, with this person's speed, noise, pauses and failed tries."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viewloom.simulate.metaworld.people import Person
+from viewloom.simulate.metaworld.phases import WatchedPolicy
+
+REST = -1
+"""Phase of a frame in which nobody acts."""
+
+PATIENCE_STEPS = 350
+"""Control steps after which a person gives a task up; undisturbed, a policy needs 30 to 180."""
+
+CALM = 0.8
+"""Share of the noise that stays from one control step to the next."""
+
+
+def make_env(task: str, seed: int) -> Any:
+    """A task's environment with objects placed by the seed, and the goal visible to its policy."""
+    from metaworld.env_dict import ENV_CLS_MAP
+
+    env: Any = ENV_CLS_MAP[task]()
+    # What the package's own benchmarks set through a pickled task; here the seed alone places things.
+    env._set_task_called = True
+    env._freeze_rand_vec = False
+    env.seeded_rand_vec = True
+    env._partially_observable = False
+    vars(env).pop("sawyer_observation_space", None)  # a cached property, which depends on the line above
+    env.max_path_length = 10 * PATIENCE_STEPS
+    env.seed(seed)
+    return env
+
+
+@dataclass
+class Outcome:
+    """How a task went: whether it succeeded, and whether a try failed first."""
+
+    succeeded: bool = False
+    slipped: bool = False
+
+
+class Hand:
+    """Turns the policy's actions into a person's: noise that changes smoothly, and at most one slip.
+
+    In a slip the gripper opens and the hand is thrown up and aside for some steps, so that the policy begins again.
+    """
+
+    def __init__(self, person: Person, outcome: Outcome, rng: np.random.Generator) -> None:
+        self.noise, self.outcome, self.rng = person.noise, outcome, rng
+        self.drift_3 = np.zeros(3)
+        fails = rng.random() < person.failing
+        self.slip_in = int(rng.integers(5, 40)) if fails else None  # steps at the object until the slip
+        self.slip_left = 0
+        self.away_3 = np.array([*rng.uniform(-0.7, 0.7, 2), 0.7])
+
+    def act(self, action_4: NDArray[np.float64], at_object: bool) -> NDArray[np.float32]:
+        """The action (4,) that is carried out; ``at_object``: the policy is past its first phase."""
+        self.drift_3 = CALM * self.drift_3 + self.noise * np.sqrt(1 - CALM**2) * self.rng.normal(size=3)
+        move_3 = np.clip(action_4[:3], -1, 1) + self.drift_3
+        grip = action_4[3]
+        if self.slip_in is not None and at_object:
+            self.slip_in -= 1
+            if self.slip_in <= 0:
+                self.slip_in, self.slip_left, self.outcome.slipped = None, int(self.rng.integers(12, 25)), True
+        if self.slip_left:
+            self.slip_left -= 1
+            move_3, grip = self.away_3, -1.0
+        return np.array([*np.clip(move_3, -1, 1), grip], np.float32)
+
+
+def perform(
+    env: Any, policy: WatchedPolicy, person: Person, outcome: Outcome, rng: np.random.Generator
+) -> Iterator[int]:
+    """Act until shortly after success, or until the patience is over; yields each frame's phase, env at that frame.
+
+    A frame's phase is the one in which most of its control steps were; `REST` before the first.
+    """
+    observation, _ = env.reset()
+    for _ in range(1 + int(rng.poisson(person.rest_frames))):
+        yield REST
+    hand = Hand(person, outcome, rng)
+    pace = person.steps_a_frame * rng.uniform(0.85, 1.15)
+    done, stay_frames = 0.0, int(rng.integers(2, 8))
+    while done < PATIENCE_STEPS and stay_frames > 0:
+        steps = int(done + pace) - int(done)
+        done += pace
+        counts = np.zeros(policy.phases, np.int64)
+        for _ in range(max(1, steps)):
+            action_4 = policy.action(observation)
+            counts[policy.phase] += 1
+            observation, _, _, _, info = env.step(hand.act(action_4, policy.phase > 0))
+            outcome.succeeded |= bool(info["success"])
+        phase = int(counts.argmax())
+        yield phase
+        stay_frames -= outcome.succeeded
+        if rng.random() < person.pauses / 100:
+            for _ in range(int(rng.integers(3, 12))):
+                yield phase
