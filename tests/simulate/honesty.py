@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from viewloom.data.batch import IGNORE
-from viewloom.data.windows import pool_labels, pool_max
+from viewloom.data.pooling import pool_max
+from viewloom.data.windows import pool_labels
 from viewloom.heads.c2f_tcn import C2FTCN
 from viewloom.metrics.segmentation import score
 from viewloom.simulate.command import SimulateConfig

@@ -18,8 +18,7 @@ from viewloom.data.windows import (
     pad_steps,
     plan_windows,
     pool_labels,
-    pool_valid,
-    read_window,
+    pooled_window,
 )
 from viewloom.errors import DataError
 
@@ -85,8 +84,7 @@ class SegmentWindows(Dataset[SegmentRow]):
             rng = np.random.default_rng([self.seed, epoch, row])
             chunk = augmented_chunk(window.frames, self.sampling, rng)
             window = Window(window.recording, window.item, window.start, window.end, chunk)
-        x_TD, missing = read_window(self.source, window, view, self.sampling)
-        pooled_SD, mask_S = pool_valid(x_TD, window.chunk_frames)
+        pooled_SD, mask_S, missing = pooled_window(self.source, window, view, self.sampling)
         return SegmentRow(pooled_SD, mask_S, self._labels(window), window, view, missing)
 
     def _labels(self, window: Window) -> NDArray[np.int64]:

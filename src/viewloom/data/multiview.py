@@ -12,7 +12,7 @@ from viewloom.data.batch import ViewBatch, Window
 from viewloom.data.dataset import Item
 from viewloom.data.module import EpochBatches
 from viewloom.data.sources.base import FeatureSource
-from viewloom.data.windows import SamplingConfig, augmented_chunk, pad_steps, plan_windows, pool_valid, read_window
+from viewloom.data.windows import SamplingConfig, augmented_chunk, plan_windows, pooled_window
 from viewloom.errors import DataError, listed
 
 
@@ -49,9 +49,10 @@ class ViewWindows(Dataset[ViewRow]):
         seed: int | None = None,
     ) -> None:
         self.source, self.views, self.sampling, self.seed = source, tuple(views), sampling, seed
-        paired = [item for item in items if len(set(source.views(item.recording)) & set(views)) >= 2]
+        several = [len(set(source.views(item.recording)) & set(views)) >= 2 for item in items]
+        paired = [item for item, good in zip(items, several, strict=True) if good]
         self.items = tuple(paired)
-        self.skipped = tuple(item.name for item in items if item not in paired)
+        self.skipped = tuple(item.name for item, good in zip(items, several, strict=True) if not good)
         if not paired:
             raise DataError(
                 f"None of {len(items)} items has two of the views {listed(views)}, so there is no pair to learn "
@@ -71,15 +72,17 @@ class ViewWindows(Dataset[ViewRow]):
             rng = np.random.default_rng([self.seed, epoch, row])
             chunk = augmented_chunk(window.frames, self.sampling, rng)
             window = Window(window.recording, window.item, window.start, window.end, chunk)
-        features_SVD = np.zeros((window.steps, len(self.views), self.source.dim), np.float32)
+        # View after view in memory, as the batch wants them.
+        features_SVD = np.zeros((len(self.views), window.steps, self.source.dim), np.float32).transpose(1, 0, 2)
         mask_SV = np.zeros((window.steps, len(self.views)), np.bool_)
         present = self.source.views(window.recording)
         lacking: list[tuple[str, int]] = []
         for place, view in enumerate(self.views):
             if view in present:
-                x_TD, missing = read_window(self.source, window, view, self.sampling)
+                features_SVD[:, place], mask_SV[:, place], missing = pooled_window(
+                    self.source, window, view, self.sampling
+                )
                 lacking.append((view, missing))
-                features_SVD[:, place], mask_SV[:, place] = pool_valid(x_TD, window.chunk_frames)
         return ViewRow(features_SVD, mask_SV, window, tuple(lacking))
 
 
@@ -90,11 +93,15 @@ class CollateViews:
         self.views = views
 
     def __call__(self, rows: Sequence[ViewRow]) -> ViewBatch:
-        features_BTVD = torch.from_numpy(pad_steps([row.features_SVD for row in rows], 0, np.float32))
-        mask_BTV = torch.from_numpy(pad_steps([row.mask_SV for row in rows], False, np.bool_))
+        steps, views, dim = max(len(row.mask_SV) for row in rows), *rows[0].features_SVD.shape[1:]
+        features_BVTD = np.zeros((len(rows), views, steps, dim), np.float32)
+        mask_BVT = np.zeros((len(rows), views, steps), np.bool_)
+        for row, features_VTD, mask_VT in zip(rows, features_BVTD, mask_BVT, strict=True):
+            features_VTD[:, : len(row.mask_SV)] = row.features_SVD.transpose(1, 0, 2)
+            mask_VT[:, : len(row.mask_SV)] = row.mask_SV.T
         return ViewBatch(
-            features_BVTD=features_BTVD.transpose(1, 2).contiguous(),
-            mask_BVT=mask_BTV.transpose(1, 2).contiguous(),
+            features_BVTD=torch.from_numpy(features_BVTD),
+            mask_BVT=torch.from_numpy(mask_BVT),
             windows=tuple(row.window for row in rows),
             views=self.views,
             missing_frames=tuple(row.missing_frames for row in rows),

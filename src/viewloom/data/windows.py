@@ -6,7 +6,7 @@ its label the most frequent frame label. All functions are numpy only, and none 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from viewloom.data.batch import IGNORE, Window
 from viewloom.data.dataset import Item
-from viewloom.data.sources.base import FeatureSource
+from viewloom.data.pooling import Pooled, missing_rows, pool_max, pool_valid
+from viewloom.data.sources.base import FeatureSource, PoolingSource
 from viewloom.errors import ConfigError, DataError, listed
 
 
@@ -73,34 +74,6 @@ def augmented_chunk(frames: int, config: SamplingConfig, rng: np.random.Generato
     return max(1, int(np.floor(drawn + 1e-9)))
 
 
-def pool_max(x_TD: NDArray[np.float32], chunk_frames: int) -> NDArray[np.float32]:
-    """Element-wise maximum of each run of ``chunk_frames`` rows, the last one shorter; (T, D) to (S, D).
-
-    A chunk with a NaN in it gives NaN, as numpy's maximum does.
-    """
-    full = len(x_TD) // chunk_frames
-    whole, rest = x_TD[: full * chunk_frames], x_TD[full * chunk_frames :]
-    pooled = whole.reshape(full, chunk_frames, x_TD.shape[1]).max(axis=1)
-    return np.concatenate([pooled, rest.max(axis=0, keepdims=True)]) if len(rest) else pooled
-
-
-def pool_valid(x_TD: NDArray[np.float32], chunk_frames: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Like `pool_max`, over the frames there are: rows of NaN are left out.
-
-    Returns:
-        Pooled features (S, D), zeros in a chunk without a single frame, and the mask (S,) of chunks with one.
-    """
-    pooled = pool_max(x_TD, chunk_frames)
-    holes = np.flatnonzero(np.isnan(pooled[:, 0])) if pooled.size else np.empty(0, np.int64)
-    mask = np.ones(len(pooled), np.bool_)
-    for step in holes:  # only chunks that lack a frame come here
-        rows = x_TD[step * chunk_frames : (step + 1) * chunk_frames]
-        rows = rows[~np.isnan(rows[:, 0])]
-        mask[step] = len(rows) > 0
-        pooled[step] = rows.max(axis=0) if len(rows) else 0.0
-    return pooled, mask
-
-
 def pool_labels(labels_T: NDArray[np.int64], chunk_frames: int) -> NDArray[np.int64]:
     """Most frequent label of each chunk, the smallest id on a tie; (T,) to (S,).
 
@@ -125,6 +98,45 @@ def unpool(steps_SX: NDArray[np.float32], window: Window) -> NDArray[np.float32]
     return np.repeat(steps_SX, window.chunk_frames, axis=0)[: window.frames]
 
 
+def pooled_window(
+    source: FeatureSource, window: Window, view: str, config: SamplingConfig
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], int]:
+    """Pooled features (S, D) and mask (S,) of a window in one view, and the number of frames the view lacks.
+
+    The same as `pool_valid` of `read_window`, bit for bit, but no more frames than fit into the processor's cache
+    are held at a time, where the source knows how (`PoolingSource`).
+
+    Raises:
+        DataError: see `read_window`.
+    """
+    if not isinstance(source, PoolingSource):
+        x_TD, lacking = read_window(source, window, view, config)
+        return *pool_valid(x_TD, window.chunk_frames), lacking
+    try:
+        pooled = source.read_pooled(window.recording, view, window.start, window.end, window.chunk_frames)
+    except DataError:
+        read_window(source, window, view, config)  # tells of all corrupt frames, not of the first few alone
+        raise
+    if len(pooled.missing) and config.missing_frames != "mask":
+        return *_pool_nearest(source, window, view, config, pooled), len(pooled.missing)
+    return pooled.features_SD, pooled.mask_S, len(pooled.missing)
+
+
+def _pool_nearest(
+    source: FeatureSource, window: Window, view: str, config: SamplingConfig, pooled: Pooled
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Chunks that lack frames read again with the policy applied: ``nearest``, or ``error``, which stops."""
+    features_SD, mask_S = pooled.features_SD.copy(), np.ones(window.steps, np.bool_)
+    if config.missing_frames == "error":
+        read_window(source, window, view, config)
+    for step in np.unique((pooled.missing - window.start) // window.chunk_frames).tolist():
+        start = window.start + step * window.chunk_frames
+        chunk = replace(window, start=start, end=min(start + window.chunk_frames, window.end))
+        x_TD, _ = read_window(source, chunk, view, config)
+        features_SD[step] = pool_max(x_TD, chunk.frames)[0]
+    return features_SD, mask_S
+
+
 def read_window(
     source: FeatureSource, window: Window, view: str, config: SamplingConfig
 ) -> tuple[NDArray[np.float32], int]:
@@ -140,7 +152,7 @@ def read_window(
     margin = config.nearest_within_frames if config.missing_frames == "nearest" else 0
     x_TD = source.read(window.recording, view, window.start - margin, window.end + margin)
     where = f"{window.recording}, view {view}"
-    holes = _missing_rows(x_TD, where, window.start - margin)
+    holes = missing_rows(x_TD, where, window.start - margin)
     inside = holes[(holes >= margin) & (holes < margin + window.frames)]
     if len(inside) and config.missing_frames == "error":
         raise DataError(
@@ -150,20 +162,6 @@ def read_window(
     if len(inside) and config.missing_frames == "nearest":
         _fill_nearest(x_TD, holes, inside, margin, f"{where}, frames {window.start} to {window.end}")
     return x_TD[margin : margin + window.frames], len(inside)
-
-
-def _missing_rows(x_TD: NDArray[np.float32], where: str, first_frame: int) -> NDArray[np.int64]:
-    """Rows of NaN; `DataError` for a row that is NaN or infinite only in part."""
-    # The sum is NaN or infinite wherever a row is not wholly finite; only such rows are looked at closely.
-    odd = np.flatnonzero(~np.isfinite(x_TD.sum(axis=1)))
-    absent = np.isnan(x_TD[odd]).all(axis=1)
-    corrupt = odd[~absent & ~np.isfinite(x_TD[odd]).all(axis=1)]
-    if len(corrupt):
-        raise DataError(
-            f"{where}: features of {len(corrupt)} frame(s) hold NaN or infinite values, first at frame "
-            f"{first_frame + corrupt[0]}. Extract them again, or run `viewloom check` for the full list."
-        )
-    return odd[absent]
 
 
 def _fill_nearest(

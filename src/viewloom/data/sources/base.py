@@ -5,6 +5,8 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from viewloom.data.pooling import Pooled
+
 
 class Span(NamedTuple):
     """Frames [first, end) that a view of a recording covers."""
@@ -59,4 +61,18 @@ class FeatureSource(Protocol):
 
     def fingerprint(self) -> str:
         """Short hexadecimal hash of names, spans and feature size: two equal ones hold the same layout."""
+        ...
+
+
+@runtime_checkable
+class PoolingSource(FeatureSource, Protocol):
+    """A source that pools while it reads, without ever holding a window's frames."""
+
+    def read_pooled(self, recording: str, view: str, start: int, end: int, chunk_frames: int) -> Pooled:
+        """Frames [start, end) of a view, pooled by chunks, in memory the caller owns.
+
+        Raises:
+            DataError: for a row that is NaN or infinite only in part, unless the store refused such rows when it
+                was written.
+        """
         ...

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from viewloom.data.pooling import BLOCK_BYTES, Pooled, pool_rows
 from viewloom.data.sources.base import Span
 from viewloom.data.views import ViewTable
 from viewloom.errors import ConfigError, DataError, listed
@@ -135,6 +136,18 @@ class CatalogSource(ABC):
         if last > first:
             self._read_into(recording, camera, first, x_TD[first - start : last - start])
         return x_TD
+
+    def read_pooled(self, recording: str, view: str, start: int, end: int, chunk_frames: int) -> Pooled:
+        """Frames [start, end) pooled by chunks (`viewloom.data.pooling.pool_valid`), block by block."""
+        where = f"{recording}, view {view}"
+        pooled_SD = np.empty((-(-(end - start) // chunk_frames), self.dim), np.float32)
+        chunks = max(1, BLOCK_BYTES // (4 * self.dim * chunk_frames))
+        missing = [np.empty(0, np.int64)]
+        for step in range(0, len(pooled_SD), chunks):
+            first = start + step * chunk_frames
+            x_TD = self.read(recording, view, first, min(first + chunks * chunk_frames, end))
+            missing.append(pool_rows(x_TD, chunk_frames, where, first, pooled_SD[step : step + chunks]))
+        return Pooled(pooled_SD, np.concatenate(missing), start, end, chunk_frames)
 
     @abstractmethod
     def _read_into(self, recording: str, camera: str, start: int, x_TD: NDArray[np.float32]) -> None:

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from viewloom.data.pooling import BLOCK_BYTES, pool_finite, pool_halves
 from viewloom.errors import DataError
 
 TENSOR = "features"
@@ -83,10 +84,29 @@ class RowFile:
         """Size the whole file must have."""
         return self.offset + self.shape[0] * self.shape[1] * stored_dtype(self.dtype).itemsize
 
+    def map(self) -> NDArray[np.floating]:
+        """All rows (T, D) in the stored type, memory-mapped; the map lives as long as the array."""
+        return np.memmap(self.path, stored_dtype(self.dtype), "r", self.offset, self.shape)
+
     def read_into(self, start: int, x_TD: NDArray[np.float32]) -> None:
         """Fill ``x_TD`` with rows [start, start + T), widened to float32."""
-        rows = np.memmap(self.path, stored_dtype(self.dtype), "r", self.offset, self.shape)
-        x_TD[:] = rows[start : start + len(x_TD)]
+        x_TD[:] = self.map()[start : start + len(x_TD)]
+
+    def pool_into(self, start: int, chunk_frames: int, out_SD: NDArray[np.float32]) -> bool:
+        """Fill ``out_SD`` with the maxima of S whole chunks of finite rows from ``start`` on, block by block.
+
+        Returns:
+            False where a maximum is infinite or NaN, so that some row isn't finite; the rest is then left as it is.
+        """
+        rows_TD = self.map()
+        pool = pool_halves if rows_TD.dtype == np.float16 else pool_finite
+        chunks = max(1, BLOCK_BYTES // (chunk_frames * rows_TD[:1].nbytes))
+        for step in range(0, len(out_SD), chunks):
+            out_BD = out_SD[step : step + chunks]
+            first = start + step * chunk_frames
+            if not pool(rows_TD[first : first + len(out_BD) * chunk_frames], chunk_frames, out_BD):
+                return False
+        return True
 
 
 def _read_header(file: BinaryIO) -> tuple[dict[str, Any], int]:

@@ -18,6 +18,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
+from viewloom.data.pooling import Pooled, runs_of
 from viewloom.data.sources.base import Span
 from viewloom.data.sources.catalog import CatalogSource
 from viewloom.data.sources.rows import RowFile, hash_file
@@ -235,3 +236,30 @@ class PackedSource(CatalogSource):
     def _read_into(self, recording: str, camera: str, start: int, x_TD: NDArray[np.float32]) -> None:
         entry = self._entries[recording, camera]
         self._rows(entry).read_into(start - entry.first, x_TD)
+
+    def read_pooled(self, recording: str, view: str, start: int, end: int, chunk_frames: int) -> Pooled:
+        """Frames [start, end) pooled by chunks, straight from the memory-mapped file.
+
+        Rows that are spoilt in part were refused when the store was packed, and the manifest lists the missing
+        ones; so only chunks that lack frames, and a last, shorter one, take the slower way.
+        """
+        entry = self.entry(recording, view)
+        whole = np.zeros(-(-(end - start) // chunk_frames), np.bool_)
+        whole[: (end - start) // chunk_frames] = True
+        whole[(self._absent(entry, start, end) - start) // chunk_frames] = False
+        pooled_SD = np.empty((len(whole), self.dim), np.float32)
+        missing = [np.empty(0, np.int64)]
+        for steps, fast in runs_of(whole):
+            first, last = start + steps.start * chunk_frames, min(start + steps.stop * chunk_frames, end)
+            if fast and self._rows(entry).pool_into(first - entry.first, chunk_frames, pooled_SD[steps]):
+                continue
+            slow = super().read_pooled(recording, view, first, last, chunk_frames)
+            pooled_SD[steps] = slow.features_SD
+            missing.append(slow.missing)
+        return Pooled(pooled_SD, np.concatenate(missing), start, end, chunk_frames)
+
+    def _absent(self, entry: StoreEntry, start: int, end: int) -> NDArray[np.int64]:
+        """Frames in [start, end) that the manifest lists as missing, or that lie outside the file."""
+        runs = ((start, entry.first), *entry.gaps, (entry.end, end))
+        frames = [np.arange(max(first, start), min(last, end)) for first, last in runs]
+        return np.concatenate(frames)
