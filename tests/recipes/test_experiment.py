@@ -16,11 +16,13 @@ import yaml
 
 from tests.tiny import write_tiny
 from viewloom.cli import main
+from viewloom.data.dataset import open_dataset
 from viewloom.data.windows import SamplingConfig
 from viewloom.errors import ConfigError, DataError
-from viewloom.recipes.experiment import ExperimentConfig, run_experiment
+from viewloom.recipes.experiment import ExperimentConfig, make_jobs, run_experiment
+from viewloom.recipes.parts import unique_parts
 from viewloom.recipes.published import PUBLISHED
-from viewloom.recipes.results import MARK
+from viewloom.recipes.results import MARK, head_text
 from viewloom.training.trainer import TrainerConfig
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False, validate_every_epochs=5)
@@ -138,6 +140,13 @@ def test_other_epochs_and_batches_of_the_head_are_stated_and_used(data, tmp_path
     assert (settings["epochs"], settings["batch_size"]) == (3, 2)
 
 
+def test_another_width_of_the_head_is_stated_and_used(data, tmp_path):
+    jobs = make_jobs(config(data, tmp_path, head=None, head_width=16), open_dataset(config(data, tmp_path)))
+    heads = [part.config for job in jobs for part in unique_parts([job.evaluation]) if part.kind == "train"]
+    assert {head.head_options.width for head in heads} == {16}
+    assert head_text(config(data, tmp_path, head=None, head_width=16)) == "c2f_tcn, width 16 instead of the recipe's"
+
+
 def test_tables_3_and_5_run(data, tmp_path):
     run_experiment(config(data, tmp_path, "table3", seeds="0", rows="two_stream_simple", setting="released_code"))
     found = results(tmp_path, "table3-released_code-scale0.01")["rows"]
@@ -231,6 +240,7 @@ def test_the_plan_knows_what_is_finished(data, done):
         ({"tflops": 0.0}, "--tflops"),
         ({"head_epochs": 0}, "--head_epochs must be 1 or more"),
         ({"head_batch_size": -1}, "--head_batch_size must be 1 or more"),
+        ({"head_width": 0}, "--head_width must be 1 or more"),
         ({"rows": "best"}, "--rows names best"),
         ({"trainer": replace(QUIET, devices="4")}, "--trainer.devices must be 1"),
     ],

@@ -55,6 +55,8 @@ class ExperimentConfig(DataConfig):
     head_batch_size: int | None = None
     """Windows in a step of every head's training, instead of the recipe's 64; the table states it. With few
     recordings 64 windows may be all there are, and an epoch one step."""
+    head_width: int | None = None
+    """Width of the head's layers (a head that has this setting), instead of the recipe's 128; the table states it."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     """Windows and chunks, the same for every row."""
     workers: int = 0
@@ -65,7 +67,7 @@ class ExperimentConfig(DataConfig):
     def __post_init__(self) -> None:
         if not 0 < self.scale <= 1:
             raise ConfigError(f"--scale must be above 0 and at most 1, but is {self.scale}.")
-        for name in ("head_epochs", "head_batch_size"):
+        for name in ("head_epochs", "head_batch_size", "head_width"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ConfigError(f"--{name} must be 1 or more, but is {getattr(self, name)}.")
         if not self.tflops > 0:
@@ -233,6 +235,8 @@ class Builder:
         head = self.config.head or plain["head"]
         plain |= {"epochs": self.config.head_epochs or plain["epochs"]}
         plain |= {"batch_size": self.config.head_batch_size or plain["batch_size"]}
+        if self.config.head_width is not None:
+            plain |= {"head_options.width": self.config.head_width}
         settings = TrainConfig(
             **data_settings(self.config),
             **self._common(seed, plain["epochs"]),
@@ -266,5 +270,5 @@ class Builder:
 def settings_of(config: ExperimentConfig) -> dict[str, Any]:
     """What the results file says about how it came about."""
     told = asdict(config)
-    names = ("table", "setting", "scale", "seeds", "head", "head_epochs", "head_batch_size", "exo", "ego", "second_exo")
-    return {name: told[name] for name in names}
+    names = ("table", "setting", "scale", "seeds", "head", "head_epochs", "head_batch_size", "head_width")
+    return {name: told[name] for name in (*names, "exo", "ego", "second_exo")}

@@ -136,7 +136,8 @@ def head_text(config: ExperimentConfig) -> str:
     head = f"{config.head} instead of c2f_tcn" if config.head else "c2f_tcn"
     epochs = f", {config.head_epochs} epochs instead of the recipe's" if config.head_epochs else ""
     batch = f", batch size {config.head_batch_size} instead of 64" if config.head_batch_size else ""
-    return head + epochs + batch
+    width = f", width {config.head_width} instead of the recipe's" if config.head_width else ""
+    return head + epochs + batch + width
 
 
 def command() -> str:
