@@ -29,6 +29,7 @@ from viewloom.training.checkpoints import load_head
 from viewloom.training.evaluate import EvaluateConfig, run_evaluate
 from viewloom.training.invariance import hold_out
 from viewloom.training.pretrain import PretrainConfig, PretrainOptimConfig, run_pretrain, split_pairs
+from viewloom.training.refined import FrozenRefiner
 from viewloom.training.segment import TrainConfig, build_module, dataset_windows, run_train
 from viewloom.training.trainer import TrainerConfig
 
@@ -109,11 +110,12 @@ def test_frozen_is_frozen_while_the_head_trains(data, tmp_path):
     module.train()
     assert module.head.training
     weights = {key: value.clone() for key, value in module.refiner.state_dict().items()}
-    first = module.refine(batch)
+    first = module.frozen.refine(batch).features_BTD
     optimiser = torch.optim.SGD([p for p in module.parameters() if p.requires_grad], 0.1)
     module.head.loss(module.head(first, batch.mask_BT), batch.labels_BT, batch.mask_BT).total.backward()
     optimiser.step()
-    assert torch.equal(module.refine(batch), first)
+    assert torch.equal(module.frozen.refine(batch).features_BTD, first)
+    assert torch.equal(FrozenRefiner(module.refiner).refine(batch).features_BTD, first)  # nothing kept
     assert all(torch.equal(value, weights[key]) for key, value in module.refiner.state_dict().items())
     assert all(p.grad is None for p in module.refiner.parameters())
 

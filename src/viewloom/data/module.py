@@ -1,6 +1,6 @@
 """Windows as torch batches: rows that depend on (seed, epoch, row) alone, never on workers or processes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,6 +49,7 @@ class SegmentWindows(Dataset[SegmentRow]):
         sampling: sizes, augmentation, policy for missing frames.
         seed: of the augmentation; None switches it off.
         chunk_frames: chunk size when not ``sampling.chunk_frames``.
+        known: (window, view) pairs whose features the caller has: they are not read, and zeros stand for them.
     """
 
     def __init__(
@@ -60,8 +61,10 @@ class SegmentWindows(Dataset[SegmentRow]):
         sampling: SamplingConfig,
         seed: int | None = None,
         chunk_frames: int | None = None,
+        known: Container[tuple[Window, str]] = (),
     ) -> None:
         self.source = source
+        self.known = known
         self.labels = labels
         self.sampling = sampling
         self.seed = seed
@@ -84,6 +87,9 @@ class SegmentWindows(Dataset[SegmentRow]):
             rng = np.random.default_rng([self.seed, epoch, row])
             chunk = augmented_chunk(window.frames, self.sampling, rng)
             window = Window(window.recording, window.item, window.start, window.end, chunk)
+        if (window, view) in self.known:
+            nothing_SD = np.broadcast_to(np.float32(0), (window.steps, self.source.dim))
+            return SegmentRow(nothing_SD, np.ones(window.steps, np.bool_), self._labels(window), window, view, 0)
         pooled_SD, mask_S, missing = pooled_window(self.source, window, view, self.sampling)
         return SegmentRow(pooled_SD, mask_S, self._labels(window), window, view, missing)
 
@@ -175,6 +181,7 @@ def dataset_windows(
     views: Sequence[str],
     sampling: SamplingConfig,
     seed: int | None = None,
+    known: Container[tuple[Window, str]] = (),
 ) -> SegmentWindows:
     """`SegmentWindows` of an opened data set."""
-    return SegmentWindows(dataset.source, dataset.labels, items, views, sampling, seed)
+    return SegmentWindows(dataset.source, dataset.labels, items, views, sampling, seed, known=known)

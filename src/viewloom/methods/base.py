@@ -87,6 +87,11 @@ class Refiner(nn.Module, ABC):
     def transform(self, x_BTD: Tensor, mask_BT: Tensor, view: str) -> Tensor:
         """`encode` of features that are already standardised; masked steps may come out as anything finite."""
 
+    @property
+    def needs_whole_batch(self) -> bool:
+        """Whether a row's result depends on the other rows of its batch (context batch alone)."""
+        return False
+
     def check_ready(self) -> None:
         """Raise `ConfigError` if what `encode` needs was not worked out yet."""
         self.standardiser.check_ready()

@@ -74,6 +74,11 @@ class ResidualRefiner(Refiner):
         """Any view, unless views have marks or statistics of their own."""
         return super().accepts(view) and (self.marks is None or view in self.views)
 
+    @property
+    def needs_whole_batch(self) -> bool:
+        """True for the context that looks at other rows."""
+        return self.config.context == "batch"
+
     def transform(self, x_BTD: Tensor, mask_BT: Tensor, view: str) -> Tensor:
         """`x + Transformer(x)`, or x for a view that passes unchanged."""
         if view in self.identity_views:

@@ -18,6 +18,7 @@ from viewloom.metrics.per_class import score_per_class
 from viewloom.metrics.protocols import PROTOCOLS
 from viewloom.metrics.segmentation import score, score_per_item, segments
 from viewloom.training.checkpoints import load_head
+from viewloom.training.refined import FrozenRefiner
 from viewloom.training.runs import read_json
 from viewloom.training.segmenter import Segmenter, pick_device
 
@@ -84,9 +85,8 @@ def predict_items(
     dataset: MultiViewDataset, items: Sequence[Item], view: str, segmenter: Segmenter
 ) -> Iterator[tuple[Item, NDArray[np.float32]]]:
     """Frame probabilities of every item whose recording has the view."""
-    for item in items:
-        if view in dataset.source.views(item.recording):
-            yield item, segmenter.probabilities(dataset.source, item, view)
+    present = [item for item in items if view in dataset.source.views(item.recording)]
+    return segmenter.each(dataset.source, present, view)
 
 
 def true_labels(dataset: MultiViewDataset, item: Item) -> Labels:
@@ -172,7 +172,7 @@ def load_segmenter(
     head = load_head(run / "head.safetensors").head.to(device)
     own = run / "refiner.safetensors"
     path = Path(refiner) if refiner else own if own.exists() else None
-    encode = None
+    frozen = None
     if path is not None:
         from viewloom.methods.refiner import load_refiner
 
@@ -181,8 +181,8 @@ def load_segmenter(
             raise ConfigError(
                 f"{path} gives features of size {loaded.out_dim}, but the head of {run} takes {head.dim}."
             )
-        encode = loaded.encode
-    return Segmenter(head, encode, sampling, device, batch_size)
+        frozen = FrozenRefiner(loaded)
+    return Segmenter(head, frozen, sampling, device, batch_size)
 
 
 def score_view(dataset: MultiViewDataset, items: Sequence[Item], view: str, segmenter: Segmenter) -> list[Scored]:

@@ -20,6 +20,7 @@ from viewloom.registry import HEADS
 from viewloom.training.checkpoints import SavedHead, save_head
 from viewloom.training.evaluate import item_scores, select_views
 from viewloom.training.missing import MissingFrames
+from viewloom.training.refined import FrozenRefiner
 from viewloom.training.runs import is_main_process, prepare_run, write_environment
 from viewloom.training.segmenter import Segmenter
 from viewloom.training.trainer import TrainerConfig, build_trainer
@@ -51,6 +52,9 @@ class TrainConfig(DataConfig):
     """Views that choose the best epoch, on the validation split; default: the training views."""
     refiner: str | None = None
     """Pre-trained refiner (safetensors) put before the head, frozen."""
+    refined_cache_gib: float = 2.0
+    """Memory (GiB) for refined features, so that the refiner sees a window once for each chunk size; 0 refines anew
+    at every epoch, with the same result. Nothing is kept of a refiner with context batch."""
     head: str = "c2f_tcn"
     """Registered head."""
     head_options: HeadConfig | None = None
@@ -82,6 +86,8 @@ class TrainConfig(DataConfig):
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"--{name} must be 1 or more, but is {getattr(self, name)}.")
+        if self.refined_cache_gib < 0:
+            raise ConfigError(f"--refined_cache_gib must be 0 or more, but is {self.refined_cache_gib}.")
 
 
 class SegmentationModule(LightningModule):
@@ -98,6 +104,7 @@ class SegmentationModule(LightningModule):
         super().__init__()
         self.head = head
         self.refiner = refiner
+        self.frozen = None if refiner is None else FrozenRefiner(refiner, config.refined_cache_gib)
         self.dataset = dataset
         self.config = config
         self.views = select_views(config.views, dataset)
@@ -108,7 +115,8 @@ class SegmentationModule(LightningModule):
     def train_dataloader(self) -> DataLoader[SegmentRow]:
         """Shuffled, augmented windows; this process's share of each global batch."""
         config, items = self.config, self.dataset.items("train")
-        windows = dataset_windows(self.dataset, items, self.views, config.sampling, config.seed)
+        known = self.frozen.kept if self.frozen is not None else ()
+        windows = dataset_windows(self.dataset, items, self.views, config.sampling, config.seed, known)
         rank, world = self.trainer.global_rank, self.trainer.world_size
         return make_loader(windows, config.batch_size, config.seed, config.workers, rank, world)
 
@@ -117,19 +125,13 @@ class SegmentationModule(LightningModule):
         if self.current_epoch == 0:
             for window, view, frames in zip(batch.windows, batch.views, batch.missing_frames, strict=True):
                 self.missing.note(window.item, view, frames)
-        x_BTD = self.refine(batch)
-        loss = self.head.loss(self.head(x_BTD, batch.mask_BT), batch.labels_BT, batch.mask_BT)
+        if self.frozen is not None:
+            batch = self.frozen.refine(batch)
+        loss = self.head.loss(self.head(batch.features_BTD, batch.mask_BT), batch.labels_BT, batch.mask_BT)
         values = {"train/loss": loss.total} | {f"train/{name}": part for name, part in loss.parts.items()}
         rows = len(batch.windows)
         self.log_dict(values, on_step=False, on_epoch=True, batch_size=rows, sync_dist=True)
         return loss.total
-
-    def refine(self, batch: SegmentBatch) -> Tensor:
-        """Features as the head gets them; rows of different views each go through their view's map."""
-        if self.refiner is None:
-            return batch.features_BTD
-        with torch.no_grad():
-            return encode_rows(self.refiner, batch)
 
     def on_train_epoch_end(self) -> None:
         """Score the validation items, and log them; the checkpoint is chosen by ``val/total``."""
@@ -146,8 +148,7 @@ class SegmentationModule(LightningModule):
     def _validator(self) -> Segmenter:
         """The chain for validation: no averaging over chunk sizes, which would cost three times as much."""
         sampling = replace(self.config.sampling, test_chunks=(self.config.sampling.chunk_frames,))
-        encode = None if self.refiner is None else self.refiner.encode
-        return Segmenter(self.head, encode, sampling, self.device, self.config.batch_size)
+        return Segmenter(self.head, self.frozen, sampling, self.device, self.config.batch_size)
 
     def configure_optimizers(self) -> Any:
         """Adam and a step-wise learning rate, as published for C2F-TCN."""
@@ -155,19 +156,6 @@ class SegmentationModule(LightningModule):
         adam = torch.optim.Adam(self.head.parameters(), lr=optim.lr, weight_decay=optim.weight_decay)
         steps = torch.optim.lr_scheduler.StepLR(adam, optim.lr_step_epochs, optim.lr_factor)
         return {"optimizer": adam, "lr_scheduler": {"scheduler": steps, "interval": "epoch"}}
-
-
-def encode_rows(refiner: Any, batch: SegmentBatch) -> Tensor:
-    """Refine a batch whose rows may be of different views, each with its own view's ``encode``."""
-    views = dict.fromkeys(batch.views)
-    if len(views) == 1:
-        return refiner.encode(batch.features_BTD, batch.mask_BT, batch.views[0])  # type: ignore[no-any-return]
-    shape = (*batch.mask_BT.shape, refiner.out_dim)
-    refined = batch.features_BTD.new_zeros(shape)
-    for view in views:
-        rows = torch.tensor([name == view for name in batch.views], device=refined.device)
-        refined[rows] = refiner.encode(batch.features_BTD[rows], batch.mask_BT[rows], view)
-    return refined
 
 
 def validation_items(dataset: MultiViewDataset) -> tuple[Item, ...]:

@@ -1,13 +1,14 @@
 """A trained head with what stands before it, applied to whole items: frame-level probabilities and labels."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from viewloom.data.batch import Window
 from viewloom.data.dataset import Item
 from viewloom.data.module import SegmentRow, SegmentWindows, collate
 from viewloom.data.sources.base import FeatureSource
@@ -15,9 +16,23 @@ from viewloom.data.windows import SamplingConfig, unpool
 from viewloom.errors import ConfigError
 from viewloom.heads.base import Head
 from viewloom.training.missing import MissingFrames
+from viewloom.training.refined import FrozenRefiner
 
-Encode = Callable[[Tensor, Tensor, str], Tensor]
-"""A refiner's ``encode``: (x_BTD, mask_BT, view) to z_BTD."""
+
+@dataclass
+class _Sum:
+    """Probabilities of an item's frames, added up over chunk sizes, and how many windows are still to come."""
+
+    item: Item
+    total_TK: NDArray[np.float32]
+    windows_left: int
+
+    def add(self, window: Window, probs_SK: NDArray[np.float32]) -> None:
+        """Add a window's, repeated over its frames."""
+        frames_TK = unpool(probs_SK, window)
+        offset = window.start - self.item.start
+        self.total_TK[offset : offset + len(frames_TK)] += frames_TK
+        self.windows_left -= 1
 
 
 @dataclass
@@ -26,15 +41,15 @@ class Segmenter:
 
     Attributes:
         head: the segmentation head.
-        encode: the frozen refiner's ``encode``, or None for plain features.
+        refiner: what stands before it, or None for plain features.
         sampling: chunk sizes and the policy for missing frames.
         device: where to compute.
-        batch_size: windows computed at once; never changes a result.
+        batch_size: windows computed at once, of several items where one has fewer; never changes a result.
         missing: frames that views lacked so far.
     """
 
     head: Head
-    encode: Encode | None
+    refiner: FrozenRefiner | None
     sampling: SamplingConfig
     device: torch.device
     batch_size: int = 8
@@ -42,50 +57,58 @@ class Segmenter:
 
     def probabilities(self, source: FeatureSource, item: Item, view: str) -> NDArray[np.float32]:
         """Class probabilities of every frame of an item in one view, (frames, K), averaged over chunk sizes."""
+        return next(self.each(source, [item], view))[1]
+
+    def each(
+        self, source: FeatureSource, items: Iterable[Item], view: str
+    ) -> Iterator[tuple[Item, NDArray[np.float32]]]:
+        """The same for several items, in their order, as soon as each one's last window is computed."""
         if source.dim != self.head_input_dim:
             raise ConfigError(
                 f"The model takes features of size {self.head_input_dim}, but these have {source.dim}. "
                 "Use the features it was trained on, or train on these."
             )
-        total = np.zeros((item.end - item.start, self.head.classes), np.float32)
-        for row, probs_SK in self._rows(source, item, view):
-            if row.window.chunk_frames == self.sampling.test_chunks[0]:  # each frame is read at every chunk size
-                self.missing.note(item.name, view, row.missing_frames)
-            frames = unpool(probs_SK, row.window)
-            offset = row.window.start - item.start
-            total[offset : offset + len(frames)] += frames
-        total /= len(self.sampling.test_chunks)
-        return total
+        rows = self._rows(source, items, view)
+        while batch := list(islice(rows, self.batch_size)):
+            probs_BTK = self._compute([row for _, row in batch])
+            for (running, row), probs_TK in zip(batch, probs_BTK, strict=True):
+                running.add(row.window, probs_TK[: row.window.steps])
+                if not running.windows_left:
+                    running.total_TK /= len(self.sampling.test_chunks)
+                    yield running.item, running.total_TK
 
     @property
     def head_input_dim(self) -> int:
         """Feature size the whole chain takes."""
-        refiner = getattr(self.encode, "__self__", None)
-        return self.head.dim if refiner is None else int(refiner.dim)
+        return self.head.dim if self.refiner is None else self.refiner.refiner.dim
 
-    def _rows(self, source: FeatureSource, item: Item, view: str) -> Iterator[tuple[SegmentRow, NDArray[np.float32]]]:
-        """Each window of the item, at each chunk size, with its step probabilities."""
-        pending: list[SegmentRow] = []
-        for chunk in self.sampling.test_chunks:
-            windows = SegmentWindows(source, None, [item], [view], self.sampling, chunk_frames=chunk)
-            for index in range(len(windows)):
-                pending.append(windows[0, index])
-                if len(pending) == self.batch_size:
-                    yield from self._compute(pending)
-                    pending = []
-        if pending:
-            yield from self._compute(pending)
+    def _rows(self, source: FeatureSource, items: Iterable[Item], view: str) -> Iterator[tuple[_Sum, SegmentRow]]:
+        """Each window of the items, at each chunk size."""
+        known = self.refiner.kept if self.refiner is not None else ()
+        for item in items:
+            by_chunk = [
+                SegmentWindows(source, None, [item], [view], self.sampling, chunk_frames=chunk, known=known)
+                for chunk in self.sampling.test_chunks
+            ]
+            total_TK = np.zeros((item.end - item.start, self.head.classes), np.float32)
+            running = _Sum(item, total_TK, sum(map(len, by_chunk)))
+            for place, windows in enumerate(by_chunk):
+                for index in range(len(windows)):
+                    row = windows[0, index]
+                    if place == 0:  # each frame is read at every chunk size
+                        self.missing.note(item.name, view, row.missing_frames)
+                    yield running, row
 
     @torch.inference_mode()
-    def _compute(self, rows: Sequence[SegmentRow]) -> Iterator[tuple[SegmentRow, NDArray[np.float32]]]:
-        batch = collate(rows)
+    def _compute(self, rows: Sequence[SegmentRow]) -> NDArray[np.float32]:
+        """Class probabilities (B, T, K) of the steps of windows."""
         dtype = next(self.head.parameters()).dtype  # float64 while a run with precision 64-true is validated
-        x_BTD, mask_BT = batch.features_BTD.to(self.device, dtype), batch.mask_BT.to(self.device)
-        if self.encode is not None:
-            x_BTD = self.encode(x_BTD, mask_BT, rows[0].view)
-        probs_BTK = self.head.decode(self.head(x_BTD, mask_BT), mask_BT).float().cpu().numpy()
-        for row, probs_TK in zip(rows, probs_BTK, strict=True):
-            yield row, probs_TK[: row.window.steps]
+        batch = collate(rows).to(self.device)
+        batch.features_BTD = batch.features_BTD.to(dtype)
+        if self.refiner is not None:
+            batch = self.refiner.refine(batch)
+        probs_BTK = self.head.decode(self.head(batch.features_BTD, batch.mask_BT), batch.mask_BT)
+        return probs_BTK.float().cpu().numpy()
 
 
 def pick_device(accelerator: str) -> torch.device:
