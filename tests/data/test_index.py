@@ -50,7 +50,7 @@ def test_without_gaps_says_nothing_of_them(lmdb_root):
 
 def test_never_reads_a_value(lmdb_root, monkeypatch):
     source = open_source(lmdb_root)
-    monkeypatch.setattr("viewloom.data.sources.lmdb.Environment.read_into", lambda *a: pytest.fail("read"))
+    monkeypatch.setattr("viewloom.data.sources.lmdb.Environment.read_run", lambda *a: pytest.fail("read"))
     monkeypatch.setattr("viewloom.data.sources.lmdb.Environment._copy_values", lambda *a: pytest.fail("read"))
     assert make_index(source, gaps=True).gaps == {"rec_b": {E4: ((11, 13), (20, 21))}}
 

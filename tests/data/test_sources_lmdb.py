@@ -2,7 +2,10 @@
 
 import multiprocessing
 import pickle
+import re
 import shutil
+import sys
+from pathlib import Path
 
 import lmdb
 import numpy as np
@@ -325,3 +328,34 @@ def test_frames_by_keys_alone(features):
     np.testing.assert_array_equal(environment.frames("rec", 0, 12), [4, 5, 6, 9, 10, 11])
     np.testing.assert_array_equal(environment.frames("rec", 54, 90), [])
     np.testing.assert_array_equal(environment.frames("zzz", 0, 90), [])
+
+
+def resident_mib(path):
+    """Resident memory of the file's mappings in this process."""
+    text = Path("/proc/self/smaps").read_text()
+    mapping = re.compile(rf"{re.escape(str(path))}\n(?:\w+: .*\n)*?Rss: +(\d+) kB")
+    return sum(int(kib) for kib in mapping.findall(text)) / 1024
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="resident memory is given back on Linux only")
+def test_pages_that_were_read_are_given_back(tmp_path, monkeypatch):
+    recordings = random_recordings(dim=2048, lengths={"rec": 900}, cameras=("C10118_rgb",))
+    source = LmdbSource(write_lmdb(tmp_path, recordings))
+    first, x_TD, _ = recordings["rec"]["C10118_rgb"]
+    np.testing.assert_array_equal(source.read("rec", "v3", first, first + 900), x_TD)
+    file = (tmp_path / "C10118_rgb" / "data.mdb").resolve()
+    assert resident_mib(file) > 7  # 7 MiB of values
+    monkeypatch.setattr("viewloom.data.sources.lmdb.RESIDENT_BYTES", 3 << 20)
+    np.testing.assert_array_equal(source.read("rec", "v3", first, first + 900), x_TD)
+    assert resident_mib(file) < 1
+    np.testing.assert_array_equal(source.read("rec", "v3", first, first + 900), x_TD)
+
+
+def test_a_key_that_went_away_while_reading_is_an_error(tmp_path):
+    recordings = random_recordings(lengths={"rec": 30}, cameras=("C10118_rgb",))
+    source = LmdbSource(write_lmdb(tmp_path, recordings))
+    environment = source.environment("C10118_rgb")
+    row = np.empty((5, 6), np.float32)
+    for start in (0, 27, 31):
+        with pytest.raises(DataError, match=rf"not every frame in \[{start}, {start + 5}\) of rec has a key"):
+            environment.read_run("rec", start, row)

@@ -126,26 +126,31 @@ class CatalogSource(ABC):
         """Features of frames [start, end), shape (end - start, D); rows of NaN for frames that aren't there."""
         if end < start:
             raise ValueError(f"Expected start <= end, but got frames [{start}, {end}).")
-        camera = self.camera(recording, view)
-        span = self.spans[recording][camera]
         x_TD = np.empty((end - start, self.dim), np.float32)
+        self._fill(recording, self.camera(recording, view), start, x_TD)
+        return x_TD
+
+    def _fill(self, recording: str, camera: str, start: int, x_TD: NDArray[np.float32]) -> None:
+        """Fill ``x_TD`` with frames [start, start + T), NaN outside the span."""
+        span, end = self.spans[recording][camera], start + len(x_TD)
         first = min(max(start, span.first), end)
         last = max(first, min(end, span.end))
         x_TD[: first - start] = np.nan
         x_TD[last - start :] = np.nan
         if last > first:
             self._read_into(recording, camera, first, x_TD[first - start : last - start])
-        return x_TD
 
     def read_pooled(self, recording: str, view: str, start: int, end: int, chunk_frames: int) -> Pooled:
         """Frames [start, end) pooled by chunks (`viewloom.data.pooling.pool_valid`), block by block."""
-        where = f"{recording}, view {view}"
+        camera, where = self.camera(recording, view), f"{recording}, view {view}"
         pooled_SD = np.empty((-(-(end - start) // chunk_frames), self.dim), np.float32)
         chunks = max(1, BLOCK_BYTES // (4 * self.dim * chunk_frames))
+        block_TD = np.empty((min(chunks * chunk_frames, end - start), self.dim), np.float32)
         missing = [np.empty(0, np.int64)]
         for step in range(0, len(pooled_SD), chunks):
             first = start + step * chunk_frames
-            x_TD = self.read(recording, view, first, min(first + chunks * chunk_frames, end))
+            x_TD = block_TD[: end - first]
+            self._fill(recording, camera, first, x_TD)
             missing.append(pool_rows(x_TD, chunk_frames, where, first, pooled_SD[step : step + chunks]))
         return Pooled(pooled_SD, np.concatenate(missing), start, end, chunk_frames)
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from viewloom.data.sources.base import Span
 from viewloom.data.sources.catalog import CatalogSource, consecutive_runs
+from viewloom.data.sources.mapped import release
 from viewloom.data.views import ViewTable
 from viewloom.errors import DataError
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 FPS = 30.0
 """Frame rate that this layout has unless the user says otherwise."""
 DATA_FILE = "data.mdb"
+RESIDENT_BYTES = 1 << 29
+"""Values read from all environments before their pages are taken out of this process's resident memory."""
 _KEY = re.compile(rb"(.+)/([^/]+)/\2_(\d{10})\.jpg", re.DOTALL)
 _DIGITS = 10
 _SUFFIX = b".jpg"
@@ -182,37 +185,39 @@ class Environment:
         # One of them has another form; one by one, the first such names itself.
         return np.array([self.parse_key(key)[1] for key in keys], np.int64)
 
-    def read_into(self, recording: str, start: int, x_TD: NDArray[np.float32]) -> None:
-        """Fill ``x_TD`` with frames [start, start + T), NaN where a frame has no key.
+    def read_run(self, recording: str, start: int, x_TD: NDArray[np.float32]) -> None:
+        """Fill ``x_TD`` with frames [start, start + T), each of which must have a key; one scan, no key is read.
 
         Raises:
-            DataError: naming the first key whose value is not D float32 long.
+            DataError: naming the first key whose value is not D float32 long, or a frame that has none.
         """
-        frames = self.frames(recording, start, start + len(x_TD))
-        found = len(frames)
-        if found:
-            self._copy_values(frame_key(key_prefix(recording, self.camera), int(frames[0])), x_TD[:found])
-        if found < len(x_TD):
-            rows = x_TD[:found].copy()
-            x_TD[:] = np.nan
-            x_TD[frames - start] = rows
+        prefix, end = key_prefix(recording, self.camera), start + len(x_TD)
+        with self._cursor(buffers=True) as cursor:
+            found = cursor.set_key(frame_key(prefix, start))
+            if found:
+                self._copy_values(cursor, x_TD)
+            # The frames' keys are all different and in order: as many as expected, from the first to the last.
+            if not found or cursor.key() != frame_key(prefix, end - 1):
+                raise DataError(
+                    f"{self.file}: not every frame in [{start}, {end}) of {recording} has a key any more. It was "
+                    "changed after it was opened; start again."
+                )
+        if not np.little_endian:
+            x_TD.byteswap(inplace=True)
+        _ENVIRONMENTS.note_read(x_TD.nbytes)
 
-    def _copy_values(self, key: bytes, x_TD: NDArray[np.float32]) -> None:
-        """Copy the values of ``key`` and those after it, one a row. The loop is as lean as LMDB lets it be."""
+    def _copy_values(self, cursor: Any, x_TD: NDArray[np.float32]) -> None:
+        """Copy the values from the cursor on, one a row. The loop is as lean as LMDB lets it be."""
         size = x_TD.shape[1] * 4
         assert x_TD.flags.c_contiguous
         target = x_TD.reshape(-1).view(np.uint8).data
         offset = 0
-        with self._cursor(buffers=True) as cursor:
-            cursor.set_range(key)
-            try:
-                for value in islice(cursor.iternext(keys=False, values=True), len(x_TD)):
-                    target[offset : offset + size] = value
-                    offset += size
-            except ValueError as error:
-                raise self._wrong_size(bytes(cursor.key()), len(cursor.value()), size) from error
-        if not np.little_endian:
-            x_TD.byteswap(inplace=True)
+        try:
+            for value in islice(cursor.iternext(keys=False, values=True), len(x_TD)):
+                target[offset : offset + size] = value
+                offset += size
+        except ValueError as error:
+            raise self._wrong_size(bytes(cursor.key()), len(cursor.value()), size) from error
 
     def _wrong_size(self, key: bytes, found: int, size: int) -> DataError:
         return DataError(
@@ -229,6 +234,7 @@ class _OpenEnvironments:
         self._process = os.getpid()
         self._lock = threading.Lock()
         self._open: WeakValueDictionary[str, Environment] = WeakValueDictionary()
+        self._read_bytes = 0
 
     def get(self, folder: Path) -> Environment:
         """The environment in ``folder``, opened if need be; closed once nobody holds it."""
@@ -240,6 +246,14 @@ class _OpenEnvironments:
             if environment is None:
                 environment = self._open[key] = Environment(folder)
             return environment
+
+    def note_read(self, size_bytes: int) -> None:
+        """Count what was read; past `RESIDENT_BYTES` the pages of all environments are given back."""
+        self._read_bytes += size_bytes
+        if self._read_bytes > RESIDENT_BYTES:
+            self._read_bytes = 0
+            for environment in list(self._open.values()):
+                release(environment.file)
 
 
 _ENVIRONMENTS = _OpenEnvironments()
@@ -277,6 +291,7 @@ class LmdbSource(CatalogSource):
     ) -> None:
         self.root = Path(root)
         self._environments: dict[str, Environment] = {}
+        self._absent: dict[tuple[str, str], NDArray[np.int64]] = {}
         cameras = sorted(path.parent.name for path in self.root.glob(f"*/{DATA_FILE}"))
         if not cameras:
             raise DataError(f"{root} has no <camera>/{DATA_FILE}; point to the folder above the camera folders.")
@@ -330,10 +345,24 @@ class LmdbSource(CatalogSource):
 
     def missing_runs(self, recording: str, camera: str) -> tuple[tuple[int, int], ...]:
         """Runs of frames without a key, by going through every key of the recording."""
-        first, end = self.spans[recording][camera]
-        absent = np.ones(end - first, np.bool_)
-        absent[self.environment(camera).frames(recording, first, end) - first] = False
-        return consecutive_runs(np.flatnonzero(absent) + first)
+        return consecutive_runs(self._missing(recording, camera))
+
+    def _missing(self, recording: str, camera: str) -> NDArray[np.int64]:
+        """Frames without a key; every key of the recording is looked at, once a process."""
+        known = self._absent.get((recording, camera))
+        if known is None:
+            first, end = self.spans[recording][camera]
+            absent = np.ones(end - first, np.bool_)
+            absent[self.environment(camera).frames(recording, first, end) - first] = False
+            known = self._absent[recording, camera] = np.flatnonzero(absent) + first
+        return known
 
     def _read_into(self, recording: str, camera: str, start: int, x_TD: NDArray[np.float32]) -> None:
-        self.environment(camera).read_into(recording, start, x_TD)
+        missing, end = self._missing(recording, camera), start + len(x_TD)
+        here = missing[(start <= missing) & (missing < end)] - start if len(missing) else missing
+        runs: tuple[tuple[int, int], ...] = ((start, end),)
+        if len(here):
+            x_TD[here] = np.nan
+            runs = consecutive_runs(np.delete(np.arange(start, end), here))
+        for first, last in runs:
+            self.environment(camera).read_run(recording, first, x_TD[first - start : last - start])
