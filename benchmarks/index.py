@@ -8,15 +8,15 @@ three alternate.
 """
 
 import argparse
-import json
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from statistics import median
 
 import lmdb
 import numpy as np
+from timing import Seconds, growth, in_turn, ratio, show
 
 from viewloom.data.sources.base import Span
 from viewloom.data.sources.lmdb import Environment, LmdbSource, frame_key, key_prefix, open_environment
@@ -73,24 +73,22 @@ def by_seeking(root: Path) -> dict[str, Span]:
     return open_environment(root / CAMERA).seek_spans()
 
 
-def measure(root: Path, repeats: int) -> dict[str, list[float]]:
-    """Seconds of each round of each way, after one warm-up; all must find the same."""
-    ways: dict[str, Callable[[Path], dict[str, Span]]] = {
-        "values": by_values,
-        "keys": by_keys,
-        "seek": by_seeking,
-    }
-    expected = by_values(root)
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for round_ in range(repeats + 1):
-        for name, way in ways.items():
-            start = time.perf_counter()
-            found = way(root)
-            elapsed = time.perf_counter() - start
+WAYS: dict[str, Callable[[Path], dict[str, Span]]] = {"values": by_values, "keys": by_keys, "seek": by_seeking}
+
+
+def measured(recordings: int, frames: int, dim: int, repeats: int, folder: str | None) -> tuple[Seconds, int]:
+    """Rounds of the three ways over one environment, and its number of keys; all must find the same."""
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        root = Path(temporary)
+        write(root, recordings, frames, dim)
+        keep_open = LmdbSource(root)  # opening is not part of what is measured
+        expected = by_values(root)
+
+        def check(name: str, found: dict[str, Span]) -> None:
             assert found == expected, name
-            if round_:
-                seconds[name].append(elapsed)
-    return seconds
+
+        ways = {name: partial(way, root) for name, way in WAYS.items()}
+        return in_turn(ways, repeats, check), keep_open.environment(CAMERA).entries
 
 
 def main() -> None:
@@ -102,20 +100,22 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--dir", default=None, help="folder for the temporary store")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=args.dir) as folder:
-        root = Path(folder)
-        write(root, args.recordings, args.frames, args.dim)
-        keep_open = LmdbSource(root)  # opening is not part of what is measured
-        seconds = measure(root, args.repeats)
-        keys = keep_open.environment(CAMERA).entries
-    median = {name: statistics.median(values) for name, values in seconds.items()}
-    result = {
-        "settings": {**vars(args), "keys": keys},
-        "median_s": median,
-        "spread_s": {name: [min(values), max(values)] for name, values in seconds.items()},
-        "times_faster_than_values": {name: median["values"] / median[name] for name in ("keys", "seek")},
-    }
-    print(json.dumps(result, indent=1))
+    seconds, keys = measured(args.recordings, args.frames, args.dim, args.repeats, args.dir)
+    multiples = (1, 4, 16)
+    grown = [measured(args.recordings * n, 200, 64, args.repeats, args.dir)[0] for n in multiples]
+    show(
+        {
+            "settings": {**vars(args), "keys": keys},
+            "ratios": [
+                ratio("index of an LMDB, by seeking", seconds, "values", "seek", 100),
+                ratio("index of an LMDB, key by key", seconds, "values", "keys", 3),
+            ],
+            "growth": [
+                growth("index by seeking", "recordings", multiples, [median(g["seek"]) for g in grown]),
+                growth("index key by key", "recordings", multiples, [median(g["keys"]) for g in grown]),
+            ],
+        }
+    )
 
 
 if __name__ == "__main__":
