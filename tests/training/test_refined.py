@@ -190,3 +190,25 @@ def test_windows_of_several_items_share_a_batch(data):
         len(SegmentWindows(dataset.source, None, items, ["v3"], SamplingConfig(), chunk_frames=c)) for c in (10, 17, 24)
     )
     assert sum(sizes) == rows and set(sizes[:-1]) == {8}
+
+
+def test_a_resumed_head_goes_on_with_the_refiner_it_began_with(data, tmp_path):
+    """Checkpoints leave the refiner out; the run folder's own copy takes its place."""
+    path = tmp_path / "refiner.safetensors"
+    refiner().save(path)
+
+    def config(name, epochs, resume=False):
+        run = str(tmp_path / name)
+        settings = {"data": data, "views": "v3", "refiner": str(path), "head": "linear", "batch_size": 3}
+        return TrainConfig(**settings, run=run, epochs=epochs, resume=resume, trainer=QUIET)
+
+    whole = load_file(run_train(config("whole", 4)))
+    run_train(config("cut", 2))
+    state = torch.load(tmp_path / "cut" / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    assert state and all(name.startswith("head.") for name in state)
+    settings = tmp_path / "cut" / "config.yaml"
+    settings.write_text(settings.read_text().replace("epochs: 2", "epochs: 4", 1))
+    torch.manual_seed(77)
+    ResidualRefiner("two_stream", DIM, ("v3", "e4"), ResidualConfig(layers=2)).save(path)
+    resumed = load_file(run_train(config("cut", 4, resume=True)))
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())

@@ -145,6 +145,16 @@ class SegmentationModule(LightningModule):
         # Every process scores all items, so the values agree without being synchronised.
         self.log_dict({f"val/{name}": value for name, value in scores.items()}, rank_zero_only=False)
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Leave the frozen refiner out: it is in the run folder, and would be written anew at every epoch."""
+        state = checkpoint["state_dict"]
+        checkpoint["state_dict"] = {name: value for name, value in state.items() if not name.startswith("refiner.")}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Put it back."""
+        own = {name: value for name, value in self.state_dict().items() if name.startswith("refiner.")}
+        checkpoint["state_dict"] = own | checkpoint["state_dict"]
+
     def _validator(self) -> Segmenter:
         """The chain for validation: no averaging over chunk sizes, which would cost three times as much."""
         sampling = replace(self.config.sampling, test_chunks=(self.config.sampling.chunk_frames,))
@@ -190,7 +200,8 @@ def build_module(config: TrainConfig, dataset: MultiViewDataset) -> Segmentation
     if config.refiner is not None:
         from viewloom.methods.refiner import load_refiner
 
-        refiner = load_refiner(config.refiner).freeze()
+        own = Path(config.run) / "refiner.safetensors"  # a resumed run goes on with the refiner it began with
+        refiner = load_refiner(own if config.resume and own.exists() else config.refiner).freeze()
         if refiner.dim != dataset.source.dim:
             raise ConfigError(
                 f"{config.refiner} takes features of size {refiner.dim}, but {dataset.root} has "
