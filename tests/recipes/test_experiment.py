@@ -22,7 +22,7 @@ from viewloom.errors import ConfigError, DataError
 from viewloom.recipes.experiment import ExperimentConfig, make_jobs, run_experiment
 from viewloom.recipes.parts import unique_parts
 from viewloom.recipes.published import PUBLISHED
-from viewloom.recipes.results import MARK, head_text
+from viewloom.recipes.results import MARK, head_text, results_folder
 from viewloom.training.trainer import TrainerConfig
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False, validate_every_epochs=5)
@@ -116,7 +116,7 @@ def test_finished_parts_are_used_again_also_by_other_tables(data, done):
     new = {Path(path).parts[-2] for path in files(out / "runs").keys() - before.keys()} - {"predictions"}
     assert len(new) == 1 and next(iter(new)).startswith("front_cca-seed0-")
     assert {path: t for path, t in files(out / "runs").items() if path in before} == before
-    rows = results(out, "table4-report-scale0.01")["rows"]
+    rows = results(out, "table4-report-scale0.01-none+front_cca")["rows"]
     front, none = (next(r for r in rows if (r["row"], r["view"]) == (n, "v3")) for n in ("front_cca", "none"))
     assert front["mean"] != none["mean"]
 
@@ -149,7 +149,7 @@ def test_another_width_of_the_head_is_stated_and_used(data, tmp_path):
 
 def test_tables_3_and_5_run(data, tmp_path):
     run_experiment(config(data, tmp_path, "table3", seeds="0", rows="two_stream_simple", setting="released_code"))
-    found = results(tmp_path, "table3-released_code-scale0.01")["rows"]
+    found = results(tmp_path, "table3-released_code-scale0.01-two_stream_simple")["rows"]
     assert {row["view"] for row in found} == {"v3", "e4"}
     run_experiment(config(data, tmp_path, "table5", seeds="0"))
     found = results(tmp_path, "table5-report-scale0.01")["rows"]
@@ -175,12 +175,13 @@ def test_a_killed_experiment_goes_on_to_the_same_table(data, done, tmp_path):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert not (tmp_path / "table1-report-scale0.01").exists()
+    assert not list(tmp_path.glob("table1-*"))
     kept = files(tmp_path / "runs")
     run_experiment(config(data, tmp_path, **FEW))
     heads = [path for path in kept if path.endswith("head.safetensors")]
     assert all(files(tmp_path / "runs")[path] == kept[path] for path in heads)
-    assert results(tmp_path)["rows"] == results(done[0])["rows"]
+    folder = results_folder(config(data, tmp_path, **FEW)).name
+    assert results(tmp_path, folder)["rows"] == results(done[0], folder)["rows"]
 
 
 def test_a_part_that_fails_is_named_and_the_rest_goes_on(data, tmp_path, monkeypatch):
@@ -195,7 +196,7 @@ def test_a_part_that_fails_is_named_and_the_rest_goes_on(data, tmp_path, monkeyp
     settings = config(data, tmp_path, seeds="0", rows="none,sync_kd", scale=0.05)
     with pytest.raises(ConfigError, match="did not finish.*sync_kd, seed 0: refiner: The loss"):
         run_experiment(settings)
-    found = results(tmp_path, "table1-report-scale0.05")
+    found = results(tmp_path, "table1-report-scale0.05-none+sync_kd")
     assert {row["row"] for row in found["rows"]} == {"none"} and len(found["failed"]) == 3
 
 

@@ -17,7 +17,10 @@ from viewloom.training.pretrain import PretrainConfig, run_pretrain
 from viewloom.training.runs import as_yaml, read_json
 from viewloom.training.segment import TrainConfig, run_train
 
-NO_RESULT = ("run", "resume", "workers", "data", "features", "refiner", "row", "out", "overwrite", "accelerator")
+NO_RESULT = (
+    *("run", "resume", "workers", "data", "features", "refiner", "row", "out", "overwrite", "accelerator"),
+    *("pool_cache", "pool_cache_gib", "refined_cache_gib"),
+)
 """Settings that do not change a result, or stand for a part that is hashed itself."""
 NO_RESULT_TRAINER = ("accelerator", "devices", "num_nodes", "logger", "progress")
 

@@ -102,8 +102,10 @@ def write_results(
 
 
 def results_folder(config: ExperimentConfig) -> Path:
-    """Folder of a table's results: one for each setting and scale."""
+    """Folder of a table's results: one for each setting and scale, and for each choice of rows."""
     name = f"{config.table}-{config.setting}" + (f"-scale{config.scale:g}" if config.scale != 1 else "")
+    if config.rows is not None:
+        name += "-" + "+".join(row.name for row in table_rows(config.table, config.rows))
     return Path(config.out) / name
 
 
