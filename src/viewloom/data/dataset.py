@@ -12,6 +12,7 @@ from viewloom.data.dataset_file import with_dataset_file
 from viewloom.data.label_files import recording_of
 from viewloom.data.labels import Annotation, LabelSet, stop
 from viewloom.data.layout import Parts
+from viewloom.data.pooled_cache import CachedSource
 from viewloom.data.sources.base import FeatureSource
 from viewloom.data.sources.catalog import CatalogSource
 from viewloom.data.sources.opening import open_source
@@ -60,6 +61,10 @@ class DataConfig:
     """Frames per second, where the files don't say."""
     axes: Literal["auto", "dt", "td"] = "auto"
     """Axis order of npy files: (D, T), (T, D), or inferred where only one can be meant."""
+    pool_cache: str | None = None
+    """Folder in which pooled windows are kept for the next epoch or run; it may be deleted at any time."""
+    pool_cache_gib: float = 20.0
+    """Room that --pool_cache may take; what doesn't fit is read from the features each time."""
 
 
 @dataclass(frozen=True)
@@ -228,7 +233,7 @@ def open_dataset(config: DataConfig) -> MultiViewDataset:
     return MultiViewDataset(
         name=parts.name or root.resolve().name,
         root=root,
-        source=source,
+        source=CachedSource(source, config.pool_cache, config.pool_cache_gib) if config.pool_cache else source,
         views=source.view_table,
         labels=labels,
         splits=_splits(config, parts, source, labels),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from viewloom.data.dataset import DataConfig
 
 DATASET_FILE = "dataset.yaml"
-PATHS = ("features", "labels", "splits", "views_file")
+PATHS = ("features", "labels", "splits", "views_file", "pool_cache")
 """Settings that are paths, relative to the data set's folder."""
 
 C = TypeVar("C", bound="DataConfig")

@@ -17,7 +17,17 @@ from viewloom.data.dataset import MultiViewDataset
 from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json, write_text
 
-FREE_SETTINGS = ("run", "resume", "workers", "trainer", "data", "features", "refined_cache_gib")
+FREE_SETTINGS = (
+    "run",
+    "resume",
+    "workers",
+    "trainer",
+    "data",
+    "features",
+    "refined_cache_gib",
+    "pool_cache",
+    "pool_cache_gib",
+)
 """Settings that may differ between a start and its resumption: they don't change the result."""
 
 

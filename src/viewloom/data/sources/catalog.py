@@ -3,8 +3,9 @@
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,6 +166,10 @@ class CatalogSource(ABC):
         """
         return ()
 
+    @abstractmethod
+    def content(self, recording: str, camera: str) -> Sequence[str | int]:
+        """What identifies the features of one camera: it differs whenever they do."""
+
     def fingerprint(self) -> str:
         """Hash of recordings, views, cameras, spans and D; the same for a store and its packed copy."""
         layout = {
@@ -176,6 +181,12 @@ class CatalogSource(ABC):
         }
         text = json.dumps([self.dim, layout], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def file_content(path: Path) -> tuple[str, int, int, int, int]:
+    """What changes whenever a file does: where it is, its size, and its times of change."""
+    found = path.stat()
+    return str(path.resolve()), found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def consecutive_runs(frames: NDArray[np.int64]) -> tuple[tuple[int, int], ...]:

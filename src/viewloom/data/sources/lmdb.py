@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.data.sources.base import Span
-from viewloom.data.sources.catalog import CatalogSource, consecutive_runs
+from viewloom.data.sources.catalog import CatalogSource, consecutive_runs, file_content
 from viewloom.data.sources.mapped import release
 from viewloom.data.views import ViewTable
 from viewloom.errors import DataError
@@ -366,3 +366,7 @@ class LmdbSource(CatalogSource):
             runs = consecutive_runs(np.delete(np.arange(start, end), here))
         for first, last in runs:
             self.environment(camera).read_run(recording, first, x_TD[first - start : last - start])
+
+    def content(self, recording: str, camera: str) -> tuple[str | int, ...]:
+        """The environment's file."""
+        return file_content(self.environment(camera).file)

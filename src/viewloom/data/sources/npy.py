@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.data.sources.base import Span
-from viewloom.data.sources.catalog import CatalogSource
+from viewloom.data.sources.catalog import CatalogSource, file_content
 from viewloom.data.views import ViewTable
 from viewloom.errors import ConfigError, DataError, listed
 
@@ -233,3 +233,7 @@ class NpySource(CatalogSource):
             ) from error
         rows = array.T if self.axes == "dt" else array
         x_TD[:] = rows[start : start + len(x_TD)]
+
+    def content(self, recording: str, camera: str) -> tuple[str | int, ...]:
+        """The npy file, and the order its axes are read in."""
+        return *file_content(self._files[recording, camera][0]), self.axes
