@@ -13,7 +13,7 @@ from viewloom.simulate.metaworld.phases import WatchedPolicy
 REST = -1
 """Phase of a frame in which nobody acts."""
 
-PATIENCE_STEPS = 350
+PATIENCE_STEPS = 220
 """Control steps after which a person gives a task up; undisturbed, a policy needs 30 to 180."""
 
 CALM = 0.8

@@ -52,7 +52,7 @@ def make_person(seed: int, number: int) -> Person:
     rng = stream("person", seed, number)
     return Person(
         steps_a_frame=float(rng.uniform(1.2, 2.4)),
-        noise=float(rng.uniform(0.05, 0.3)),
+        noise=float(rng.uniform(0.03, 0.15)),
         pauses=float(rng.uniform(0.5, 2.5)),
         failing=float(rng.uniform(0.1, 0.4)),
         rest_frames=float(rng.uniform(3, 8)),

@@ -23,10 +23,10 @@ from viewloom.simulate.metaworld.rendering import backend_environment, require_p
 from viewloom.simulate.metaworld.tasks import TASKS, TEST_ONLY, chosen_tasks, preset_tasks
 from viewloom.simulate.metaworld.writing import read_timelines, write_lists
 
-SIZES = {"tiny": (4, 4, 1), "small": (40, 10, 7), "large": (240, 30, 8)}
+SIZES = {"tiny": (4, 4, 1), "small": (40, 10, 6), "large": (240, 30, 8)}
 """Recordings, people and tasks in a recording of each preset."""
 
-FRAMES_A_TASK = 55
+FRAMES_A_TASK = 70
 """Mean length of a task with its rest, in frames, for ``--plan``."""
 
 KIB_A_FRAME = 1.3

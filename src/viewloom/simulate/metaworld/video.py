@@ -11,8 +11,25 @@ from numpy.typing import NDArray
 
 from viewloom.files import atomic_path
 
-ENCODER = {"crf": "18", "preset": "veryfast", "threads": "1"}
-"""Settings of x264; with more threads its output is no longer the same each time."""
+ENCODER = {"qp": "20", "preset": "veryfast", "tune": "zerolatency", "threads": "1"}
+"""Settings of x264: no lookahead and a fixed quantiser. With its rate control (crf), even on one thread, about one
+file in thirty came out different for the same frames."""
+
+TO_YUV = np.array([[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]]) / 255
+"""Rows Y, Cb, Cr of RGB from 0 to 255 (ITU-R BT.601, studio range), without their offsets of 16, 128 and 128."""
+
+
+def as_yuv420(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture (H, W, 3) as 4:2:0 planes one under the other, (3 H / 2, W); H and W even.
+
+    Done here, so that what is encoded doesn't depend on FFmpeg's conversion, which differs by version and machine.
+    """
+    height, width, _ = picture.shape
+    planes = picture.astype(np.float64) @ TO_YUV.T
+    luma = planes[..., 0] + 16
+    chroma = planes[..., 1:].reshape(height // 2, 2, width // 2, 2, 2).mean(axis=(1, 3)) + 128
+    stacked = np.concatenate([luma.ravel(), chroma[..., 0].ravel(), chroma[..., 1].ravel()])
+    return np.round(stacked).astype(np.uint8).reshape(height * 3 // 2, width)
 
 
 class VideoWriter:
@@ -29,7 +46,7 @@ class VideoWriter:
         """Encode a frame (size, size, 3)."""
         import av
 
-        for packet in self.stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")):
+        for packet in self.stream.encode(av.VideoFrame.from_ndarray(as_yuv420(picture), format="yuv420p")):
             self.container.mux(packet)
 
     def finish(self) -> None:
