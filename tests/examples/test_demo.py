@@ -15,9 +15,11 @@ def test_the_demo_prints_a_table_and_writes_a_report(tmp_path, capfd):
     shown = capfd.readouterr().out
     assert "SIMULATED" in shown
     assert (tmp_path / "demo" / "report.html").exists()
-    for row, views in demo.ROWS.items():
-        metrics = json.loads((tmp_path / "demo" / "runs" / row / "metrics.json").read_text())
-        assert metrics["trained_on"] == [views]
+    for name, row in demo.ROWS.items():
+        run = tmp_path / "demo" / "runs" / name
+        metrics = json.loads((run / "metrics.json").read_text())
+        assert metrics["trained_on"] == [row.labels]
+        assert (run / "refiner.safetensors").exists() == (row.method is not None)
         assert set(metrics["views"]) == {"v3", "e4"}
         assert metrics["simulated"] is True
         assert f"{metrics['views']['e4']['scores']['f1_50']:.1f}" in shown
