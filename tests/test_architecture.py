@@ -15,6 +15,7 @@ LEVELS = {
     "cli": 0,
     "recipes": 1,
     "simulate": 2,
+    "extract": 2,
     "training": 2,
     "methods": 3,
     "heads": 3,

@@ -52,6 +52,13 @@ VERBS = {
         "render videos of a robot hand at many tasks, with labels",
         "viewloom simulate metaworld --out pixels/data --plan true",
     ),
+    "extract": Verb(
+        "viewloom.extract.command",
+        "ExtractConfig",
+        "run_extract",
+        "turn videos into features, with any image or video backbone",
+        "viewloom extract --videos videos --out data/features --backbone onnx:model.onnx --fps 30",
+    ),
     "check": Verb(
         "viewloom.data.check",
         "CheckConfig",
@@ -240,7 +247,8 @@ def parse(parser: "ArgumentParser", args: Sequence[str], config: type) -> Any:
 
 
 def show(name: str, result: Any) -> int:
-    """Show a verb's result on standard output; a check that finds the folder unusable exits with 2."""
+    """Show a verb's result on standard output; a check that finds the folder unusable exits with 2,
+    an extraction that some clips failed in with 3."""
     from viewloom.console import out
 
     if name == "evaluate":
@@ -251,7 +259,7 @@ def show(name: str, result: Any) -> int:
         return 0 if result.usable else 2
     elif result is not None:
         out.print(str(result), markup=False)
-    return 0
+    return int(getattr(result, "exit_code", 0))
 
 
 def _write(text: str, stream: Any, code: int) -> int:

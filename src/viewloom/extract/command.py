@@ -1,0 +1,86 @@
+"""`viewloom extract`: its settings. The work itself is imported when it runs."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from viewloom.errors import ConfigError
+
+if TYPE_CHECKING:
+    from viewloom.extract.plan import ExtractPlan
+    from viewloom.extract.run import ExtractResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractConfig:
+    """Features of videos: one for each frame of a common clock, from any image or video backbone."""
+
+    videos: str
+    """Folder with <recording>/<view>.mp4 (or any container FFmpeg reads), or image folders <recording>/<view>/,
+    or a CSV file with the columns recording,view,path,offset_s."""
+    out: str
+    """Folder of the feature store; one begun there with the same settings is gone on with."""
+    backbone: str
+    """What computes the features: timm:NAME, hf:NAME, onnx:FILE or py:module:factory."""
+    fps: float
+    """Frames per second to take, by the videos' timestamps; image folders are read as having this rate."""
+    weights: str | None = None
+    """File or folder of the backbone's weights, for machines without a network."""
+    store: Literal["packed", "npy", "lmdb"] = "packed"
+    """Store to write: packed (safetensors), npy files (T, D), or Assembly101's LMDB layout."""
+    dtype: Literal["float16", "float32"] = "float16"
+    """Type of the stored numbers in the packed store; npy and lmdb hold float32."""
+    clip: int = 1
+    """Frames in a row that give one feature, for video backbones; centred on the feature's frame."""
+    size: int | None = None
+    """Width and height of the pictures in pixels; default: as the backbone says, else 224."""
+    resize: int | None = None
+    """Shorter side in pixels before the middle square is cut out; default: as the backbone says, else size x 8 / 7."""
+    fit: Literal["crop", "squash"] | None = None
+    """Cut the middle square out of the picture, or squash all of it into the square; default: crop."""
+    mean: str | None = None
+    """Mean of red, green and blue to subtract, on a scale from 0 to 1: 0.485,0.456,0.406."""
+    std: str | None = None
+    """Deviation of red, green and blue to divide by: 0.229,0.224,0.225."""
+    batch: int = 32
+    """Frames decoded, computed and written at a time. Memory depends on it, the result doesn't."""
+    together: int | None = None
+    """Frames that one call of the backbone computes; default: 1 on a CPU, 32 on a GPU. Rounding depends on it."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the backbone runs; auto: on a GPU where there is one."""
+    precision: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    """Arithmetic of the backbone; auto: float16 on a GPU, float32 on a CPU."""
+    workers: int | None = None
+    """Processes, each at a clip of its own; default: one for each core, at most 8. 0: this one alone."""
+    views_file: str | None = None
+    """YAML file that names views and their cameras; the videos are then named after cameras."""
+    plan: bool = False
+    """Say how many files and frames there are, how large the store would be and how long it would take."""
+
+    def __post_init__(self) -> None:
+        for name, low, high in _LIMITS:
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise ConfigError(f"--{name} must lie between {low} and {high}, but is {value}.")
+        if self.store == "lmdb" and self.fps != 30:
+            raise ConfigError(
+                f"The LMDB layout doesn't say its frame rate and is read as 30, but --fps is {self.fps:g}. "
+                "Choose --store packed, which says it."
+            )
+
+
+_LIMITS: tuple[tuple[str, float, float], ...] = (
+    ("fps", 0.01, 1000),
+    ("clip", 1, 1024),
+    ("size", 8, 4096),
+    ("resize", 8, 8192),
+    ("batch", 1, 4096),
+    ("together", 1, 4096),
+    ("workers", 0, 1024),
+)
+
+
+def run_extract(config: ExtractConfig) -> "ExtractResult | ExtractPlan":
+    """Extract the features of all videos, or go on where a run was stopped; with ``plan`` say what there is to do."""
+    from viewloom.extract.run import extract  # numpy, FFmpeg and the backbone only when the verb runs
+
+    return extract(config)

@@ -1,0 +1,147 @@
+"""Which videos there are: a folder of files, of image folders, or a CSV; one clip for each recording and camera."""
+
+import csv
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from viewloom.console import err
+from viewloom.errors import DataError, listed
+
+VIDEO_ENDINGS = (
+    *(".3gp", ".asf", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg"),
+    *(".mts", ".mxf", ".nut", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m"),
+)
+IMAGE_ENDINGS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+COLUMNS = ("recording", "view", "path", "offset_s")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A camera's video, or folder of images, of one recording.
+
+    Attributes:
+        recording: the recording.
+        camera: name of the camera: the file's, or the CSV's ``view``.
+        path: video file, or folder of images.
+        offset_s: seconds after the recording's zero at which the clip's first frame was taken.
+    """
+
+    recording: str
+    camera: str
+    path: Path
+    offset_s: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """The clip in messages."""
+        return f"{self.recording}/{self.camera}"
+
+    @property
+    def state(self) -> dict[str, float]:
+        """What features of the clip depend on, to notice that it was replaced: size on disk, and offset."""
+        paths = images(self.path) if self.path.is_dir() else [self.path]
+        return {"bytes": sum(path.stat().st_size for path in paths), "offset_s": self.offset_s}
+
+
+def find_clips(videos: Path) -> tuple[Clip, ...]:
+    """The clips of a folder or a CSV file, by recording and camera.
+
+    Raises:
+        DataError: where there are none, two of one name, or the CSV is wrong; names the line.
+    """
+    if videos.is_file():
+        clips = _from_csv(videos)
+    elif videos.is_dir():
+        clips = _from_folder(videos)
+    else:
+        raise DataError(f"{videos} is not there; pass a folder of videos, or a CSV file that lists them.")
+    _refuse_twins(clips)
+    return tuple(sorted(clips, key=lambda clip: (clip.recording, clip.camera)))
+
+
+def _from_folder(root: Path) -> list[Clip]:
+    """``<recording>/<view>.<ending>`` and ``<recording>/<view>/*.jpg``; other files are named and left out."""
+    clips: list[Clip] = []
+    others: list[Path] = []
+    for path in sorted(path for path in root.glob("*/*") if _visible(path.relative_to(root))):
+        if path.is_dir() and images(path):
+            clips.append(Clip(path.parent.name, path.name, path))
+        elif path.is_file() and path.suffix.lower() in VIDEO_ENDINGS:
+            clips.append(Clip(path.parent.name, path.stem, path))
+        else:
+            others.append(path.relative_to(root))
+    if not clips:
+        raise DataError(
+            f"{root} holds no videos: looked for <recording>/<view>.mp4 (or another video file) and for images in "
+            "<recording>/<view>/. Other layouts: list the files in a CSV with the columns " + ",".join(COLUMNS) + "."
+        )
+    if others:
+        err.print(f"Left out, being neither video nor image folder: {listed(others)}", markup=False)
+    return clips
+
+
+def _visible(path: Path) -> bool:
+    return not any(part.startswith(".") for part in path.parts)
+
+
+def _from_csv(path: Path) -> list[Clip]:
+    """One clip a line; paths are relative to the CSV's folder, offset_s may be left out."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        columns = tuple(reader.fieldnames or ())
+        if not set(COLUMNS[:3]) <= set(columns) or not set(columns) <= set(COLUMNS):
+            raise DataError(
+                f"{path} must have the columns {','.join(COLUMNS)} (the last may be left out), not {columns}."
+            )
+        clips = [_from_row(path, number, row) for number, row in enumerate(reader, start=2)]
+    if not clips:
+        raise DataError(f"{path} lists no videos.")
+    return clips
+
+
+def _from_row(path: Path, line: int, row: dict[str, str | None]) -> Clip:
+    recording, view, video = (str(row[column] or "").strip() for column in COLUMNS[:3])
+    if not (recording and view and video):
+        raise DataError(f"{path}, line {line}: recording, view and path must all be given.")
+    text = (row.get("offset_s") or "0").strip()
+    try:
+        offset_s = float(text)
+    except ValueError:
+        offset_s = math.nan
+    if not math.isfinite(offset_s):
+        raise DataError(f"{path}, line {line}: offset_s is {text!r}, but must be a number of seconds.")
+    return Clip(recording, view, path.parent / video, offset_s)
+
+
+def _refuse_twins(clips: Iterable[Clip]) -> None:
+    seen: dict[str, Path] = {}
+    for clip in clips:
+        if clip.name in seen:
+            raise DataError(f"Two clips are called {clip.name}: {seen[clip.name]} and {clip.path}. Rename one.")
+        seen[clip.name] = clip.path
+
+
+def images(folder: Path) -> list[Path]:
+    """The images of a folder in the order of the last number in their names, else of the names."""
+    found = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_ENDINGS and _visible(Path(path.name))]
+    return sorted(found, key=lambda path: (_number(path) or 0, path.name))
+
+
+def image_numbers(paths: Sequence[Path]) -> list[int]:
+    """Position of each image from the first on: by the number its name ends in, so that a lost image is a gap.
+
+    Names without a number, or two of the same one, count one by one.
+    """
+    numbers = [_number(path) for path in paths]
+    known = [number for number in numbers if number is not None]
+    if len(known) < len(paths) or len(set(known)) < len(known):
+        return list(range(len(paths)))
+    return [number - known[0] for number in known]
+
+
+def _number(path: Path) -> int | None:
+    found = re.search(r"(\d+)$", path.stem)
+    return int(found[1]) if found else None

@@ -1,0 +1,87 @@
+"""How a frame becomes a backbone's input: size, cut, mean and deviation."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
+
+from viewloom.errors import ConfigError
+
+Numbers = tuple[float, float, float]
+IMAGENET_MEAN: Numbers = (0.485, 0.456, 0.406)
+IMAGENET_STD: Numbers = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """From a decoded frame to a backbone's input.
+
+    Attributes:
+        size: width and height of the input in pixels.
+        resize: shorter side in pixels before the middle square is cut out (``fit`` crop).
+        fit: ``crop`` keeps proportions and cuts the middle out; ``squash`` keeps all of the picture.
+        interpolation: ``bilinear``, ``bicubic`` or ``area``; all of them average when they make smaller.
+        mean: of red, green and blue, on a scale from 0 to 1.
+        std: likewise.
+        axes: order of a clip's axes in the input of a video backbone, (N, T, C, H, W) or (N, C, T, H, W).
+    """
+
+    size: int = 224
+    resize: int = 256
+    fit: Literal["crop", "squash"] = "crop"
+    interpolation: Literal["bilinear", "bicubic", "area"] = "bicubic"
+    mean: Numbers = IMAGENET_MEAN
+    std: Numbers = IMAGENET_STD
+    axes: Literal["NTCHW", "NCTHW"] = "NTCHW"
+
+    def __post_init__(self) -> None:
+        if self.resize < self.size and self.fit == "crop":
+            raise ConfigError(f"A square of {self.size} pixels can't be cut from a shorter side of {self.resize}.")
+
+    def resized(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height before the cut of a frame of this width and height."""
+        if self.fit == "squash":
+            return self.size, self.size
+        scale = self.resize / min(width, height)
+        return max(self.size, round(width * scale)), max(self.size, round(height * scale))
+
+    def describe(self, clip: int) -> str:
+        """All of it in one line, to tell two stores apart."""
+        told = [f"{entry.name} {getattr(self, entry.name)}" for entry in fields(self)]
+        skipped = ({"axes"} if clip == 1 else set()) | ({"resize"} if self.fit == "squash" else set())
+        return ", ".join(text for text in told if text.split()[0] not in skipped)
+
+    def with_settings(
+        self,
+        size: int | None,
+        resize: int | None,
+        fit: Literal["crop", "squash"] | None,
+        mean: str | None,
+        std: str | None,
+    ) -> "Preprocessing":
+        """With what the user wants otherwise; a new size alone keeps the share that is cut out."""
+        changed: dict[str, Any] = {}
+        if size is not None:
+            changed = {"size": size, "resize": round(size * self.resize / self.size)}
+        for name, value in (("resize", resize), ("fit", fit)):
+            if value is not None:
+                changed[name] = value
+        for name, text in (("mean", mean), ("std", std)):
+            if text is not None:
+                changed[name] = _three(name, text)
+        return replace(self, **changed)
+
+
+def _three(name: str, text: str) -> Numbers:
+    try:
+        red, green, blue = (float(part) for part in text.split(","))
+    except ValueError:
+        raise ConfigError(f"--{name} must be three numbers, such as 0.5,0.5,0.5, but is {text!r}.") from None
+    return red, green, blue
+
+
+def from_mapping(values: dict[str, Any]) -> Preprocessing:
+    """From JSON values, as `viewloom.extract.export.export_onnx` stores them in an ONNX file."""
+    known = {entry.name for entry in fields(Preprocessing)}
+    plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    if not set(plain) <= known:
+        raise ConfigError(f"Unknown preprocessing settings {sorted(set(plain) - known)}; known: {sorted(known)}.")
+    return Preprocessing(**plain)
