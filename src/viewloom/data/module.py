@@ -14,7 +14,7 @@ from viewloom.data.labels import LabelSet
 from viewloom.data.sources.base import FeatureSource
 from viewloom.data.windows import (
     SamplingConfig,
-    augmented_chunk,
+    drawn_window,
     pad_steps,
     plan_windows,
     pool_labels,
@@ -81,19 +81,20 @@ class SegmentWindows(Dataset[SegmentRow]):
         return len(self.rows)
 
     def __getitem__(self, key: tuple[int, int]) -> SegmentRow:
-        epoch, row = key
-        window, view = self.rows[row]
-        if self.seed is not None:
-            rng = np.random.default_rng([self.seed, epoch, row])
-            chunk = augmented_chunk(window.frames, self.sampling, rng)
-            window = Window(window.recording, window.item, window.start, window.end, chunk)
+        window, view = self.drawn(*key)
         if (window, view) in self.known:
             nothing_SD = np.broadcast_to(np.float32(0), (window.steps, self.source.dim))
-            return SegmentRow(nothing_SD, np.ones(window.steps, np.bool_), self._labels(window), window, view, 0)
+            return SegmentRow(nothing_SD, np.ones(window.steps, np.bool_), self.labels_of(window), window, view, 0)
         pooled_SD, mask_S, missing = pooled_window(self.source, window, view, self.sampling)
-        return SegmentRow(pooled_SD, mask_S, self._labels(window), window, view, missing)
+        return SegmentRow(pooled_SD, mask_S, self.labels_of(window), window, view, missing)
 
-    def _labels(self, window: Window) -> NDArray[np.int64]:
+    def drawn(self, epoch: int, row: int) -> tuple[Window, str]:
+        """The window, with the chunk size it has in this epoch, and the view of a row."""
+        window, view = self.rows[row]
+        return drawn_window(window, self.sampling, self.seed, epoch, row), view
+
+    def labels_of(self, window: Window) -> NDArray[np.int64]:
+        """Label of each step of a window."""
         if self.labels is None or window.item not in self.labels.annotations:
             return np.full(window.steps, IGNORE, np.int64)
         annotation = self.labels.annotations[window.item]

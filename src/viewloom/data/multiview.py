@@ -12,7 +12,7 @@ from viewloom.data.batch import ViewBatch, Window
 from viewloom.data.dataset import Item
 from viewloom.data.module import EpochBatches
 from viewloom.data.sources.base import FeatureSource
-from viewloom.data.windows import SamplingConfig, augmented_chunk, plan_windows, pooled_window
+from viewloom.data.windows import SamplingConfig, drawn_window, plan_windows, pooled_window
 from viewloom.errors import DataError, listed
 
 
@@ -66,12 +66,7 @@ class ViewWindows(Dataset[ViewRow]):
         return len(self.rows)
 
     def __getitem__(self, key: tuple[int, int]) -> ViewRow:
-        epoch, row = key
-        window = self.rows[row]
-        if self.seed is not None:
-            rng = np.random.default_rng([self.seed, epoch, row])
-            chunk = augmented_chunk(window.frames, self.sampling, rng)
-            window = Window(window.recording, window.item, window.start, window.end, chunk)
+        window = self.drawn(*key)
         # View after view in memory, as the batch wants them.
         features_SVD = np.zeros((len(self.views), window.steps, self.source.dim), np.float32).transpose(1, 0, 2)
         mask_SV = np.zeros((window.steps, len(self.views)), np.bool_)
@@ -84,6 +79,10 @@ class ViewWindows(Dataset[ViewRow]):
                 )
                 lacking.append((view, missing))
         return ViewRow(features_SVD, mask_SV, window, tuple(lacking))
+
+    def drawn(self, epoch: int, row: int) -> Window:
+        """The window of a row, with the chunk size it has in this epoch."""
+        return drawn_window(self.rows[row], self.sampling, self.seed, epoch, row)
 
 
 class CollateViews:

@@ -74,6 +74,14 @@ def augmented_chunk(frames: int, config: SamplingConfig, rng: np.random.Generato
     return max(1, int(np.floor(drawn + 1e-9)))
 
 
+def drawn_window(window: Window, config: SamplingConfig, seed: int | None, epoch: int, row: int) -> Window:
+    """The window with the chunk size that its row draws in an epoch; as it is where ``seed`` is None."""
+    if seed is None:
+        return window
+    rng = np.random.default_rng([seed, epoch, row])
+    return replace(window, chunk_frames=augmented_chunk(window.frames, config, rng))
+
+
 def pool_labels(labels_T: NDArray[np.int64], chunk_frames: int) -> NDArray[np.int64]:
     """Most frequent label of each chunk, the smallest id on a tie; (T,) to (S,).
 

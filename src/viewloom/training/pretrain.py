@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from viewloom.console import err, track
 from viewloom.data.batch import ViewBatch
 from viewloom.data.dataset import DataConfig, Item, MultiViewDataset, open_dataset
+from viewloom.data.module import EpochBatches
 from viewloom.data.multiview import ViewRow, ViewWindows, make_view_loader
 from viewloom.data.windows import SamplingConfig
 from viewloom.errors import ConfigError, listed
@@ -24,6 +25,7 @@ from viewloom.training.checkpoints import SavedHead, load_head, save_head
 from viewloom.training.evaluate import select_views
 from viewloom.training.invariance import HeldOut, hold_out, measure
 from viewloom.training.missing import MissingFrames
+from viewloom.training.resident import ResidentViews, resident
 from viewloom.training.runs import is_main_process, prepare_run, write_environment
 from viewloom.training.segmenter import pick_device
 from viewloom.training.trainer import TrainerConfig, build_trainer
@@ -117,10 +119,14 @@ class PretrainingModule(LightningModule):
         self.config = config
         self.missing = MissingFrames()
 
-    def train_dataloader(self) -> DataLoader[ViewRow]:
+    def train_dataloader(self) -> DataLoader[ViewRow] | ResidentViews:
         """Shuffled windows; this process's share of each global batch."""
         config = self.config
         rank, world = self.trainer.global_rank, self.trainer.world_size
+        sampler = EpochBatches(len(self.pairs.learn), config.batch_size, config.seed, rank, world)
+        held = resident(ResidentViews, self.pairs.learn, sampler, self.device, config.trainer.device_data)
+        if held is not None:
+            return held
         return make_view_loader(self.pairs.learn, config.batch_size, config.seed, config.workers, rank, world)
 
     def on_train_epoch_start(self) -> None:

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from viewloom.console import err
 from viewloom.data.batch import SegmentBatch
 from viewloom.data.dataset import DataConfig, Item, MultiViewDataset, open_dataset
-from viewloom.data.module import SegmentRow, dataset_windows, make_loader
+from viewloom.data.module import EpochBatches, SegmentRow, dataset_windows, make_loader
 from viewloom.data.windows import SamplingConfig
 from viewloom.errors import ConfigError, DataError
 from viewloom.heads.base import Head, HeadConfig
@@ -21,6 +21,7 @@ from viewloom.training.checkpoints import SavedHead, save_head
 from viewloom.training.evaluate import item_scores, select_views
 from viewloom.training.missing import MissingFrames
 from viewloom.training.refined import FrozenRefiner
+from viewloom.training.resident import ResidentSegments, resident
 from viewloom.training.runs import is_main_process, prepare_run, write_environment
 from viewloom.training.segmenter import Segmenter
 from viewloom.training.trainer import TrainerConfig, build_trainer
@@ -112,12 +113,16 @@ class SegmentationModule(LightningModule):
         self.val_items = validation_items(dataset)
         self.missing = MissingFrames()
 
-    def train_dataloader(self) -> DataLoader[SegmentRow]:
+    def train_dataloader(self) -> DataLoader[SegmentRow] | ResidentSegments:
         """Shuffled, augmented windows; this process's share of each global batch."""
         config, items = self.config, self.dataset.items("train")
         known = self.frozen.kept if self.frozen is not None else ()
         windows = dataset_windows(self.dataset, items, self.views, config.sampling, config.seed, known)
         rank, world = self.trainer.global_rank, self.trainer.world_size
+        sampler = EpochBatches(len(windows), config.batch_size, config.seed, rank, world)
+        held = resident(ResidentSegments, windows, sampler, self.device, config.trainer.device_data)
+        if held is not None:
+            return held
         return make_loader(windows, config.batch_size, config.seed, config.workers, rank, world)
 
     def training_step(self, batch: SegmentBatch, _: int) -> Tensor:

@@ -17,6 +17,7 @@ from lightning.pytorch.plugins.precision import DoublePrecision
 
 from viewloom.errors import ConfigError
 from viewloom.files import atomic_path, write_text
+from viewloom.training.resident import DeviceData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,9 @@ class TrainerConfig:
     """Show a progress bar."""
     validate_every_epochs: int = 1
     """Epochs between two validations."""
+    device_data: DeviceData = "auto"
+    """Keep all training features on the device, and cut windows there: auto (on a GPU, if they fit into half of its
+    free memory), always, never. Nothing is read while training then, so workers have nothing to do."""
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
