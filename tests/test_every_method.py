@@ -1,11 +1,8 @@
 """What every registered pre-training method must hold to; a new method is covered by being registered."""
 
-import ast
 import copy
-import inspect
 import itertools
 import json
-import textwrap
 from dataclasses import asdict, fields, replace
 from typing import Literal, get_args, get_origin, get_type_hints
 
@@ -16,6 +13,7 @@ import torch.multiprocessing as mp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.documented import undocumented
 from tests.methods.made import VIEWS, make_method, select_rows, view_batch
 from viewloom.errors import ConfigError, DataError
 from viewloom.methods.base import Method
@@ -310,14 +308,7 @@ def test_mixed_precision_stays_close(name, config):
 
 @every_name
 def test_every_setting_is_documented(name):
-    for cls in METHODS.get(name).Config.__mro__[:-1]:
-        body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0].body
-        for place, node in enumerate(body):
-            if isinstance(node, ast.AnnAssign):
-                after = body[place + 1 : place + 2]
-                assert after and isinstance(after[0], ast.Expr) and isinstance(after[0].value, ast.Constant), (
-                    f"{cls.__qualname__}.{node.target.id} has no docstring under it"
-                )
+    assert not undocumented(METHODS.get(name).Config)
 
 
 @every_name
