@@ -23,7 +23,7 @@ from .stores import write_npy
 from .test_module import items_of
 from .test_pooling import CAMERA, KINDS, VIEW, features, write_store
 
-MASK = SamplingConfig()
+MASK = SamplingConfig(test_chunks=(1, 7, 8, 10))
 
 
 class Unreadable:
@@ -69,7 +69,8 @@ def holed(tmp_path_factory):
 )
 @settings(max_examples=25, deadline=None)
 def test_what_was_kept_equals_the_store(holed, tmp_path_factory, kind, offset, frames, chunk, policy):
-    source, config = holed[kind], SamplingConfig(missing_frames=policy, nearest_within_frames=20)
+    source = holed[kind]
+    config = SamplingConfig(chunk_frames=chunk, missing_frames=policy, nearest_within_frames=20)
     window = window_of(source, frames, chunk, offset)
     cached = CachedSource(source, tmp_path_factory.getbasetemp() / f"cache_{kind}", 1)
     assert isinstance(cached, PoolingSource)
@@ -191,6 +192,16 @@ def test_folders_and_limits_that_cannot_be_meant_are_refused(tmp_path):
     for limit in (-1.0, float("nan")):
         with pytest.raises(ConfigError, match="pool_cache_gib"):
             CachedSource(source, tmp_path / "cache", limit)
+
+
+def test_sizes_drawn_for_one_epoch_take_no_room(tmp_path):
+    source = write_store("npy", tmp_path, features(100, 5, 1))
+    cached = CachedSource(source, tmp_path / "cache", 1)
+    config = SamplingConfig(chunk_frames=20, test_chunks=(10, 17))
+    for chunk in (9, 10, 17, 18, 20, 21):
+        window = window_of(source, 100, chunk)
+        same(pooled_window(cached, window, VIEW, config), pooled_window(source, window, VIEW, config))
+    assert len(list((tmp_path / "cache").iterdir())) == 3
 
 
 def test_a_pickled_cache_goes_on_with_the_same_folder(tmp_path):

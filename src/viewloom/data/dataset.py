@@ -62,7 +62,7 @@ class DataConfig:
     axes: Literal["auto", "dt", "td"] = "auto"
     """Axis order of npy files: (D, T), (T, D), or inferred where only one can be meant."""
     pool_cache: str | None = None
-    """Folder in which pooled windows are kept for the next epoch or run; it may be deleted at any time."""
+    """Folder in which windows are kept, pooled at the fixed chunk sizes; it may be deleted at any time."""
     pool_cache_gib: float = 20.0
     """Room that --pool_cache may take; what doesn't fit is read from the features each time."""
 

@@ -18,6 +18,8 @@ BLOCK_BYTES = 1 << 20
 """Features (as float32) that a store reads and pools at a time: few enough to stay in the processor's cache."""
 _NEGATIVE_INFINITY_BITS = 0xFF800000
 _FLOAT16_INFINITY_BITS = 0x7C00
+_FEW = 0.02
+"""Share of maxima up to which picking their chunks one by one is faster than another pass over all."""
 
 
 class Pooled(NamedTuple):
@@ -131,7 +133,7 @@ def pool_rows(
     """
     _pool_max_into(x_TD, chunk_frames, out_SD)
     # NaN and +inf show in the maximum. As unsigned integers, -inf and negative NaN are the largest of all.
-    finite = np.isfinite(out_SD).all() and x_TD.view(np.uint32).max(initial=0) < _NEGATIVE_INFINITY_BITS
+    finite = out_SD.max(initial=0) < np.inf and x_TD.view(np.uint32).max(initial=0) < _NEGATIVE_INFINITY_BITS
     if finite:
         return np.empty(0, np.int64)
     missing = missing_rows(x_TD, where, first_frame)
@@ -142,7 +144,7 @@ def pool_rows(
 def pool_finite(x_TD: NDArray[np.float32], chunk_frames: int, out_SD: NDArray[np.float32]) -> bool:
     """`pool_max` into ``out_SD``; False where a maximum is infinite or NaN."""
     _pool_max_into(x_TD, chunk_frames, out_SD)
-    return bool(np.isfinite(out_SD).all())
+    return bool(out_SD.max(initial=0) < np.inf)
 
 
 def pool_halves(x_TD: NDArray[np.float16], chunk_frames: int, out_SD: NDArray[np.float32]) -> bool:
@@ -163,7 +165,11 @@ def pool_halves(x_TD: NDArray[np.float16], chunk_frames: int, out_SD: NDArray[np
     top_SD = np.maximum.reduce(bits_SCD, axis=1)
     negative = top_SD.min(initial=0) < 0
     if negative:
-        top_SD = np.where(top_SD < 0, np.minimum.reduce(bits_SCD, axis=1), top_SD)
+        steps, columns = np.nonzero(top_SD < 0)
+        if len(steps) > top_SD.size * _FEW:
+            top_SD = np.where(top_SD < 0, np.minimum.reduce(bits_SCD, axis=1), top_SD)
+        else:
+            top_SD[steps, columns] = bits_SCD[steps, :, columns].min(axis=1)
     if top_SD.max(initial=0) >= _FLOAT16_INFINITY_BITS:
         return False
     _widen(top_SD, negative, out_SD)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from viewloom.data.batch import IGNORE, Window
 from viewloom.data.dataset import Item
+from viewloom.data.pooled_cache import CachedSource
 from viewloom.data.pooling import Pooled, missing_rows, pool_max, pool_valid
 from viewloom.data.sources.base import FeatureSource, PoolingSource
 from viewloom.errors import ConfigError, DataError, listed
@@ -117,6 +118,8 @@ def pooled_window(
     Raises:
         DataError: see `read_window`.
     """
+    if isinstance(source, CachedSource) and window.chunk_frames not in (config.chunk_frames, *config.test_chunks):
+        source = source.source  # a size drawn for one epoch isn't worth the room
     if not isinstance(source, PoolingSource):
         x_TD, lacking = read_window(source, window, view, config)
         return *pool_valid(x_TD, window.chunk_frames), lacking
