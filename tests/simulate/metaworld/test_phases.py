@@ -128,12 +128,12 @@ def test_tasks_by_name():
     ],
 )
 def test_short_runs_go_to_the_one_before(labels, expected):
-    assert list(settled([label.replace(".", "") for label in labels])) == expected
+    assert list(settled([label.replace(".", "") for label in labels], 3)) == expected
 
 
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=40), st.integers(0, 5))
 def test_settled_segments_cover_what_is_labelled_and_none_is_short(labels, rest):
-    found = list(settled([""] * rest + labels))
+    found = list(settled([""] * rest + labels, 3))
     assert [found[0][0], *(end for _, end, _ in found)] == [*(start for start, _, _ in found), rest + len(labels)]
     assert found[0][0] == rest
     assert len(found) == 1 or all(end - start >= 3 for start, end, _ in found)

@@ -74,19 +74,19 @@ class Hand:
 
 
 def perform(
-    env: Any, policy: WatchedPolicy, person: Person, outcome: Outcome, rng: np.random.Generator
+    env: Any, policy: WatchedPolicy, person: Person, outcome: Outcome, fps: float, rng: np.random.Generator
 ) -> Iterator[int]:
     """Act until shortly after success, or until the patience is over; yields each frame's phase, env at that frame.
 
     A frame's phase is the one in which most of its control steps were; `REST` before the first.
     """
     observation, _ = env.reset()
-    for _ in range(1 + int(rng.poisson(person.rest_frames))):
+    for _ in range(1 + int(rng.poisson(person.rest_s * fps))):
         yield REST
     hand = Hand(person, outcome, rng)
-    pace = person.steps_a_frame * rng.uniform(0.85, 1.15)
-    done, stay_frames = 0.0, int(rng.integers(2, 8))
-    while done < PATIENCE_STEPS and stay_frames > 0:
+    pace = person.steps_hz / fps * rng.uniform(0.85, 1.15)
+    done, stay_s = 0.0, rng.uniform(0.2, 0.8)
+    while done < PATIENCE_STEPS and stay_s > 0:
         steps = int(done + pace) - int(done)
         done += pace
         counts = np.zeros(policy.phases, np.int64)
@@ -97,7 +97,7 @@ def perform(
             outcome.succeeded |= bool(info["success"])
         phase = int(counts.argmax())
         yield phase
-        stay_frames -= outcome.succeeded
-        if rng.random() < person.pauses / 100:
-            for _ in range(int(rng.integers(3, 12))):
+        stay_s -= outcome.succeeded / fps
+        if rng.random() < person.pauses_hz / fps:
+            for _ in range(round(rng.uniform(0.3, 1.2) * fps)):
                 yield phase

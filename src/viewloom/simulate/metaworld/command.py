@@ -28,7 +28,7 @@ class MetaworldConfig:
     size: int = 128
     """Width and height of the pictures in pixels, even."""
     fps: float = 10.0
-    """Frames per second."""
+    """Frames per second. Movements last as long in seconds at any rate; the robot is shown slower than real time."""
     seed: int = 0
     """Seed of everything: people, tasks, places of things, noise, cameras, lights, colours."""
     workers: int = 1

@@ -16,18 +16,18 @@ class Person:
     """Habits of one who acts.
 
     Attributes:
-        steps_a_frame: control steps of the robot that pass from frame to frame: how fast it moves in the picture.
+        steps_hz: control steps of the robot that pass in a second of the video: how fast it moves in the picture.
         noise: standard deviation of the noise on the hand's movement, relative to the fastest movement.
-        pauses: mean number of hesitations in a hundred frames.
+        pauses_hz: mean number of hesitations in a second.
         failing: probability that a try at a task fails at first.
-        rest_frames: mean number of frames between two tasks.
+        rest_s: mean time between two tasks.
     """
 
-    steps_a_frame: float
+    steps_hz: float
     noise: float
-    pauses: float
+    pauses_hz: float
     failing: float
-    rest_frames: float
+    rest_s: float
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ def make_person(seed: int, number: int) -> Person:
     """The person of that number."""
     rng = stream("person", seed, number)
     return Person(
-        steps_a_frame=float(rng.uniform(1.2, 2.4)),
+        steps_hz=float(rng.uniform(12, 24)),
         noise=float(rng.uniform(0.03, 0.15)),
-        pauses=float(rng.uniform(0.5, 2.5)),
+        pauses_hz=float(rng.uniform(0.05, 0.25)),
         failing=float(rng.uniform(0.1, 0.4)),
-        rest_frames=float(rng.uniform(3, 8)),
+        rest_s=float(rng.uniform(0.3, 0.8)),
     )
 
 

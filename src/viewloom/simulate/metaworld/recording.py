@@ -17,8 +17,8 @@ from viewloom.simulate.metaworld.tasks import TASKS
 from viewloom.simulate.metaworld.video import VideoWriter, video
 from viewloom.simulate.seeds import stream
 
-FEWEST_FRAMES = 3
-"""Runs of fewer frames count to the phase before: policies flicker where they go from one phase to the next."""
+SHORTEST_S = 0.3
+"""Shorter runs count to the phase before: policies flicker where they go from one phase to the next."""
 
 
 @dataclass
@@ -49,13 +49,20 @@ def record(root: Path, session: Session, views: tuple[str, ...], *, size: int, f
         folder = root / "videos" / session.name
         writers = {view: stack.enter_context(video(folder / f"{view}.mp4", fps, size)) for view in views}
         for number in range(len(session.tasks)):
-            act_task(timeline, session, number, writers, size=size, seed=seed)
+            act_task(timeline, session, number, writers, size=size, fps=fps, seed=seed)
     write_json(root / "timelines" / f"{session.name}.json", asdict(timeline))
     return timeline
 
 
 def act_task(
-    timeline: Timeline, session: Session, number: int, writers: Mapping[str, VideoWriter], *, size: int, seed: int
+    timeline: Timeline,
+    session: Session,
+    number: int,
+    writers: Mapping[str, VideoWriter],
+    *,
+    size: int,
+    fps: float,
+    seed: int,
 ) -> None:
     """Act one task of a session into the videos, and add it to the timeline."""
     name = session.tasks[number]
@@ -65,17 +72,18 @@ def act_task(
     labels: list[str] = []
     with cameraman(env.model, size) as camera, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # every policy warns that its actions are clipped, which is meant
-        for phase in perform(env, policy, make_person(seed, session.person), outcome, rng):
+        for phase in perform(env, policy, make_person(seed, session.person), outcome, fps, rng):
             labels.append("" if phase == REST else TASKS[name].labels[phase])
             for view, writer in writers.items():
                 writer.add(camera.picture(env.data, view))
     start, end = timeline.frames, timeline.frames + len(labels)
     timeline.tasks.append({"task": name, "start": start, "end": end, **asdict(outcome)})
-    timeline.segments += [(start + first, start + last, label) for first, last, label in settled(labels)]
+    fewest = max(1, round(SHORTEST_S * fps))
+    timeline.segments += [(start + first, start + last, label) for first, last, label in settled(labels, fewest)]
     timeline.frames = end
 
 
-def settled(labels: list[str], fewest: int = FEWEST_FRAMES) -> Iterator[tuple[int, int, str]]:
+def settled(labels: list[str], fewest: int) -> Iterator[tuple[int, int, str]]:
     """Segments of one task's frames; runs shorter than ``fewest`` go to the one before, the first to the next.
 
     Frames labelled "" are left out, whatever their number.

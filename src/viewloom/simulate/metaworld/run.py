@@ -23,11 +23,11 @@ from viewloom.simulate.metaworld.rendering import backend_environment, require_p
 from viewloom.simulate.metaworld.tasks import TASKS, TEST_ONLY, chosen_tasks, preset_tasks
 from viewloom.simulate.metaworld.writing import read_timelines, write_lists
 
-SIZES = {"tiny": (4, 4, 1), "small": (40, 10, 6), "large": (240, 30, 8)}
+SIZES = {"tiny": (5, 4, 1), "small": (40, 10, 6), "large": (240, 30, 8)}
 """Recordings, people and tasks in a recording of each preset."""
 
-FRAMES_A_TASK = 70
-"""Mean length of a task with its rest, in frames, for ``--plan``."""
+SECONDS_A_TASK = 7
+"""Mean length of a task with its rest, for ``--plan``."""
 
 KIB_A_FRAME = 1.3
 """Mean size of a 128-pixel frame in the mp4 file, for ``--plan``."""
@@ -81,7 +81,7 @@ def planned(config: MetaworldConfig) -> tuple[Session, ...]:
 def describe(config: MetaworldConfig, sessions: tuple[Session, ...], views: tuple[str, ...]) -> str:
     """What would be written, in words."""
     acted = sum(len(session.tasks) for session in sessions)
-    frames = acted * FRAMES_A_TASK
+    frames = round(acted * SECONDS_A_TASK * config.fps)
     mib = frames * len(views) * KIB_A_FRAME * (config.size / 128) ** 2 / 1024
     known = {name for session in sessions if session.role != "test" for name in session.tasks}
     new = {TASKS[name].noun for session in sessions for name in session.tasks if name not in known}
