@@ -1,5 +1,6 @@
 """Pre-training: every method through the command, choice of the checkpoint, resuming, collapse, missing views."""
 
+import copy
 import csv
 import json
 import shutil
@@ -15,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.methods.made import make_method, view_batch
 from tests.tiny import write_tiny
 from viewloom import load_refiner
 from viewloom.data.dataset import open_dataset
@@ -28,7 +30,13 @@ from viewloom.registry import METHODS
 from viewloom.training.checkpoints import load_head
 from viewloom.training.evaluate import EvaluateConfig, run_evaluate
 from viewloom.training.invariance import hold_out
-from viewloom.training.pretrain import PretrainConfig, PretrainOptimConfig, run_pretrain, split_pairs
+from viewloom.training.pretrain import (
+    PretrainConfig,
+    PretrainOptimConfig,
+    compile_layers,
+    run_pretrain,
+    split_pairs,
+)
 from viewloom.training.refined import FrozenRefiner
 from viewloom.training.segment import TrainConfig, build_module, dataset_windows, run_train
 from viewloom.training.trainer import TrainerConfig
@@ -294,3 +302,24 @@ def test_other_precisions_train_and_measure(data, tmp_path, precision):
 def test_an_epoch_can_be_chosen_only_where_one_is_validated(data, tmp_path):
     with pytest.raises(ConfigError, match="validate_every_epochs 3 is more than --epochs 2"):
         run_pretrain(config(data, tmp_path / "run", trainer=replace(QUIET, validate_every_epochs=3)))
+
+
+@pytest.mark.parametrize("name", ["two_stream", "sync_kd"])
+def test_compiled_layers_give_the_same_for_batches_of_any_size(name):
+    method = make_method(name, options(name, dropout=0.0)).train()
+    compiled = copy.deepcopy(method)
+    compile_layers(compiled, backend="aot_eager")
+    assert compiled.state_dict().keys() == method.state_dict().keys()
+    for lengths in ((9, 12, 5), (7,), (20, 3)):
+        losses = [each(view_batch(lengths)).total for each in (method, compiled)]
+        for loss in losses:
+            loss.backward()
+        torch.testing.assert_close(*losses)
+    for one, other in zip(method.parameters(), compiled.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad)
+
+
+@pytest.mark.parametrize(("name", "changes"), [("two_stream", {"context": "time"}), ("cca", {})])
+def test_only_layers_of_single_steps_are_compiled(name, changes):
+    with pytest.raises(ConfigError, match="context frame"):
+        compile_layers(make_method(name, options(name, **changes)))

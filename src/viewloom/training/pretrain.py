@@ -20,6 +20,7 @@ from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json
 from viewloom.heads.base import Head
 from viewloom.methods.base import Method
+from viewloom.nn.encoder import EncoderLayer
 from viewloom.registry import METHODS
 from viewloom.training.checkpoints import SavedHead, load_head, save_head
 from viewloom.training.evaluate import select_views
@@ -80,6 +81,9 @@ class PretrainConfig(DataConfig):
     """Go on with the run in the folder."""
     workers: int = 0
     """Processes that read windows; 0 reads in the training process."""
+    compile: bool = False
+    """Compile the encoder layers with torch.compile (context frame only; the first step then takes minutes on a
+    CPU, where little is gained)."""
     optim: PretrainOptimConfig = field(default_factory=PretrainOptimConfig)
     """Optimiser."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
@@ -155,11 +159,14 @@ class PretrainingModule(LightningModule):
         """AdamW or SGD, and a step-wise learning rate."""
         optim = self.config.optim
         parameters = [p for p in self.method.parameters() if p.requires_grad]
+        fused = self.config.trainer.fused_optimiser
         optimiser: torch.optim.Optimizer
         if optim.name == "sgd":
-            optimiser = torch.optim.SGD(parameters, optim.lr, optim.momentum, weight_decay=optim.weight_decay)
+            optimiser = torch.optim.SGD(
+                parameters, optim.lr, optim.momentum, weight_decay=optim.weight_decay, fused=fused
+            )
         else:
-            optimiser = torch.optim.AdamW(parameters, optim.lr, weight_decay=optim.weight_decay)
+            optimiser = torch.optim.AdamW(parameters, optim.lr, weight_decay=optim.weight_decay, fused=fused)
         steps = torch.optim.lr_scheduler.StepLR(optimiser, optim.lr_step_epochs, optim.lr_factor)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": steps, "interval": "epoch"}}
 
@@ -207,6 +214,8 @@ def run_pretrain(config: PretrainConfig) -> Path:
     write_environment(folder, dataset, config.seed, row=row, trained_on=pairs.learn.views, method=config.method)
     if method.needs_pass:
         _show_all_pairs(method, pairs, config.batch_size)
+    if config.compile:
+        compile_layers(method)
     kept = "closed form" if method.fit == "closed_form" else "features as they are"
     if method.fit == "gradient":
         kept = _fit_by_gradient(config, method, pairs, folder, checkpoint)
@@ -251,6 +260,21 @@ def _fit_by_gradient(
     state = torch.load(folder / "checkpoints" / f"{name}.ckpt", map_location="cpu", weights_only=True)
     module.load_state_dict(state["state_dict"])
     return f"{name} epoch ({state['epoch'] + 1} of {config.epochs})"
+
+
+def compile_layers(method: Method, backend: str = "inductor") -> None:
+    """Compile every encoder layer in place, for any number of steps; names and weights stay as they are.
+
+    Raises:
+        ConfigError: over time or the batch, the lengths of rows would be compiled in, and every batch anew.
+    """
+    context = getattr(method.config, "context", None)
+    if context != "frame":
+        told = "has no encoder layers" if context is None else f"has context {context}"
+        raise ConfigError(f"--compile true needs a method with context frame, but this one {told}. Leave it out.")
+    for part in method.modules():
+        if isinstance(part, EncoderLayer):
+            part.compile(dynamic=True, backend=backend)
 
 
 def _show_all_pairs(method: Method, pairs: Pairs, batch_size: int) -> None:

@@ -27,6 +27,7 @@ FREE_SETTINGS = (
     "refined_cache_gib",
     "pool_cache",
     "pool_cache_gib",
+    "compile",
 )
 """Settings that may differ between a start and its resumption: they don't change the result."""
 

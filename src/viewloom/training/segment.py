@@ -168,7 +168,8 @@ class SegmentationModule(LightningModule):
     def configure_optimizers(self) -> Any:
         """Adam and a step-wise learning rate, as published for C2F-TCN."""
         optim = self.config.optim
-        adam = torch.optim.Adam(self.head.parameters(), lr=optim.lr, weight_decay=optim.weight_decay)
+        fused = self.config.trainer.fused_optimiser
+        adam = torch.optim.Adam(self.head.parameters(), lr=optim.lr, weight_decay=optim.weight_decay, fused=fused)
         steps = torch.optim.lr_scheduler.StepLR(adam, optim.lr_step_epochs, optim.lr_factor)
         return {"optimizer": adam, "lr_scheduler": {"scheduler": steps, "interval": "epoch"}}
 

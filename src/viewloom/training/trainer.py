@@ -46,6 +46,11 @@ class TrainerConfig:
     """Keep all training features on the device, and cut windows there: auto (on a GPU, if they fit into half of its
     free memory), always, never. Nothing is read while training then, so workers have nothing to do."""
 
+    @property
+    def fused_optimiser(self) -> bool:
+        """Whether an optimiser may step in one pass over the weights: not where Lightning has to scale gradients."""
+        return not str(self.precision).startswith("16")
+
 
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Checkpoints that are whole or not there, so that a run killed while saving can still resume."""
