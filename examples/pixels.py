@@ -226,7 +226,8 @@ def draw_moments(root: Path, seed: int, target: Path, moments: int = 10) -> None
     for axis, video in zip(axes, videos, strict=False):
         axis.imshow(np.concatenate([pictures(video)[frame] for frame in chosen], axis=1))
         axis.set(xticks=[], yticks=[], ylabel=video.stem)
-    colours = colormaps["tab20"](np.arange(len(actions)) % 20)
+    shown = dict.fromkeys(action for segments in strips.values() for _, _, action in segments)  # truth's first
+    colours = {action: colormaps["tab20"](place % 20) for place, action in enumerate(shown)}
     for place, segments in enumerate(strips.values()):
         for start, stop, action in segments:
             axes[-1].barh(-place, stop - start, left=start, color=colours[action])
