@@ -120,7 +120,7 @@ def how_made(config: ExtractConfig, clips: Sequence[Clip]) -> tuple[Making, floa
     """How the features are made; and, for a plan, how many frames one process makes in a second."""
     backbone = open_backbone(config)
     dtype = config.dtype if config.store == "packed" else "float32"
-    making = Making(config.fps, backbone.dim(), dtype, backbone.identity(), config.store)
+    making = Making(float(config.fps), backbone.dim(), dtype, backbone.identity(), config.store)
     return making, measured_speed(backbone, clips, config.fps) if config.plan else 0.0
 
 
