@@ -65,8 +65,11 @@ def find_clips(videos: Path) -> tuple[Clip, ...]:
 def _from_folder(root: Path) -> list[Clip]:
     """``<recording>/<view>.<ending>`` and ``<recording>/<view>/*.jpg``; other files are named and left out."""
     clips: list[Clip] = []
-    others: list[Path] = []
-    for path in sorted(path for path in root.glob("*/*") if _visible(path.relative_to(root))):
+    visible = sorted(
+        path for pattern in ("*", "*/*") for path in root.glob(pattern) if _visible(path.relative_to(root))
+    )
+    others = [Path(path.name) for path in visible if path.parent == root and path.suffix.lower() in VIDEO_ENDINGS]
+    for path in (path for path in visible if path.parent != root):
         if path.is_dir() and images(path):
             clips.append(Clip(path.parent.name, path.name, path))
         elif path.is_file() and path.suffix.lower() in VIDEO_ENDINGS:
@@ -79,7 +82,7 @@ def _from_folder(root: Path) -> list[Clip]:
             "<recording>/<view>/. Other layouts: list the files in a CSV with the columns " + ",".join(COLUMNS) + "."
         )
     if others:
-        err.print(f"Left out, being neither video nor image folder: {listed(others)}", markup=False)
+        err.print(f"Left out, being no <recording>/<view> of video or images: {listed(others)}", markup=False)
     return clips
 
 
