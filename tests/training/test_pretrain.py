@@ -323,3 +323,38 @@ def test_compiled_layers_give_the_same_for_batches_of_any_size(name):
 def test_only_layers_of_single_steps_are_compiled(name, changes):
     with pytest.raises(ConfigError, match="context frame"):
         compile_layers(make_method(name, options(name, **changes)))
+
+
+def test_a_run_with_rare_checkpoints_resumes_to_the_same_weights(data, tmp_path, monkeypatch):
+    """Stopped in its fourth epoch, with checkpoints every two: the third epoch is made again."""
+
+    def settings(name, **changes):
+        return config(data, tmp_path / name, epochs=5, trainer=replace(QUIET, checkpoint_every_epochs=2), **changes)
+
+    stopping = METHODS.get("two_stream").set_epoch
+
+    def stop(self, epoch):
+        if epoch == 3:
+            raise RuntimeError("stopped")
+        stopping(self, epoch)
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="stopped"):
+        patch.setattr(METHODS.get("two_stream"), "set_epoch", stop)
+        run_pretrain(settings("cut"))
+    last = tmp_path / "cut" / "checkpoints" / "last.ckpt"
+    assert torch.load(last, weights_only=True)["epoch"] == 1
+    run_pretrain(settings("cut", resume=True))
+    assert torch.load(last, weights_only=True)["epoch"] == 4
+    run_pretrain(settings("whole"))
+    assert same_weights(tmp_path / "cut" / "refiner.safetensors", tmp_path / "whole" / "refiner.safetensors")
+    names = ("cut", "whole")
+    rows = [(tmp_path / name / "metrics.csv").read_text() for name in names]
+    assert rows[0] == rows[1]
+    kept = [load_refiner(tmp_path / name / "refiner.safetensors").extra["kept"] for name in names]
+    assert kept[0] == kept[1]
+
+
+@pytest.mark.parametrize("name", ["checkpoint_every_epochs", "validate_every_epochs"])
+def test_an_interval_has_an_epoch_at_least(name):
+    with pytest.raises(ConfigError, match=f"{name} must be 1 or more"):
+        replace(QUIET, **{name: 0})

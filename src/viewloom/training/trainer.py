@@ -42,9 +42,17 @@ class TrainerConfig:
     """Show a progress bar."""
     validate_every_epochs: int = 1
     """Epochs between two validations."""
+    checkpoint_every_epochs: int = 1
+    """Epochs between two checkpoints to resume from, last.ckpt (18 GB for the report's model with AdamW); the last epoch has
+    one always."""
     device_data: DeviceData = "auto"
     """Keep all training features on the device, and cut windows there: auto (on a GPU, if they fit into half of its
     free memory), always, never. Nothing is read while training then, so workers have nothing to do."""
+
+    def __post_init__(self) -> None:
+        for name in ("validate_every_epochs", "checkpoint_every_epochs"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"--trainer.{name} must be 1 or more, but is {getattr(self, name)}.")
 
     @property
     def fused_optimiser(self) -> bool:
@@ -69,6 +77,23 @@ class DoubleBatches(DoublePrecision):
         values = {field.name: getattr(data, field.name) for field in fields(data)}
         wide = {k: v.double() for k, v in values.items() if isinstance(v, torch.Tensor) and v.is_floating_point()}
         return replace(data, **wide)
+
+
+class LastCheckpoint(Checkpoint):
+    """Writes ``last.ckpt``, from which a stopped run goes on, every so many epochs and at the end.
+
+    What a run that stopped did after its last checkpoint is done again, with the same result.
+    """
+
+    def __init__(self, path: Path, every_epochs: int) -> None:
+        self.path = path
+        self.every_epochs = every_epochs
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save where it is due; all processes take part."""
+        done = trainer.current_epoch + 1
+        if done % self.every_epochs == 0 or done == trainer.max_epochs:
+            trainer.save_checkpoint(self.path)
 
 
 class MetricsFile(Checkpoint):
@@ -159,7 +184,7 @@ def build_trainer(
     quieten()
     seed_everything(seed, workers=False, verbose=False)
     callbacks: list[Callback] = [
-        *make_checkpoints(folder / "checkpoints", monitor, mode, config.validate_every_epochs),
+        *make_checkpoints(folder / "checkpoints", monitor, mode, config),
         MetricsFile(folder / "metrics.csv"),
         EpochSeed(seed),
         FiniteLoss(),
@@ -197,11 +222,11 @@ def quieten() -> None:
 
 
 def make_checkpoints(
-    folder: Path, monitor: str | None, mode: Literal["min", "max"], every_epochs: int
-) -> list[ModelCheckpoint]:
-    """``best.ckpt`` by the monitored value (if any), and ``last.ckpt`` after every epoch."""
+    folder: Path, monitor: str | None, mode: Literal["min", "max"], config: TrainerConfig
+) -> list[Callback]:
+    """``best.ckpt``, the weights of the epoch with the best monitored value (if any), and ``last.ckpt``."""
     where = folder.resolve()
-    last = ModelCheckpoint(where, "last", save_on_train_epoch_end=True, enable_version_counter=False)
+    last = LastCheckpoint(where / "last.ckpt", config.checkpoint_every_epochs)
     if monitor is None:
         return [last]
     best = ModelCheckpoint(
@@ -209,8 +234,9 @@ def make_checkpoints(
         "best",
         monitor=monitor,
         mode=mode,
-        every_n_epochs=every_epochs,
+        every_n_epochs=config.validate_every_epochs,
         save_on_train_epoch_end=True,
+        save_weights_only=True,
         enable_version_counter=False,
     )
     return [best, last]
