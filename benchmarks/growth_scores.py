@@ -8,19 +8,13 @@ more segments in proportion, as longer videos do. The edit distance compares all
 """
 
 import argparse
-import json
-import math
-import statistics
-import sys
-import time
-from pathlib import Path
+from functools import partial
 
 import numpy as np
+from scores import Labels, guess, truth
+from timing import growth, median_s, show
 
 from viewloom.metrics.segmentation import score
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from scores import Labels, guess, truth
 
 
 def segmentations(videos: int, stretches: int, frames: int, classes: int) -> tuple[list[Labels], list[Labels]]:
@@ -28,16 +22,6 @@ def segmentations(videos: int, stretches: int, frames: int, classes: int) -> tup
     rng = np.random.default_rng(0)
     truths = [np.concatenate([truth(rng, frames, classes) for _ in range(stretches)]) for _ in range(videos)]
     return [guess(rng, truth_T, classes) for truth_T in truths], truths
-
-
-def median_s(pair: tuple[list[Labels], list[Labels]], repeats: int) -> float:
-    """Median over rounds, after one warm-up."""
-    seconds = []
-    for _ in range(repeats + 1):
-        start = time.perf_counter()
-        score(*pair)
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds[1:])
 
 
 def main() -> None:
@@ -55,10 +39,9 @@ def main() -> None:
     }
     found = []
     for name, sizes in series.items():
-        seconds = [median_s(segmentations(*sizes(times)), args.repeats) for times in (1, 4, 16)]
-        exponent = math.log(seconds[2] / seconds[1]) / math.log(4)
-        found.append({"over": name, "times": [1, 4, 16], "median_s": seconds, "exponent": exponent})
-    print(json.dumps({"settings": vars(args), "growth": found}, indent=1))
+        pairs = [segmentations(*sizes(times)) for times in (1, 4, 16)]
+        found.append(growth("scores", name, (1, 4, 16), [median_s(partial(score, *p), args.repeats) for p in pairs]))
+    show({"settings": vars(args), "growth": found})
 
 
 if __name__ == "__main__":

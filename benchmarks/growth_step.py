@@ -10,20 +10,13 @@ the same one, so the refiner's share is measured beside it.
 """
 
 import argparse
-import json
-import math
-import statistics
-import sys
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
+from step import make_batch
+from timing import growth, median_s, show
 
 from viewloom.methods.two_stream import TwoStream, TwoStreamConfig
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from step import make_batch
 
 
 def step_of(rows: int, steps: int, views: int, dim: int, context: str, joint: bool = True) -> Callable[[], None]:
@@ -44,16 +37,6 @@ def step_of(rows: int, steps: int, views: int, dim: int, context: str, joint: bo
     return whole if joint else refiner
 
 
-def median_s(step: Callable[[], None], repeats: int) -> float:
-    """Median over rounds, after one warm-up."""
-    seconds = []
-    for _ in range(repeats + 1):
-        start = time.perf_counter()
-        step()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds[1:])
-
-
 def main() -> None:
     """Measure, print JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -72,11 +55,9 @@ def main() -> None:
     for name, make in series.items():
         sizes = (2, 8, 32) if name == "views, refiner alone" else (2, 4, 8) if name.startswith("views") else (1, 4, 16)
         seconds = [median_s(make(size), args.repeats) for size in sizes]
-        exponent = math.log(seconds[2] / seconds[1]) / math.log(sizes[2] / sizes[1])
-        times = [size // sizes[0] for size in sizes]
-        found.append({"over": name, "times": times, "median_s": seconds, "exponent": exponent})
-    settings = vars(args) | {"threads": torch.get_num_threads()}
-    print(json.dumps({"settings": settings, "growth": found}, indent=1))
+        allowed = 2.15 if name in ("steps, context time", "views, whole method") else 1.15
+        found.append(growth("pre-training step", name, [size // sizes[0] for size in sizes], seconds, allowed))
+    show({"settings": vars(args) | {"threads": torch.get_num_threads()}, "growth": found})
 
 
 if __name__ == "__main__":

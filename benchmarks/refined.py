@@ -8,7 +8,6 @@ bit. The first epoch, in which everything is refined on both sides, is given apa
 """
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from lightning.pytorch import Callback
+from timing import ratio, show
 
 from viewloom.data.dataset import open_dataset
 from viewloom.data.splits import generate_splits, write_splits
@@ -95,20 +95,11 @@ def compare(root: Path, refiner: Path, head: str, probability: float, epochs: in
             weights.append(state)
     for state in weights[1:]:
         assert all(torch.equal(value, state[name]) for name, value in weights[0].items()), "the sides differ"
+    what = "without augmentation" if probability == 0 else "half the windows augmented"
     later = {side: [s for run in runs for s in run[1:]] for side, runs in seconds.items()}
-    last = {side: [s for run in runs for s in run[-max(1, epochs // 4) :]] for side, runs in seconds.items()}
-    median = {side: statistics.median(values) for side, values in later.items()}
-    at_end = {side: statistics.median(values) for side, values in last.items()}
-    return {
-        "head": head,
-        "augment_probability": probability,
-        "epochs": epochs,
-        "first_epoch_s": {side: statistics.median(run[0] for run in runs) for side, runs in seconds.items()},
-        "median_later_epoch_s": median,
-        "spread_s": {side: [min(values), max(values)] for side, values in later.items()},
-        "times_faster": median["refine_each_epoch"] / median["viewloom"],
-        "times_faster_in_last_quarter": at_end["refine_each_epoch"] / at_end["viewloom"],
-    }
+    first = {side: statistics.median(run[0] for run in runs) for side, runs in seconds.items()}
+    aim = 5 if probability == 0 and head == "linear" else None
+    return ratio(f"epoch behind a frozen refiner, head {head}, {what}", later, *seconds, aim) | {"first_epoch_s": first}
 
 
 def main() -> None:
@@ -130,7 +121,7 @@ def main() -> None:
             compare(root, refiner, "linear", 0.5, 16, 1),
             compare(root, refiner, "c2f_tcn", 0.0, 3, 1),
         ]
-    print(json.dumps({"settings": vars(args) | {"threads": torch.get_num_threads()}, "epochs": runs}, indent=1))
+    show({"settings": vars(args) | {"threads": torch.get_num_threads()}, "ratios": runs})
 
 
 if __name__ == "__main__":

@@ -9,15 +9,12 @@ spread are given, and the ratio of the medians.
 """
 
 import argparse
-import json
-import statistics
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from timing import in_turn, ratio, show
 
 from viewloom.metrics.protocols import PROTOCOLS
 from viewloom.metrics.segmentation import score
@@ -48,21 +45,6 @@ def guess(rng: np.random.Generator, truth_T: Labels, classes: int) -> Labels:
     return guess_T
 
 
-def measure(ways: dict[str, Callable[[], list[float]]], repeats: int) -> dict[str, list[float]]:
-    """Seconds of each round of each way, after one warm-up; all must find the same."""
-    expected = next(iter(ways.values()))()
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for round_ in range(repeats + 1):
-        for name, way in ways.items():
-            start = time.perf_counter()
-            found = way()
-            elapsed = time.perf_counter() - start
-            assert np.allclose(found, expected, rtol=0, atol=1e-9), (name, found, expected)
-            if round_:
-                seconds[name].append(elapsed)
-    return seconds
-
-
 def main() -> None:
     """Make segmentations, measure, print JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -76,26 +58,24 @@ def main() -> None:
     truths = [truth(rng, args.frames, args.classes) for _ in range(args.videos)]
     guesses = [guess(rng, truth_T, args.classes) for truth_T in truths]
     plain = [[labels_T.tolist() for labels_T in side] for side in (guesses, truths)]
-    seconds = measure(
-        {
-            "plain": lambda: plain_scores(*plain, PROTOCOLS["canonical"]),
-            "viewloom": lambda: list(score(guesses, truths).as_dict().values()),
-        },
-        args.repeats,
-    )
-    median = {name: statistics.median(values) for name, values in seconds.items()}
-    result = {
-        "settings": vars(args),
-        "scores": score(guesses, truths).as_dict(),
-        "segments_per_video": [
-            round(float(np.mean([np.count_nonzero(np.diff(labels)) + 1 for labels in side])), 1)
-            for side in (truths, guesses)
-        ],
-        "median_s": median,
-        "spread_s": {name: [min(values), max(values)] for name, values in seconds.items()},
-        "times_faster": median["plain"] / median["viewloom"],
+    expected = plain_scores(*plain, PROTOCOLS["canonical"])
+
+    def check(name: str, found: list[float]) -> None:
+        assert np.allclose(found, expected, rtol=0, atol=1e-9), (name, found, expected)
+
+    ways = {
+        "plain Python": lambda: plain_scores(*plain, PROTOCOLS["canonical"]),
+        "viewloom": lambda: list(score(guesses, truths).as_dict().values()),
     }
-    print(json.dumps(result, indent=1))
+    seconds = in_turn(ways, args.repeats, check)
+    segments = [np.mean([np.count_nonzero(np.diff(labels)) + 1 for labels in side]) for side in (truths, guesses)]
+    show(
+        {
+            "settings": {**vars(args), "segments_per_video": [round(float(count), 1) for count in segments]},
+            "scores": score(guesses, truths).as_dict(),
+            "ratios": [ratio("segmentation scores", seconds, "plain Python", "viewloom", 20)],
+        }
+    )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ page cache after a warm-up of each.
 """
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -17,6 +16,8 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+
+from timing import figure, show
 
 from viewloom.simulate.command import SimulateConfig, run_simulate
 
@@ -32,6 +33,14 @@ register_optimizer_step_post_hook(stop)
 from viewloom.cli import main
 sys.exit(main(sys.argv[2:]))
 """
+
+
+TITLES = {
+    "help": "start: viewloom --help",
+    "bare_import_of_torch_and_lightning": "start: bare import of torch and Lightning",
+    "first_step_of_train": "start: first step of train, demo size",
+    "first_step_of_pretrain": "start: first step of pretrain, demo size",
+}
 
 
 def whole_process(command: Sequence[str]) -> float:
@@ -77,12 +86,10 @@ def main() -> None:
             if round_:
                 for path, value in found.items():
                     seconds.setdefault(path, []).append(value)
-    result = {
-        "settings": vars(args),
-        "median_s": {path: statistics.median(values) for path, values in seconds.items()},
-        "spread_s": {path: [min(values), max(values)] for path, values in seconds.items()},
-    }
-    print(json.dumps(result, indent=1))
+    aims = {"help": 0.4, "first_step_of_train": 10, "first_step_of_pretrain": 10}
+    figures = [figure(TITLES[n], statistics.median(v), "s", aims.get(n)) for n, v in seconds.items()]
+    spread = {path: [min(values), max(values)] for path, values in seconds.items()}
+    show({"settings": vars(args), "figures": figures, "spread_s": spread})
 
 
 if __name__ == "__main__":

@@ -11,13 +11,11 @@ gradients are compared without dropout, to 1e-4 of the largest gradient. A step 
 
 import argparse
 import copy
-import json
-import statistics
-import time
 from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
+from timing import in_turn, ratio, show
 from torch import Tensor, nn
 
 from viewloom.data.batch import ViewBatch, Window
@@ -142,18 +140,6 @@ def stepper(module: nn.Module, loss: Callable[[], Tensor]) -> Callable[[], None]
     return step
 
 
-def measure(ways: dict[str, Callable[[], None]], repeats: int) -> dict[str, list[float]]:
-    """Seconds of each round of each way, in turn, after one warm-up of each."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for round_ in range(repeats + 1):
-        for name, way in ways.items():
-            start = time.perf_counter()
-            way()
-            if round_:
-                seconds[name].append(time.perf_counter() - start)
-    return seconds
-
-
 def compare(context: str, lengths: list[int], dim: int, dropout: float, repeats: int) -> dict:
     """Both sides at one context: differences, medians, spreads, ratio."""
     torch.manual_seed(0)
@@ -166,19 +152,10 @@ def compare(context: str, lengths: list[int], dim: int, dropout: float, repeats:
         "plain": stepper(plain, lambda: plain(batch)),
         "viewloom": stepper(ours, lambda: ours(batch).total),
     }
-    seconds = measure(ways, repeats)
-    median = {name: statistics.median(values) for name, values in seconds.items()}
-    return {
-        "context": context,
-        "lengths": lengths,
-        "dim": dim,
-        "dropout": dropout,
-        "padding": 1 - float(batch.mask_BVT.float().mean()),
-        "relative_difference": differences,
-        "median_s": median,
-        "spread_s": {name: [min(values), max(values)] for name, values in seconds.items()},
-        "times_faster": median["plain"] / median["viewloom"],
-    }
+    name = f"pre-training step, context {context}" + ("" if dropout else ", no dropout")
+    padding = 1 - float(batch.mask_BVT.float().mean())
+    facts = {"lengths": lengths, "padding": padding, "relative_difference": differences}
+    return ratio(name, in_turn(ways, repeats), "plain", "viewloom", 2) | facts
 
 
 def main() -> None:
@@ -194,14 +171,12 @@ def main() -> None:
         compare("frame", list(LENGTHS), args.dim, 0.0, args.repeats),
         compare("time", short, args.dim, 0.0, args.repeats),
     ]
-    result = {
-        "settings": vars(args) | {"threads": torch.get_num_threads(), "torch": torch.__version__},
-        "bfloat16": "not measured: this processor has no bfloat16 arithmetic"
-        if not torch.cpu._is_avx512_bf16_supported()
-        else "available: --trainer.precision bf16-mixed",
-        "steps": results,
-    }
-    print(json.dumps(result, indent=1))
+    settings = vars(args) | {"threads": torch.get_num_threads(), "torch": torch.__version__}
+    result = {"settings": settings, "ratios": results}
+    if not torch.cpu._is_avx512_bf16_supported():
+        reason = "this processor has no bfloat16 arithmetic"
+        result["not_measured"] = [{"path": "pre-training step in bfloat16", "reason": reason}]
+    show(result)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ A result is a dict with ``settings`` and any of
 
 - ``ratios``: list of `ratio`, one path each, two sides measured in one run;
 - ``growth``: list of `growth`, seconds at 1, 4 and 16 times the work;
-- ``figures``: list of {path, value, target, met}, what is no ratio (seconds to start, GiB);
+- ``figures``: list of `figure`, what is no ratio (seconds to start, GiB);
 - ``not_measured``: list of {path, reason}.
 """
 
@@ -68,7 +68,7 @@ def ratio(path: str, seconds: Seconds, slow: str, fast: str, target: float | Non
 def growth(
     what: str, over: str, work: Sequence[float], seconds: Sequence[float], allowed: float = 1.15
 ) -> dict[str, Any]:
-    """Seconds at growing work, and the exponent between the smallest and the largest (1: linear).
+    """Seconds at growing work, and the exponent between the two largest (1: linear), where fixed costs count least.
 
     Args:
         what: what is timed.
@@ -77,7 +77,7 @@ def growth(
         seconds: median seconds of each.
         allowed: exponent that still counts as linear; 2 for attention over time.
     """
-    exponent = math.log(seconds[-1] / seconds[0]) / math.log(work[-1] / work[0])
+    exponent = math.log(seconds[-1] / seconds[-2]) / math.log(work[-1] / work[-2])
     return {
         "what": what,
         "over": over,
@@ -86,6 +86,28 @@ def growth(
         "exponent": exponent,
         "allowed": allowed,
     }
+
+
+def figure(path: str, value: float, unit: str, at_most: float | None = None) -> dict[str, Any]:
+    """A value that is no ratio, and what it may be at most.
+
+    Args:
+        path: what is measured.
+        value: the figure.
+        unit: its unit, behind the figure in the table.
+        at_most: what it is to stay under, or None.
+    """
+    return {
+        "path": path,
+        "value": f"{value:.3g} {unit}",
+        "target": "" if at_most is None else f"at most {at_most:g} {unit}",
+        "met": at_most is None or value <= at_most,
+    }
+
+
+def median_s(call: Callable[[], Any], repeats: int) -> float:
+    """Median seconds of a call, after one warm-up."""
+    return statistics.median(in_turn({"it": call}, repeats)["it"])
 
 
 def show(result: Mapping[str, Any]) -> None:
