@@ -7,6 +7,7 @@ more recordings, and more views of one. Planning (opening the store, laying out 
 """
 
 import argparse
+import gc
 import statistics
 import sys
 import tempfile
@@ -77,12 +78,14 @@ def plan(source: PackedSource) -> int:
 
 
 def median_s(way: Callable[[PackedSource], int], source: PackedSource, repeats: int) -> float:
-    """Median over rounds, after one warm-up."""
+    """Median over rounds, after one warm-up; without garbage collection, which looks at all of torch's objects."""
     seconds = []
+    gc.disable()
     for _ in range(repeats + 1):
         start = time.perf_counter()
         assert way(source) > 0
         seconds.append(time.perf_counter() - start)
+    gc.enable()
     return statistics.median(seconds[1:])
 
 

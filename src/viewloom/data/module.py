@@ -13,6 +13,7 @@ from viewloom.data.dataset import Item, MultiViewDataset
 from viewloom.data.labels import LabelSet
 from viewloom.data.sources.base import FeatureSource
 from viewloom.data.windows import (
+    FILLER,
     SamplingConfig,
     drawn_window,
     pad_steps,
@@ -69,12 +70,13 @@ class SegmentWindows(Dataset[SegmentRow]):
         self.sampling = sampling
         self.seed = seed
         chunk = chunk_frames or sampling.chunk_frames
+        planned = ((item, plan_windows(item, chunk, sampling.max_chunks)) for item in items)
         self.rows = tuple(
             (window, view)
-            for item in items
+            for item, windows in planned
             for view in views
             if view in source.views(item.recording)
-            for window in plan_windows(item, chunk, sampling.max_chunks)
+            for window in windows
         )
 
     def __len__(self) -> int:
@@ -82,6 +84,9 @@ class SegmentWindows(Dataset[SegmentRow]):
 
     def __getitem__(self, key: tuple[int, int]) -> SegmentRow:
         window, view = self.drawn(*key)
+        if not window.steps:
+            nothing_1D, unlabelled_1 = np.zeros((1, self.source.dim), np.float32), np.full(1, IGNORE)
+            return SegmentRow(nothing_1D, np.zeros(1, np.bool_), unlabelled_1, window, view, 0)
         if (window, view) in self.known:
             nothing_SD = np.broadcast_to(np.float32(0), (window.steps, self.source.dim))
             return SegmentRow(nothing_SD, np.ones(window.steps, np.bool_), self.labels_of(window), window, view, 0)
@@ -117,7 +122,8 @@ class EpochBatches:
     """Batch sampler that yields lists of (epoch, row): shuffled by (seed, epoch), split over processes.
 
     A global batch holds ``batch_size`` rows whatever the number of processes; process ``rank`` takes every
-    ``world``-th of them. So two processes see together just what one would.
+    ``world``-th of them, and `FILLER` rows where they don't divide evenly. So two processes see together just what
+    one would.
 
     Args:
         rows: number of rows in the data set.
@@ -143,15 +149,18 @@ class EpochBatches:
     def __len__(self) -> int:
         return int(np.ceil(self.rows / self.batch_size))
 
+    def rows_in(self, batch: int) -> int:
+        """Number of rows in a global batch, by its place in the epoch; the last one may be short."""
+        return min(self.batch_size, self.rows - batch * self.batch_size)
+
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         order = np.arange(self.rows)
         if self.seed is not None:
             order = np.random.default_rng([self.seed, self.epoch]).permutation(self.rows)
         for start in range(0, self.rows, self.batch_size):
             batch = order[start : start + self.batch_size]
-            # A process without a row would leave the others waiting: a short last batch is filled up.
-            short = -len(batch) % self.world if self.world > 1 else 0
-            batch = np.concatenate([batch, np.resize(order, short)])
+            # Every process gets as many rows, since one without any would leave the others waiting.
+            batch = np.concatenate([batch, np.full(-len(batch) % self.world, FILLER)])
             yield [(self.epoch, int(row)) for row in batch[self.rank :: self.world]]
 
 
