@@ -1,7 +1,7 @@
 # make demo   simulate, train, score, report: the whole chain on made-up data, in a few minutes
 # make test   the test suite
 # make check  style, format and types
-# make bench  timings, as JSON and a table
+# make bench  timings, as JSON and a table; make bench PAGE=docs/results/speed.md writes the page as well
 # Everything runs in an own virtual environment, .venv, made at the first call.
 
 PYTHON ?= python3
@@ -31,7 +31,7 @@ format: $(VENV)/installed
 	$(BIN)/ruff format .
 
 bench: $(VENV)/installed
-	for path in benchmarks/*.py; do echo "$$path"; OMP_NUM_THREADS=2 $(BIN)/python $$path || exit 1; done
+	$(BIN)/python benchmarks/all.py $(if $(PAGE),--page $(PAGE))
 
 clean:
 	rm -rf $(VENV) demo build dist

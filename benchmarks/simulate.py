@@ -8,7 +8,6 @@ spread of ``--repeats`` rounds after one warm-up. The statistics are means over 
 """
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -16,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from timing import figure, show
 
 from viewloom.simulate.command import SimulateConfig
 from viewloom.simulate.run import compute, make_script
@@ -82,16 +82,16 @@ def main() -> None:
     parser.add_argument("--dir", default=None, help="folder for the temporary store")
     args = parser.parse_args()
     config = SimulateConfig(out="", recordings=args.recordings, dim=args.dim, views=args.views)
-    result = {
-        "settings": vars(args),
-        "frames_views_per_s": {
-            "features": speed(config, args.repeats, False, args.dir),
-            "features_and_lmdb": speed(config, args.repeats, True, args.dir),
-        },
+    rates = {
+        "features": speed(config, args.repeats, False, args.dir),
+        "features_and_lmdb": speed(config, args.repeats, True, args.dir),
     }
+    result = {"settings": vars(args), "frames_views_per_s": rates}
+    names = {"features": "simulator, features alone", "features_and_lmdb": "simulator, written as LMDB"}
+    result["figures"] = [figure(names[n], rate["median"], "frames a second over views") for n, rate in rates.items()]
     if args.worlds:
         result["statistics"] = calibration(args.dim, args.worlds)
-    print(json.dumps(result, indent=1))
+    show(result)
 
 
 if __name__ == "__main__":
