@@ -1,5 +1,6 @@
 """Backbones for tests, to be named ``py:tests.extract.networks:...``."""
 
+import os
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -64,7 +65,8 @@ def convolutions(weights: Path | None = None) -> Convolutions:
 
 
 def slow(weights: Path | None = None) -> Convolutions:
-    return Convolutions(pause_s=0.05)
+    """Pauses where the environment says so, to be killed in time."""
+    return Convolutions(pause_s=float(os.environ.get("VIEWLOOM_TEST_PAUSE_S", "0")))
 
 
 def spoilt(weights: Path | None = None):

@@ -1,6 +1,7 @@
 """`viewloom extract` from videos to stores: equal results, going on after a kill, bad files, other settings."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -68,7 +69,8 @@ def test_a_killed_run_goes_on_to_the_same_bits(videos, tmp_path):
     start = [sys.executable, "-c", "import sys; from viewloom.cli import main; sys.exit(main())"]
     command = [*start, "extract", "--videos", str(videos), "--out", str(tmp_path / "f")]
     command += ["--backbone", "py:tests.extract.networks:slow", "--fps", "30", "--dtype", "float32", "--batch", "5"]
-    process = subprocess.Popen([*command, "--workers", "0"], cwd=ROOT, stderr=subprocess.DEVNULL)
+    slowly = {**os.environ, "VIEWLOOM_TEST_PAUSE_S": "0.05"}
+    process = subprocess.Popen([*command, "--workers", "0"], cwd=ROOT, env=slowly, stderr=subprocess.DEVNULL)
     partial = tmp_path / "f" / "partial" / "features" / "one" / "cam1.rows"
     wait_until(lambda: partial.is_file() and partial.stat().st_size > 10 * 40 * 4)
     process.send_signal(signal.SIGKILL)

@@ -50,7 +50,7 @@ class ExtractConfig:
     precision: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     """Arithmetic of the backbone; auto: float16 on a GPU, float32 on a CPU."""
     workers: int | None = None
-    """Processes, each at a clip of its own; default: one for each core, at most 8. 0: this one alone."""
+    """Processes, each at a clip of its own; default: one for each core, at most 8 (on a GPU 2). 0: this one alone."""
     views_file: str | None = None
     """YAML file that names views and their cameras; the videos are then named after cameras."""
     plan: bool = False

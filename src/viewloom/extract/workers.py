@@ -27,6 +27,9 @@ from viewloom.extract.inputs import Clip
 TICK_S = 0.5
 """How often progress is looked at."""
 
+MOST_ON_GPU = 2
+"""Processes that share a GPU without being asked to: each holds the network in its memory."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -50,6 +53,8 @@ def one_thread() -> Iterator[None]:
 def count_workers(config: ExtractConfig, clips: int) -> int:
     """Processes to start; 0 computes here."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if config.device != "cpu" and torch.cuda.is_available():
+        cores = min(cores, MOST_ON_GPU)
     wanted = min(8, cores) if config.workers is None else config.workers
     count = min(wanted, clips)
     return 0 if config.workers is None and count == 1 else count
