@@ -8,7 +8,7 @@ from viewloom.data.batch import IGNORE
 from viewloom.data.dataset import Item
 from viewloom.data.module import EpochBatches, SegmentWindows, collate, make_loader
 from viewloom.data.multiview import ViewWindows, make_view_loader
-from viewloom.data.windows import SamplingConfig
+from viewloom.data.windows import FILLER, SamplingConfig
 from viewloom.errors import DataError
 
 from .arrays import ArraySource, random_source
@@ -63,11 +63,19 @@ def test_processes_together_see_each_row_of_every_global_batch(rows, batch, worl
     assert len({len(share) for share in shares}) == 1
     for step, whole in enumerate(alone):
         together = [key for share in shares for key in share[step]]
-        assert set(whole) <= set(together)
+        assert sorted(key for key in together if key[1] != FILLER) == sorted(whole)
+        assert len(together) - len(whole) == -len(whole) % world
         assert len({len(share[step]) for share in shares}) == 1
-        if len(whole) % world == 0:
-            assert sorted(together) == sorted(whole)
+        assert shares[0][step] and EpochBatches(rows, batch, 5).rows_in(step) == len(whole)
     assert {key for whole in alone for key in whole} == {(0, row) for row in range(rows)}
+
+
+def test_a_filler_weighs_nothing():
+    windows = windows_of(random_source(), 3)
+    for rows in ([2, FILLER], [FILLER]):
+        batch = collate([windows[4, row] for row in rows])
+        assert not batch.mask_BT[-1].any() and (batch.labels_BT[-1] == IGNORE).all()
+        assert batch.windows[-1].steps == 0 and batch.features_BTD.shape[1] >= 1
 
 
 def test_padding_is_masked_zero_and_ignored():

@@ -42,9 +42,8 @@ def argv(verb, data, run, devices):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return str(
-        write_tiny(tmp_path_factory.mktemp("tiny") / "data", recordings=24)
-    )  # 6 to train on and 4 pairs: whole batches
+    """7 windows to train on and 5 pairs, in batches of 2: the second process has nothing in an epoch's last batch."""
+    return str(write_tiny(tmp_path_factory.mktemp("tiny") / "data", recordings=28))
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +82,7 @@ def test_two_processes_equal_one(started, data, tmp_path, verb):
         torch.testing.assert_close(weights[1][key], value, atol=1e-5, rtol=1e-5, msg=lambda m, key=key: f"{key}: {m}")
     rows = [list(csv.DictReader((folder / "metrics.csv").open())) for folder in folders]
     assert len(rows[0]) == len(rows[1]) == 2
+    assert int(rows[0][-1]["step"]) == 2 * {"pretrain": 3, "train": 4}[verb]
     assert [row["step"] for row in rows[0]] == [row["step"] for row in rows[1]]
     for mine, other in zip(*rows, strict=True):
         for key, value in mine.items():

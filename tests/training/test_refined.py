@@ -11,7 +11,7 @@ from tests.tiny import DIM, write_tiny
 from viewloom.data.batch import IGNORE
 from viewloom.data.dataset import DataConfig, open_dataset
 from viewloom.data.module import SegmentWindows, collate, dataset_windows, make_loader
-from viewloom.data.windows import SamplingConfig
+from viewloom.data.windows import FILLER, SamplingConfig
 from viewloom.errors import ConfigError
 from viewloom.methods.residual import ResidualConfig, ResidualRefiner
 from viewloom.registry import HEADS
@@ -122,6 +122,16 @@ def test_nothing_is_kept_where_results_depend_on_the_batch(data):
     batch = collate([windows[0, row] for row in range(3)])
     assert frozen.refine(batch).features_BTD.shape == batch.features_BTD.shape
     assert not frozen.kept
+
+
+@pytest.mark.parametrize("context", ["frame", "time", "batch"])
+def test_a_filler_stays_masked(data, context):
+    frozen = FrozenRefiner(refiner(context=context), 1.0)
+    windows = windows_of(data, known=frozen.kept)
+    for rows in ([0, FILLER], [FILLER], [FILLER, 0]):
+        batch = frozen.refine(collate([windows[0, row] for row in rows]))
+        filled = [row == FILLER for row in rows]
+        assert (batch.mask_BT.any(dim=1) == ~torch.tensor(filled)).all() and batch.features_BTD.isfinite().all()
 
 
 def test_a_known_window_keeps_its_labels(data):

@@ -90,6 +90,18 @@ def test_windows_known_to_the_caller_come_empty(data):
     compare(make_loader(windows, 3), ResidentSegments(windows, EpochBatches(len(windows), 3, None), CPU))
 
 
+@pytest.mark.parametrize("rank", [0, 1])
+def test_fillers_of_an_uneven_share_too(data, rank):
+    dataset = open_dataset(DataConfig(data=data))
+    items = dataset.all_items()[:5]
+    share = {"rank": rank, "world": 2}
+    windows = dataset_windows(dataset, items, ("v3",), SamplingConfig(), 5)
+    batches = EpochBatches(len(windows), 3, 1, **share)
+    compare(make_loader(windows, 3, 1, **share), ResidentSegments(windows, batches, CPU))
+    pairs = ViewWindows(dataset.source, items, ("v3", "e4"), SamplingConfig(), 5)
+    compare(make_view_loader(pairs, 4, 1, **share), ResidentViews(pairs, EpochBatches(len(pairs), 4, 1, **share), CPU))
+
+
 def test_where_features_stay(data):
     dataset = open_dataset(DataConfig(data=data))
     windows = dataset_windows(dataset, dataset.all_items(), ("v3",), SamplingConfig(), 5)

@@ -67,6 +67,10 @@ class ViewWindows(Dataset[ViewRow]):
 
     def __getitem__(self, key: tuple[int, int]) -> ViewRow:
         window = self.drawn(*key)
+        if not window.steps:
+            views = len(self.views)
+            nothing_1VD = np.zeros((1, views, self.source.dim), np.float32)
+            return ViewRow(nothing_1VD, np.zeros((1, views), np.bool_), window)
         # View after view in memory, as the batch wants them.
         features_SVD = np.zeros((len(self.views), window.steps, self.source.dim), np.float32).transpose(1, 0, 2)
         mask_SV = np.zeros((window.steps, len(self.views)), np.bool_)

@@ -75,8 +75,18 @@ def augmented_chunk(frames: int, config: SamplingConfig, rng: np.random.Generato
     return max(1, int(np.floor(drawn + 1e-9)))
 
 
+FILLER = -1
+"""Row number of no window: a masked step without a label, which weighs nothing. It fills up a process's share of a
+batch whose rows don't divide evenly."""
+
+
 def drawn_window(window: Window, config: SamplingConfig, seed: int | None, epoch: int, row: int) -> Window:
-    """The window with the chunk size that its row draws in an epoch; as it is where ``seed`` is None."""
+    """The window with the chunk size that its row draws in an epoch; as it is where ``seed`` is None.
+
+    For `FILLER` an empty window: no frames, no steps.
+    """
+    if row == FILLER:
+        return replace(window, end=window.start)
     if seed is None:
         return window
     rng = np.random.default_rng([seed, epoch, row])

@@ -29,7 +29,7 @@ from viewloom.training.missing import MissingFrames
 from viewloom.training.resident import ResidentViews, resident
 from viewloom.training.runs import is_main_process, prepare_run, write_environment
 from viewloom.training.segmenter import pick_device
-from viewloom.training.trainer import TrainerConfig, build_trainer
+from viewloom.training.trainer import TrainerConfig, build_trainer, rows_in_batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,13 +137,14 @@ class PretrainingModule(LightningModule):
         """Schedules follow the epoch."""
         self.method.set_epoch(self.current_epoch)
 
-    def training_step(self, batch: ViewBatch, _: int) -> Tensor:
+    def training_step(self, batch: ViewBatch, place: int) -> Tensor:
         """One batch; the parts of the loss are logged as epoch means."""
         if self.current_epoch == 0:
             self.missing.note_views(batch)
         loss = self.method(batch)
         values = {"train/loss": loss.total} | {f"train/{name}": part for name, part in loss.parts.items()}
-        self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(batch.windows), sync_dist=True)
+        rows = rows_in_batch(self.trainer, place)
+        self.log_dict(values, on_step=False, on_epoch=True, batch_size=rows, sync_dist=True)
         return loss.total  # type: ignore[no-any-return]
 
     def on_train_epoch_end(self) -> None:

@@ -111,6 +111,11 @@ class ResidentLoader(ABC, Generic[W, B]):
     def batch(self, keys: Sequence[tuple[int, int]]) -> B:
         """The batch of some (epoch, row) keys."""
 
+    @property
+    def batch_sampler(self) -> EpochBatches:
+        """The sampler, by the name it has in torch's loader."""
+        return self.sampler
+
     def __len__(self) -> int:
         return len(self.sampler)
 
@@ -129,20 +134,23 @@ class ResidentSegments(ResidentLoader[SegmentWindows, SegmentBatch]):
     def batch(self, keys: Sequence[tuple[int, int]]) -> SegmentBatch:
         """The batch of some (epoch, row) keys."""
         windows, drawn = self.windows, [self.windows.drawn(*key) for key in keys]
-        shape = (len(keys), max(window.steps for window, _ in drawn))
+        shape = (len(keys), max(1, *(window.steps for window, _ in drawn)))
         x_BTD = torch.zeros(*shape, windows.source.dim, device=self.device)
         mask_BT = torch.zeros(shape, dtype=torch.bool, device=self.device)
         missing = []
         for place, ((_, row), (window, view)) in enumerate(zip(keys, drawn, strict=True)):
+            if not window.steps:
+                missing.append(0)
+                continue
             stretch, known = self.stretches[row, view], (window, view) in windows.known
             missing.append(0 if known else stretch.missing_frames)
             at = place, slice(window.steps)
             x_BTD[at], mask_BT[at] = (0.0, True) if known else stretch.pooled(window.chunk_frames)
-        labels_BT = pad_steps([windows.labels_of(window) for window, _ in drawn], IGNORE, np.int64)
+        labels = [windows.labels_of(window) if window.steps else np.full(1, IGNORE) for window, _ in drawn]
         return SegmentBatch(
             features_BTD=x_BTD,
             mask_BT=mask_BT,
-            labels_BT=torch.from_numpy(labels_BT).to(self.device),
+            labels_BT=torch.from_numpy(pad_steps(labels, IGNORE, np.int64)).to(self.device),
             windows=tuple(window for window, _ in drawn),
             views=tuple(view for _, view in drawn),
             missing_frames=tuple(missing),
@@ -165,7 +173,7 @@ class ResidentViews(ResidentLoader[ViewWindows, ViewBatch]):
     def batch(self, keys: Sequence[tuple[int, int]]) -> ViewBatch:
         """The batch of some (epoch, row) keys."""
         views, drawn = self.windows.views, [self.windows.drawn(*key) for key in keys]
-        shape = (len(keys), len(views), max(window.steps for window in drawn))
+        shape = (len(keys), len(views), max(1, *(window.steps for window in drawn)))
         x_BVTD = torch.zeros(*shape, self.windows.source.dim, device=self.device)
         mask_BVT = torch.zeros(shape, dtype=torch.bool, device=self.device)
         missing = []

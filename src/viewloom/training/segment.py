@@ -24,7 +24,7 @@ from viewloom.training.refined import FrozenRefiner
 from viewloom.training.resident import ResidentSegments, resident
 from viewloom.training.runs import is_main_process, prepare_run, write_environment
 from viewloom.training.segmenter import Segmenter
-from viewloom.training.trainer import TrainerConfig, build_trainer
+from viewloom.training.trainer import TrainerConfig, build_trainer, rows_in_batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +125,7 @@ class SegmentationModule(LightningModule):
             return held
         return make_loader(windows, config.batch_size, config.seed, config.workers, rank, world)
 
-    def training_step(self, batch: SegmentBatch, _: int) -> Tensor:
+    def training_step(self, batch: SegmentBatch, place: int) -> Tensor:
         """One batch: refine, segment, loss; the parts are logged as epoch means."""
         if self.current_epoch == 0:
             for window, view, frames in zip(batch.windows, batch.views, batch.missing_frames, strict=True):
@@ -134,7 +134,7 @@ class SegmentationModule(LightningModule):
             batch = self.frozen.refine(batch)
         loss = self.head.loss(self.head(batch.features_BTD, batch.mask_BT), batch.labels_BT, batch.mask_BT)
         values = {"train/loss": loss.total} | {f"train/{name}": part for name, part in loss.parts.items()}
-        rows = len(batch.windows)
+        rows = rows_in_batch(self.trainer, place)
         self.log_dict(values, on_step=False, on_epoch=True, batch_size=rows, sync_dist=True)
         return loss.total
 

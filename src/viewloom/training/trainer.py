@@ -43,8 +43,8 @@ class TrainerConfig:
     validate_every_epochs: int = 1
     """Epochs between two validations."""
     checkpoint_every_epochs: int = 1
-    """Epochs between two checkpoints to resume from, last.ckpt (18 GB for the report's model with AdamW); the last epoch has
-    one always."""
+    """Epochs between two checkpoints to resume from, last.ckpt (18 GB for the report's model with AdamW); the last
+    epoch has one always."""
     device_data: DeviceData = "auto"
     """Keep all training features on the device, and cut windows there: auto (on a GPU, if they fit into half of its
     free memory), always, never. Nothing is read while training then, so workers have nothing to do."""
@@ -211,6 +211,12 @@ def build_trainer(
         log_every_n_steps=1,
         default_root_dir=folder,
     )
+
+
+def rows_in_batch(trainer: Trainer, place: int) -> int:
+    """Rows of all processes in a batch, by its place in the epoch: its weight in an epoch's mean."""
+    loader: Any = trainer.train_dataloader
+    return int(loader.batch_sampler.rows_in(place))
 
 
 def quieten() -> None:
