@@ -17,7 +17,7 @@ from viewloom.extract.preprocessing import Preprocessing
 
 pytest.importorskip("av", reason="PyAV (extra: video) is not installed")
 
-from tests.extract.clips import numbered, write_clip
+from tests.extract.clips import moving, numbered, write_clip
 
 SMALL = Preprocessing(size=32, resize=32)
 
@@ -181,6 +181,16 @@ def test_bad_files_are_named(tmp_path, kind):
         shown(Clip("r", "v", path), 30)
     with pytest.raises(DataError, match=r"bad\.mp4"):
         count_frames(Clip("r", "v", path), 30)
+
+
+@pytest.mark.parametrize("ending", ["mkv", "webm"])
+def test_a_file_cut_short_is_no_shorter_recording(tmp_path, ending):
+    codec = {"mkv": "libx264", "webm": "libvpx"}[ending]
+    path = write_clip(tmp_path / f"v.{ending}", moving(120, 1, 0, size=96), codec=codec, pix_fmt="yuv420p")
+    assert len(shown(Clip("r", "v", path), 30)) == 120
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    with pytest.raises(DataError, match=r"cut short: its header promises 4\.0 s"):
+        shown(Clip("r", "v", path), 30)
 
 
 def sound(path: Path) -> None:

@@ -6,6 +6,7 @@ rates, other rates and dropped frames all end on the one clock. Arithmetic is ex
 """
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -23,6 +24,8 @@ from viewloom.extract.requirements import require
 
 Picture = NDArray[np.uint8]
 HALF = Fraction(1, 2)
+MAY_LACK_S, MAY_LACK_SHARE = 1.0, 0.02
+"""A file's last frame may lie this far before the end that its header promises: the last one can be a long one."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,17 @@ def timed_frames(clip: Clip, rate: Fraction) -> Iterator[TimedFrame]:
         before = time_s - first
         lasts_s = frame.duration * frame.time_base if frame.duration else None
         yield TimedFrame(before, lasts_s, partial(_itself, frame))
+    _refuse_cut_short(clip.path, float(before))
+
+
+def _refuse_cut_short(path: Path, last_s: float) -> None:
+    """A file whose copy stopped early decodes without an error in some containers."""
+    promised_s = _duration_s(path)
+    if promised_s - last_s > max(MAY_LACK_S, MAY_LACK_SHARE * promised_s):
+        raise DataError(
+            f"{path} is cut short: its header promises {promised_s:.1f} s, but its frames end at {last_s:.1f} s. Copy "
+            "it again; or accept what there is, with a new header: ffmpeg -i IN -c copy OUT.mkv."
+        )
 
 
 def _itself(frame: Any) -> Any:
@@ -158,14 +172,15 @@ def count_frames(clip: Clip, fps: float) -> int:
 
 
 def _duration_s(path: Path) -> float:
+    """Length of a file's video as its header says; 0 where it doesn't. The container's own may be its sound's."""
     av = require("av")
     try:
         with av.open(str(path)) as container:
             stream = video_stream(container, path)
             if stream.duration and stream.time_base:
                 return float(stream.duration * stream.time_base)
-            if container.duration:
-                return float(container.duration / av.time_base)
+            if found := re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", "")):
+                return 3600 * int(found[1]) + 60 * int(found[2]) + float(found[3])
             return float(stream.frames / (stream.average_rate or 1))
     except (av.error.FFmpegError, OSError) as error:
         raise DataError(f"{path} can't be read: {_reason(error)}. Copy it again, or encode it again.") from error
