@@ -66,6 +66,7 @@ def test_every_view_of_a_recording_has_the_frames_that_its_labels_speak_of(rende
             assert video[0].std() > 10  # something to see
             assert np.abs(video[-1].astype(int) - video[0]).max() > 40  # and something has moved
     assert total == facts["frames"]
+    assert sum(count["frames"] for count in facts["by_task"].values()) == total
     assert sum(count["frames"] for count in facts["labels"].values()) == facts["labelled_frames"] < total
 
 
@@ -99,6 +100,7 @@ def test_a_stopped_run_goes_on_to_the_same_bytes_with_other_workers(rendered, tm
     lost = sorted((root / "timelines").iterdir())[2:]
     for path in lost:
         path.unlink()
+    (root / "videos" / lost[1].stem / ".tmp-killed.mp4").write_bytes(b"half")
     shutil.rmtree(root / "videos" / lost[0].stem)  # of the second only the timeline is missing
     (root / "labels.csv").unlink()
     run_metaworld(replace(rendered, out=str(root), workers=2))

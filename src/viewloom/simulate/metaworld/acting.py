@@ -13,8 +13,11 @@ from viewloom.simulate.metaworld.phases import WatchedPolicy
 REST = -1
 """Phase of a frame in which nobody acts."""
 
-PATIENCE_STEPS = 220
+PATIENCE_STEPS = 300
 """Control steps after which a person gives a task up; undisturbed, a policy needs 30 to 180."""
+
+STUCK_STEPS = 60
+"""Control steps in one phase after which a person lets go and tries again; undisturbed, few phases are longer."""
 
 CALM = 0.8
 """Share of the noise that stays from one control step to the next."""
@@ -38,39 +41,47 @@ def make_env(task: str, seed: int) -> Any:
 
 @dataclass
 class Outcome:
-    """How a task went: whether it succeeded, and whether a try failed first."""
+    """How a task went: whether it succeeded, and how many tries failed first."""
 
     succeeded: bool = False
-    slipped: bool = False
+    failed_tries: int = 0
 
 
 class Hand:
-    """Turns the policy's actions into a person's: noise that changes smoothly, and at most one slip.
+    """Turns the policy's actions into a person's: noise that changes smoothly, and tries that fail.
 
-    In a slip the gripper opens and the hand is thrown up and aside for some steps, so that the policy begins again.
+    When a try fails, the gripper opens and the hand is thrown up and aside for some steps, so that the policy begins
+    again. That happens once, soon after the hand is at the object, to people who tend to it, and to everybody who is
+    stuck in a phase.
     """
 
     def __init__(self, person: Person, outcome: Outcome, rng: np.random.Generator) -> None:
         self.noise, self.outcome, self.rng = person.noise, outcome, rng
         self.drift_3 = np.zeros(3)
-        fails = rng.random() < person.failing
-        self.slip_in = int(rng.integers(5, 40)) if fails else None  # steps at the object until the slip
+        self.steps_until_slip = int(rng.integers(5, 40)) if rng.random() < person.failing else None
         self.slip_left = 0
-        self.away_3 = np.array([*rng.uniform(-0.7, 0.7, 2), 0.7])
+        self.phase, self.steps_in_phase = 0, 0
 
-    def act(self, action_4: NDArray[np.float64], at_object: bool) -> NDArray[np.float32]:
-        """The action (4,) that is carried out; ``at_object``: the policy is past its first phase."""
+    def act(self, action_4: NDArray[np.float64], phase: int) -> NDArray[np.float32]:
+        """The action (4,) that is carried out in a phase of the policy."""
+        self.steps_in_phase = self.steps_in_phase + 1 if phase == self.phase else 0
+        self.phase = phase
+        if self.steps_until_slip is not None and phase > 0:
+            self.steps_until_slip -= 1
+        if self.steps_until_slip == 0 or self.steps_in_phase == STUCK_STEPS:
+            self._slip()
         self.drift_3 = CALM * self.drift_3 + self.noise * np.sqrt(1 - CALM**2) * self.rng.normal(size=3)
-        move_3 = np.clip(action_4[:3], -1, 1) + self.drift_3
-        grip = action_4[3]
-        if self.slip_in is not None and at_object:
-            self.slip_in -= 1
-            if self.slip_in <= 0:
-                self.slip_in, self.slip_left, self.outcome.slipped = None, int(self.rng.integers(12, 25)), True
+        move_3, grip = np.clip(action_4[:3], -1, 1) + self.drift_3, action_4[3]
         if self.slip_left:
             self.slip_left -= 1
             move_3, grip = self.away_3, -1.0
         return np.array([*np.clip(move_3, -1, 1), grip], np.float32)
+
+    def _slip(self) -> None:
+        self.outcome.failed_tries += 1
+        self.steps_until_slip, self.steps_in_phase = None, 0
+        self.slip_left = int(self.rng.integers(12, 25))
+        self.away_3 = np.array([*self.rng.uniform(-0.7, 0.7, 2), 0.7])
 
 
 def perform(
@@ -93,7 +104,7 @@ def perform(
         for _ in range(max(1, steps)):
             action_4 = policy.action(observation)
             counts[policy.phase] += 1
-            observation, _, _, _, info = env.step(hand.act(action_4, policy.phase > 0))
+            observation, _, _, _, info = env.step(hand.act(action_4, policy.phase))
             outcome.succeeded |= bool(info["success"])
         phase = int(counts.argmax())
         yield phase

@@ -52,7 +52,7 @@ def make_person(seed: int, number: int) -> Person:
     rng = stream("person", seed, number)
     return Person(
         steps_hz=float(rng.uniform(12, 24)),
-        noise=float(rng.uniform(0.03, 0.15)),
+        noise=float(rng.uniform(0.03, 0.12)),
         pauses_hz=float(rng.uniform(0.05, 0.25)),
         failing=float(rng.uniform(0.1, 0.4)),
         rest_s=float(rng.uniform(0.3, 0.8)),

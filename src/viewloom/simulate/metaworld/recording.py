@@ -45,8 +45,10 @@ class Timeline:
 def record(root: Path, session: Session, views: tuple[str, ...], *, size: int, fps: float, seed: int) -> Timeline:
     """Act a session, and write its videos and then its timeline; returns the timeline."""
     timeline = Timeline(session.name, session.person, session.role)
+    folder = root / "videos" / session.name
+    for half in folder.glob(".tmp-*"):  # of a run that was killed
+        half.unlink()
     with ExitStack() as stack:
-        folder = root / "videos" / session.name
         writers = {view: stack.enter_context(video(folder / f"{view}.mp4", fps, size)) for view in views}
         for number in range(len(session.tasks)):
             act_task(timeline, session, number, writers, size=size, fps=fps, seed=seed)

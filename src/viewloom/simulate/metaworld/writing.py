@@ -45,7 +45,7 @@ def write_lists(root: Path, timelines: Sequence[Timeline], views: Sequence[str],
 
 
 def counts(timelines: Sequence[Timeline]) -> dict[str, Any]:
-    """Frames, tasks and their success, and frames and segments of each label."""
+    """Frames, tasks and their success, in all and by task, and frames and segments of each label."""
     frames: Counter[str] = Counter()
     segments: Counter[str] = Counter()
     for timeline in timelines:
@@ -53,13 +53,23 @@ def counts(timelines: Sequence[Timeline]) -> dict[str, Any]:
             frames[label] += end - start
             segments[label] += 1
     tasks = [task for timeline in timelines for task in timeline.tasks]
+    by_task = {
+        name: {
+            "acted": len(acted),
+            "succeeded": sum(task["succeeded"] for task in acted),
+            "frames": sum(task["end"] - task["start"] for task in acted),
+        }
+        for name in sorted({task["task"] for task in tasks})
+        for acted in [[task for task in tasks if task["task"] == name]]
+    }
     known = {label for timeline in timelines if timeline.role == "train" for _, _, label in timeline.segments}
     return {
         "frames": sum(timeline.frames for timeline in timelines),
         "labelled_frames": frames.total(),
         "tasks": len(tasks),
         "succeeded": sum(task["succeeded"] for task in tasks),
-        "slipped": sum(task["slipped"] for task in tasks),
+        "failed_tries": sum(task["failed_tries"] for task in tasks),
+        "by_task": by_task,
         "labels": {label: {"frames": frames[label], "segments": segments[label]} for label in sorted(frames)},
         "labels_not_in_train": sorted(set(frames) - known),
     }
