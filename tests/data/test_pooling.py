@@ -213,3 +213,20 @@ def test_no_more_than_a_block_of_frames_is_held(tmp_path):
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 2.7e6, kind
+
+
+def test_only_chunks_with_gaps_leave_the_fast_way(tmp_path, monkeypatch):
+    """Of 60 whole chunks the two with gaps, and the short last one, are read row by row."""
+    from viewloom.data.sources.catalog import CatalogSource
+
+    source = write_store("float16", tmp_path, features(605, 5, 4), missing=(35, 36, 307))
+    slow = []
+    plain = CatalogSource.read_pooled
+
+    def noted(self, recording, view, start, end, chunk_frames):
+        slow.append((start, end))
+        return plain(self, recording, view, start, end, chunk_frames)
+
+    monkeypatch.setattr(CatalogSource, "read_pooled", noted)
+    check(source, Window("r", "r", 1, 606, 10), SamplingConfig())
+    assert slow == [(31, 41), (301, 311), (601, 606)]
