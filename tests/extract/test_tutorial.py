@@ -64,8 +64,26 @@ def test_the_page_from_videos_to_segments(tmp_path, monkeypatch, capsys):
     assert ran == ["extract", "extract", "check", "pretrain", "train", "evaluate", "predict"]
     told = capsys.readouterr().out
     assert "Would extract 16 of 16 clips" in told and "Extracted 16 of 16 clips" in told
+    refuses_other_features(capsys)
     rows = Path("segments/segments.csv").read_text().splitlines()
     assert {row.split(",")[0] for row in rows[1:]} == {f"session{seed}" for seed in range(8)}
+
+
+def refuses_other_features(capsys) -> None:
+    """Runs of one backbone are not used on the features of another, here of another preprocessing."""
+    other = ["extract", "--videos", "videos", "--out", "other", "--backbone", "onnx:lite0.onnx", "--fps", "10"]
+    assert main([*other, "--fit", "squash", "--workers", "0"]) == 0
+    assert main([*other, "--workers", "0"]) == 2
+    assert "was packed with other settings" in capsys.readouterr().err
+    data = ["--data", "data", "--features", "other", "--splits", "generate"]
+    refiner = ["--refiner", "runs/cca/refiner.safetensors"]
+    for command in (
+        ["evaluate", *data, "--run", "runs/side", "--out", "scores"],
+        ["predict", *data, "--run", "runs/side", "--out", "others"],
+        ["train", *data, "--views", "side", *refiner, "--run", "runs/new"],
+    ):
+        assert main(command) == 2
+        assert "were not made like those" in capsys.readouterr().err, command
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from viewloom.data.index import load_index
 from viewloom.data.pack_files import Journal, Packer, PackTask, locked, prepare_folder
 from viewloom.data.sources.catalog import CatalogSource
 from viewloom.data.sources.npy import Axes
-from viewloom.data.sources.store import MANIFEST, Manifest, PackedSource, StoreEntry
+from viewloom.data.sources.store import MANIFEST, Manifest, StoreEntry, backbone_of
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import write_json
 
@@ -199,8 +199,7 @@ def _chosen(given: str | None, known: Sequence[str], kind: str, where: str) -> t
 
 def _backbone(source: CatalogSource, config: PackConfig) -> dict[str, str]:
     """What extracted the features: as the user says, else as a packed source remembers."""
-    kept = source.manifest.provenance.get("backbone", {}) if isinstance(source, PackedSource) else {}
-    return config.backbone or dict(kept)
+    return config.backbone or backbone_of(source)
 
 
 def _settings(source: CatalogSource, config: PackConfig, tasks: Sequence[PackTask]) -> dict[str, Any]:

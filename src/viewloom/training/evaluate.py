@@ -19,7 +19,7 @@ from viewloom.metrics.protocols import PROTOCOLS
 from viewloom.metrics.segmentation import score, score_per_item, segments
 from viewloom.training.checkpoints import load_head
 from viewloom.training.refined import FrozenRefiner
-from viewloom.training.runs import read_json
+from viewloom.training.runs import read_json, refuse_other_features
 from viewloom.training.segmenter import Segmenter, pick_device
 
 Labels = NDArray[np.int64]
@@ -115,6 +115,7 @@ def run_evaluate(config: EvaluateConfig) -> Path:
     if (out / "metrics.json").exists() and not config.overwrite:
         raise ConfigError(f"{out / 'metrics.json'} is there already. Pass --overwrite true or another --out.")
     dataset = open_dataset(config)
+    refuse_other_features(run, dataset)
     saved = load_head(run / "head.safetensors")
     actions = known_actions(dataset, saved.actions, run)
     segmenter = load_segmenter(run, config.refiner, config.sampling, config.accelerator, config.batch_size)

@@ -18,6 +18,7 @@ from viewloom.files import write_text
 from viewloom.metrics.segmentation import segments
 from viewloom.training.checkpoints import load_head
 from viewloom.training.evaluate import load_segmenter, select_views
+from viewloom.training.runs import refuse_other_features
 
 COLUMNS = ("recording", "view", "start", "end", "start_s", "end_s", "label", "confidence")
 
@@ -70,6 +71,7 @@ def run_predict(config: PredictConfig) -> Path:
         raise ConfigError(f"{table} is there already. Pass --overwrite true or another --out.")
     dataset = open_dataset(config)
     run = Path(config.run)
+    refuse_other_features(run, dataset)
     actions = load_head(run / "head.safetensors").actions
     segmenter = load_segmenter(run, None, config.sampling, config.accelerator, config.batch_size)
     wanted = [

@@ -14,6 +14,7 @@ import yaml
 
 from viewloom import __version__
 from viewloom.data.dataset import MultiViewDataset
+from viewloom.data.sources.store import backbone_of
 from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json, write_text
 
@@ -30,6 +31,9 @@ FREE_SETTINGS = (
     "compile",
 )
 """Settings that may differ between a start and its resumption: they don't change the result."""
+
+SAME_MAKING = ("weights_sha256", "preprocessing", "clip")
+"""What features must have in common to be mixed; a network's name and its arithmetic may differ."""
 
 
 def prepare_run(folder: str, settings: Any, resume: bool) -> tuple[Path, Path | None]:
@@ -93,6 +97,7 @@ def environment(dataset: MultiViewDataset, seed: int) -> dict[str, Any]:
         "seed": seed,
         "data": dataset.name,
         "data_fingerprint": dataset.source.fingerprint(),
+        "backbone": backbone_of(dataset.source),
         "simulated": dataset.simulated,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
@@ -113,6 +118,20 @@ def write_environment(folder: Path, dataset: MultiViewDataset, seed: int, **extr
     if not is_main_process():
         return
     write_json(folder / "environment.json", environment(dataset, seed) | extra)
+
+
+def refuse_other_features(run: Path, dataset: MultiViewDataset) -> None:
+    """`ConfigError` where a run was trained on features of another making than the data set's, and both say so."""
+    path = run / "environment.json"
+    trained = read_json(path).get("backbone", {}) if path.exists() else {}
+    found = backbone_of(dataset.source)
+    differing = [name for name in SAME_MAKING if name in trained and name in found and trained[name] != found[name]]
+    if differing:
+        told = "; ".join(f"{name} {found[name]!r} instead of {trained[name]!r}" for name in differing)
+        raise ConfigError(
+            f"The features of {dataset.root} were not made like those that {run} was trained on: {told}. Extract them "
+            "with the same backbone and settings, or train on these."
+        )
 
 
 def read_json(path: Path) -> Any:

@@ -22,7 +22,7 @@ from viewloom.training.evaluate import item_scores, select_views
 from viewloom.training.missing import MissingFrames
 from viewloom.training.refined import FrozenRefiner
 from viewloom.training.resident import ResidentSegments, resident
-from viewloom.training.runs import is_main_process, prepare_run, write_environment
+from viewloom.training.runs import is_main_process, prepare_run, refuse_other_features, write_environment
 from viewloom.training.segmenter import Segmenter
 from viewloom.training.trainer import TrainerConfig, build_trainer, rows_in_batch
 
@@ -206,6 +206,7 @@ def build_module(config: TrainConfig, dataset: MultiViewDataset) -> Segmentation
     if config.refiner is not None:
         from viewloom.methods.refiner import load_refiner
 
+        refuse_other_features(Path(config.refiner).parent, dataset)
         own = Path(config.run) / "refiner.safetensors"  # a resumed run goes on with the refiner it began with
         refiner = load_refiner(own if config.resume and own.exists() else config.refiner).freeze()
         if refiner.dim != dataset.source.dim:

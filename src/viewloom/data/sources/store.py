@@ -181,6 +181,11 @@ def read_manifest(root: Path) -> Manifest:
         ) from error
 
 
+def backbone_of(source: object) -> dict[str, str]:
+    """What extracted a source's features (name, weights' hash, preprocessing); empty where it doesn't say."""
+    return dict(source.manifest.provenance.get("backbone", {})) if isinstance(source, PackedSource) else {}
+
+
 class PackedSource(CatalogSource):
     """A packed store as a `FeatureSource`; files are memory-mapped for each read and hold no handle.
 
