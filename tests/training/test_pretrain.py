@@ -39,7 +39,7 @@ from viewloom.training.pretrain import (
 )
 from viewloom.training.refined import FrozenRefiner
 from viewloom.training.segment import TrainConfig, build_module, dataset_windows, run_train
-from viewloom.training.trainer import TrainerConfig
+from viewloom.training.trainer import TrainerConfig, build_trainer
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
 SMALL = {"layers": 1, "joint_depth": 0.1, "dropout": 0.1}
@@ -358,3 +358,10 @@ def test_a_run_with_rare_checkpoints_resumes_to_the_same_weights(data, tmp_path,
 def test_an_interval_has_an_epoch_at_least(name):
     with pytest.raises(ConfigError, match=f"{name} must be 1 or more"):
         replace(QUIET, **{name: 0})
+
+
+def test_an_epoch_s_row_is_there_before_its_checkpoint(tmp_path):
+    """Killed between the two, a resumed run would otherwise lack the row."""
+    callbacks = build_trainer(QUIET, tmp_path, 3, 0, "val/loss", "min").callbacks
+    names = [type(callback).__name__ for callback in callbacks]
+    assert names.index("MetricsFile") < names.index("ModelCheckpoint") < names.index("LastCheckpoint")

@@ -184,8 +184,9 @@ def build_trainer(
     quieten()
     seed_everything(seed, workers=False, verbose=False)
     callbacks: list[Callback] = [
-        *make_checkpoints(folder / "checkpoints", monitor, mode, config),
+        # First the rows, then what a resumed run goes on from: one that is killed in between loses no epoch's row.
         MetricsFile(folder / "metrics.csv"),
+        *make_checkpoints(folder / "checkpoints", monitor, mode, config),
         EpochSeed(seed),
         FiniteLoss(),
     ]
