@@ -95,8 +95,8 @@ def measure(args: argparse.Namespace, root: Path) -> list[dict[str, Any]]:
         "frames of a recording": (all_windows, lambda n: (1, 1, n * args.frames, args.dim)),
         "recordings": (all_windows, lambda n: (n, 1, args.frames, args.dim)),
         "views of a recording": (all_rows, lambda n: (1, 2 * n, args.frames, args.dim)),
-        "planned recordings": (plan, lambda n: (60 * n, 2, 400, 4)),
-        "planned frames": (plan, lambda n: (1, 2, 60_000 * n, 4)),
+        "planned recordings": (plan, lambda n: (100 * n, 2, 400, 4)),
+        "planned frames": (plan, lambda n: (1, 2, 240_000 * n, 4)),
     }
     grown = []
     for over, (way, size) in series.items():
