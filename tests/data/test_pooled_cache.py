@@ -108,6 +108,19 @@ def test_features_that_change_are_never_served_stale(tmp_path, kind):
     assert (after[0] != before).any()
 
 
+def test_an_environment_replaced_while_open_is_not_taken_for_the_new_one(tmp_path):
+    source = write_store("lmdb", tmp_path / "old", features(60, 5, 1))
+    other = write_store("lmdb", tmp_path / "new", features(60, 5, 2))
+    window = window_of(source, 60, 7)
+    expected = pooled_window(other, window, VIEW, MASK)
+    file = f"lmdb/{CAMERA}/data.mdb"
+    (tmp_path / "new" / file).replace(tmp_path / "old" / file)
+    pooled_window(CachedSource(source, tmp_path / "cache", 1), window, VIEW, MASK)  # still the old features
+    del source, other
+    again = CachedSource(open_source(tmp_path / "old" / "lmdb"), tmp_path / "cache", 1)
+    same(pooled_window(again, window, VIEW, MASK), expected)
+
+
 def test_each_frame_range_chunk_size_and_view_is_kept_apart(tmp_path):
     x_TD = features(80, 4, 3)
     root = write_npy(tmp_path / "npy", {n: {"a": (0, x_TD + i, ()), "b": (0, -x_TD, ())} for i, n in enumerate("pq")})

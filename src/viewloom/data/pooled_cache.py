@@ -2,8 +2,8 @@
 
 One safetensors file holds one window of one view at one chunk size, under a name that is a hash of everything it
 depends on: the features' content, recording, camera, frames and chunk size. So a file is right for ever, and one
-of features that have changed is never found again. Files appear whole or not at all; none is ever removed or
-rewritten, and a user may delete the folder at any time.
+of features that have changed is never found again. Files appear whole or not at all; none is ever removed, only
+damaged ones are rewritten, and a user may delete the folder at any time.
 """
 
 import hashlib

@@ -68,6 +68,7 @@ class Environment:
     def __init__(self, folder: Path) -> None:
         self.file = folder / DATA_FILE
         self.camera = folder.name
+        self.opened_content = file_content(self.file) if self.file.exists() else ()
         with self._explained():
             self._handle: Any = lmdb.open(
                 str(folder), readonly=True, lock=False, readahead=False, create=False, subdir=True, max_dbs=0
@@ -368,5 +369,6 @@ class LmdbSource(CatalogSource):
             self.environment(camera).read_run(recording, first, x_TD[first - start : last - start])
 
     def content(self, recording: str, camera: str) -> tuple[str | int, ...]:
-        """The environment's file."""
-        return file_content(self.environment(camera).file)
+        """The environment's file when it was opened, and now: it may have been replaced, and the old one be read."""
+        environment = self.environment(camera)
+        return *environment.opened_content, *file_content(environment.file)
