@@ -74,19 +74,16 @@ def run_predict(config: PredictConfig) -> Path:
     refuse_other_features(run, dataset)
     actions = load_head(run / "head.safetensors").actions
     segmenter = load_segmenter(run, None, config.sampling, config.accelerator, config.batch_size)
-    wanted = [
-        (name, view)
-        for view in select_views(config.views, dataset)
-        for name in select_recordings(config.recordings, dataset)
-        if view in dataset.source.views(name)
-    ]
+    source, names = dataset.source, select_recordings(config.recordings, dataset)
     rows: list[tuple[object, ...]] = []
     with progress() as bar:
-        for name, view in bar.track(wanted, description="Predicting"):
-            item = Item(name, name, *dataset.source.span(name, view))
-            found = to_segments(segmenter.probabilities(dataset.source, item, view), item.start)
-            rows.extend(table_rows(name, view, found, actions, dataset.source.fps))
-            write_text(out / view / f"{name}.txt", as_text(found, actions, config.text))
+        for view in select_views(config.views, dataset):
+            items = [Item(name, name, *source.span(name, view)) for name in names if view in source.views(name)]
+            predicted = segmenter.each(source, items, view)
+            for item, probs_TK in bar.track(predicted, total=len(items), description=f"Predicting {view}"):
+                found = to_segments(probs_TK, item.start)
+                rows.extend(table_rows(item.name, view, found, actions, source.fps))
+                write_text(out / view / f"{item.name}.txt", as_text(found, actions, config.text))
     segmenter.missing.tell(config.sampling.missing_frames)
     write_text(table, as_csv(rows))
     return table

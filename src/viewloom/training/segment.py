@@ -54,8 +54,8 @@ class TrainConfig(DataConfig):
     refiner: str | None = None
     """Pre-trained refiner (safetensors) put before the head, frozen."""
     refined_cache_gib: float = 2.0
-    """Memory (GiB) for refined features, so that the refiner sees a window once for each chunk size; 0 refines anew
-    at every epoch, with the same result. Nothing is kept of a refiner with context batch."""
+    """Memory (GiB, of the device that trains) for refined features, so that the refiner sees a window once for each
+    chunk size; 0 refines anew at every epoch, with the same result. Nothing is kept of a refiner with context batch."""
     head: str = "c2f_tcn"
     """Registered head."""
     head_options: HeadConfig | None = None
