@@ -81,7 +81,7 @@ class Size:
 
     settings: Mapping[str, Any] = field(default_factory=lambda: {"preset": "small"})
     fps: float = 10.0
-    epochs: int = 120
+    epochs: int = 100
     pretraining_epochs: int = 1000
     width: int = 64
     seeds: tuple[int, ...] = (0, 1, 2)
@@ -163,7 +163,7 @@ def train_and_score(where: Mapping[str, str], run: Path, row: Row, refiner: str 
             refiner=refiner,
             head_options=C2FTCN.Config(width=size.width),
             epochs=size.epochs,
-            batch_size=4,
+            batch_size=2,
             seed=seed,
             sampling=SAMPLING,
             resume=run.exists(),

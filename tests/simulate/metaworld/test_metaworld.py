@@ -140,7 +140,7 @@ def test_the_plan_writes_nothing(tmp_path, capsys):
     assert main(["simulate", "metaworld", "--out", str(tmp_path / "data"), "--plan", "true"]) == 0
     assert not list(tmp_path.iterdir())
     told = capsys.readouterr().out
-    assert "40 recordings (16 pairs, 12 train, 4 val, 8 test)" in told and "coffee machine, dial" in told
+    assert "40 recordings (16 pairs, 12 train, 4 val, 8 test)" in told and "lever, lid" in told
     large = MetaworldConfig(out="x", preset="large")
     assert "240 recordings" in describe(large, planned(large), VIEWS)
 
@@ -159,7 +159,7 @@ def test_the_flat_simulate_still_takes_its_own_settings(tmp_path, capsys):
         ({"views": "corner,left"}, "left"),
         ({"tasks": "juggle"}, "juggle"),
         ({"recordings": 5}, "too few"),
-        ({"tasks": "dial-turn"}, "only test recordings"),
+        ({"tasks": "lever-pull"}, "only test recordings"),
     ],
 )
 def test_bad_settings_are_told(settings, told):
@@ -169,7 +169,7 @@ def test_bad_settings_are_told(settings, told):
 
 def test_nobody_has_two_roles_and_some_objects_come_in_the_test_alone():
     tasks = preset_tasks("small")
-    hidden = frozenset(name for name in tasks if TASKS[name].noun in ("dial", "coffee machine"))
+    hidden = frozenset(name for name in tasks if TASKS[name].noun in ("lid", "lever"))
     sessions = make_sessions(3, 40, 10, 6, tasks, hidden)
     assert len({session.name for session in sessions}) == 40
     for number in range(10):

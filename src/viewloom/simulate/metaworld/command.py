@@ -14,7 +14,7 @@ class MetaworldConfig:
     out: str
     """Folder to write. A run that was stopped goes on there when started again."""
     preset: Literal["tiny", "small", "large"] = "small"
-    """Size: small (40 recordings of 20 tasks), large (240 recordings of 47 tasks), tiny (for trying out)."""
+    """Size: small (40 recordings of 16 tasks), large (240 recordings of 47 tasks), tiny (for trying out)."""
     recordings: int | None = None
     """Number of recordings, instead of the preset's."""
     people: int | None = None
