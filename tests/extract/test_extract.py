@@ -13,7 +13,7 @@ import pytest
 
 from viewloom.cli import main
 from viewloom.data.sources.opening import open_source
-from viewloom.errors import ConfigError
+from viewloom.errors import ConfigError, DataError
 from viewloom.extract.command import ExtractConfig, run_extract
 
 pytest.importorskip("av", reason="PyAV (extra: video) is not installed")
@@ -270,3 +270,24 @@ def test_a_missing_package_names_the_extra(videos, tmp_path, capsys, monkeypatch
     command = ["extract", "--videos", str(videos), "--out", str(tmp_path / "f"), "--fps", "30"]
     assert main([*command, "--backbone", backbone]) == 2
     assert f"pip install 'viewloom[{extra}]'" in capsys.readouterr().err
+
+
+def test_a_mended_file_of_the_same_size_is_read_anew(tmp_path):
+    clip = write_clip(tmp_path / "v" / "rec" / "cam.avi", moving(60, 0, 0), codec="mpeg4", pix_fmt="yuv420p")
+    whole = clip.read_bytes()
+    clip.write_bytes(whole[: len(whole) // 2] + bytes(len(whole) - len(whole) // 2))
+    assert run(tmp_path / "v", tmp_path / "f", backbone=COLOUR, batch=2).failed
+    clip.write_bytes(whole)
+    assert run(tmp_path / "v", tmp_path / "f", backbone=COLOUR, batch=2).done == 1
+    assert open_source(tmp_path / "f").span("rec", "cam") == (0, 60)
+
+
+def test_a_disk_that_is_full_ends_the_job_with_one_message(videos, tmp_path, monkeypatch):
+    from viewloom.extract.partial import PartialRows
+
+    def full(self, rows_TD):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(PartialRows, "add", full)
+    with pytest.raises(DataError, match="No space left on device.*Make room"):
+        run(videos, tmp_path / "f")

@@ -92,17 +92,12 @@ def extract(config: ExtractConfig) -> "ExtractResult | ExtractPlan":
         writer = WRITERS[config.store](out, making, view_table(config, clips, journal))
         todo, failed = pending(clips, writer, journal)
         return make_plan(config, making, clips, todo, failed, frames_a_second)
-    out.mkdir(parents=True, exist_ok=True)
-    with locked(out):
-        prepare_folder(out, making)
-        journal = ExtractJournal(out, making)
-        writer = WRITERS[config.store](out, making, view_table(config, clips, journal))
-        with journal.open():
-            entries, failed = extract_pending(config, clips, writer, journal)
-        known = {**journal.known, **{entry.file: entry for entry in entries}}
-        if known:
-            writer.describe(list(known.values()))
-        writer.clear(keep_rows=bool(failed))
+    try:
+        entries, failed = extract_into(out, making, config, clips)
+    except OSError as error:
+        raise DataError(
+            f"{out} can't be written ({error}). Make room or choose another --out; what is computed is kept."
+        ) from error
     return ExtractResult(
         out=out,
         clips=len(clips),
@@ -114,6 +109,24 @@ def extract(config: ExtractConfig) -> "ExtractResult | ExtractPlan":
         seconds=time.monotonic() - started,
         failed=failed,
     )
+
+
+def extract_into(
+    out: Path, making: Making, config: ExtractConfig, clips: Sequence[Clip]
+) -> tuple[list[StoreEntry], dict[str, str]]:
+    """Extract into a folder and describe it; returns what was done, and {clip: reason} for the clips that failed."""
+    out.mkdir(parents=True, exist_ok=True)
+    with locked(out):
+        prepare_folder(out, making)
+        journal = ExtractJournal(out, making)
+        writer = WRITERS[config.store](out, making, view_table(config, clips, journal))
+        with journal.open():
+            entries, failed = extract_pending(config, clips, writer, journal)
+        known = {**journal.known, **{entry.file: entry for entry in entries}}
+        if known:
+            writer.describe(list(known.values()))
+        writer.clear()
+    return entries, failed
 
 
 def how_made(config: ExtractConfig, clips: Sequence[Clip]) -> tuple[Making, float]:

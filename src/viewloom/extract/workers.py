@@ -120,7 +120,7 @@ def attempt(
         return compute_clip(job.clip, backbone, config.fps, config.batch, job.path, dim, stopped, computed)
     except ConfigError:
         raise
-    except (ValueError, OSError) as error:
+    except (ValueError, FileNotFoundError) as error:
         return str(error)
 
 

@@ -158,11 +158,10 @@ class Writer(ABC):
         )
         write_json(self.root / (MANIFEST if self.making.store == "packed" else EXTRACTION), manifest.to_json())
 
-    def clear(self, keep_rows: bool) -> None:
-        """Remove the journal and, where no clip failed, the folder of unfinished clips."""
+    def clear(self) -> None:
+        """Remove the journal and the folder of unfinished clips, failed ones too: their files may be mended."""
         (self.root / JOURNAL).unlink(missing_ok=True)
-        if not keep_rows:
-            shutil.rmtree(self.root / PARTIAL, ignore_errors=True)
+        shutil.rmtree(self.root / PARTIAL, ignore_errors=True)
 
 
 class PackedWriter(Writer):
