@@ -114,6 +114,13 @@ def test_onnx_files_of_other_shapes(tmp_path, shape):
     np.testing.assert_allclose(backbone(pictures), pictures[:, 0].mean((1, 2)) / 255, rtol=1e-5)
 
 
+def test_clips_for_an_image_network_are_refused(onnx_file):
+    with pytest.raises(ConfigError, match="single pictures, not clips of 4"):
+        opened(f"onnx:{onnx_file}", clip=4).dim()
+    with pytest.raises(ConfigError, match="can't compute a clip of 4 frames"):
+        opened(CONVOLUTIONS, clip=4).dim()
+
+
 def test_onnx_file_that_is_none(tmp_path):
     pytest.importorskip("onnxruntime", reason="ONNX Runtime (extra: onnx) is not installed")
     (tmp_path / "m.onnx").write_bytes(b"not a network")

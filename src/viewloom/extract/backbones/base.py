@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from viewloom.data.sources.rows import hash_file
-from viewloom.errors import ConfigError
+from viewloom.errors import ConfigError, UserError
 from viewloom.extract.command import ExtractConfig
 from viewloom.extract.preprocessing import Preprocessing
 
@@ -100,9 +100,17 @@ class Backbone:
         return found
 
     def dim(self) -> int:
-        """Feature size D, by computing one black frame."""
+        """Feature size D, by computing one black frame; `ConfigError` where the network can't."""
         size = self.preprocessing.size
-        return int(self(np.zeros((1, self.clip, size, size, 3), np.uint8)).shape[1])
+        try:
+            return int(self(np.zeros((1, self.clip, size, size, 3), np.uint8)).shape[1])
+        except UserError:
+            raise
+        except Exception as error:
+            raise ConfigError(
+                f"{self.spec} can't compute a clip of {self.clip} frames of {size} x {size} pixels: "
+                f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+            ) from error
 
     def identity(self) -> dict[str, str]:
         """What tells features of one making from another's."""

@@ -75,6 +75,8 @@ class OnnxModel:
         x = pictures_NTHWC.astype(np.float32) / np.float32(255)
         x = (x - np.asarray(how.mean, np.float32)) / np.asarray(how.std, np.float32)
         if len(self.shape) == 4:
+            if x.shape[1] > 1:
+                raise ConfigError(f"The file takes single pictures, not clips of {x.shape[1]}. Leave --clip out.")
             x = x[:, 0]
         if not self.channels_last:
             x = np.moveaxis(x, -1, -3)
