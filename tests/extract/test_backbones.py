@@ -168,6 +168,25 @@ def test_transformers_mean_of_tokens_where_the_pooler_was_not_trained(vit, tmp_p
         opened(f"hf:{tmp_path}")
 
 
+def test_transformers_video_model(tmp_path):
+    transformers = pytest.importorskip("transformers", reason="Transformers (extra: hf) is not installed")
+    torch.manual_seed(0)
+    size = {"image_size": 32, "patch_size": 8, "num_frames": 4, "tubelet_size": 2, "hidden_size": 16}
+    rest = {"num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    model = transformers.VideoMAEModel(transformers.VideoMAEConfig(**size, **rest)).eval()
+    model.save_pretrained(tmp_path)
+    processor = {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}, "do_center_crop": True}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(processor))
+    backbone = opened(f"hf:{tmp_path}", clip=4, mean="0,0,0", std="1,1,1")
+    clips = PICTURES.repeat(4, axis=1) // np.arange(1, 5, dtype=np.uint8)[:, None, None, None]
+    with torch.inference_mode():
+        x_NTCHW = torch.from_numpy(clips / 255.0).float().permute(0, 1, 4, 2, 3)
+        wanted = model(pixel_values=x_NTCHW).last_hidden_state.mean(1).numpy()
+    np.testing.assert_allclose(backbone(clips), wanted, rtol=1e-3, atol=1e-5)
+    with pytest.raises(ConfigError, match="can't compute a clip of 3 frames"):
+        opened(f"hf:{tmp_path}", clip=3).dim()
+
+
 def test_transformers_model_that_is_nowhere(tmp_path):
     pytest.importorskip("transformers", reason="Transformers (extra: hf) is not installed")
     with pytest.raises(ConfigError, match="hf:"):
