@@ -17,7 +17,7 @@ from viewloom.simulate.metaworld.tasks import TASKS
 from viewloom.simulate.metaworld.video import VideoWriter, video
 from viewloom.simulate.seeds import stream
 
-SHORTEST_S = 0.3
+SHORTEST_S = 0.4
 """Shorter runs count to the phase before: policies flicker where they go from one phase to the next."""
 
 

@@ -29,7 +29,7 @@ SIZES = {"tiny": (5, 4, 1), "small": (40, 10, 6), "large": (240, 30, 8)}
 SECONDS_A_TASK = 7
 """Mean length of a task with its rest, for ``--plan``."""
 
-KIB_A_FRAME = 1.3
+KIB_A_FRAME = 0.6
 """Mean size of a 128-pixel frame in the mp4 file, for ``--plan``."""
 
 

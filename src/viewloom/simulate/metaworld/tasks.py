@@ -30,6 +30,7 @@ def _task(noun: str, verbs: str) -> Task:
     return Task(noun, tuple(verbs.split()))
 
 
+# Places between which a policy goes to and fro (of door-close, door-lock, handle-pull-side) share a verb.
 # reach: above or beside the object; approach: down to it; grasp: down to it, and the gripper closes on it.
 TASKS = {
     "assembly-v3": _task("ring", "reach place grasp lift carry"),
@@ -45,7 +46,7 @@ TASKS = {
     "coffee-push-v3": _task("mug", "reach grasp push"),
     "dial-turn-v3": _task("dial", "reach approach turn"),
     "disassemble-v3": _task("ring", "reach grasp lift"),
-    "door-close-v3": _task("door", "reach reach approach close"),
+    "door-close-v3": _task("door", "reach reach close close"),
     "door-lock-v3": _task("door lock", "reach reach close close"),
     "door-open-v3": _task("door", "reach approach open"),
     "door-unlock-v3": _task("door lock", "reach approach open"),
@@ -57,7 +58,7 @@ TASKS = {
     "hand-insert-v3": _task("block", "reach grasp carry insert"),
     "handle-press-side-v3": _task("handle", "reach press"),
     "handle-press-v3": _task("handle", "reach press"),
-    "handle-pull-side-v3": _task("handle", "reach approach pull"),
+    "handle-pull-side-v3": _task("handle", "reach pull pull"),
     "handle-pull-v3": _task("handle", "reach approach pull"),
     "lever-pull-v3": _task("lever", "reach approach pull"),
     "peg-insert-side-v3": _task("peg", "reach grasp carry insert"),
