@@ -34,7 +34,7 @@ from viewloom.training.pretrain import PretrainConfig, PretrainOptimConfig, run_
 from viewloom.training.segment import TrainConfig, run_train
 from viewloom.training.trainer import TrainerConfig
 
-EXO, EGO = "corner", "gripperPOV"
+EXO, EGO, OTHER = "corner", "gripperPOV", "corner3"
 SCORES = {"edit": "Edit", "f1_10": "F1@10", "f1_25": "F1@25", "f1_50": "F1@50", "mof": "MoF"}
 SAMPLING = SamplingConfig(chunk_frames=2, test_chunks=(1, 2, 3))  # phases last a second, ten frames
 MARK = "<!-- written by examples/pixels.py -->"
@@ -154,7 +154,7 @@ def pretrain(where: Mapping[str, str], run: Path, row: Row, seed: int, size: Siz
 
 
 def train_and_score(where: Mapping[str, str], run: Path, row: Row, refiner: str | None, seed: int, size: Size) -> None:
-    """Train a head on the labels of one view, behind the refiner if there is one, and score it on both views."""
+    """Train a head on the labels of one view, behind the refiner if there is one, and score it."""
     if not (run / "head.safetensors").exists():
         settings = TrainConfig(
             **where,
@@ -171,7 +171,8 @@ def train_and_score(where: Mapping[str, str], run: Path, row: Row, refiner: str 
         )
         run_train(settings)
     if not (run / "metrics.json").exists():
-        run_evaluate(EvaluateConfig(**where, run=str(run), views=f"{EXO},{EGO}", sampling=SAMPLING))
+        views = f"{EXO},{EGO}" if refiner else None  # a refiner knows no third view; without one all are scored
+        run_evaluate(EvaluateConfig(**where, run=str(run), views=views, sampling=SAMPLING))
 
 
 def write_page(root: Path, page: Path, picture: Path, size: Size, backbone: str) -> None:
@@ -190,14 +191,16 @@ def write_page(root: Path, page: Path, picture: Path, size: Size, backbone: str)
         f"{len(facts['labels_not_in_train'])} actions have no training example in any view, so 100 is out of reach.",
         "",
     ]
-    for view, told in ((EGO, "unlabelled view: what this is about"), (EXO, "labelled view")):
+    views = {EGO: "unlabelled view: what this is about", EXO: "labelled view", OTHER: "seen by no row in training"}
+    for view, told in views.items():
         lines += [f"## Scored on {view} ({told})", "", f"| row | {' | '.join(SCORES.values())} |", "|---" * 6 + "|"]
         for name in ROWS:
             runs = [root / "runs" / f"{name}-{seed}" / "metrics.json" for seed in size.seeds]
-            found = [json.loads(path.read_text(encoding="utf-8"))["views"][view]["scores"] for path in runs]
-            lines.append(
-                f"| {name} | " + " | ".join(told_mean([scores[key] for scores in found]) for key in SCORES) + " |"
-            )
+            scored = [json.loads(path.read_text(encoding="utf-8"))["views"] for path in runs]
+            found = [run[view]["scores"] for run in scored if view in run]
+            if found:
+                cells = [told_mean([scores[key] for scores in found]) for key in SCORES]
+                lines.append(f"| {name} | {' | '.join(cells)} |")
         lines.append("")
     lines += [f"![The same moments in every view, truth and predictions]({picture.parent.name}/{picture.name})", ""]
     lines += ["Written by `make bench-pixels` (`examples/pixels.py`); settings stand there.", ""]

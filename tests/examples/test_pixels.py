@@ -31,7 +31,7 @@ def test_the_whole_chain_writes_a_table_and_a_picture(example, tmp_path, monkeyp
     page = tmp_path / "results" / "pixels.md"
     backbone = "py:tests.examples.small_backbone:make"
     for _ in range(2):  # the second time everything is there already
-        example.main(str(tmp_path / "pixels"), str(page), backbone, example.TINY)
+        example.main(str(tmp_path / "pixels"), str(page), backbone, example.TINY, workers=1)
     told = page.read_text()
     assert told.startswith(example.MARK) and "SIMULATED" in told
     assert (page.parent / "pixels" / "moments.png").stat().st_size > 20_000
@@ -45,6 +45,8 @@ def test_the_whole_chain_writes_a_table_and_a_picture(example, tmp_path, monkeyp
             lines = told.split(f"## Scored on {view}")[1].splitlines()
             line = next(line for line in lines if line.startswith(f"| {row} |"))
             assert line.split("|")[-2].strip().startswith(f"{mean:.1f}")
+    third = told.split(f"## Scored on {example.OTHER}")[1]
+    assert "| naive |" in third and "| ridge |" not in third  # a refiner knows no third view
 
 
 def test_a_page_of_somebodys_own_is_not_replaced(example, tmp_path):
