@@ -2,13 +2,14 @@
 # make test   the test suite
 # make check  style, format and types
 # make bench  timings, as JSON and a table; make bench PAGE=docs/results/speed.md writes the page as well
+# make bench-pixels   render videos, extract features, train seven rows: hours on two cores
 # Everything runs in an own virtual environment, .venv, made at the first call.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format bench clean
+.PHONY: demo test check format bench bench-pixels clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -32,6 +33,9 @@ format: $(VENV)/installed
 
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/all.py $(if $(PAGE),--page $(PAGE))
+
+bench-pixels: $(VENV)/installed
+	$(BIN)/python examples/pixels.py
 
 clean:
 	rm -rf $(VENV) demo build dist

@@ -8,16 +8,14 @@ correlation. JSON on standard output. The first side is what a plain `mujoco.Ren
 """
 
 import argparse
-import json
 import os
-import statistics
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from timing import ratio, show
 
 Pictures = NDArray[np.uint8]
 
@@ -70,7 +68,7 @@ def main() -> None:
         require_packages()
         os.environ.update(backend_environment("auto") | {"LP_NUM_THREADS": "1"})
     except ConfigError as error:
-        json.dump({"skipped": str(error)}, sys.stdout, indent=1)
+        show({"settings": vars(args), "not_measured": [{"path": "rendering Meta-World", "reason": str(error)}]})
         return
     import mujoco
 
@@ -85,7 +83,7 @@ def main() -> None:
 
     with cameraman(env.model, args.size) as fast:
         ways: dict[str, Callable[[], Pictures]] = {
-            "as_shipped": own,
+            "as shipped": own,
             "viewloom": lambda: fast.picture(env.data, args.camera),
         }
         shown = {name: round_(env, found[:1], take)[1] for name, take in ways.items()}  # warm-up
@@ -93,21 +91,15 @@ def main() -> None:
         for _ in range(args.repeats):
             for name, take in ways.items():
                 elapsed, shown[name] = round_(env, found, take)
-                seconds[name].append(elapsed)
-    likeness = alike(shown["as_shipped"], shown["viewloom"])
+                seconds[name].append(elapsed / args.states)
+    likeness = alike(shown["as shipped"], shown["viewloom"])
     assert likeness > 0.7, f"the two sides don't show the same scene: correlation {likeness:.2f}"
-    rates = {name: [args.states / value for value in values] for name, values in seconds.items()}
-    result = {
-        "backend": os.environ["MUJOCO_GL"],
-        "pictures_a_second": {
-            name: {"median": statistics.median(values), "lowest": min(values), "highest": max(values)}
-            for name, values in rates.items()
-        },
-        "ratio": statistics.median(rates["viewloom"]) / statistics.median(rates["as_shipped"]),
-        "correlation": likeness,
-        "settings": vars(args),
-    }
-    json.dump(result, sys.stdout, indent=1)
+    show(
+        {
+            "settings": {**vars(args), "backend": os.environ["MUJOCO_GL"], "correlation": likeness},
+            "ratios": [ratio("rendering Meta-World, a picture", seconds, "as shipped", "viewloom")],
+        }
+    )
 
 
 if __name__ == "__main__":

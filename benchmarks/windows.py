@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--chunk", type=int, default=20)
     parser.add_argument("--dim", type=int, default=2048)
     parser.add_argument("--signed", action="store_true", help="features of both signs, not of one")
-    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--repeats", type=int, default=25)
     parser.add_argument("--dir", default=None, help="folder for the temporary stores")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.dir) as folder:
