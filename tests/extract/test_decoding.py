@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from viewloom.errors import DataError
+from viewloom.errors import ConfigError, DataError
 from viewloom.extract import decoding
-from viewloom.extract.decoding import TimedFrame, count_frames, exact, moments, picture
+from viewloom.extract.decoding import Decoder, TimedFrame, count_frames, exact, moments, picture
 from viewloom.extract.inputs import Clip
 from viewloom.extract.preprocessing import Preprocessing
+from viewloom.extract.requirements import require
 
 pytest.importorskip("av", reason="PyAV (extra: video) is not installed")
 
@@ -22,11 +23,23 @@ from tests.extract.clips import moving, numbered, write_clip
 SMALL = Preprocessing(size=32, resize=32)
 
 
-def shown(clip: Clip, fps: float) -> dict[int, int | None]:
+def has_torchcodec() -> bool:
+    try:
+        require("torchcodec.decoders")
+    except ConfigError:
+        return False
+    return True
+
+
+WITHOUT = pytest.mark.skipif(not has_torchcodec(), reason="torchcodec, or the FFmpeg libraries it needs, are not here")
+each_decoder = pytest.mark.parametrize("decoder", ["pyav", pytest.param("torchcodec", marks=WITHOUT)])
+
+
+def shown(clip: Clip, fps: float, decoder: Decoder = "pyav") -> dict[int, int | None]:
     """{frame number: value of the picture}, as `numbered` made it."""
     return {
         number: None if frame is None else int(picture(frame.load(), SMALL)[16, 16, 0])
-        for number, frame in moments(clip, fps)
+        for number, frame in moments(clip, fps, decoder)
     }
 
 
@@ -58,7 +71,7 @@ def test_every_moment_takes_the_nearest_frame(gaps, lasts, fps, offset_s):
     times = [Fraction(sum(gaps[:i]), 1000) for i in range(len(gaps))]
     frames = [TimedFrame(time, Fraction(lasts, 1000), lambda: None) for time in times]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decoding, "timed_frames", lambda clip, rate: iter(frames))
+        patch.setattr(decoding, "timed_frames", lambda clip, rate, decoder: iter(frames))
         clip = Clip("r", "v", Path("clip.mkv"), offset_s)
         wanted = nearest(times, times[-1] + Fraction(lasts, 1000), fps, offset_s)
         if not wanted:
@@ -69,8 +82,9 @@ def test_every_moment_takes_the_nearest_frame(gaps, lasts, fps, offset_s):
     assert got == wanted
 
 
+@each_decoder
 @pytest.mark.parametrize("ending", ["mkv", "mp4"])
-def test_variable_rate_file(tmp_path, ending):
+def test_variable_rate_file(tmp_path, ending, decoder):
     rng = np.random.default_rng(4)
     times = [Fraction(int(t), 1000) for t in np.cumsum(rng.integers(5, 180, 60))]
     times = [time - times[0] for time in times]
@@ -82,16 +96,17 @@ def test_variable_rate_file(tmp_path, ending):
         codec=codec,
         pix_fmt="bgr0" if ending == "mkv" else "rgb24",
     )
-    got = shown(Clip("r", "v", path), 25)
+    got = shown(Clip("r", "v", path), 25, decoder)
     wanted = nearest(times, times[-1] + Fraction(1, 25), 25, 0.0)
     assert len(got) >= len(wanted) - 1
     assert {number: round(got[number] / 2) for number in list(wanted)[:-1]} == dict(list(wanted.items())[:-1])
 
 
+@each_decoder
 @pytest.mark.parametrize(("fps", "frames"), [(30, 40), (15, 20), (10, 13), (60, 80), (24, 32)])
-def test_fixed_rate_file_at_other_rates(tmp_path, fps, frames):
+def test_fixed_rate_file_at_other_rates(tmp_path, fps, frames, decoder):
     clip = Clip("r", "v", write_clip(tmp_path / "v.mkv", numbered(40)))
-    got = shown(clip, fps)
+    got = shown(clip, fps, decoder)
     assert list(got) == list(range(frames)) and count_frames(clip, fps) == frames
     if fps <= 30:
         assert [value / 2 for value in got.values()] == [pytest.approx(i * 30 / fps, abs=0.5) for i in range(frames)]
@@ -168,8 +183,9 @@ def test_turned_pictures_stand_upright():
     assert (upright[:, -1] == 255).all() and (upright[:, :-1] == 0).all()
 
 
+@each_decoder
 @pytest.mark.parametrize("kind", ["garbage", "empty", "cut mp4", "no video"])
-def test_bad_files_are_named(tmp_path, kind):
+def test_bad_files_are_named(tmp_path, kind, decoder):
     path = tmp_path / "bad.mp4"
     whole = write_clip(tmp_path / "whole.mp4", numbered(30), codec="mpeg4", pix_fmt="yuv420p").read_bytes()
     path.write_bytes(
@@ -178,19 +194,20 @@ def test_bad_files_are_named(tmp_path, kind):
     if kind == "no video":
         sound(path)
     with pytest.raises(DataError, match=r"bad\.mp4"):
-        shown(Clip("r", "v", path), 30)
+        shown(Clip("r", "v", path), 30, decoder)
     with pytest.raises(DataError, match=r"bad\.mp4"):
         count_frames(Clip("r", "v", path), 30)
 
 
+@each_decoder
 @pytest.mark.parametrize("ending", ["mkv", "webm"])
-def test_a_file_cut_short_is_no_shorter_recording(tmp_path, ending):
+def test_a_file_cut_short_is_no_shorter_recording(tmp_path, ending, decoder):
     codec = {"mkv": "libx264", "webm": "libvpx"}[ending]
     path = write_clip(tmp_path / f"v.{ending}", moving(120, 1, 0, size=96), codec=codec, pix_fmt="yuv420p")
-    assert len(shown(Clip("r", "v", path), 30)) == 120
+    assert len(shown(Clip("r", "v", path), 30, decoder)) == 120
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
     with pytest.raises(DataError, match=r"cut short: its header promises 4\.0 s"):
-        shown(Clip("r", "v", path), 30)
+        shown(Clip("r", "v", path), 30, decoder)
 
 
 def sound(path: Path) -> None:
@@ -202,3 +219,27 @@ def sound(path: Path) -> None:
         frame.sample_rate = 8000
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
+
+
+@WITHOUT
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv444p", "gray"])
+def test_torchcodec_shows_what_pyav_shows(tmp_path, pix_fmt):
+    path = write_clip(tmp_path / "v.mkv", moving(40, 3, 0, size=96), pix_fmt=pix_fmt, codec="ffv1")
+    how = Preprocessing(size=64, resize=80)
+    both = [
+        np.stack([picture(frame.load(), how) for _, frame in moments(Clip("r", "v", path), 10, decoder) if frame])
+        for decoder in ("pyav", "torchcodec")
+    ]
+    apart = np.abs(both[0].astype(int) - both[1].astype(int))
+    assert both[0].std() > 20 and apart.mean() < 1.5, "alike but for rounding in the colours"
+
+
+@WITHOUT
+def test_torchcodec_refuses_packets_that_arent_one_frame_each(tmp_path, monkeypatch):
+    from viewloom.extract import torchcodec
+
+    path = write_clip(tmp_path / "v.mkv", numbered(10))
+    times = torchcodec.packet_times(path)
+    monkeypatch.setattr(torchcodec, "packet_times", lambda path: times[:-1])
+    with pytest.raises(DataError, match="9 packets but 10 frames"):
+        shown(Clip("r", "v", path), 30, "torchcodec")

@@ -52,6 +52,20 @@ def plain(videos, tmp_path_factory) -> dict[str, bytes]:
     return content(out)
 
 
+def test_another_decoder_is_another_making(videos, tmp_path, plain):
+    from tests.extract.test_decoding import has_torchcodec
+
+    if not has_torchcodec():
+        with pytest.raises(ConfigError, match=r"'torchcodec' .*pip install 'viewloom\[torchcodec\]'"):
+            run(videos, tmp_path / "f", decoder="torchcodec")
+        return
+    run(videos, tmp_path / "f", decoder="torchcodec", batch=5, workers=2)
+    run(videos, tmp_path / "again", decoder="torchcodec")
+    assert content(tmp_path / "f") == content(tmp_path / "again") != plain
+    with pytest.raises(ConfigError, match="decoder torchcodec"):
+        run(videos, tmp_path / "f")
+
+
 @pytest.mark.parametrize("settings", [{"batch": 32}, {"batch": 7, "workers": 2}], ids=["batch", "workers"])
 def test_batch_and_workers_change_no_bit(videos, tmp_path, plain, settings):
     run(videos, tmp_path / "f", **settings)

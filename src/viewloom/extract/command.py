@@ -41,6 +41,8 @@ class ExtractConfig:
     """Mean of red, green and blue to subtract, on a scale from 0 to 1: 0.485,0.456,0.406."""
     std: str | None = None
     """Deviation of red, green and blue to divide by: 0.229,0.224,0.225."""
+    decoder: Literal["pyav", "torchcodec"] = "pyav"
+    """What decodes the videos. torchcodec uses the system's FFmpeg; its pictures differ by rounding in the colours."""
     batch: int = 32
     """Frames decoded, computed and written at a time. Memory depends on it, the result doesn't."""
     together: int | None = None

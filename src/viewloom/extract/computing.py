@@ -67,7 +67,7 @@ def compute_clip(
     """
     partial = PartialRows(path, clip.state, dim)
     batch = -(-batch // backbone.together) * backbone.together
-    frames = moments(clip, fps)
+    frames = moments(clip, fps, backbone.preprocessing.decoder)
     opening = next(frames)
     first, pending = opening[0], windows(chain([opening], frames), backbone, partial.count)
     while block := list(islice(pending, batch)):

@@ -8,11 +8,12 @@ rates, other rates and dropped frames all end on the one clock. Arithmetic is ex
 import math
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from viewloom.extract.preprocessing import Preprocessing
 from viewloom.extract.requirements import require
 
 Picture = NDArray[np.uint8]
+Decoder = Literal["pyav", "torchcodec"]
 HALF = Fraction(1, 2)
 MAY_LACK_S, MAY_LACK_SHARE = 1.0, 0.02
 """A file's last frame may lie this far before the end that its header promises: the last one can be a long one."""
@@ -33,7 +35,7 @@ class TimedFrame:
     """A frame before it is turned into a picture.
 
     Attributes:
-        time_s: seconds after the clip's first frame.
+        time_s: seconds, on the file's clock or after the clip's first frame.
         lasts_s: how long it is shown; None where the file doesn't say.
         load: gives the decoded frame.
         reach_s: farthest moment it stands for; None: up to the next frame, however far that is.
@@ -50,10 +52,11 @@ def exact(value: float) -> Fraction:
     return Fraction(repr(float(value)))
 
 
-def moments(clip: Clip, fps: float) -> Iterator[tuple[int, TimedFrame | None]]:
+def moments(clip: Clip, fps: float, decoder: Decoder = "pyav") -> Iterator[tuple[int, TimedFrame | None]]:
     """Every frame number that the clip covers, with the frame to show; None where an image is lost.
 
-    Numbers are 0 or more: what a clip shows before its recording's zero is left out.
+    Numbers are 0 or more: what a clip shows before its recording's zero is left out. Image files are read by PyAV
+    whichever ``decoder`` reads the videos.
 
     Raises:
         DataError: for a clip without frames on the clock, or one that can't be decoded.
@@ -62,7 +65,7 @@ def moments(clip: Clip, fps: float) -> Iterator[tuple[int, TimedFrame | None]]:
     number = first = max(0, math.ceil(offset * rate - HALF))
     before: TimedFrame | None = None
     gap: Fraction | None = None
-    for frame in timed_frames(clip, rate):
+    for frame in timed_frames(clip, rate, decoder):
         if before is not None:
             gap = frame.time_s - before.time_s
             while number / rate - offset <= before.time_s + gap / 2:
@@ -84,29 +87,42 @@ def _reached(frame: TimedFrame, time_s: Fraction) -> TimedFrame | None:
     return frame if near else None
 
 
-def timed_frames(clip: Clip, rate: Fraction) -> Iterator[TimedFrame]:
-    """All frames of a clip in order of time, from 0."""
+def timed_frames(clip: Clip, rate: Fraction, decoder: Decoder = "pyav") -> Iterator[TimedFrame]:
+    """All frames of a clip in order of time, from 0; ``rate`` is that of an image folder."""
     if clip.path.is_dir():
         paths = images(clip.path)
         for position, path in zip(image_numbers(paths), paths, strict=True):
             yield TimedFrame(position / rate, 1 / rate, partial(_read_image, path), 1 / rate / 2)
         return
+    if decoder == "torchcodec":
+        from viewloom.extract.torchcodec import torchcodec_frames as frames_of
+    else:
+        frames_of = pyav_frames
     first: Fraction | None = None
     before = Fraction(-1)
-    for frame in video_frames(clip.path):
-        if frame.pts is None or frame.time_base is None:
-            raise DataError(
-                f"{clip.path} has frames without a timestamp. Put it into a container that has them: "
-                "ffmpeg -i IN -c copy OUT.mp4."
-            )
-        time_s = frame.pts * frame.time_base
-        first = time_s if first is None else first
-        if time_s - first < before:
-            raise DataError(f"{clip.path}: time runs backwards at {float(time_s):.3f} s. Encode the file again.")
-        before = time_s - first
-        lasts_s = frame.duration * frame.time_base if frame.duration else None
-        yield TimedFrame(before, lasts_s, partial(_itself, frame))
+    for frame in frames_of(clip.path):
+        first = frame.time_s if first is None else first
+        if frame.time_s - first < before:
+            raise DataError(f"{clip.path}: time runs backwards at {float(frame.time_s):.3f} s. Encode the file again.")
+        before = frame.time_s - first
+        yield replace(frame, time_s=before)
     _refuse_cut_short(clip.path, float(before))
+
+
+def pyav_frames(path: Path) -> Iterator[TimedFrame]:
+    """A video's frames at the times its file gives them, decoded one after the other."""
+    for frame in video_frames(path):
+        yield TimedFrame(*shown_at(frame, path), partial(_itself, frame))
+
+
+def shown_at(timed: Any, path: Path) -> tuple[Fraction, Fraction | None]:
+    """Time and duration in seconds of a frame, or of the packet it is in; `DataError` without a time."""
+    if timed.pts is None or timed.time_base is None:
+        raise DataError(
+            f"{path} has frames without a timestamp. Put it into a container that has them: "
+            "ffmpeg -i IN -c copy OUT.mp4."
+        )
+    return timed.pts * timed.time_base, timed.duration * timed.time_base if timed.duration else None
 
 
 def _refuse_cut_short(path: Path, last_s: float) -> None:
@@ -129,28 +145,26 @@ def video_frames(path: Path) -> Iterator[Any]:
     Raises:
         DataError: where the file can't be opened or decoded, or FFmpeg finds a frame damaged.
     """
+    with opened(path) as (container, stream):
+        stream.thread_type, stream.codec_context.thread_count = "AUTO", 2
+        for frame in container.decode(stream):
+            if frame.is_corrupt:
+                raise DataError(f"{path} is damaged at {frame.time or 0:.3f} s. Copy it again, or encode it again.")
+            yield frame
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[Any, Any]]:
+    """A file and its first video stream; `DataError` without any, or for what FFmpeg can't open or go on reading."""
     av = require("av")
     try:
         with av.open(str(path)) as container:
-            stream = video_stream(container, path)
-            stream.thread_type, stream.codec_context.thread_count = "AUTO", 2
-            for frame in container.decode(stream):
-                if frame.is_corrupt:
-                    raise DataError(f"{path} is damaged at {frame.time or 0:.3f} s. Copy it again, or encode it again.")
-                yield frame
+            if not container.streams.video:
+                raise DataError(f"{path} holds no video.")
+            yield container, container.streams.video[0]
     except (av.error.FFmpegError, OSError) as error:
-        raise DataError(f"{path} can't be read: {_reason(error)}. Copy it again, or encode it again.") from error
-
-
-def video_stream(container: Any, path: Path) -> Any:
-    """The first video stream; `DataError` without any."""
-    if not container.streams.video:
-        raise DataError(f"{path} holds no video.")
-    return container.streams.video[0]
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataError(f"{path} can't be read: {reason}. Copy it again, or encode it again.") from error
 
 
 def _read_image(path: Path) -> Any:
@@ -173,17 +187,12 @@ def count_frames(clip: Clip, fps: float) -> int:
 
 def _duration_s(path: Path) -> float:
     """Length of a file's video as its header says; 0 where it doesn't. The container's own may be its sound's."""
-    av = require("av")
-    try:
-        with av.open(str(path)) as container:
-            stream = video_stream(container, path)
-            if stream.duration and stream.time_base:
-                return float(stream.duration * stream.time_base)
-            if found := re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", "")):
-                return 3600 * int(found[1]) + 60 * int(found[2]) + float(found[3])
-            return float(stream.frames / (stream.average_rate or 1))
-    except (av.error.FFmpegError, OSError) as error:
-        raise DataError(f"{path} can't be read: {_reason(error)}. Copy it again, or encode it again.") from error
+    with opened(path) as (_, stream):
+        if stream.duration and stream.time_base:
+            return float(stream.duration * stream.time_base)
+        if found := re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", "")):
+            return 3600 * int(found[1]) + 60 * int(found[2]) + float(found[3])
+        return float(stream.frames / (stream.average_rate or 1))
 
 
 def picture(frame: Any, how: Preprocessing) -> Picture:

@@ -112,7 +112,9 @@ def measured_speed(backbone: Backbone, clips: Sequence[Clip], fps: float) -> flo
     for clip in clips:
         try:
             started = time.perf_counter()
-            block = list(islice(windows(moments(clip, fps), backbone, 0), MEASURED_FRAMES))
+            block = list(
+                islice(windows(moments(clip, fps, backbone.preprocessing.decoder), backbone, 0), MEASURED_FRAMES)
+            )
             features(backbone, block, backbone.dim())
             return len(block) / (time.perf_counter() - started)
         except (DataError, OSError):

@@ -12,7 +12,7 @@ IMAGENET_STD: Numbers = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """From a decoded frame to a backbone's input.
+    """From a video's frame to a backbone's input.
 
     Attributes:
         size: width and height of the input in pixels.
@@ -21,6 +21,7 @@ class Preprocessing:
         interpolation: ``bilinear``, ``bicubic`` or ``area``; all of them average when they make smaller.
         mean: of red, green and blue, on a scale from 0 to 1.
         std: likewise.
+        decoder: what decodes the videos; torchcodec turns YUV into RGB before it is resized, PyAV as it is resized.
         axes: order of a clip's axes in the input of a video backbone, (N, T, C, H, W) or (N, C, T, H, W).
     """
 
@@ -31,6 +32,7 @@ class Preprocessing:
     mean: Numbers = IMAGENET_MEAN
     std: Numbers = IMAGENET_STD
     axes: Literal["NTCHW", "NCTHW"] = "NTCHW"
+    decoder: Literal["pyav", "torchcodec"] = "pyav"
 
     def __post_init__(self) -> None:
         if self.resize < self.size and self.fit == "crop":
@@ -47,6 +49,7 @@ class Preprocessing:
         """All of it in one line, to tell two stores apart."""
         told = [f"{entry.name} {getattr(self, entry.name)}" for entry in fields(self)]
         skipped = ({"axes"} if clip == 1 else set()) | ({"resize"} if self.fit == "squash" else set())
+        skipped |= {"decoder"} if self.decoder == "pyav" else set()
         return ", ".join(text for text in told if text.split()[0] not in skipped)
 
     def with_settings(
@@ -56,11 +59,12 @@ class Preprocessing:
         fit: Literal["crop", "squash"] | None,
         mean: str | None,
         std: str | None,
+        decoder: Literal["pyav", "torchcodec"] = "pyav",
     ) -> "Preprocessing":
         """With what the user wants otherwise; a new size alone keeps the share that is cut out."""
-        changed: dict[str, Any] = {}
+        changed: dict[str, Any] = {"decoder": decoder}
         if size is not None:
-            changed = {"size": size, "resize": round(size * self.resize / self.size)}
+            changed |= {"size": size, "resize": round(size * self.resize / self.size)}
         for name, value in (("resize", resize), ("fit", fit)):
             if value is not None:
                 changed[name] = value

@@ -5,7 +5,14 @@ from typing import Any
 
 from viewloom.errors import ConfigError
 
-EXTRAS = {"av": "video", "onnxruntime": "onnx", "transformers": "hf", "timm": "timm", "onnx": "onnx-export"}
+EXTRAS = {
+    "av": "video",
+    "torchcodec.decoders": "torchcodec",
+    "onnxruntime": "onnx",
+    "onnx": "onnx-export",
+    "transformers": "hf",
+    "timm": "timm",
+}
 """{module: the extra that installs it}"""
 
 
@@ -14,7 +21,8 @@ def require(module: str) -> Any:
     extra = EXTRAS[module]
     try:
         return importlib.import_module(module)
-    except ImportError as error:
-        missing = isinstance(error, ModuleNotFoundError) and error.name == module
-        why = "isn't installed" if missing else f"can't be imported ({error})"
-        raise ConfigError(f"The package {module!r} {why}. Install it: pip install 'viewloom[{extra}]'.") from None
+    except (ImportError, OSError, RuntimeError) as error:  # torchcodec raises the latter without FFmpeg's libraries
+        package = module.partition(".")[0]
+        missing = isinstance(error, ModuleNotFoundError) and error.name == package
+        why = "isn't installed" if missing else f"can't be imported ({(str(error).splitlines() or [''])[0]})"
+        raise ConfigError(f"The package {package!r} {why}. Install it: pip install 'viewloom[{extra}]'.") from None

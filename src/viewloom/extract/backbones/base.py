@@ -18,6 +18,7 @@ from viewloom.data.sources.rows import hash_file
 from viewloom.errors import ConfigError, UserError
 from viewloom.extract.command import ExtractConfig
 from viewloom.extract.preprocessing import Preprocessing
+from viewloom.extract.requirements import require
 
 KINDS = {"timm": "timm", "hf": "hf", "onnx": "onnx", "py": "python"}
 """{what a backbone's name begins with: module of this folder that opens it}"""
@@ -141,7 +142,11 @@ def open_backbone(config: ExtractConfig) -> Backbone:
     model: Model = importlib.import_module(f"viewloom.extract.backbones.{KINDS[kind]}").open_model(
         Request(name, weights, device, precision)
     )
-    how = model.preprocessing.with_settings(config.size, config.resize, config.fit, config.mean, config.std)
+    if config.decoder == "torchcodec":
+        require("torchcodec.decoders")
+    how = model.preprocessing.with_settings(
+        config.size, config.resize, config.fit, config.mean, config.std, config.decoder
+    )
     together = config.together or model.fixed_together or (1 if model.device == "cpu" else TOGETHER_ON_GPU)
     if model.fixed_together not in (None, together):
         raise ConfigError(f"{config.backbone} takes {model.fixed_together} frames a call, so --together must be that.")
