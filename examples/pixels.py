@@ -21,6 +21,7 @@ from viewloom.data.check import CheckConfig, run_check
 from viewloom.data.pack import PackConfig, run_pack
 from viewloom.data.windows import SamplingConfig
 from viewloom.extract.command import ExtractConfig, run_extract
+from viewloom.extract.export import export_onnx
 from viewloom.files import atomic_path, write_text
 from viewloom.heads.c2f_tcn import C2FTCN
 from viewloom.methods.base import MethodConfig
@@ -36,6 +37,7 @@ from viewloom.training.trainer import TrainerConfig
 
 EXO, EGO, OTHER = "corner", "gripperPOV", "corner3"
 SCORES = {"edit": "Edit", "f1_10": "F1@10", "f1_25": "F1@25", "f1_50": "F1@50", "mof": "MoF"}
+LITE0 = "py:viewloom.extract.efficientnet:lite0"
 SAMPLING = SamplingConfig(chunk_frames=2, test_chunks=(1, 2, 3))  # phases last a second, ten frames
 MARK = "<!-- written by examples/pixels.py -->"
 
@@ -93,7 +95,7 @@ TINY = Size({"preset": "tiny", "size": 32}, fps=4.0, epochs=2, pretraining_epoch
 def main(
     folder: str = "pixels",
     page: str = "docs/results/pixels.md",
-    backbone: str = "py:viewloom.extract.efficientnet:lite0",
+    backbone: str = LITE0,
     size: Size | None = None,
     workers: int = 2,
 ) -> None:
@@ -102,6 +104,10 @@ def main(
     data = root / "data"
     run_metaworld(MetaworldConfig(out=str(data), fps=size.fps, workers=workers, **size.settings))
     out.print(f"Rendered: {time.monotonic() - started:.0f} s")
+    if backbone == LITE0:  # nearly three times as fast on a CPU as an ONNX file
+        backbone = f"onnx:{root / 'lite0.onnx'}"
+        if not (root / "lite0.onnx").exists():
+            export_onnx(LITE0, root / "lite0.onnx")
     extract = ExtractConfig(
         videos=str(data / "videos"),
         out=str(data / "features"),
@@ -185,9 +191,10 @@ def write_page(root: Path, page: Path, picture: Path, size: Size, backbone: str)
         "# Pixels: learn from a fixed camera, segment from the wrist",
         "",
         f"Videos rendered from Meta-World (SIMULATED: no real video): {facts['tasks']} tasks, {facts['frames']:,} "
-        f"frames in each view, {len(facts['labels'])} actions. Features: `{backbone}`. Labels of `{EXO}` (exo), pairs "
-        f"of `{EXO}` and `{EGO}` (wrist) without labels, other people in the test. Percent; mean ± standard deviation "
-        f"over {len(size.seeds)} seeds. Row naive scored on {EXO} is the exo oracle; row oracle has ego labels. "
+        f"frames in each view, {len(facts['labels'])} actions. Features: `{Path(backbone).name}`. "
+        f"Labels of `{EXO}` (exo), pairs of `{EXO}` and `{EGO}` (wrist) without labels, other people in the test. "
+        f"Percent; mean ± standard deviation over {len(size.seeds)} seeds. "
+        f"Row naive scored on {EXO} is the exo oracle; row oracle has ego labels. "
         f"{len(facts['labels_not_in_train'])} actions have no training example in any view, so 100 is out of reach.",
         "",
     ]
@@ -255,7 +262,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", default="pixels", help="where everything is kept, to go on with")
     parser.add_argument("--page", default="docs/results/pixels.md", help="page to write")
-    parser.add_argument("--backbone", default="py:viewloom.extract.efficientnet:lite0", help="see viewloom extract")
+    parser.add_argument("--backbone", default=LITE0, help="see viewloom extract")
     parser.add_argument("--workers", type=int, default=2, help="processes that render and extract")
     parser.add_argument("--tiny", action="store_true", help="a minute's size, whose figures mean nothing")
     args = parser.parse_args()

@@ -222,7 +222,7 @@ def rows_in_batch(trainer: Trainer, place: int) -> int:
 
 def quieten() -> None:
     """Keep Lightning's hints and known false alarms away from users; its real warnings stay."""
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").setLevel(logging.WARNING)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     frozen = ".*in eval mode at the start of training.*"  # a frozen refiner is meant to be
     for message in (".*does not have many workers.*", ".*LeafSpec.*", ".*Checkpoint directory.*not empty.*", frozen):
         warnings.filterwarnings("ignore", message)
