@@ -57,7 +57,7 @@ ROWS = {
     "standardise": Row(EXO, "none", MethodConfig(standardise="view")),
     "ridge": Row(EXO, "ridge", RidgeConfig()),
     "cca": Row(EXO, "cca", CCAConfig(out_dim=64)),
-    "sync_kd": Row(EXO, "sync_kd", SyncKDConfig(standardise="view", layers=1, teacher_path="identity"), epochs=20),
+    "sync_kd": Row(EXO, "sync_kd", SyncKDConfig(standardise="view", layers=1, teacher_path="identity"), epochs=60),
     "two_stream": Row(
         EXO,
         "two_stream",
@@ -69,9 +69,9 @@ ROWS = {
             residual_start=0.1,
             invariance_weight=25.0,
             variance_weight=25.0,
-            covariance_weight=1.0,
+            covariance_weight=0.05,
         ),
-        epochs=10,
+        epochs=15,  # 25 s each: the joint stream has 100 million weights at D = 1280
     ),
     "oracle": Row(EGO),
 }
@@ -148,7 +148,7 @@ def pretrain(where: Mapping[str, str], run: Path, row: Row, seed: int, size: Siz
             method=row.method,
             method_options=row.options,
             epochs=min(row.epochs, size.pretraining_epochs),
-            batch_size=4,
+            batch_size=2,
             seed=seed,
             sampling=SAMPLING,
             optim=PretrainOptimConfig(lr=1e-3),
