@@ -192,7 +192,7 @@ def build_trainer(
     ]
     double = config.precision in ("64", "64-true", 64)
     if config.progress:
-        callbacks.append(RichProgressBar(leave=False))
+        callbacks.append(ProgressBar(leave=False))
     return Trainer(
         accelerator=config.accelerator,
         devices=config.devices,
@@ -212,6 +212,16 @@ def build_trainer(
         log_every_n_steps=1,
         default_root_dir=folder,
     )
+
+
+class ProgressBar(RichProgressBar):
+    """Without the logger's version number, which says nothing about a run that has a folder of its own."""
+
+    def get_metrics(
+        self, trainer: Trainer, pl_module: LightningModule
+    ) -> dict[str, int | str | float | dict[str, float]]:
+        """What is shown beside the bar."""
+        return {name: value for name, value in super().get_metrics(trainer, pl_module).items() if name != "v_num"}
 
 
 def rows_in_batch(trainer: Trainer, place: int) -> int:
