@@ -22,6 +22,7 @@ def write_clip(
     times_s: Sequence[Fraction] | None = None,
     codec: str = "ffv1",
     pix_fmt: str = "bgr0",
+    b_frames: int | None = None,
 ) -> Path:
     """Write a video; lossless where the codec is. With ``times_s`` at a variable rate, to the millisecond."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,6 +30,8 @@ def write_clip(
         stream = container.add_stream(codec, rate=fps)
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = pix_fmt
+        if b_frames is not None:
+            stream.codec_context.max_b_frames = b_frames
         stream.codec_context.time_base = Fraction(1, 1000) if times_s else Fraction(1, fps)
         for number, picture in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24").reformat(format=pix_fmt)

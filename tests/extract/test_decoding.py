@@ -243,3 +243,18 @@ def test_torchcodec_refuses_packets_that_arent_one_frame_each(tmp_path, monkeypa
     monkeypatch.setattr(torchcodec, "packet_times", lambda path: times[:-1])
     with pytest.raises(DataError, match="9 packets but 10 frames"):
         shown(Clip("r", "v", path), 30, "torchcodec")
+
+
+@WITHOUT
+@pytest.mark.parametrize(("ending", "codec"), [("ts", "libx264"), ("avi", "mpeg4"), ("mp4", "libx264")])
+def test_torchcodec_never_gives_another_moments_frame(tmp_path, ending, codec):
+    path = write_clip(tmp_path / f"v.{ending}", numbered(100), codec=codec, pix_fmt="yuv420p", b_frames=2)
+    wanted = shown(Clip("r", "v", path), 10)
+    try:
+        got = shown(Clip("r", "v", path), 10, "torchcodec")
+    except DataError as error:
+        told = str(error)
+        assert ending != "mp4", told
+        assert "Leave out --decoder torchcodec" in told
+        return
+    assert {n: pytest.approx(value, abs=2) for n, value in wanted.items()} == got

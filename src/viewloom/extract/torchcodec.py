@@ -15,6 +15,8 @@ from viewloom.extract.decoding import TimedFrame, opened, shown_at
 from viewloom.extract.requirements import require
 
 THREADS = 2
+SAME_TIME_S = 5e-4
+"""Less than any two frames are apart; the two round the same timestamp."""
 
 
 def torchcodec_frames(path: Path) -> Iterator[TimedFrame]:
@@ -37,7 +39,7 @@ def torchcodec_frames(path: Path) -> Iterator[TimedFrame]:
             "Leave out --decoder torchcodec."
         )
     for number, (time_s, lasts_s) in enumerate(times):
-        yield TimedFrame(time_s, lasts_s, partial(_load, decoder, number, path))
+        yield TimedFrame(time_s, lasts_s, partial(_load, decoder, number, time_s, path))
 
 
 def packet_times(path: Path) -> list[tuple[Fraction, Fraction | None]]:
@@ -47,14 +49,24 @@ def packet_times(path: Path) -> list[tuple[Fraction, Fraction | None]]:
     return sorted(times, key=itemgetter(0))
 
 
-def _load(decoder: Any, number: int, path: Path) -> Any:
+def _load(decoder: Any, number: int, time_s: Fraction, path: Path) -> Any:
+    """The frame, as PyAV's; refused where it isn't of its packet's time, which some containers lead to."""
     try:
-        pixels = decoder.get_frame_at(number).data.numpy()
+        frame = decoder.get_frame_at(number)
     except (RuntimeError, IndexError) as error:
         raise _unreadable(path, error) from error
-    return require("av").VideoFrame.from_ndarray(pixels, format="rgb24")
+    if abs(frame.pts_seconds - float(time_s)) > SAME_TIME_S:
+        raise DataError(
+            f"{path}: torchcodec gives the frame of {frame.pts_seconds:.3f} s for that of {float(time_s):.3f} s, as it "
+            "does in some containers. Leave out --decoder torchcodec, or put the file into another: "
+            "ffmpeg -i IN -c copy OUT.mkv."
+        )
+    return require("av").VideoFrame.from_ndarray(frame.data.numpy(), format="rgb24")
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
     reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return DataError(f"{path} can't be read: {reason}. Copy it again, or encode it again.")
+    return DataError(
+        f"{path} can't be read by torchcodec: {reason.rstrip('.')}. Leave out --decoder torchcodec; where that fails too, "
+        "copy the file again, or encode it again."
+    )
