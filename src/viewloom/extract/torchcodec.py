@@ -67,6 +67,6 @@ def _load(decoder: Any, number: int, time_s: Fraction, path: Path) -> Any:
 def _unreadable(path: Path, error: Exception) -> DataError:
     reason = (str(error).splitlines() or [type(error).__name__])[0]
     return DataError(
-        f"{path} can't be read by torchcodec: {reason.rstrip('.')}. Leave out --decoder torchcodec; where that fails too, "
-        "copy the file again, or encode it again."
+        f"{path} can't be read by torchcodec: {reason.rstrip('.')}. Leave out --decoder torchcodec; where that fails "
+        "too, copy the file again, or encode it again."
     )

@@ -10,7 +10,11 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from viewloom.data.dataset import DataConfig, MultiViewDataset
+from viewloom.data.sources.base import FeatureSource
+from viewloom.data.sources.store import backbone_of
 from viewloom.files import write_text
 from viewloom.training.evaluate import EvaluateConfig, run_evaluate
 from viewloom.training.pretrain import PretrainConfig, run_pretrain
@@ -73,16 +77,33 @@ def data_settings(config: DataConfig) -> dict[str, Any]:
 
 
 def data_key(dataset: MultiViewDataset) -> str:
-    """Short hash of features' names and spans, split lists and labels: what results rest on."""
+    """Short hash of features, split lists and labels: what results rest on.
+
+    Of the features: names, spans, what extracted them, and some rows of every view of every recording. All rows
+    would take hours on a large store.
+    """
     labels = dataset.labels
     annotations = {} if labels is None else labels.annotations
     facts = [
         dataset.source.fingerprint(),
+        backbone_of(dataset.source),
+        sampled_rows(dataset.source),
         asdict(dataset.splits) if dataset.splits is not None else None,
         None if labels is None else labels.actions,
         [(a.name, a.starts.tolist(), a.ends.tolist(), a.labels.tolist()) for a in annotations.values()],
     ]
     return _hash(facts)
+
+
+def sampled_rows(source: FeatureSource) -> str:
+    """Hash of the first, the middle and the last row of every view of every recording."""
+    digest = hashlib.sha256()
+    for recording in source.recordings:
+        for view in source.views(recording):
+            first, end = source.span(recording, view)
+            for frame in sorted({first, (first + end) // 2, end - 1}):
+                digest.update(np.ascontiguousarray(source.read(recording, view, frame, frame + 1)).tobytes())
+    return digest.hexdigest()
 
 
 def settings_key(config: Any, *more: str) -> str:
