@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from viewloom.recipes.experiment import ExperimentConfig, make_jobs, run_experim
 from viewloom.recipes.parts import unique_parts
 from viewloom.recipes.published import PUBLISHED
 from viewloom.recipes.results import MARK, head_text, results_folder
+from viewloom.training.evaluate import EvaluateConfig, run_evaluate
 from viewloom.training.trainer import TrainerConfig
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False, validate_every_epochs=5)
@@ -263,3 +265,29 @@ def test_the_command_takes_it_all(data, tmp_path, capfd):
     assert main([*argv, "--scale", "0.1", "--rows", "cca,none", "--head", "linear"]) == 0
     assert "50 epochs" in capfd.readouterr().out
     assert main([*argv, "--scale", "7"]) == 2
+
+
+def test_features_of_other_values_never_meet_an_old_result(data, done, tmp_path):
+    """Same names, spans and size."""
+    out, _ = done
+    before = files(out / "runs")
+    copy = shutil.copytree(data, tmp_path / "data")
+    for path in copy.glob("features/*/v3/features.npy"):
+        np.save(path, np.load(path)[::-1])
+    run_experiment(config(str(copy), out, seeds="0", rows="none"))
+    assert files(out / "runs").keys() > before.keys()
+    same = shutil.copytree(data, tmp_path / "same")
+    again = files(out / "runs")
+    run_experiment(config(str(same), out, seeds="0", rows="none"))
+    assert files(out / "runs") == again, "a copy is the same data"
+
+
+def test_somebodys_own_evaluation_of_a_run_is_not_taken(data, done):
+    out, _ = done
+    run_experiment(config(data, out, seeds="0", rows="none"))
+    rows = results(out, "table1-report-scale0.01-none")["rows"]
+    for run in out.glob("runs/none-*"):
+        own = EvaluateConfig(data=data, run=str(run), split="train", protocol="mean_f1", overwrite=True)
+        run_evaluate(own)
+    run_experiment(config(data, out, seeds="0", rows="none"))
+    assert results(out, "table1-report-scale0.01-none")["rows"] == rows

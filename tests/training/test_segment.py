@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from viewloom.training.evaluate import EvaluateConfig, run_evaluate
 from viewloom.training.predict import PredictConfig, run_predict
 from viewloom.training.segment import OptimConfig, TrainConfig, run_train
 from viewloom.training.segmenter import Segmenter
-from viewloom.training.trainer import TrainerConfig
+from viewloom.training.trainer import TrainerConfig, make_checkpoints
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
 FAST = OptimConfig(lr=0.05)
@@ -107,6 +108,29 @@ def test_a_run_is_not_overwritten_nor_mixed(data, trained):
         run_train(config(data, trained, epochs=12, optim=FAST))
     with pytest.raises(ConfigError, match="other settings of seed"):
         run_train(config(data, trained, epochs=12, seed=3, optim=FAST, resume=True))
+
+
+def test_a_resumed_run_refuses_other_features_and_takes_a_copy(data, tmp_path):
+    run = tmp_path / "run"
+    run_train(config(data, run, head="linear", epochs=2))
+    other = write_tiny(tmp_path / "other", recordings=5)
+    with pytest.raises(ConfigError, match="began with features of other recordings"):
+        run_train(config(str(other), run, head="linear", epochs=2, resume=True))
+    facts = json.loads((run / "environment.json").read_text())
+    copy = shutil.copytree(data, tmp_path / "copy")
+    run_train(config(str(copy), run, head="linear", epochs=2, resume=True))
+    again = json.loads((run / "environment.json").read_text())
+    assert again["data_fingerprint"] == facts["data_fingerprint"]
+
+
+def test_a_moved_run_still_knows_its_best_epoch(trained, tmp_path):
+    folder = shutil.copytree(trained, tmp_path / "moved") / "checkpoints"
+    best, _ = make_checkpoints(folder, "val/total", "max", QUIET)
+    kept = torch.load(folder / "last.ckpt", weights_only=True)["callbacks"][best.state_key]
+    best.load_state_dict(kept)
+    totals = [float(row["val/total"]) for row in csv.DictReader((trained / "metrics.csv").open())]
+    assert best.best_model_score == pytest.approx(max(totals))
+    assert best.best_model_path == str(folder.resolve() / "best.ckpt")
 
 
 def test_scores_files_agree_and_learning_happened(data, trained):

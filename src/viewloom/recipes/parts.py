@@ -16,7 +16,7 @@ from viewloom.data.dataset import DataConfig, MultiViewDataset
 from viewloom.data.sources.base import FeatureSource
 from viewloom.data.sources.store import backbone_of
 from viewloom.files import write_text
-from viewloom.training.evaluate import EvaluateConfig, run_evaluate
+from viewloom.training.evaluate import EvaluateConfig, run_evaluate, scored_with
 from viewloom.training.pretrain import PretrainConfig, run_pretrain
 from viewloom.training.runs import as_yaml, read_json
 from viewloom.training.segment import TrainConfig, run_train
@@ -56,7 +56,11 @@ class Part:
             return (self.folder / "head.safetensors").exists()
         assert isinstance(self.config, EvaluateConfig) and self.config.views is not None
         path = self.folder / "metrics.json"
-        return path.exists() and set(self.config.views.split(",")) <= set(read_json(path)["views"])
+        if not path.exists() or not all(part.finished for part in self.needs):
+            return False
+        metrics = read_json(path)
+        alike = metrics.get("scored_with") == scored_with(self.config)  # somebody may have scored the run otherwise
+        return alike and set(self.config.views.split(",")) <= set(metrics["views"])
 
     def run(self) -> None:
         """Do it, going on where it was stopped."""

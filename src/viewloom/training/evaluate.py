@@ -1,7 +1,8 @@
 """`viewloom evaluate`: frame-level scores of a trained head on every view, per class and per recording."""
 
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from viewloom.console import progress
 from viewloom.data.batch import IGNORE
 from viewloom.data.dataset import DataConfig, Item, MultiViewDataset, open_dataset
+from viewloom.data.sources.rows import hash_file
 from viewloom.data.windows import SamplingConfig
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import write_json
@@ -130,6 +132,7 @@ def run_evaluate(config: EvaluateConfig) -> Path:
         "trained_on": saved.views,
         "simulated": dataset.simulated,
         "row": read_json(run / "environment.json").get("row", run.name),
+        "scored_with": scored_with(config),
         "views": {},
     }
     for view in select_views(config.views, dataset):
@@ -142,6 +145,14 @@ def run_evaluate(config: EvaluateConfig) -> Path:
     segmenter.missing.tell(config.sampling.missing_frames)
     write_json(out / "metrics.json", metrics)
     return out
+
+
+def scored_with(config: EvaluateConfig) -> dict[str, Any]:
+    """The settings that scores depend on, as JSON holds them; a refiner by its content."""
+    kept = {name: getattr(config, name) for name in ("split", "protocol", "background")}
+    refiner = None if config.refiner is None else hash_file(Path(config.refiner))
+    found: dict[str, Any] = json.loads(json.dumps(kept | {"refiner": refiner, "sampling": asdict(config.sampling)}))
+    return found
 
 
 def known_actions(dataset: MultiViewDataset, actions: tuple[str, ...], run: Path) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from viewloom.training.evaluate import select_views
 from viewloom.training.invariance import HeldOut, hold_out, measure
 from viewloom.training.missing import MissingFrames
 from viewloom.training.resident import ResidentViews, resident
-from viewloom.training.runs import is_main_process, prepare_run, write_environment
+from viewloom.training.runs import is_main_process, prepare_run, refuse_other_data, write_environment
 from viewloom.training.segmenter import pick_device
 from viewloom.training.trainer import TrainerConfig, build_trainer, rows_in_batch
 
@@ -212,6 +212,8 @@ def run_pretrain(config: PretrainConfig) -> Path:
     teacher = _give_teacher(config, method)
     folder, checkpoint = prepare_run(config.run, config, config.resume)
     row = config.row or config.method
+    if config.resume:
+        refuse_other_data(folder, dataset)
     write_environment(folder, dataset, config.seed, row=row, trained_on=pairs.learn.views, method=config.method)
     if method.needs_pass:
         _show_all_pairs(method, pairs, config.batch_size)

@@ -134,6 +134,20 @@ def refuse_other_features(run: Path, dataset: MultiViewDataset) -> None:
         )
 
 
+def refuse_other_data(run: Path, dataset: MultiViewDataset) -> None:
+    """`ConfigError` where a run that is resumed began with other features, wherever they are kept now."""
+    path = run / "environment.json"
+    if not path.exists():
+        return
+    refuse_other_features(run, dataset)
+    began = read_json(path).get("data_fingerprint")
+    if began is not None and began != dataset.source.fingerprint():
+        raise ConfigError(
+            f"{run} began with features of other recordings, views, spans or size than those of {dataset.root}, so it "
+            "can't go on with these. Repeat the old command, or choose another --run folder."
+        )
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file of a run; `ConfigError` when it isn't there or isn't JSON."""
     try:

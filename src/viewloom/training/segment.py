@@ -22,7 +22,13 @@ from viewloom.training.evaluate import item_scores, select_views
 from viewloom.training.missing import MissingFrames
 from viewloom.training.refined import FrozenRefiner
 from viewloom.training.resident import ResidentSegments, resident
-from viewloom.training.runs import is_main_process, prepare_run, refuse_other_features, write_environment
+from viewloom.training.runs import (
+    is_main_process,
+    prepare_run,
+    refuse_other_data,
+    refuse_other_features,
+    write_environment,
+)
 from viewloom.training.segmenter import Segmenter
 from viewloom.training.trainer import TrainerConfig, build_trainer, rows_in_batch
 
@@ -188,6 +194,8 @@ def run_train(config: TrainConfig) -> Path:
     module = build_module(config, dataset)
     folder, checkpoint = prepare_run(config.run, config, config.resume)
     row = config.row or folder.name
+    if config.resume:
+        refuse_other_data(folder, dataset)
     write_environment(folder, dataset, config.seed, row=row, trained_on=module.views)
     if module.refiner is not None and is_main_process():
         module.refiner.save(folder / "refiner.safetensors")

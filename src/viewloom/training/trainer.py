@@ -238,6 +238,20 @@ def quieten() -> None:
         warnings.filterwarnings("ignore", message)
 
 
+class BestCheckpoint(ModelCheckpoint):
+    """`ModelCheckpoint` that still knows its best epoch after the run's folder was moved."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take all paths as being in the folder where the run is now; Lightning forgets the best score otherwise."""
+        assert self.dirpath is not None
+        here = Path(self.dirpath)
+        moved = dict(state_dict, dirpath=self.dirpath)
+        for name in ("best_model_path", "kth_best_model_path", "last_model_path"):
+            moved[name] = str(here / Path(moved[name]).name) if moved.get(name) else ""
+        moved["best_k_models"] = {str(here / Path(path).name): score for path, score in moved["best_k_models"].items()}
+        super().load_state_dict(moved)
+
+
 def make_checkpoints(
     folder: Path, monitor: str | None, mode: Literal["min", "max"], config: TrainerConfig
 ) -> list[Callback]:
@@ -246,7 +260,7 @@ def make_checkpoints(
     last = LastCheckpoint(where / "last.ckpt", config.checkpoint_every_epochs)
     if monitor is None:
         return [last]
-    best = ModelCheckpoint(
+    best = BestCheckpoint(
         where,
         "best",
         monitor=monitor,
