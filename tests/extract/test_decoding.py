@@ -258,3 +258,25 @@ def test_torchcodec_never_gives_another_moments_frame(tmp_path, ending, codec):
         assert "Leave out --decoder torchcodec" in told
         return
     assert {n: pytest.approx(value, abs=2) for n, value in wanted.items()} == got
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_an_image_cut_short_is_refused(tmp_path, share):
+    import av
+
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    frame = av.VideoFrame.from_ndarray(noise, format="rgb24").reformat(format="yuvj420p")
+    whole = encoded(frame, "mjpeg", "yuvj420p")
+    (tmp_path / "0001.jpg").write_bytes(whole)
+    assert picture(decoding._read_image(tmp_path / "0001.jpg"), SMALL).shape == (32, 32, 3)
+    (tmp_path / "0001.jpg").write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(DataError, match=r"0001\.jpg can't be read"):
+        shown(Clip("r", "v", tmp_path), 30)
+
+
+def test_a_file_whose_clock_starts_late_is_not_cut_short(tmp_path):
+    late = [Fraction(5) + Fraction(number, 30) for number in range(60)]
+    path = write_clip(tmp_path / "v.mkv", numbered(60), times_s=late)
+    clip = Clip("r", "v", path)
+    assert list(shown(clip, 30)) == list(range(60))
+    assert count_frames(clip, 30) == pytest.approx(60, abs=1)

@@ -305,3 +305,58 @@ def test_a_disk_that_is_full_ends_the_job_with_one_message(videos, tmp_path, mon
     monkeypatch.setattr(PartialRows, "add", full)
     with pytest.raises(DataError, match="No space left on device.*Make room"):
         run(videos, tmp_path / "f")
+
+
+def test_two_cameras_of_one_view_are_refused_before_any_work(videos, tmp_path):
+    names = tmp_path / "views.yaml"
+    names.write_text("views: {side: {kind: exo, cameras: [cam0, cam1]}}\n")
+    with pytest.raises(ConfigError, match="Cameras cam0 and cam1 of recording one are both called view side"):
+        run(videos, tmp_path / "f", views_file=str(names))
+    assert not list(tmp_path.glob("f/*.safetensors"))
+
+
+def test_views_of_a_store_are_not_renamed(videos, tmp_path):
+    run(videos, tmp_path / "f")
+    before = content(tmp_path / "f")
+    names = tmp_path / "views.yaml"
+    names.write_text("views: {cam0: {kind: exo, cameras: [cam1]}, cam1: {kind: ego, cameras: [cam0]}}\n")
+    with pytest.raises(ConfigError, match="calls the view of camera cam0 cam0, but now it would be cam1"):
+        run(videos, tmp_path / "f", views_file=str(names))
+    assert content(tmp_path / "f") == before
+
+
+@pytest.mark.parametrize("name", ["../escaped", "a/b", "partial", "videos", ".hidden"])
+@pytest.mark.parametrize("store", ["npy", "lmdb"])
+def test_names_that_a_store_of_folders_cant_hold_are_refused(tmp_path, store, name):
+    write_clip(tmp_path / "clip.mkv", numbered(4))
+    (tmp_path / "list.csv").write_text(f"recording,view,path\n{name},cam0,clip.mkv\n")
+    before = content(tmp_path)
+    with pytest.raises(ConfigError, match="Rename it, or choose --store packed"):
+        run(tmp_path / "list.csv", tmp_path / "out" / "f", store=store)
+    assert content(tmp_path).items() >= before.items() and not list(tmp_path.rglob("*.npy"))
+    assert run(tmp_path / "list.csv", tmp_path / "packed").done == 1
+
+
+@pytest.mark.parametrize("kind", ["video", "images"])
+def test_a_clip_replaced_by_one_of_the_same_size_is_done_anew(tmp_path, kind):
+    path = tmp_path / "videos" / "r" / ("cam0.avi" if kind == "video" else "cam0")
+
+    def write(step: int) -> int:
+        if kind == "video":
+            return write_clip(path, numbered(6, step=step), codec="rawvideo", pix_fmt="bgr24").stat().st_size
+        path.mkdir(parents=True, exist_ok=True)
+        from tests.extract.test_decoding import encoded
+
+        for number, array in enumerate(numbered(6, step=step)):
+            frame = av.VideoFrame.from_ndarray(array, format="rgb24")
+            (path / f"{number}.bmp").write_bytes(encoded(frame, "bmp", "bgr24"))
+        return sum(file.stat().st_size for file in path.iterdir())
+
+    av = pytest.importorskip("av")
+    size = write(2)
+    assert run(tmp_path / "videos", tmp_path / "f").done == 1
+    assert run(tmp_path / "videos", tmp_path / "f").done == 0
+    before = content(tmp_path / "f")
+    assert write(7) == size
+    assert run(tmp_path / "videos", tmp_path / "f").done == 1
+    assert content(tmp_path / "f") != before

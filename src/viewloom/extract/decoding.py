@@ -139,14 +139,16 @@ def _itself(frame: Any) -> Any:
     return frame
 
 
-def video_frames(path: Path) -> Iterator[Any]:
-    """Decoded frames of a file's first video stream.
+def video_frames(path: Path, still: bool = False) -> Iterator[Any]:
+    """Decoded frames of a file's first video stream; ``still``: of an image, whose damage FFmpeg else paints over.
 
     Raises:
         DataError: where the file can't be opened or decoded, or FFmpeg finds a frame damaged.
     """
     with opened(path) as (container, stream):
         stream.thread_type, stream.codec_context.thread_count = "AUTO", 2
+        if still:
+            stream.codec_context.options = {"err_detect": "explode"}
         for frame in container.decode(stream):
             if frame.is_corrupt:
                 raise DataError(f"{path} is damaged at {frame.time or 0:.3f} s. Copy it again, or encode it again.")
@@ -168,7 +170,7 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
 
 
 def _read_image(path: Path) -> Any:
-    return next(video_frames(path))
+    return next(video_frames(path, still=True))
 
 
 def count_frames(clip: Clip, fps: float) -> int:
@@ -191,7 +193,8 @@ def _duration_s(path: Path) -> float:
         if stream.duration and stream.time_base:
             return float(stream.duration * stream.time_base)
         if found := re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", "")):
-            return 3600 * int(found[1]) + 60 * int(found[2]) + float(found[3])
+            end_s = 3600 * int(found[1]) + 60 * int(found[2]) + float(found[3])  # Matroska's: an end, not a length
+            return end_s - float((stream.start_time or 0) * stream.time_base)
         return float(stream.frames / (stream.average_rate or 1))
 
 

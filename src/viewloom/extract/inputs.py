@@ -1,6 +1,7 @@
 """Which videos there are: a folder of files, of image folders, or a CSV; one clip for each recording and camera."""
 
 import csv
+import hashlib
 import math
 import re
 from collections.abc import Iterable, Sequence
@@ -15,6 +16,8 @@ VIDEO_ENDINGS = (
     *(".mts", ".mxf", ".nut", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m"),
 )
 IMAGE_ENDINGS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+SAMPLED_BYTES = 1 << 16
+"""Of the beginning, the middle and the end of a video, to know it again."""
 COLUMNS = ("recording", "view", "path", "offset_s")
 
 
@@ -40,10 +43,23 @@ class Clip:
         return f"{self.recording}/{self.camera}"
 
     @property
-    def state(self) -> dict[str, float]:
-        """What features of the clip depend on, to notice that it was replaced: size on disk, and offset."""
-        paths = images(self.path) if self.path.is_dir() else [self.path]
-        return {"bytes": sum(path.stat().st_size for path in paths), "offset_s": self.offset_s}
+    def state(self) -> dict[str, str | float]:
+        """What features of the clip depend on, to notice that it was replaced: the offset, and of a video its size
+        and some of its bytes, which a copy has too; of images their names, sizes and times of change.
+        """
+        digest = hashlib.sha256()
+        if self.path.is_dir():
+            for path in images(self.path):
+                found = path.stat()
+                digest.update(f"{path.name} {found.st_size} {found.st_mtime_ns}\n".encode())
+        else:
+            size = self.path.stat().st_size
+            digest.update(f"{size}\n".encode())
+            with self.path.open("rb") as file:
+                for place in (0, size // 2, max(0, size - SAMPLED_BYTES)):
+                    file.seek(place)
+                    digest.update(file.read(SAMPLED_BYTES))
+        return {"sha256": digest.hexdigest(), "offset_s": self.offset_s}
 
 
 def find_clips(videos: Path) -> tuple[Clip, ...]:

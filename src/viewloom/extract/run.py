@@ -90,6 +90,7 @@ def extract(config: ExtractConfig) -> "ExtractResult | ExtractPlan":
     if config.plan:
         journal = ExtractJournal(out, making)
         writer = WRITERS[config.store](out, making, view_table(config, clips, journal))
+        writer.refuse_names(clips)
         todo, failed = pending(clips, writer, journal)
         return make_plan(config, making, clips, todo, failed, frames_a_second)
     try:
@@ -120,6 +121,7 @@ def extract_into(
         prepare_folder(out, making)
         journal = ExtractJournal(out, making)
         writer = WRITERS[config.store](out, making, view_table(config, clips, journal))
+        writer.refuse_names(clips)
         with journal.open():
             entries, failed = extract_pending(config, clips, writer, journal)
         known = {**journal.known, **{entry.file: entry for entry in entries}}
@@ -141,15 +143,28 @@ def view_table(config: ExtractConfig, clips: Sequence[Clip], journal: ExtractJou
     """Names of the views: from the view file, else Assembly101's where the cameras are, else the cameras' own.
 
     Raises:
-        ConfigError: where the view file lacks a camera.
+        ConfigError: where the view file lacks a camera, gives two of a recording one name, or renames a stored one.
     """
     cameras = {clip.camera for clip in clips} | {entry.camera for entry in journal.known.values()}
-    if config.views_file is None:
-        return default_views(cameras)
-    table = ViewTable.from_yaml(config.views_file)
+    table = default_views(cameras) if config.views_file is None else ViewTable.from_yaml(config.views_file)
     unknown = sorted(camera for camera in cameras if table.of_camera(camera) is None)
     if unknown:
         raise ConfigError(f"{config.views_file} names no view of the cameras {listed(unknown)}. Add them.")
+    names = {camera: view.name for camera in cameras if (view := table.of_camera(camera)) is not None}
+    for entry in journal.known.values():
+        if entry.view != names[entry.camera]:
+            raise ConfigError(
+                f"{config.out} calls the view of camera {entry.camera} {entry.view}, but now it would be "
+                f"{names[entry.camera]}. Go on with the old names, or choose another --out."
+            )
+    cameras_of: dict[tuple[str, str], str] = {}
+    for clip in clips:
+        other = cameras_of.setdefault((clip.recording, names[clip.camera]), clip.camera)
+        if other != clip.camera:
+            raise ConfigError(
+                f"Cameras {other} and {clip.camera} of recording {clip.recording} are both called view "
+                f"{names[clip.camera]}. Give them different names in {config.views_file or 'a --views_file'}."
+            )
     return table
 
 

@@ -105,6 +105,9 @@ class Writer(ABC):
         views: names of the cameras' views.
     """
 
+    names_folders = False
+    """Whether folders and keys are named after recordings and cameras as they are."""
+
     def __init__(self, root: Path, making: Making, views: ViewTable) -> None:
         self.root, self.making, self.views = root, making, views
 
@@ -115,6 +118,16 @@ class Writer(ABC):
     @abstractmethod
     def holds(self, clip: Clip, entry: StoreEntry) -> bool:
         """Whether what ``entry`` records is there, whole, and made of this clip as it is now."""
+
+    def refuse_names(self, clips: Sequence[Clip]) -> None:
+        """`ConfigError` for clips whose names this kind of store can't hold; the packed store takes all."""
+        for name in {name for clip in clips for name in (clip.recording, clip.camera)} if self.names_folders else ():
+            if set(name) & set("/\\") or name.startswith(".") or name in (VIDEOS, PARTIAL):
+                raise ConfigError(
+                    f"--store {self.making.store} names folders after recordings and cameras, so none can be called "
+                    f"{name!r} (no slashes, no dot in front, not {VIDEOS!r} or {PARTIAL!r}). Rename it, or choose "
+                    "--store packed."
+                )
 
     def view(self, clip: Clip) -> str:
         """Logical name of a clip's camera."""
@@ -204,6 +217,8 @@ class PackedWriter(Writer):
 
 class PlainWriter(Writer):
     """A store that has no room for how a clip was made; it stands in a small file of its own."""
+
+    names_folders = True
 
     def _note(self, clip: Clip) -> Path:
         return self.root / VIDEOS / file_of(clip.recording, clip.camera).replace(".safetensors", ".json")
