@@ -146,6 +146,8 @@ def test_another_width_of_the_head_is_stated_and_used(data, tmp_path):
     jobs = make_jobs(config(data, tmp_path, head=None, head_width=16), open_dataset(config(data, tmp_path)))
     heads = [part.config for job in jobs for part in unique_parts([job.evaluation]) if part.kind == "train"]
     assert {head.head_options.width for head in heads} == {16}
+    folders = {results_folder(config(data, tmp_path, head_width=width)).name for width in (None, 16, 32)}
+    assert folders == {f"table1-report-scale0.01{end}" for end in ("", "-width16", "-width32")}
     assert head_text(config(data, tmp_path, head=None, head_width=16)) == "c2f_tcn, width 16 instead of the recipe's"
 
 

@@ -102,8 +102,10 @@ def write_results(
 
 
 def results_folder(config: ExperimentConfig) -> Path:
-    """Folder of a table's results: one for each setting and scale, and for each choice of rows."""
+    """Folder of a table's results: one for each setting, scale and size of head, and for each choice of rows."""
     name = f"{config.table}-{config.setting}" + (f"-scale{config.scale:g}" if config.scale != 1 else "")
+    changed = {"width": config.head_width, "epochs": config.head_epochs, "batch": config.head_batch_size}
+    name += "".join(f"-{told}{value}" for told, value in changed.items() if value is not None)
     if config.rows is not None:
         name += "-" + "+".join(row.name for row in table_rows(config.table, config.rows))
     return Path(config.out) / name
