@@ -26,7 +26,7 @@ def test_the_whole_chain_writes_a_table_and_a_picture(example, tmp_path, monkeyp
         backend_environment("auto")
     except ConfigError as error:
         pytest.skip(str(error))
-    rows = {name: example.ROWS[name] for name in ("naive", "ridge")}
+    rows = {name: example.ROWS[name] for name in ("naive", "ridge", "oracle")}
     monkeypatch.setattr(example, "ROWS", rows)
     page = tmp_path / "results" / "pixels.md"
     backbone = "py:tests.examples.small_backbone:make"
@@ -44,7 +44,9 @@ def test_the_whole_chain_writes_a_table_and_a_picture(example, tmp_path, monkeyp
             mean = sum(found[view]["scores"]["mof"] for found in scores) / len(scores)
             lines = told.split(f"## Scored on {view}")[1].splitlines()
             line = next(line for line in lines if line.startswith(f"| {row} |"))
-            assert line.split("|")[-2].strip().startswith(f"{mean:.1f}")
+            assert line.split("|")[6].strip().startswith(f"{mean:.1f}")
+    wrist = [line.split("|")[-2].strip() for line in told.splitlines() if line.startswith(("| naive", "| oracle"))][:2]
+    assert wrist in (["0 %", "100 %"], ["none to close"] * 2)
     third = told.split(f"## Scored on {example.OTHER}")[1]
     assert "| naive |" in third and "| ridge |" not in third  # a refiner knows no third view
 

@@ -364,4 +364,4 @@ def test_an_epoch_s_row_is_there_before_its_checkpoint(tmp_path):
     """Killed between the two, a resumed run would otherwise lack the row."""
     callbacks = build_trainer(QUIET, tmp_path, 3, 0, "val/loss", "min").callbacks
     names = [type(callback).__name__ for callback in callbacks]
-    assert names.index("MetricsFile") < names.index("ModelCheckpoint") < names.index("LastCheckpoint")
+    assert names.index("MetricsFile") < names.index("BestCheckpoint") < names.index("LastCheckpoint")
