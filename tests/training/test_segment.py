@@ -22,6 +22,7 @@ from viewloom.heads.linear import LinearHead
 from viewloom.training.checkpoints import load_head
 from viewloom.training.evaluate import EvaluateConfig, run_evaluate
 from viewloom.training.predict import PredictConfig, run_predict
+from viewloom.training.pretrain import PretrainConfig, run_pretrain
 from viewloom.training.segment import OptimConfig, TrainConfig, run_train
 from viewloom.training.segmenter import Segmenter
 from viewloom.training.trainer import TrainerConfig, make_checkpoints
@@ -123,9 +124,23 @@ def test_a_resumed_run_refuses_other_features_and_takes_a_copy(data, tmp_path):
     assert again["data_fingerprint"] == facts["data_fingerprint"]
 
 
+def test_a_resumed_run_takes_the_same_refiner_from_elsewhere(data, tmp_path):
+    run = tmp_path / "run"
+    cca = PretrainConfig(data=data, run=str(tmp_path / "cca"), method="cca", views="v3,e4", trainer=QUIET)
+    first = run_pretrain(cca)
+    settings = {"head": "linear", "epochs": 2}
+    run_train(config(data, run, refiner=str(first), **settings))
+    copy = shutil.copytree(first.parent, tmp_path / "copy") / first.name
+    run_train(config(data, run, refiner=str(copy), resume=True, **settings))
+    copy.write_bytes(copy.read_bytes() + b" ")
+    with pytest.raises(ConfigError, match="other settings of refiner"):
+        run_train(config(data, run, refiner=str(copy), resume=True, **settings))
+
+
 def test_a_moved_run_still_knows_its_best_epoch(trained, tmp_path):
     folder = shutil.copytree(trained, tmp_path / "moved") / "checkpoints"
     best, _ = make_checkpoints(folder, "val/total", "max", QUIET)
+    assert best.state_key.startswith("ModelCheckpoint{"), "checkpoints of earlier versions have this key"
     kept = torch.load(folder / "last.ckpt", weights_only=True)["callbacks"][best.state_key]
     best.load_state_dict(kept)
     totals = [float(row["val/total"]) for row in csv.DictReader((trained / "metrics.csv").open())]

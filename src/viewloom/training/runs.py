@@ -14,6 +14,7 @@ import yaml
 
 from viewloom import __version__
 from viewloom.data.dataset import MultiViewDataset
+from viewloom.data.sources.rows import hash_file
 from viewloom.data.sources.store import backbone_of
 from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json, write_text
@@ -61,12 +62,19 @@ def prepare_run(folder: str, settings: Any, resume: bool) -> tuple[Path, Path | 
         raise ConfigError(f"{path} already holds a run. Pass --resume true to go on with it, or another --run folder.")
     old, new = yaml.safe_load(config.read_text()), yaml.safe_load(as_yaml(settings))
     changed = [key for key in old | new if key not in FREE_SETTINGS and old.get(key) != new.get(key)]
+    if "refiner" in changed and _same_file(path / "refiner.safetensors", new.get("refiner")):
+        changed.remove("refiner")
     if changed:
         raise ConfigError(
             f"{path} was made with other settings of {listed(changed)} (see {config}), so it can't go on with "
             "these. Repeat the old command, or choose another --run folder."
         )
     return path, last if last.exists() else None
+
+
+def _same_file(own: Path, given: str | None) -> bool:
+    """Whether a run's own copy of a refiner and the one given now are byte for byte the same."""
+    return given is not None and own.exists() and Path(given).exists() and hash_file(own) == hash_file(Path(given))
 
 
 def is_main_process() -> bool:

@@ -241,6 +241,11 @@ def quieten() -> None:
 class BestCheckpoint(ModelCheckpoint):
     """`ModelCheckpoint` that still knows its best epoch after the run's folder was moved."""
 
+    @property
+    def state_key(self) -> str:
+        """Lightning's own key, under which earlier versions kept the state in their checkpoints."""
+        return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take all paths as being in the folder where the run is now; Lightning forgets the best score otherwise."""
         assert self.dirpath is not None
