@@ -322,7 +322,7 @@ def run_folder_that_is_taken(c):
     return c.train(run="run")
 
 
-@case("other settings of epochs", "--run")
+@case("epochs 7 instead of", "--run")
 def resumption_with_other_settings(c):
     return c.train("--resume", "true", "--epochs", "7", run="run")
 
@@ -411,7 +411,7 @@ def listing(root):
 
 
 # What a run that fails while it reads features may have written, each of it whole.
-BEGUN = {"config.yaml", "environment.json"}
+BEGUN = {"config.yaml", "identity.json", "environment.json"}
 
 
 @pytest.mark.parametrize("name", list(CASES))

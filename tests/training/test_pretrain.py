@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.methods.made import make_method, view_batch
+from tests.continued import begun_with
 from tests.tiny import write_tiny
 from viewloom import load_refiner
 from viewloom.data.dataset import open_dataset
@@ -145,8 +146,7 @@ def test_a_killed_run_resumes_to_the_same_weights(data, tmp_path):
     process.send_signal(signal.SIGKILL)
     process.wait()
     epochs = torch.load(last, weights_only=True)["epoch"] + 4
-    settings = (killed / "config.yaml").read_text()
-    (killed / "config.yaml").write_text(settings.replace(f"epochs: {many}", f"epochs: {epochs}", 1))
+    begun_with(killed, epochs=epochs)
     assert not (killed / "refiner.safetensors").exists()
     run_pretrain(config(data, killed, epochs=epochs, resume=True))
     run_pretrain(config(data, tmp_path / "alone", epochs=epochs))

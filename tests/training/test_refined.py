@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.continued import begun_with
 from tests.tiny import DIM, write_tiny
 from viewloom.data.batch import IGNORE
 from viewloom.data.dataset import DataConfig, open_dataset
@@ -216,9 +217,11 @@ def test_a_resumed_head_goes_on_with_the_refiner_it_began_with(data, tmp_path):
     run_train(config("cut", 2))
     state = torch.load(tmp_path / "cut" / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
     assert state and all(name.startswith("head.") for name in state)
-    settings = tmp_path / "cut" / "config.yaml"
-    settings.write_text(settings.read_text().replace("epochs: 2", "epochs: 4", 1))
-    torch.manual_seed(77)
-    ResidualRefiner("two_stream", DIM, ("v3", "e4"), ResidualConfig(layers=2)).save(path)
+    begun_with(tmp_path / "cut", epochs=4)
+    path.unlink()
     resumed = load_file(run_train(config("cut", 4, resume=True)))
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+    torch.manual_seed(77)
+    ResidualRefiner("two_stream", DIM, ("v3", "e4"), ResidualConfig(layers=2)).save(path)
+    with pytest.raises(ConfigError, match="files of refiner"):
+        run_train(config("cut", 4, resume=True))

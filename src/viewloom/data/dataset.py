@@ -13,17 +13,20 @@ from viewloom.data.label_files import recording_of
 from viewloom.data.labels import Annotation, LabelSet, stop
 from viewloom.data.layout import Parts
 from viewloom.data.pooled_cache import CachedSource
-from viewloom.data.sources.base import FeatureSource
+from viewloom.data.sources.base import Compare, FeatureSource
 from viewloom.data.sources.catalog import CatalogSource
 from viewloom.data.sources.opening import open_source
 from viewloom.data.splits import Role, Splits, generate_splits, load_splits
 from viewloom.data.views import ViewTable
 from viewloom.errors import ConfigError, DataError, listed
+from viewloom.identity import free
 from viewloom.registry import DATASETS
 
 SIMULATION_FILE = "simulation.json"
 """What the simulator leaves beside its features."""
 C = TypeVar("C", bound="DataConfig")
+PairSpans = Literal["recordings", "labelled"]
+"""What pairs are: whole recordings, or the spans of them that are labelled."""
 
 GENERATED: Mapping[str, float] = {"pairs": 0.4, "train": 0.3, "val": 0.1, "test": 0.2}
 """Shares of the recordings with --splits generate."""
@@ -31,40 +34,46 @@ GENERATED: Mapping[str, float] = {"pairs": 0.4, "train": 0.3, "val": 0.1, "test"
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """Where the data is. Only ``data`` is needed when the folder has a known layout."""
+    """Where the data is. Only ``data`` is needed when the folder has a known layout.
 
-    data: str
+    None of these is part of what a run is: the features, labels and items that they lead to are, by content.
+    """
+
+    data: str = free()
     """Data set folder (features, labels, splits), in any known layout."""
-    layout: str = "auto"
+    layout: str = free(default="auto")
     """Layout of the folder: assembly101, mstcn, table, or auto to recognise it by its files."""
-    features: str | None = None
+    features: str | None = free(default=None)
     """Feature store to use instead of the folder's own (LMDB folder, npy folder, packed store)."""
-    labels: str | None = None
+    labels: str | None = free(default=None)
     """Label folder or CSV to use instead of the folder's own."""
-    splits: str | None = None
+    splits: str | None = free(default=None)
     """Folder with split lists to use instead of the folder's own, or `generate` to draw them by recording."""
-    split_variant: str = "auto"
+    split_variant: str = free(default="auto")
     """Which lists of that folder: own, vic, triple, bold, official, mstcn, or auto for the first there."""
-    split_seed: int = 0
+    split_seed: int = free(default=0)
     """Seed of --splits generate."""
-    split_by: str | None = None
+    split_by: str | None = free(default=None)
     """With --splits generate: regular expression; recordings whose names give the same match stay together."""
-    allow_overlap: str | None = None
+    allow_overlap: str | None = free(default=None)
     """Split variant whose roles may share recordings, by name, as published (triple) or by your own choice."""
-    missing: Literal["error", "skip"] = "error"
+    missing: Literal["error", "skip"] = free(default="error")
     """Listed items without labels or features: stop, or leave them out and say how many."""
-    past_end: Literal["error", "cut"] = "error"
+    past_end: Literal["error", "cut"] = free(default="error")
     """Labels outside the frames of every view: stop, or cut them there and say how many."""
-    views_file: str | None = None
+    views_file: str | None = free(default=None)
     """YAML file that names views and their cameras, instead of the layout's own table."""
-    fps: float | None = None
+    fps: float | None = free(default=None)
     """Frames per second, where the files don't say."""
-    axes: Literal["auto", "dt", "td"] = "auto"
+    axes: Literal["auto", "dt", "td"] = free(default="auto")
     """Axis order of npy files: (D, T), (T, D), or inferred where only one can be meant."""
-    pool_cache: str | None = None
+    pool_cache: str | None = free(default=None)
     """Folder in which windows are kept, pooled at the fixed chunk sizes; it may be deleted at any time."""
-    pool_cache_gib: float = 20.0
+    pool_cache_gib: float = free(default=20.0)
     """Room that --pool_cache may take; what doesn't fit is read from the features each time."""
+    compare_features: Compare = free(default="auto")
+    """How features are compared with those a run began with: full (every value), sampled (blocks of frames of every
+    recording and view), or auto: full up to 256 MiB, beyond it sampled, with the files' sizes and times."""
 
 
 @dataclass(frozen=True)
@@ -110,8 +119,15 @@ class MultiViewDataset:
     missing: Literal["error", "skip"] = "error"
     past_end: Literal["error", "cut"] = "error"
 
-    def items(self, role: Role) -> tuple[Item, ...]:
+    def items(
+        self, role: Role, views: Sequence[str] | None = None, spans: PairSpans = "recordings"
+    ) -> tuple[Item, ...]:
         """The items of a role, in the order of its list; a recording's name stands for all its annotations.
+
+        Args:
+            role: pairs are whole recordings, or what of them is labelled (``spans``); of the others the labelled spans.
+            views: the views in use; others never cut a recording. None: all it has.
+            spans: what pairs are.
 
         Raises:
             DataError: no splits, an empty role, listed items without features (or, but for pairs, labels), or
@@ -120,9 +136,13 @@ class MultiViewDataset:
         if self.splits is None:
             raise DataError(f"{self.root} has no split lists. Pass --splits FOLDER, or --splits generate.")
         names = self.splits.role(role)
-        found = {name: self.items_of(name, labelled=role != "pairs") for name in names}
+        pairs = role == "pairs"
+        if pairs and spans == "recordings":
+            found = {name: self._recordings_of(name, views) for name in names}
+        else:
+            found = {name: self.items_of(name, labelled=not pairs, views=views) for name in names}
         lost = [name for name in names if not found[name]]
-        what = "features" if role == "pairs" else "features or no labels"
+        what = "features" if pairs else "features or no labels"
         told = f"{len(lost)} of {len(names)} items listed in {role!r} have no {what} in {self.root}"
         if lost and (self.missing == "error" or len(lost) == len(names)):
             remedy = "Add them" if len(lost) == len(names) else "Add them, or pass --missing skip to go on without"
@@ -136,12 +156,13 @@ class MultiViewDataset:
         names = self.source.recordings if self.labels is None else tuple(self.labels.annotations)
         return tuple(item for name in names for item in self.items_of(name, labelled=self.labels is not None))
 
-    def items_of(self, name: str, labelled: bool) -> tuple[Item, ...]:
+    def items_of(self, name: str, labelled: bool, views: Sequence[str] | None = None) -> tuple[Item, ...]:
         """Items that a listed name stands for: its annotation, a recording's annotations, or a whole recording.
 
         Args:
             name: of an annotation or a recording.
             labelled: whether labels are needed; without, a recording that has none is taken as a whole.
+            views: the views in use, see `items`.
 
         Returns:
             None where there are no features, or no labels though they are needed.
@@ -152,8 +173,12 @@ class MultiViewDataset:
         known = self._recordings
         if annotations:
             return tuple(item for a in annotations if a.recording in known for item in self._labelled_item(a))
-        recording = name if name in known else recording_of(name)
-        return () if labelled or recording not in known else (self._whole(recording),)
+        return () if labelled else self._recordings_of(name, views)
+
+    def _recordings_of(self, name: str, views: Sequence[str] | None) -> tuple[Item, ...]:
+        """The whole recording that a listed name stands for, be it its own or that of an annotation."""
+        recording = name if name in self._recordings else recording_in(self.labels)(name)
+        return (self._whole(recording, views),) if recording in self._recordings else ()
 
     @cached_property
     def _recordings(self) -> frozenset[str]:
@@ -176,14 +201,18 @@ class MultiViewDataset:
         start, end = max(item.start, first), min(item.end, end)
         return (replace(item, start=start, end=end),) if start < end else ()
 
-    def _whole(self, recording: str) -> Item:
-        """A recording as one item: the frames that all its views have."""
-        spans = {view: self.source.span(recording, view) for view in self.source.views(recording)}
-        start, end = max(span.first for span in spans.values()), min(span.end for span in spans.values())
+    def _whole(self, recording: str, views: Sequence[str] | None = None) -> Item:
+        """A recording as one item: the frames that two views in use have at least, or its only one."""
+        present = [view for view in self.source.views(recording) if views is None or view in views]
+        spans = {view: self.source.span(recording, view) for view in present or self.source.views(recording)}
+        # From where the second view begins to where the last but one ends: a third, shorter one cuts nothing.
+        second = min(1, len(spans) - 1)
+        start = sorted(span.first for span in spans.values())[second]
+        end = sorted((span.end for span in spans.values()), reverse=True)[second]
         if start >= end:
-            told = listed(f"{view} {span.first} to {span.end}" for view, span in spans.items())
+            apart = listed(f"{view} {span.first} to {span.end}" for view, span in spans.items())
             raise DataError(
-                f"The views of recording {recording} have no frame in common: {told}. Remove the broken one."
+                f"The views of recording {recording} have no frame in common: {apart}. Remove the broken one."
             )
         return Item(recording, recording, start, end)
 

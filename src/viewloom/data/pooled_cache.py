@@ -81,6 +81,10 @@ class CachedSource:
         """Features of frames [start, end), from the store; frames are not kept."""
         return self.source.read(recording, view, start, end)
 
+    def written(self, recording: str, view: str) -> tuple[str, int, int]:
+        """The store's own."""
+        return self.source.written(recording, view)
+
     def fingerprint(self) -> str:
         """The store's own."""
         return self.source.fingerprint()

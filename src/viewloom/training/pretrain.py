@@ -12,13 +12,14 @@ from torch.utils.data import DataLoader
 
 from viewloom.console import err, track
 from viewloom.data.batch import ViewBatch
-from viewloom.data.dataset import DataConfig, Item, MultiViewDataset, open_dataset
+from viewloom.data.dataset import DataConfig, Item, MultiViewDataset, PairSpans, open_dataset
 from viewloom.data.module import EpochBatches
 from viewloom.data.multiview import ViewRow, ViewWindows, make_view_loader
 from viewloom.data.windows import SamplingConfig
 from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json
 from viewloom.heads.base import Head
+from viewloom.identity import free
 from viewloom.methods.base import Method
 from viewloom.nn.encoder import EncoderLayer
 from viewloom.registry import METHODS
@@ -27,7 +28,8 @@ from viewloom.training.evaluate import select_views
 from viewloom.training.invariance import HeldOut, hold_out, measure
 from viewloom.training.missing import MissingFrames
 from viewloom.training.resident import ResidentViews, resident
-from viewloom.training.runs import is_main_process, prepare_run, refuse_other_data, write_environment
+from viewloom.training.run_identity import RunContent
+from viewloom.training.runs import is_main_process, prepare_run, write_environment
 from viewloom.training.segmenter import pick_device
 from viewloom.training.trainer import TrainerConfig, build_trainer, rows_in_batch
 
@@ -54,7 +56,7 @@ class PretrainOptimConfig:
 class PretrainConfig(DataConfig):
     """Learn a refiner from unlabelled synchronised views."""
 
-    run: str
+    run: str = free()
     """Run folder to write (new, unless --resume true)."""
     views: str
     """Views to learn from, comma-separated: v3,e4."""
@@ -62,8 +64,11 @@ class PretrainConfig(DataConfig):
     """Registered pre-training method."""
     method_options: Any = None
     """Settings of the method (see the end of --help)."""
-    teacher: str | None = None
+    teacher: str | None = free(default=None)
     """Run folder of the trained head that a distilling method (sync_kd_head) follows."""
+    pairs: PairSpans = "recordings"
+    """What the pairs are: whole recordings, or as published the labelled spans of them, which uses where labels
+    begin and end."""
     epochs: int = 60
     """Passes over the pair windows (closed-form methods need one)."""
     batch_size: int = 8
@@ -75,13 +80,13 @@ class PretrainConfig(DataConfig):
     method's own loss, or nothing (the last epoch)."""
     seed: int = 0
     """Seed of weights, order, dropout, augmentation and of the held-out recordings."""
-    row: str | None = None
+    row: str | None = free(default=None)
     """Name of this run in tables; default: the method's name."""
-    resume: bool = False
+    resume: bool = free(default=False)
     """Go on with the run in the folder."""
-    workers: int = 0
+    workers: int = free(default=0)
     """Processes that read windows; 0 reads in the training process."""
-    compile: bool = False
+    compile: bool = free(default=False)
     """Compile the encoder layers with torch.compile (context frame only; the first step then takes minutes on a
     CPU, where little is gained)."""
     optim: PretrainOptimConfig = field(default_factory=PretrainOptimConfig)
@@ -184,8 +189,8 @@ def held_out_measures(method: Method, windows: ViewWindows, batch_size: int, dev
 
 def split_pairs(config: PretrainConfig, dataset: MultiViewDataset) -> Pairs:
     """The pair recordings, a seeded share of them held out; all windows of a recording stay together."""
-    items: tuple[Item, ...] = dataset.items("pairs")
     views = select_views(config.views, dataset)
+    items: tuple[Item, ...] = dataset.items("pairs", views, config.pairs)
     if len(views) < 2:
         raise ConfigError(f"--views must name two views or more to learn from, but is {config.views!r}.")
     complete = {name for name in dataset.source.recordings if set(views) <= set(dataset.source.views(name))}
@@ -210,10 +215,8 @@ def run_pretrain(config: PretrainConfig) -> Path:
     torch.manual_seed(config.seed)
     method: Method = cls(dataset.source.dim, pairs.learn.views, config.method_options)
     teacher = _give_teacher(config, method)
-    folder, checkpoint = prepare_run(config.run, config, config.resume)
+    folder, checkpoint = prepare_run(config, run_content(config, dataset, pairs))
     row = config.row or config.method
-    if config.resume:
-        refuse_other_data(folder, dataset)
     write_environment(folder, dataset, config.seed, row=row, trained_on=pairs.learn.views, method=config.method)
     if method.needs_pass:
         _show_all_pairs(method, pairs, config.batch_size)
@@ -232,6 +235,14 @@ def run_pretrain(config: PretrainConfig) -> Path:
     assert isinstance(method.student, Head)
     save_head(path, replace(teacher, head=method.student.cpu(), views=method.views))
     return path
+
+
+def run_content(config: PretrainConfig, dataset: MultiViewDataset, pairs: Pairs) -> RunContent:
+    """What a pre-training rests on."""
+    items = {"pairs": pairs.learn.items, "held-out": pairs.held_out.items}
+    files = {} if config.teacher is None else {"teacher": Path(config.teacher) / "head.safetensors"}
+    compare = config.compare_features
+    return RunContent(dataset, items, pairs.learn.views, labelled=False, files=files, compare=compare)
 
 
 def _give_teacher(config: PretrainConfig, method: Method) -> SavedHead | None:

@@ -16,19 +16,15 @@ from viewloom.data.module import EpochBatches, SegmentRow, dataset_windows, make
 from viewloom.data.windows import SamplingConfig
 from viewloom.errors import ConfigError, DataError
 from viewloom.heads.base import Head, HeadConfig
+from viewloom.identity import free
 from viewloom.registry import HEADS
 from viewloom.training.checkpoints import SavedHead, save_head
 from viewloom.training.evaluate import item_scores, select_views
 from viewloom.training.missing import MissingFrames
 from viewloom.training.refined import FrozenRefiner
 from viewloom.training.resident import ResidentSegments, resident
-from viewloom.training.runs import (
-    is_main_process,
-    prepare_run,
-    refuse_other_data,
-    refuse_other_features,
-    write_environment,
-)
+from viewloom.training.run_identity import RunContent
+from viewloom.training.runs import is_main_process, keep_copy, prepare_run, refuse_other_features, write_environment
 from viewloom.training.segmenter import Segmenter
 from viewloom.training.trainer import TrainerConfig, build_trainer, rows_in_batch
 
@@ -51,15 +47,15 @@ class OptimConfig:
 class TrainConfig(DataConfig):
     """Train a segmentation head."""
 
-    run: str
+    run: str = free()
     """Run folder to write (new, unless --resume true)."""
     views: str
     """Labelled views to train on, comma-separated: v3 or e1,e4."""
     val_views: str | None = None
     """Views that choose the best epoch, on the validation split; default: the training views."""
-    refiner: str | None = None
+    refiner: str | None = free(default=None)
     """Pre-trained refiner (safetensors) put before the head, frozen."""
-    refined_cache_gib: float = 2.0
+    refined_cache_gib: float = free(default=2.0)
     """Memory (GiB, of the device that trains) for refined features, so that the refiner sees a window once for each
     chunk size; 0 refines anew at every epoch, with the same result. Nothing is kept of a refiner with context batch."""
     head: str = "c2f_tcn"
@@ -74,11 +70,11 @@ class TrainConfig(DataConfig):
     """Seed of weights, order and augmentation."""
     keep: str = "best"
     """Weights saved as head.safetensors: best (on the validation split) or last."""
-    row: str | None = None
+    row: str | None = free(default=None)
     """Name of this run in tables; default: the run folder's name."""
-    resume: bool = False
+    resume: bool = free(default=False)
     """Go on with the run in the folder."""
-    workers: int = 0
+    workers: int = free(default=0)
     """Processes that read windows; 0 reads in the training process."""
     optim: OptimConfig = field(default_factory=OptimConfig)
     """Optimiser."""
@@ -192,19 +188,28 @@ def run_train(config: TrainConfig) -> Path:
     if dataset.labels is None:
         raise DataError(f"{dataset.root} has no labels, and a head can't be trained without. Pass --labels.")
     module = build_module(config, dataset)
-    folder, checkpoint = prepare_run(config.run, config, config.resume)
+    folder, checkpoint = prepare_run(config, run_content(config, module))
     row = config.row or folder.name
-    if config.resume:
-        refuse_other_data(folder, dataset)
     write_environment(folder, dataset, config.seed, row=row, trained_on=module.views)
-    if module.refiner is not None and is_main_process():
-        module.refiner.save(folder / "refiner.safetensors")
+    if config.refiner is not None and is_main_process():
+        keep_copy(Path(config.refiner), folder / "refiner.safetensors")
     monitor = "val/total" if module.val_items else None
     trainer = build_trainer(config.trainer, folder, config.epochs, config.seed, monitor, "max")
     trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
     if trainer.global_rank:
         return folder / "head.safetensors"  # the first process writes it
     return finish(folder, module, bool(monitor) and config.keep == "best")
+
+
+def run_content(config: TrainConfig, module: SegmentationModule) -> RunContent:
+    """What a head's training rests on; a resumed one whose refiner is gone goes on with its own copy."""
+    items = {"train": module.dataset.items("train"), "val": module.val_items}
+    views = tuple(dict.fromkeys((*module.views, *module.val_views)))
+    files = {}
+    if config.refiner is not None:
+        given, own = Path(config.refiner), Path(config.run) / "refiner.safetensors"
+        files["refiner"] = own if config.resume and not given.exists() and own.exists() else given
+    return RunContent(module.dataset, items, views, files=files, compare=config.compare_features)
 
 
 def build_module(config: TrainConfig, dataset: MultiViewDataset) -> SegmentationModule:

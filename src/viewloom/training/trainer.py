@@ -17,18 +17,19 @@ from lightning.pytorch.plugins.precision import DoublePrecision
 
 from viewloom.errors import ConfigError
 from viewloom.files import atomic_path, write_text
+from viewloom.identity import free
 from viewloom.training.resident import DeviceData
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainerConfig:
-    """Where and how a run computes; nothing here is meant to change a result beyond rounding."""
+    """Where and how a run computes."""
 
-    accelerator: str = "auto"
+    accelerator: str = free(default="auto")
     """Device kind: auto, cpu, cuda, mps."""
-    devices: str = "auto"
+    devices: str = free(default="auto")
     """Number of devices, or auto. Several start one process each (or use torchrun, Slurm)."""
-    num_nodes: int = 1
+    num_nodes: int = free(default=1)
     """Machines taking part."""
     precision: str = "32-true"
     """Arithmetic: 32-true, bf16-mixed, 16-mixed, 64-true."""
@@ -36,16 +37,16 @@ class TrainerConfig:
     """Batches whose gradients are added up before a step."""
     gradient_clip: float | None = None
     """Largest gradient norm; None leaves gradients alone."""
-    logger: Literal["tensorboard", "wandb", "mlflow", "none"] = "tensorboard"
+    logger: Literal["tensorboard", "wandb", "mlflow", "none"] = free(default="tensorboard")
     """Log besides metrics.csv. wandb and mlflow are extras and write offline unless you set them up."""
-    progress: bool = True
+    progress: bool = free(default=True)
     """Show a progress bar."""
     validate_every_epochs: int = 1
     """Epochs between two validations."""
-    checkpoint_every_epochs: int = 1
+    checkpoint_every_epochs: int = free(default=1)
     """Epochs between two checkpoints to resume from, last.ckpt (18 GB for the report's model with AdamW); the last
     epoch has one always."""
-    device_data: DeviceData = "auto"
+    device_data: DeviceData = free(default="auto")
     """Keep all training features on the device, and cut windows there: auto (on a GPU, if they fit into half of its
     free memory), always, never. Nothing is read while training then, so workers have nothing to do."""
 

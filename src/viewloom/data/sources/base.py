@@ -1,11 +1,16 @@
 """What every feature store offers: frame-wise features by recording, view and frame range."""
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.data.pooling import Pooled
+
+Mode = Literal["full", "sampled"]
+"""How features are compared: every value, or blocks of frames of every recording and view."""
+Compare = Literal["auto", "full", "sampled"]
+"""The same as a setting: auto decides by the size."""
 
 
 class Span(NamedTuple):
@@ -57,6 +62,10 @@ class FeatureSource(Protocol):
         A frame that the store lacks, inside or outside the span, comes as a row of NaN; a row that is NaN or
         infinite only in part is a fault of the data, which the store passes on as it is.
         """
+        ...
+
+    def written(self, recording: str, view: str) -> tuple[str, int, int]:
+        """Where the rows of a view are kept, that file's size in bytes, and when it was last changed, in ns."""
         ...
 
     def fingerprint(self) -> str:

@@ -167,6 +167,16 @@ class CatalogSource(ABC):
         return ()
 
     @abstractmethod
+    def file(self, recording: str, camera: str) -> Path:
+        """The file that holds the rows of one camera."""
+
+    def written(self, recording: str, view: str) -> tuple[str, int, int]:
+        """Where the rows of a view are kept, that file's size in bytes, and when it was last changed, in ns."""
+        path = self.file(recording, self.camera(recording, view))
+        found = path.stat()
+        return str(path.resolve()), found.st_size, found.st_mtime_ns
+
+    @abstractmethod
     def content(self, recording: str, camera: str) -> Sequence[str | int]:
         """What identifies the features of one camera: it differs whenever they do."""
 

@@ -269,6 +269,10 @@ class PackedSource(CatalogSource):
         frames = [np.arange(max(first, start), min(last, end)) for first, last in runs]
         return np.concatenate(frames)
 
+    def file(self, recording: str, camera: str) -> Path:
+        """The safetensors file."""
+        return self.root / self._entries[recording, camera].file
+
     def content(self, recording: str, camera: str) -> tuple[str | int, ...]:
         """The file's hash, which is the same wherever the store is copied to."""
         return (self._entries[recording, camera].sha256,)
