@@ -54,11 +54,16 @@ def rows_hash(source: FeatureSource, recording: str, view: str, mode: Mode) -> s
     span = source.span(recording, view)
     key = (source.written(recording, view), recording, view, span, source.dim, mode)
     if key not in _hashes:
-        rows = hashlib.blake2b(repr((span.first, span.end, source.dim)).encode(), digest_size=16)
+        rows = rows_digest(span, source.dim)
         for start, end in _stretches(span, source.dim, mode):
             rows.update(np.ascontiguousarray(source.read(recording, view, start, end)).data)
         _hashes[key] = rows.hexdigest()
     return _hashes[key]
+
+
+def rows_digest(span: Span, dim: int) -> hashlib.blake2b:
+    """The hash that `rows_hash` feeds with float32 rows in their order, before the first of them."""
+    return hashlib.blake2b(repr((span.first, span.end, dim)).encode(), digest_size=16)
 
 
 def _stretches(span: Span, dim: int, mode: Mode) -> Iterator[tuple[int, int]]:

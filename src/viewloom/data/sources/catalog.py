@@ -171,10 +171,13 @@ class CatalogSource(ABC):
         """The file that holds the rows of one camera."""
 
     def written(self, recording: str, view: str) -> tuple[str, int, int]:
-        """Where the rows of a view are kept, that file's size in bytes, and when it was last changed, in ns."""
+        """Where the rows of a view are kept, that file's size in bytes, and when it was last changed, in ns.
+
+        That is when its content or anything else of it was: a time that was put back shows in the latter.
+        """
         path = self.file(recording, self.camera(recording, view))
         found = path.stat()
-        return str(path.resolve()), found.st_size, found.st_mtime_ns
+        return str(path.resolve()), found.st_size, max(found.st_mtime_ns, found.st_ctime_ns)
 
     @abstractmethod
     def content(self, recording: str, camera: str) -> Sequence[str | int]:

@@ -58,6 +58,8 @@ class StoreEntry:
         corrupt: frames that were NaN or infinite in part and were packed as missing; they are in ``gaps``.
         bytes: size of the file.
         sha256: hash of the file.
+        source_rows: hash of the rows it was packed from, as `viewloom.data.content` makes it; empty in old stores.
+        source_blocks: the same of blocks of them.
     """
 
     recording: str
@@ -70,6 +72,8 @@ class StoreEntry:
     corrupt: int
     bytes: int
     sha256: str
+    source_rows: str = ""
+    source_blocks: str = ""
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "StoreEntry":
