@@ -1,4 +1,4 @@
-"""A run that was stopped early, as if it had been begun with other settings: what a longer one looks like when killed."""
+"""A run that was stopped early, as if it had been begun with other settings: a longer one that was killed."""
 
 import json
 from pathlib import Path

@@ -20,10 +20,10 @@ from viewloom.cli import main
 from viewloom.data.dataset import open_dataset
 from viewloom.data.windows import SamplingConfig
 from viewloom.errors import ConfigError, DataError
-from viewloom.recipes.experiment import ExperimentConfig, make_jobs, run_experiment
-from viewloom.recipes.parts import unique_parts
+from viewloom.recipes.experiment import ExperimentConfig, make_jobs, results_folder, run_experiment, table_views
+from viewloom.recipes.parts import data_identity, unique_parts
 from viewloom.recipes.published import PUBLISHED
-from viewloom.recipes.results import MARK, head_text, results_folder
+from viewloom.recipes.results import MARK, head_text
 from viewloom.training.evaluate import EvaluateConfig, run_evaluate
 from viewloom.training.trainer import TrainerConfig
 
@@ -64,8 +64,17 @@ def done(data, tmp_path_factory):
     return out, run_experiment(config(data, out))
 
 
-def results(out, name="table1-report-scale0.01"):
-    return json.loads((out / name / "results.json").read_text())
+def results(text):
+    """Results by the text that the command shows, which ends with their path."""
+    return json.loads(Path(text.splitlines()[-1]).read_text())
+
+
+def identity(settings):
+    return data_identity(open_dataset(settings), table_views(settings), "auto")
+
+
+def folder_of(settings):
+    return results_folder(settings, identity(settings))
 
 
 def files(root):
@@ -73,8 +82,8 @@ def files(root):
 
 
 def test_a_table_has_all_rows_views_and_differences(done):
-    out, text = done
-    found = results(out)
+    _, text = done
+    found = results(text)
     rows = {(row["row"], row["view"]): row for row in found["rows"]}
     assert {name for name, _ in rows} == {"none", "sync_kd", "two_stream", "ridge", "cca", "oracle"}
     assert {view for _, view in rows} == {"v3", "e4"} and found["failed"] == {}
@@ -86,12 +95,12 @@ def test_a_table_has_all_rows_views_and_differences(done):
     assert f"{row['mean']['mof'] - 28.62:+.2f}" in text
     for told in ("scale: 0.01", "seeds: 0,1", "simulated: no", "head: linear instead", "setting: report"):
         assert told in text
-    assert (out / "table1-report-scale0.01" / "table.md").read_text() in text
+    assert (Path(text.splitlines()[-1]).parent / "table.md").read_text() in text
 
 
 def test_scores_are_those_of_the_run_folders(done):
-    out, _ = done
-    for row in results(out)["rows"]:
+    out, text = done
+    for row in results(text)["rows"]:
         if row["row"] in ("none", "oracle"):
             (folder,) = (out / "runs").glob(f"{row['row']}-seed1-*")
             scores = json.loads((folder / "metrics.json").read_text())["views"][row["view"]]["scores"]
@@ -114,11 +123,11 @@ def test_finished_parts_are_used_again_also_by_other_tables(data, done):
     before = files(out / "runs")
     run_experiment(config(data, out))
     assert files(out / "runs") == before
-    run_experiment(config(data, out, "table4", seeds="0", rows="front_cca,none"))
+    text = run_experiment(config(data, out, "table4", seeds="0", rows="front_cca,none"))
     new = {Path(path).parts[-2] for path in files(out / "runs").keys() - before.keys()} - {"predictions"}
     assert len(new) == 1 and next(iter(new)).startswith("front_cca-seed0-")
     assert {path: t for path, t in files(out / "runs").items() if path in before} == before
-    rows = results(out, "table4-report-scale0.01-none+front_cca")["rows"]
+    rows = results(text)["rows"]
     front, none = (next(r for r in rows if (r["row"], r["view"]) == (n, "v3")) for n in ("front_cca", "none"))
     assert front["mean"] != none["mean"]
 
@@ -143,20 +152,44 @@ def test_other_epochs_and_batches_of_the_head_are_stated_and_used(data, tmp_path
 
 
 def test_another_width_of_the_head_is_stated_and_used(data, tmp_path):
-    jobs = make_jobs(config(data, tmp_path, head=None, head_width=16), open_dataset(config(data, tmp_path)))
+    settings = config(data, tmp_path, head=None, head_width=16)
+    jobs = make_jobs(settings, open_dataset(settings), identity(settings))
     heads = [part.config for job in jobs for part in unique_parts([job.evaluation]) if part.kind == "train"]
     assert {head.head_options.width for head in heads} == {16}
-    folders = {results_folder(config(data, tmp_path, head_width=width)).name for width in (None, 16, 32)}
-    assert folders == {f"table1-report-scale0.01{end}" for end in ("", "-width16", "-width32")}
     assert head_text(config(data, tmp_path, head=None, head_width=16)) == "c2f_tcn, width 16 instead of the recipe's"
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"head_width": 16},
+        {"head": None},
+        {"exo": "v4"},
+        {"seeds": "0,1,2"},
+        {"rows": "cca"},
+        {"sampling": SamplingConfig(test_chunks=(10,))},
+        {"trainer": replace(QUIET, accumulate=2)},
+    ],
+)
+def test_results_of_other_settings_have_a_folder_of_their_own(data, tmp_path, changes):
+    first, other = config(data, tmp_path), config(data, tmp_path, **changes)
+    assert folder_of(first) != folder_of(other) and folder_of(first).name.startswith("table1-report-scale0.01-")
+    assert folder_of(first) == folder_of(config(data, tmp_path, workers=2, trainer=replace(QUIET, progress=True)))
+
+
+def test_results_of_other_features_have_a_folder_of_their_own(data, tmp_path):
+    other = Path(shutil.copytree(data, tmp_path / "data"))
+    for path in other.glob("features/*/v3/features.npy"):
+        np.save(path, np.load(path)[::-1])
+    settings = [config(data, tmp_path), config(data, tmp_path, features=str(other / "features"))]
+    assert len({folder_of(each) for each in settings}) == 2
+
+
 def test_tables_3_and_5_run(data, tmp_path):
-    run_experiment(config(data, tmp_path, "table3", seeds="0", rows="two_stream_simple", setting="released_code"))
-    found = results(tmp_path, "table3-released_code-scale0.01-two_stream_simple")["rows"]
+    settings = config(data, tmp_path, "table3", seeds="0", rows="two_stream_simple", setting="released_code")
+    found = results(run_experiment(settings))["rows"]
     assert {row["view"] for row in found} == {"v3", "e4"}
-    run_experiment(config(data, tmp_path, "table5", seeds="0"))
-    found = results(tmp_path, "table5-report-scale0.01")["rows"]
+    found = results(run_experiment(config(data, tmp_path, "table5", seeds="0")))["rows"]
     by_view = {row["view"]: row["mean"]["mof"] for row in found if row["row"] == "none3"}
     assert by_view.pop("mean") == pytest.approx(np.mean([by_view["v3"], by_view["v4"], by_view["e4"]]))
     published = next(r["published"] for r in found if (r["row"], r["view"]) == ("two_stream3", "mean"))
@@ -164,7 +197,7 @@ def test_tables_3_and_5_run(data, tmp_path):
 
 
 def test_a_killed_experiment_goes_on_to_the_same_table(data, done, tmp_path):
-    run_experiment(config(data, done[0], **FEW))
+    whole = run_experiment(config(data, done[0], **FEW))
     code = (
         "import sys; from tests.recipes.test_experiment import config; "
         "from viewloom.recipes.experiment import run_experiment; "
@@ -181,11 +214,10 @@ def test_a_killed_experiment_goes_on_to_the_same_table(data, done, tmp_path):
     process.wait()
     assert not list(tmp_path.glob("table1-*"))
     kept = files(tmp_path / "runs")
-    run_experiment(config(data, tmp_path, **FEW))
+    text = run_experiment(config(data, tmp_path, **FEW))
     heads = [path for path in kept if path.endswith("head.safetensors")]
     assert all(files(tmp_path / "runs")[path] == kept[path] for path in heads)
-    folder = results_folder(config(data, tmp_path, **FEW)).name
-    assert results(tmp_path, folder)["rows"] == results(done[0], folder)["rows"]
+    assert results(text)["rows"] == results(whole)["rows"]
 
 
 def test_a_part_that_fails_is_named_and_the_rest_goes_on(data, tmp_path, monkeypatch):
@@ -200,7 +232,7 @@ def test_a_part_that_fails_is_named_and_the_rest_goes_on(data, tmp_path, monkeyp
     settings = config(data, tmp_path, seeds="0", rows="none,sync_kd", scale=0.05)
     with pytest.raises(ConfigError, match="did not finish.*sync_kd, seed 0: refiner: The loss"):
         run_experiment(settings)
-    found = results(tmp_path, "table1-report-scale0.05-none+sync_kd")
+    found = json.loads((folder_of(settings) / "results.json").read_text())
     assert {row["row"] for row in found["rows"]} == {"none"} and len(found["failed"]) == 3
 
 
@@ -286,10 +318,8 @@ def test_features_of_other_values_never_meet_an_old_result(data, done, tmp_path)
 
 def test_somebodys_own_evaluation_of_a_run_is_not_taken(data, done):
     out, _ = done
-    run_experiment(config(data, out, seeds="0", rows="none"))
-    rows = results(out, "table1-report-scale0.01-none")["rows"]
+    rows = results(run_experiment(config(data, out, seeds="0", rows="none")))["rows"]
     for run in out.glob("runs/none-*"):
         own = EvaluateConfig(data=data, run=str(run), split="train", protocol="mean_f1", overwrite=True)
         run_evaluate(own)
-    run_experiment(config(data, out, seeds="0", rows="none"))
-    assert results(out, "table1-report-scale0.01-none")["rows"] == rows
+    assert results(run_experiment(config(data, out, seeds="0", rows="none")))["rows"] == rows

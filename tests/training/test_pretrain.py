@@ -16,8 +16,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.methods.made import make_method, view_batch
 from tests.continued import begun_with
+from tests.methods.made import make_method, view_batch
 from tests.tiny import write_tiny
 from viewloom import load_refiner
 from viewloom.data.dataset import open_dataset

@@ -1,20 +1,23 @@
 """`viewloom experiment`: all rows of one of the report's tables, with equal head settings and seeds."""
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from viewloom.console import err
+from viewloom.data.content import views_in_use, written_facts
 from viewloom.data.dataset import DataConfig, MultiViewDataset, find_parts, open_dataset, split_folder
 from viewloom.data.splits import VARIANTS
 from viewloom.data.windows import SamplingConfig
 from viewloom.errors import ConfigError, DataError, UserError
-from viewloom.recipes.parts import Part, data_key, data_settings, settings_key, unique_parts
+from viewloom.identity import Identity, free, settings_of
+from viewloom.recipes.parts import Part, data_identity, data_settings, part_key, unique_parts
 from viewloom.recipes.settings import Setting, apply, head_values, pretrain_values, scaled_values
 from viewloom.recipes.tables import TABLES, Row, table_rows
 from viewloom.registry import HEADS, METHODS
 from viewloom.training.evaluate import EvaluateConfig, select_views
 from viewloom.training.pretrain import PretrainConfig
+from viewloom.training.run_identity import refuse_written_again
 from viewloom.training.segment import TrainConfig
 from viewloom.training.trainer import TrainerConfig
 
@@ -25,7 +28,7 @@ class ExperimentConfig(DataConfig):
 
     table: str
     """table1 to table5."""
-    out: str
+    out: str = free()
     """Folder for runs and results. What is finished there is used again, also by other tables; a stopped
     experiment goes on when started again."""
     setting: Setting = "report"
@@ -36,11 +39,11 @@ class ExperimentConfig(DataConfig):
     """Factor on epochs and on layer counts of pre-training networks, above 0 and up to 1; the table states it."""
     rows: str | None = None
     """Rows to run, comma-separated; default: all of the table."""
-    plan: bool = False
+    plan: bool = free(default=False)
     """Show what would run (data, parameters, FLOPs, memory in GiB, GPU-hours), and run nothing."""
-    tflops: float = 10.0
+    tflops: float = free(default=10.0)
     """With --plan: arithmetic the device really achieves, in 10^12 operations a second."""
-    docs: str | None = None
+    docs: str | None = free(default=None)
     """Markdown page to write the table to, besides the results folder."""
     exo: str = "v3"
     """View that has labels."""
@@ -59,7 +62,7 @@ class ExperimentConfig(DataConfig):
     """Width of the head's layers (a head that has this setting), instead of the recipe's 128; the table states it."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     """Windows and chunks, the same for every row."""
-    workers: int = 0
+    workers: int = free(default=0)
     """Processes that read windows; 0 reads in the training process."""
     trainer: TrainerConfig = field(default_factory=lambda: TrainerConfig(devices="1"))
     """Device, precision, logs. One device: several rows or seeds side by side are several commands."""
@@ -110,7 +113,9 @@ def run_experiment(config: ExperimentConfig) -> str | None:
     """Run (or plan) a table; returns the plan's or the results' text."""
     config = with_variant(config)
     dataset = open_dataset(config)
-    jobs = make_jobs(config, dataset)
+    select_views(",".join(table_views(config)), dataset)  # names a view that the data lacks
+    data = data_identity(dataset, table_views(config), config.compare_features)
+    jobs = make_jobs(config, dataset, data)
     if config.plan:
         from viewloom.recipes.plan import plan_text
 
@@ -118,8 +123,10 @@ def run_experiment(config: ExperimentConfig) -> str | None:
     from viewloom.recipes.results import check_page, write_results
 
     check_page(config)
-    failed = run_parts(unique_parts([job.evaluation for job in jobs]))
-    text = write_results(config, dataset, jobs, failed)
+    parts = unique_parts([job.evaluation for job in jobs])
+    refuse_rewritten(config, dataset, parts)
+    failed = run_parts(parts)
+    text = write_results(config, dataset, results_folder(config, data), jobs, failed)
     if failed:
         told = "; ".join(f"{part}: {reason}" for part, reason in failed.items())
         raise ConfigError(f"{len(failed)} part(s) did not finish, and the table lacks them. {told}")
@@ -158,13 +165,21 @@ def run_parts(parts: list[Part]) -> dict[str, str]:
     return failed
 
 
-def make_jobs(config: ExperimentConfig, dataset: MultiViewDataset) -> list[Job]:
+def refuse_rewritten(config: ExperimentConfig, dataset: MultiViewDataset, parts: list[Part]) -> None:
+    """`ConfigError` where features too large to compare whole were written again since a part was finished."""
+    pairs = views_in_use(dataset.source, dataset.source.recordings, table_views(config))
+    written = written_facts(dataset.source, pairs)
+    for part in parts:
+        if part.kind != "evaluate" and part.finished:
+            refuse_written_again(part.folder, written, config.compare_features)
+
+
+def make_jobs(config: ExperimentConfig, dataset: MultiViewDataset, data: Identity) -> list[Job]:
     """All rows with all seeds, row by row."""
     views = table_views(config)
-    select_views(",".join(views), dataset)  # names a view that the data lacks
     if dataset.labels is None:
         raise DataError(f"{dataset.root} has no labels, and no head can be trained without. Pass --labels.")
-    build = Builder(config, data_key(dataset), views)
+    build = Builder(config, data, views)
     seeds = parse_seeds(config.seeds)
     return [Job(row, s, build.evaluation(row, s)) for row in table_rows(config.table, config.rows) for s in seeds]
 
@@ -184,12 +199,12 @@ class Builder:
 
     Attributes:
         config: the experiment's settings.
-        key: hash of the data.
+        data: what the data is.
         views: views of the table.
     """
 
     config: ExperimentConfig
-    key: str
+    data: Identity
     views: tuple[str, ...]
 
     def evaluation(self, row: Row, seed: int) -> Part:
@@ -207,7 +222,7 @@ class Builder:
         if row.front:
             assert refiner is not None
             needs, path = [refiner, head], str(refiner.folder / "refiner.safetensors")
-            folder = self._folder(row.name, seed, settings_key(settings, head.folder.name, refiner.folder.name))
+            folder = self._folder(row.name, seed, part_key(settings, self.data, head.folder, refiner.folder))
         settings = replace(settings, refiner=path, out=str(folder))
         return Part("evaluate", f"{row.name}, seed {seed}: scores", folder, settings, tuple(needs))
 
@@ -223,7 +238,7 @@ class Builder:
             row=recipe,
         )
         settings = apply(settings, plain)
-        folder = self._folder(f"pretrain-{recipe}", seed, settings_key(settings, self.key))
+        folder = self._folder(f"pretrain-{recipe}", seed, part_key(settings, self.data))
         return Part("pretrain", f"{recipe}, seed {seed}: refiner", folder, replace(settings, run=str(folder)))
 
     def training(self, row: Row, seed: int, refiner: Part | None) -> Part:
@@ -245,8 +260,8 @@ class Builder:
         )
         settings = apply(settings, plain | {"head": head})
         name = row.name if refiner is not None else {"exo": "none", "ego": "oracle", "all": "none3"}[row.labels]
-        more = () if refiner is None else (refiner.folder.name,)
-        folder = self._folder(name, seed, settings_key(settings, self.key, *more))
+        more = () if refiner is None else (refiner.folder,)
+        folder = self._folder(name, seed, part_key(settings, self.data, *more))
         path = None if refiner is None else str(refiner.folder / "refiner.safetensors")
         settings = replace(settings, run=str(folder), refiner=path, row=name)
         return Part("train", f"{name}, seed {seed}: head", folder, settings, () if refiner is None else (refiner,))
@@ -267,8 +282,8 @@ class Builder:
         return Path(self.config.out) / "runs" / f"{name}-seed{seed}-{key}"
 
 
-def settings_of(config: ExperimentConfig) -> dict[str, Any]:
-    """What the results file says about how it came about."""
-    told = asdict(config)
-    names = ("table", "setting", "scale", "seeds", "head", "head_epochs", "head_batch_size", "head_width")
-    return {name: told[name] for name in (*names, "exo", "ego", "second_exo")}
+def results_folder(config: ExperimentConfig, data: Identity) -> Path:
+    """Folder of a table's results: another for each table, for other settings, and for other data."""
+    scale = f"-scale{config.scale:g}" if config.scale != 1 else ""
+    key = Identity({"settings": settings_of(config), "data": {"key": data.key}}).key
+    return Path(config.out) / f"{config.table}-{config.setting}{scale}-{key}"

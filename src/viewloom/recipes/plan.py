@@ -61,7 +61,7 @@ class Cost:
 
 def reading(dataset: MultiViewDataset, role: Role, views: Sequence[str], config: ExperimentConfig) -> Reading:
     """What one pass over the items of a role reads in some views, at the plain chunk size."""
-    items = dataset.items(role)
+    items = dataset.items(role, views, "labelled")  # as the recipes have it
     chunk, most = config.sampling.chunk_frames, config.sampling.max_chunks
     windows = [
         window

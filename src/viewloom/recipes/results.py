@@ -13,7 +13,8 @@ from viewloom import __version__
 from viewloom.data.dataset import MultiViewDataset
 from viewloom.errors import ConfigError
 from viewloom.files import write_json, write_text
-from viewloom.recipes.experiment import ExperimentConfig, Job, settings_of, table_views
+from viewloom.identity import settings_of
+from viewloom.recipes.experiment import ExperimentConfig, Job, table_views
 from viewloom.recipes.published import SCORES, Figures
 from viewloom.recipes.tables import Row, published, table_rows
 from viewloom.training.runs import read_json
@@ -87,11 +88,14 @@ def collapse_of(job: Job) -> list[str]:
 
 
 def write_results(
-    config: ExperimentConfig, dataset: MultiViewDataset, jobs: Sequence[Job], failed: Mapping[str, str]
+    config: ExperimentConfig,
+    dataset: MultiViewDataset,
+    folder: Path,
+    jobs: Sequence[Job],
+    failed: Mapping[str, str],
 ) -> str:
     """Write ``results.json`` and ``table.md`` into the table's folder, and the page; returns what to show."""
     results = collect(config, jobs)
-    folder = results_folder(config)
     lines = header(config, dataset) + body(config, results) + notes(config, results, failed)
     text = "\n".join(lines) + "\n"
     write_json(folder / "results.json", as_data(config, dataset, results, failed))
@@ -99,16 +103,6 @@ def write_results(
     if config.docs is not None:
         write_text(config.docs, text)
     return f"{text}\n{folder / 'results.json'}"
-
-
-def results_folder(config: ExperimentConfig) -> Path:
-    """Folder of a table's results: one for each setting, scale and size of head, and for each choice of rows."""
-    name = f"{config.table}-{config.setting}" + (f"-scale{config.scale:g}" if config.scale != 1 else "")
-    changed = {"width": config.head_width, "epochs": config.head_epochs, "batch": config.head_batch_size}
-    name += "".join(f"-{told}{value}" for told, value in changed.items() if value is not None)
-    if config.rows is not None:
-        name += "-" + "+".join(row.name for row in table_rows(config.table, config.rows))
-    return Path(config.out) / name
 
 
 def check_page(config: ExperimentConfig) -> None:

@@ -56,10 +56,10 @@ class RunContent:
         return views_in_use(self.dataset.source, {item.recording for item in self.all_items}, self.views)
 
     def identity(self, settings: Any, mode: Mode | None = None) -> Identity:
-        """Settings and content together; ``mode`` says how features are compared instead of `compare`."""
+        """Settings (None: none) and content together; ``mode`` says how features are compared, instead of `compare`."""
         mode = mode or choose_mode(self.dataset.source, self.pairs, self.compare)
         groups = {
-            "settings": settings_of(settings),
+            "settings": {} if settings is None else settings_of(settings),
             "items": items_facts(self.items),
             "labels": labels_facts(self.dataset.labels, self.all_items) if self.labelled else {},
             "features": features_facts(self.dataset.source, self.pairs, mode),
@@ -76,7 +76,7 @@ def save_identity(folder: Path, settings: Any, content: RunContent) -> None:
 
 def refuse_other(folder: Path, settings: Any, content: RunContent) -> None:
     """`ConfigError` that names what differs, where a run in a folder was begun with other settings or data."""
-    begun, written = _read(folder)
+    begun, _ = _read(folder)
     mode: Mode = begun.groups.get("features", {}).get("compared", "full")
     differing = content.identity(settings, mode).differences(begun)
     if differing:
@@ -84,8 +84,20 @@ def refuse_other(folder: Path, settings: Any, content: RunContent) -> None:
             f"{folder} was begun with other settings or data, so it can't go on with these: {listed(differing, 20)}. "
             "Repeat the old command on the old data, or choose another --run folder."
         )
-    again = written_again(written_facts(content.dataset.source, content.pairs), written)
-    if mode == "sampled" and again and content.compare != "sampled":
+    refuse_written_again(folder, written_facts(content.dataset.source, content.pairs), content.compare)
+
+
+def refuse_written_again(folder: Path, now: Mapping[str, Sequence[Any]], compare: Compare) -> None:
+    """`ConfigError` where a run compares features by blocks, and their files changed since it began.
+
+    Args:
+        folder: the run folder.
+        now: feature files as they are, as `written_facts` gives them.
+        compare: with ``sampled`` the files' times count for nothing.
+    """
+    begun, written = _read(folder)
+    again = written_again(now, written)
+    if begun.groups.get("features", {}).get("compared") == "sampled" and again and compare != "sampled":
         raise ConfigError(
             f"{folder} can't go on: feature files were written again since it began ({listed(again, 4)}), and only "
             "blocks of their frames can be compared. If they hold the same numbers, pass --compare_features sampled."

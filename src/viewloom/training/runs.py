@@ -67,7 +67,7 @@ def _refuse_no_run(path: Path) -> None:
     begun = {IDENTITY_FILE}
     if path.is_dir() and all(inside.name in begun or inside.name.startswith(".tmp-") for inside in path.iterdir()):
         return
-    beside = [found.name for found in path.parent.glob("*") if (found / CONFIG).exists()] if path.parent.is_dir() else []
+    beside = [config.parent.name for config in path.parent.glob(f"*/{CONFIG}")]
     near = get_close_matches(path.name, beside, 3)
     hint = f" Did you mean {listed(str(path.parent / name) for name in near)}?" if near else ""
     raise ConfigError(f"{path} holds no run to go on with.{hint} Check --run, or leave --resume out to begin one.")
