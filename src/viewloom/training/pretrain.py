@@ -26,6 +26,7 @@ from viewloom.registry import METHODS
 from viewloom.training.checkpoints import SavedHead, load_head, save_head
 from viewloom.training.evaluate import select_views
 from viewloom.training.invariance import HeldOut, hold_out, measure
+from viewloom.training.learned import learned_from, together
 from viewloom.training.missing import MissingFrames
 from viewloom.training.resident import ResidentViews, resident
 from viewloom.training.run_identity import RunContent
@@ -233,7 +234,9 @@ def run_pretrain(config: PretrainConfig) -> Path:
         return path
     # A method that distils a head leaves the student behind, beside a refiner that changes nothing.
     assert isinstance(method.student, Head)
-    save_head(path, replace(teacher, head=method.student.cpu(), views=method.views))
+    learned = together(teacher.extra.get("learned_from", {}), method.refiner.extra["learned_from"])
+    extra = teacher.extra | {"learned_from": learned}
+    save_head(path, replace(teacher, head=method.student.cpu(), views=method.views, extra=extra))
     return path
 
 
@@ -309,7 +312,8 @@ def _finish(
     """Write what was measured on held-out pairs, and then the refiner; say a collapse out loud."""
     device = pick_device({"gpu": "cuda"}.get(config.trainer.accelerator, config.trainer.accelerator))
     held = held_out_measures(method.to(device).eval(), pairs.held_out, config.batch_size, device)
-    method.refiner.extra = {"kept": kept, "seed": config.seed, "data": dataset.name}
+    learned = learned_from(run_content(config, dataset, pairs))
+    method.refiner.extra = {"kept": kept, "seed": config.seed, "data": dataset.name, "learned_from": learned}
     warnings = [f"COLLAPSE of {config.method}: {held.collapse}"] if held.collapse else []
     # JSON knows no NaN: a measure that isn't finite is null there, and the warning says so.
     finite = {name: value if math.isfinite(value) else None for name, value in held.values.items()}

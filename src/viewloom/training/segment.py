@@ -20,6 +20,7 @@ from viewloom.identity import free
 from viewloom.registry import HEADS
 from viewloom.training.checkpoints import SavedHead, save_head
 from viewloom.training.evaluate import item_scores, select_views
+from viewloom.training.learned import learned_from
 from viewloom.training.missing import MissingFrames
 from viewloom.training.refined import FrozenRefiner
 from viewloom.training.resident import ResidentSegments, resident
@@ -243,7 +244,8 @@ def finish(folder: Path, module: SegmentationModule, best: bool) -> Path:
     module.head.load_state_dict({k[len(prefix) :]: v for k, v in weights.items() if k.startswith(prefix)})
     labels = module.dataset.labels
     assert labels is not None
-    extra = {"epoch": checkpoint["epoch"], "kept": name, "seed": module.config.seed}
+    learned = learned_from(run_content(module.config, module))
+    extra = {"epoch": checkpoint["epoch"], "kept": name, "seed": module.config.seed, "learned_from": learned}
     saved = SavedHead(module.head, labels.actions, module.views, module.dataset.source.fps, extra)
     save_head(folder / "head.safetensors", saved)
     err.print(f"Kept the {name} epoch ({checkpoint['epoch'] + 1} of {module.config.epochs}).")
