@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from viewloom.data.batch import Window
 from viewloom.data.pack import PackConfig, run_pack
 from viewloom.data.pooling import pool_halves, pool_max, pool_rows, pool_valid
+from viewloom.data.sampling import Sampling
 from viewloom.data.sources.base import FeatureSource, PoolingSource
 from viewloom.data.sources.opening import open_source
-from viewloom.data.windows import SamplingConfig, pooled_window, read_window
+from viewloom.data.windows import pooled_window, read_window
 from viewloom.errors import DataError
 
 from .arrays import random_source
@@ -104,7 +105,7 @@ def check(source, window, config):
 def test_pooling_while_reading_equals_reading_and_pooling(
     stores, kind, sign, start, frames, chunk, policy, within, block
 ):
-    config = SamplingConfig(missing_frames=policy, nearest_within_frames=within)
+    config = Sampling(missing_frames=policy, nearest_within_frames=within)
     with pytest.MonkeyPatch.context() as patch:
         for module in ("catalog", "rows"):
             patch.setattr(f"viewloom.data.sources.{module}.BLOCK_BYTES", block)
@@ -171,7 +172,7 @@ def test_partly_broken_rows_are_found_while_pooling(tmp_path, kind, bad):
     first = source.span("r", VIEW).first
     window = Window("r", "r", first, first + 50, 4)
     for policy in ("mask", "nearest", "error"):
-        slow, fast = check(source, window, SamplingConfig(missing_frames=policy))
+        slow, fast = check(source, window, Sampling(missing_frames=policy))
         assert slow == fast
         assert "2 frame(s) hold NaN or infinite values" in fast
         assert f"first at frame {first + 30}" in fast
@@ -192,8 +193,8 @@ def test_a_source_that_cannot_pool_is_read_the_plain_way():
     source = random_source()
     assert isinstance(source, FeatureSource) and not isinstance(source, PoolingSource)
     window = Window("r1", "r1", 5, 99, 10)
-    x_TD, _ = read_window(source, window, "e4", SamplingConfig())
-    features_SD, mask_S, lacking = pooled_window(source, window, "e4", SamplingConfig())
+    x_TD, _ = read_window(source, window, "e4", Sampling())
+    features_SD, mask_S, lacking = pooled_window(source, window, "e4", Sampling())
     assert features_SD.tobytes() == pool_valid(x_TD, 10)[0].tobytes()
     assert mask_S.all() and lacking == 0
 
@@ -207,9 +208,9 @@ def test_no_more_than_a_block_of_frames_is_held(tmp_path):
         source = write_store(kind, tmp_path / kind, x_TD)
         first = source.span("r", VIEW).first
         window = Window("r", "r", first, first + 2048, 100)
-        pooled_window(source, window, VIEW, SamplingConfig())
+        pooled_window(source, window, VIEW, Sampling())
         tracemalloc.start()
-        pooled_window(source, window, VIEW, SamplingConfig())
+        pooled_window(source, window, VIEW, Sampling())
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 2.7e6, kind
@@ -228,5 +229,5 @@ def test_only_chunks_with_gaps_leave_the_fast_way(tmp_path, monkeypatch):
         return plain(self, recording, view, start, end, chunk_frames)
 
     monkeypatch.setattr(CatalogSource, "read_pooled", noted)
-    check(source, Window("r", "r", 1, 606, 10), SamplingConfig())
+    check(source, Window("r", "r", 1, 606, 10), Sampling())
     assert slow == [(31, 41), (301, 311), (601, 606)]

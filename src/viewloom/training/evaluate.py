@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from viewloom.console import progress
 from viewloom.data.batch import IGNORE
-from viewloom.data.dataset import DataConfig, Item, MultiViewDataset, open_dataset
+from viewloom.data.dataset import DataConfig, Item, MultiViewDataset, complete, open_dataset
+from viewloom.data.sampling import Sampling, SamplingConfig
 from viewloom.data.sources.rows import hash_file
-from viewloom.data.windows import SamplingConfig
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import write_json
 from viewloom.metrics.per_class import score_per_class
@@ -22,6 +22,7 @@ from viewloom.metrics.segmentation import score, score_per_item, segments
 from viewloom.training.checkpoints import load_head
 from viewloom.training.refined import FrozenRefiner
 from viewloom.training.runs import read_json, refuse_other_features
+from viewloom.training.sampling import own_pooling, used_sampling, warn_assumed_fps
 from viewloom.training.segmenter import Segmenter, pick_device
 
 Labels = NDArray[np.int64]
@@ -52,7 +53,7 @@ class EvaluateConfig(DataConfig):
     overwrite: bool = False
     """Replace the results of an earlier evaluation."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
-    """Windows, chunk sizes averaged, policy for missing frames."""
+    """Windows, chunk sizes averaged, policy for missing frames; by default as the head was trained."""
 
     def __post_init__(self) -> None:
         if self.protocol not in PROTOCOLS:
@@ -116,11 +117,15 @@ def run_evaluate(config: EvaluateConfig) -> Path:
     out = Path(config.out) if config.out else run
     if (out / "metrics.json").exists() and not config.overwrite:
         raise ConfigError(f"{out / 'metrics.json'} is there already. Pass --overwrite true or another --out.")
+    config = complete(config)
     dataset = open_dataset(config)
+    warn_assumed_fps(dataset)
     refuse_other_features(run, dataset)
     saved = load_head(run / "head.safetensors")
     actions = known_actions(dataset, saved.actions, run)
-    segmenter = load_segmenter(run, config.refiner, config.sampling, config.accelerator, config.batch_size)
+    sampling = used_sampling(config.sampling, saved.extra, saved.fps, dataset)
+    config = replace(config, sampling=sampling.as_request())
+    segmenter = load_segmenter(run, config.refiner, sampling, config.accelerator, config.batch_size)
     background = background_ids(config.background, actions)
     items = dataset.items(config.split)
     metrics: dict[str, Any] = {
@@ -142,7 +147,7 @@ def run_evaluate(config: EvaluateConfig) -> Path:
                 "kind": dataset.views[view].kind
             }
             write_json(out / "predictions" / f"{view}.json", predictions(scored, actions, dataset.source.fps))
-    segmenter.missing.tell(config.sampling.missing_frames)
+    segmenter.missing.tell(sampling.missing_frames)
     write_json(out / "metrics.json", metrics)
     return out
 
@@ -176,9 +181,7 @@ def background_ids(names: str, actions: tuple[str, ...]) -> tuple[int, ...]:
     return tuple(actions.index(name) for name in wanted)
 
 
-def load_segmenter(
-    run: Path, refiner: str | None, sampling: SamplingConfig, accelerator: str, batch_size: int
-) -> Segmenter:
+def load_segmenter(run: Path, refiner: str | None, sampling: Sampling, accelerator: str, batch_size: int) -> Segmenter:
     """The chain a run trained: its head, and its refiner (or the one given) before it."""
     device = pick_device(accelerator)
     head = load_head(run / "head.safetensors").head.to(device)
@@ -189,6 +192,7 @@ def load_segmenter(
         from viewloom.methods.refiner import load_refiner
 
         loaded = load_refiner(path).freeze().to(device)
+        own_pooling(loaded.extra, SamplingConfig(pooling=sampling.pooling), str(path))
         if loaded.out_dim != head.dim:
             raise ConfigError(
                 f"{path} gives features of size {loaded.out_dim}, but the head of {run} takes {head.dim}."

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from viewloom.data.batch import Window
 from viewloom.data.dataset import Item
 from viewloom.data.module import SegmentRow, SegmentWindows, collate
+from viewloom.data.pooling import pooled_dim
+from viewloom.data.sampling import Sampling
 from viewloom.data.sources.base import FeatureSource
-from viewloom.data.windows import SamplingConfig, unpool
+from viewloom.data.windows import unpool
 from viewloom.errors import ConfigError
 from viewloom.heads.base import Head
 from viewloom.training.missing import MissingFrames
@@ -50,7 +52,7 @@ class Segmenter:
 
     head: Head
     refiner: FrozenRefiner | None
-    sampling: SamplingConfig
+    sampling: Sampling
     device: torch.device
     batch_size: int = 8
     missing: MissingFrames = field(default_factory=MissingFrames)
@@ -63,10 +65,11 @@ class Segmenter:
         self, source: FeatureSource, items: Iterable[Item], view: str
     ) -> Iterator[tuple[Item, NDArray[np.float32]]]:
         """The same for several items, in their order, as soon as each one's last window is computed."""
-        if source.dim != self.head_input_dim:
+        dim = pooled_dim(source.dim, self.sampling.pooling)
+        if dim != self.head_input_dim:
             raise ConfigError(
-                f"The model takes features of size {self.head_input_dim}, but these have {source.dim}. "
-                "Use the features it was trained on, or train on these."
+                f"The model takes features of size {self.head_input_dim}, but these have {dim} with pooling "
+                f"{self.sampling.pooling}. Use the features and the pooling it was trained on, or train on these."
             )
         rows = self._rows(source, items, view)
         while batch := list(islice(rows, self.batch_size)):
