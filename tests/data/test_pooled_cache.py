@@ -22,7 +22,7 @@ from viewloom.errors import ConfigError, DataError
 
 from .stores import write_npy
 from .test_module import items_of
-from .test_pooling import CAMERA, KINDS, VIEW, features, write_store
+from .test_pooling import CAMERA, KINDS, POOLINGS, VIEW, features, write_store
 
 MASK = Sampling(test_chunks=(1, 7, 8, 10))
 
@@ -67,11 +67,12 @@ def holed(tmp_path_factory):
     frames=st.integers(1, 130),
     chunk=st.integers(1, 30),
     policy=st.sampled_from(["mask", "nearest", "error"]),
+    pooling=st.sampled_from(POOLINGS),
 )
 @settings(max_examples=25, deadline=None)
-def test_what_was_kept_equals_the_store(holed, tmp_path_factory, kind, offset, frames, chunk, policy):
+def test_what_was_kept_equals_the_store(holed, tmp_path_factory, kind, offset, frames, chunk, policy, pooling):
     source = holed[kind]
-    config = Sampling(chunk_frames=chunk, missing_frames=policy, nearest_within_frames=20)
+    config = Sampling(chunk_frames=chunk, missing_frames=policy, nearest_within_frames=20, pooling=pooling)
     window = window_of(source, frames, chunk, offset)
     cached = CachedSource(source, tmp_path_factory.getbasetemp() / f"cache_{kind}", 1)
     assert isinstance(cached, PoolingSource)

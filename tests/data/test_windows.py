@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 
 from viewloom.data.batch import IGNORE, Window
 from viewloom.data.dataset import Item
+from viewloom.data.pooling import pool_max, pool_valid
 from viewloom.data.sampling import Sampling
 from viewloom.data.windows import (
     augmented_chunk,
     plan_windows,
     pool_labels,
-    pool_max,
-    pool_valid,
     read_window,
     unpool,
 )
