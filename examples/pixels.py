@@ -19,7 +19,7 @@ import numpy as np
 from viewloom.console import out
 from viewloom.data.check import CheckConfig, run_check
 from viewloom.data.pack import PackConfig, run_pack
-from viewloom.data.windows import SamplingConfig
+from viewloom.data.sampling import SamplingConfig
 from viewloom.extract.command import ExtractConfig, run_extract
 from viewloom.extract.export import export_onnx
 from viewloom.files import atomic_path, write_text
@@ -39,7 +39,7 @@ from viewloom.training.trainer import TrainerConfig
 EXO, EGO, OTHER = "corner", "gripperPOV", "corner3"
 SCORES = {"edit": "Edit", "f1_10": "F1@10", "f1_25": "F1@25", "f1_50": "F1@50", "mof": "MoF"}
 LITE0 = "py:viewloom.extract.efficientnet:lite0"
-SAMPLING = SamplingConfig(chunk_frames=2, test_chunks=(1, 2, 3))  # phases last a second, ten frames
+SAMPLING = SamplingConfig(chunk_frames=2, test_chunks=(1, 2, 3), pooling="max")  # phases last a second, ten frames
 MARK = "<!-- written by examples/pixels.py -->"
 
 

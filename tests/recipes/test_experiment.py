@@ -18,7 +18,7 @@ import yaml
 from tests.tiny import write_tiny
 from viewloom.cli import main
 from viewloom.data.dataset import open_dataset
-from viewloom.data.windows import SamplingConfig
+from viewloom.data.sampling import SamplingConfig
 from viewloom.errors import ConfigError, DataError
 from viewloom.recipes.experiment import ExperimentConfig, make_jobs, results_folder, run_experiment, table_views
 from viewloom.recipes.parts import data_identity, unique_parts

@@ -23,7 +23,7 @@ from viewloom import load_refiner
 from viewloom.data.dataset import open_dataset
 from viewloom.data.module import make_loader
 from viewloom.data.multiview import make_view_loader
-from viewloom.data.windows import SamplingConfig
+from viewloom.data.sampling import SamplingConfig
 from viewloom.errors import ConfigError, DataError
 from viewloom.methods.cca import CCAConfig
 from viewloom.metrics.invariance import retrieval_accuracy

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from tests.continued import begun_with
 from tests.tiny import write_tiny
 from viewloom.data.dataset import DataConfig, Item, open_dataset
-from viewloom.data.windows import SamplingConfig
+from viewloom.data.sampling import Sampling
 from viewloom.errors import ConfigError
 from viewloom.heads.linear import LinearHead
 from viewloom.training.checkpoints import load_head
@@ -170,7 +170,7 @@ def test_scores_files_agree_and_learning_happened(data, trained):
 def test_batch_size_and_order_at_evaluation_change_nothing(data, trained, batch_size):
     dataset = open_dataset(DataConfig(data=data))
     head = load_head(trained / "head.safetensors").head
-    sampling = SamplingConfig(max_chunks=7)  # several windows of each item, the last one short
+    sampling = Sampling(max_chunks=7)  # several windows of each item, the last one short
     reference = Segmenter(head, None, sampling, torch.device("cpu"), 4)
     other = Segmenter(head, None, sampling, torch.device("cpu"), batch_size)
     for item in dataset.items("test"):
@@ -186,10 +186,10 @@ def test_probabilities_are_the_mean_over_chunk_sizes(data):
     item: Item = dataset.items("test")[0]
     cpu = torch.device("cpu")
     each = [
-        Segmenter(head, None, SamplingConfig(test_chunks=(c,)), cpu).probabilities(dataset.source, item, "e4")
+        Segmenter(head, None, Sampling(test_chunks=(c,)), cpu).probabilities(dataset.source, item, "e4")
         for c in (10, 17, 24)
     ]
-    together = Segmenter(head, None, SamplingConfig(), cpu).probabilities(dataset.source, item, "e4")
+    together = Segmenter(head, None, Sampling(), cpu).probabilities(dataset.source, item, "e4")
     np.testing.assert_allclose(together, np.mean(each, axis=0), atol=1e-6)
     x_TD = dataset.source.read(item.recording, "e4", item.start, item.end)
     with torch.no_grad():

@@ -27,6 +27,7 @@ from viewloom.data.dataset import (
     open_features_of,
     split_folder,
 )
+from viewloom.data.dataset_file import settled
 from viewloom.data.findings import CheckReport, render
 from viewloom.data.index import load_index
 from viewloom.data.labels import LabelSet
@@ -96,7 +97,7 @@ def check(config: CheckConfig) -> CheckReport:
     if spans:
         describe_spans(report, spans, (source.fps if source else config.fps or parts.fps) or 30.0)
         if labels is not None:
-            fit_labels(report, labels, spans, config.past_end)
+            fit_labels(report, labels, spans, settled(config.past_end))
     splits, variant = _read_splits(report, config, parts, labels, tuple(spans))
     if splits is not None:
         check_splits(report, config, splits, variant, labels, spans)
@@ -152,7 +153,7 @@ def _read_splits(
         if config.splits == "generate":
             found = generated(config, recordings, labels), "generate"
         elif folder is not None:
-            found = read_splits(folder, config.split_variant)
+            found = read_splits(folder, settled(config.split_variant))
         else:
             remedy = "Write pairs.txt, train.txt, val.txt and test.txt into splits/, or pass --splits generate."
             report.add("warning", "No split lists", [config.data], remedy)

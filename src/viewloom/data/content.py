@@ -28,9 +28,9 @@ _hashes: dict[tuple[Any, ...], str] = {}
 """Hashes worked out before in this process, by what identifies the rows."""
 
 
-def choose_mode(source: FeatureSource, pairs: Collection[tuple[str, str]], compare: Compare) -> Mode:
-    """How (recording, view) pairs are compared: as asked, with ``auto`` by their size."""
-    if compare != "auto":
+def choose_mode(source: FeatureSource, pairs: Collection[tuple[str, str]], compare: Compare | None) -> Mode:
+    """How (recording, view) pairs are compared: as asked, with ``auto`` or None by their size."""
+    if compare == "full" or compare == "sampled":
         return compare
     frames = sum(source.span(*pair).frames for pair in pairs)
     return "full" if 4 * source.dim * frames <= FULL_BYTES else "sampled"

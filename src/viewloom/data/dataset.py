@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from viewloom.console import err
-from viewloom.data.dataset_file import with_dataset_file
+from viewloom.data.dataset_file import settled, with_dataset_file
 from viewloom.data.label_files import recording_of
 from viewloom.data.labels import Annotation, LabelSet, stop
 from viewloom.data.layout import Parts
@@ -36,44 +36,61 @@ GENERATED: Mapping[str, float] = {"pairs": 0.4, "train": 0.3, "val": 0.1, "test"
 class DataConfig:
     """Where the data is. Only ``data`` is needed when the folder has a known layout.
 
+    None is "not set": `complete` fills in what ``dataset.yaml`` says, and then the `DEFAULTS`.
+
     None of these is part of what a run is: the features, labels and items that they lead to are, by content.
     """
 
     data: str = free()
     """Data set folder (features, labels, splits), in any known layout."""
-    layout: str = free(default="auto")
-    """Layout of the folder: assembly101, mstcn, table, or auto to recognise it by its files."""
+    layout: str | None = free(default=None)
+    """Layout of the folder: assembly101, mstcn, table, or auto to recognise it by its files. Default: auto."""
     features: str | None = free(default=None)
     """Feature store to use instead of the folder's own (LMDB folder, npy folder, packed store)."""
     labels: str | None = free(default=None)
     """Label folder or CSV to use instead of the folder's own."""
     splits: str | None = free(default=None)
     """Folder with split lists to use instead of the folder's own, or `generate` to draw them by recording."""
-    split_variant: str = free(default="auto")
-    """Which lists of that folder: own, vic, triple, bold, official, mstcn, or auto for the first there."""
-    split_seed: int = free(default=0)
-    """Seed of --splits generate."""
+    split_variant: str | None = free(default=None)
+    """Which lists of that folder: own, vic, triple, bold, official, mstcn, or auto for the first there. Default:
+    auto."""
+    split_seed: int | None = free(default=None)
+    """Seed of --splits generate. Default: 0."""
     split_by: str | None = free(default=None)
     """With --splits generate: regular expression; recordings whose names give the same match stay together."""
     allow_overlap: str | None = free(default=None)
     """Split variant whose roles may share recordings, by name, as published (triple) or by your own choice."""
-    missing: Literal["error", "skip"] = free(default="error")
-    """Listed items without labels or features: stop, or leave them out and say how many."""
-    past_end: Literal["error", "cut"] = free(default="error")
-    """Labels outside the frames of every view: stop, or cut them there and say how many."""
+    missing: Literal["error", "skip"] | None = free(default=None)
+    """Listed items without labels or features: stop, or leave them out and say how many. Default: error."""
+    past_end: Literal["error", "cut"] | None = free(default=None)
+    """Labels outside the frames of every view: stop, or cut them there and say how many. Default: error."""
     views_file: str | None = free(default=None)
     """YAML file that names views and their cameras, instead of the layout's own table."""
     fps: float | None = free(default=None)
     """Frames per second, where the files don't say."""
-    axes: Literal["auto", "dt", "td"] = free(default="auto")
-    """Axis order of npy files: (D, T), (T, D), or inferred where only one can be meant."""
+    axes: Literal["auto", "dt", "td"] | None = free(default=None)
+    """Axis order of npy files: (D, T), (T, D), or inferred where only one can be meant. Default: auto."""
     pool_cache: str | None = free(default=None)
     """Folder in which windows are kept, pooled at the fixed chunk sizes; it may be deleted at any time."""
-    pool_cache_gib: float = free(default=20.0)
-    """Room that --pool_cache may take; what doesn't fit is read from the features each time."""
-    compare_features: Compare = free(default="auto")
+    pool_cache_gib: float | None = free(default=None)
+    """Room that --pool_cache may take; what doesn't fit is read from the features each time. Default: 20."""
+    compare_features: Compare | None = free(default=None)
     """How features are compared with those a run began with: full (every value), sampled (blocks of frames of every
-    recording and view), or auto: full up to 256 MiB, beyond it sampled, with the files' sizes and times."""
+    recording and view), or auto: full up to 256 MiB, beyond it sampled, with the files' sizes and times. Default:
+    auto."""
+
+
+DEFAULTS: Mapping[str, Any] = {
+    "layout": "auto",
+    "split_variant": "auto",
+    "split_seed": 0,
+    "missing": "error",
+    "past_end": "error",
+    "axes": "auto",
+    "pool_cache_gib": 20.0,
+    "compare_features": "auto",
+}
+"""What settings are that neither the user nor ``dataset.yaml`` sets, where it isn't None."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +124,7 @@ class MultiViewDataset:
         simulated: True where the features are not from real video.
         missing: what to do with listed items that have no labels or features.
         past_end: what to do with labels outside the frames of every view.
+        fps_known: False where nobody said the frame rate, so that the source's is an assumption.
     """
 
     name: str
@@ -118,6 +136,7 @@ class MultiViewDataset:
     simulated: bool
     missing: Literal["error", "skip"] = "error"
     past_end: Literal["error", "cut"] = "error"
+    fps_known: bool = True
 
     def items(
         self, role: Role, views: Sequence[str] | None = None, spans: PairSpans = "recordings"
@@ -228,13 +247,23 @@ def _note(text: str) -> None:
     err.print(f"note: {text}", markup=False)
 
 
-def find_parts(config: C) -> tuple[C, Parts]:
-    """Where each part of a data set is: settings completed by ``dataset.yaml``, and the layout's finds."""
+def complete(config: C) -> C:
+    """The settings with all that the user left open: as ``dataset.yaml`` says, else the defaults."""
+    return _completed(config)[0]
+
+
+def _completed(config: C) -> tuple[C, str | None]:
     root = Path(config.data)
     if not root.is_dir():
         raise DataError(f"{root} is {'a file' if root.exists() else 'not there'}; pass the data set's folder.")
-    config, name = with_dataset_file(config, root)
-    parts: Parts = _layout(config.layout, root).find(root, config)
+    return with_dataset_file(config, root)
+
+
+def find_parts(config: C) -> tuple[C, Parts]:
+    """Where each part of a data set is: settings completed by ``dataset.yaml``, and the layout's finds."""
+    config, name = _completed(config)
+    root = Path(config.data)
+    parts: Parts = _layout(settled(config.layout), root).find(root, config)
     return config, replace(parts, name=name)
 
 
@@ -262,13 +291,14 @@ def open_dataset(config: DataConfig) -> MultiViewDataset:
     return MultiViewDataset(
         name=parts.name or root.resolve().name,
         root=root,
-        source=CachedSource(source, config.pool_cache, config.pool_cache_gib) if config.pool_cache else source,
+        source=CachedSource(source, config.pool_cache, settled(config.pool_cache_gib)) if config.pool_cache else source,
         views=source.view_table,
         labels=labels,
         splits=_splits(config, parts, source, labels),
         simulated=is_simulated(root, parts),
-        missing=config.missing,
-        past_end=config.past_end,
+        missing=settled(config.missing),
+        past_end=settled(config.past_end),
+        fps_known=known_fps(config, parts, source) is not None,
     )
 
 
@@ -277,7 +307,7 @@ def open_features_of(config: DataConfig, parts: Parts) -> CatalogSource:
     if parts.features is None:
         raise DataError(f"{config.data} holds no features. Pass --features FOLDER (LMDB, npy or packed store).")
     table = ViewTable.from_yaml(config.views_file) if config.views_file else parts.views
-    return open_source(parts.features, views=table, fps=config.fps or parts.fps, axes=config.axes)
+    return open_source(parts.features, views=table, fps=config.fps or parts.fps, axes=settled(config.axes))
 
 
 def known_fps(config: DataConfig, parts: Parts, source: CatalogSource | None) -> float | None:
@@ -299,7 +329,7 @@ def _splits(config: DataConfig, parts: Parts, source: FeatureSource, labels: Lab
     folder = split_folder(config, parts)
     if folder is None:
         return None
-    return load_splits(folder, config.split_variant, recording_in(labels), config.allow_overlap)[0]
+    return load_splits(folder, settled(config.split_variant), recording_in(labels), config.allow_overlap)[0]
 
 
 def split_folder(config: DataConfig, parts: Parts) -> Path | None:
@@ -317,10 +347,10 @@ def generated(config: DataConfig, recordings: Sequence[str], labels: LabelSet | 
     """
     recording, group = recording_in(labels), _group(config.split_by)
     if labels is None:
-        return generate_splits(recordings, GENERATED, config.split_seed, recording, group)
+        return generate_splits(recordings, GENERATED, settled(config.split_seed), recording, group)
     known = set(recordings)
     names = [a.name for a in labels.annotations.values() if a.recording in known]
-    drawn = generate_splits(names, GENERATED, config.split_seed, recording, group)
+    drawn = generate_splits(names, GENERATED, settled(config.split_seed), recording, group)
     taken = {group(recording(name)) for role in ("train", "val", "test") for name in getattr(drawn, role)}
     free = [name for name in recordings if not labels.of_recording(name) and group(name) not in taken]
     return replace(drawn, pairs=(*drawn.pairs, *free))

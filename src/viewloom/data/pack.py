@@ -58,8 +58,8 @@ class PackConfig:
     """YAML file that names views and their cameras."""
     fps: float | None = None
     """Frames per second, where the files don't say."""
-    axes: Axes = "auto"
-    """Axis order of npy files: dt for (D, T), td for (T, D), or auto."""
+    axes: Axes | None = None
+    """Axis order of npy files: dt for (D, T), td for (T, D), or auto. Default: auto."""
     index: str | None = None
     """Index of an LMDB folder (viewloom index), to open it without seeking."""
     compare_features: Compare = "auto"

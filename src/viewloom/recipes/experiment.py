@@ -6,13 +6,13 @@ from typing import Any
 
 from viewloom.console import err
 from viewloom.data.content import views_in_use, written_facts
-from viewloom.data.dataset import DataConfig, MultiViewDataset, find_parts, open_dataset, split_folder
+from viewloom.data.dataset import DataConfig, MultiViewDataset, complete, find_parts, open_dataset, split_folder
+from viewloom.data.sampling import Sampling, SamplingConfig, over_saved, resolve_sampling
 from viewloom.data.splits import VARIANTS
-from viewloom.data.windows import SamplingConfig
 from viewloom.errors import ConfigError, DataError, UserError
 from viewloom.identity import Identity, free, settings_of
 from viewloom.recipes.parts import Part, data_identity, data_settings, part_key, unique_parts
-from viewloom.recipes.settings import Setting, apply, head_values, pretrain_values, scaled_values
+from viewloom.recipes.settings import SAMPLING, Setting, apply, head_values, pretrain_values, scaled_values
 from viewloom.recipes.tables import TABLES, Row, table_rows
 from viewloom.registry import HEADS, METHODS
 from viewloom.training.evaluate import EvaluateConfig, select_views
@@ -61,7 +61,8 @@ class ExperimentConfig(DataConfig):
     head_width: int | None = None
     """Width of the head's layers (a head that has this setting), instead of the recipe's 128; the table states it."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
-    """Windows and chunks, the same for every row."""
+    """Windows and chunks, the same for every row. Default: the report's chunks of 20 frames, pooled by their maximum,
+    and 10, 17 and 24 frames at evaluation."""
     workers: int = free(default=0)
     """Processes that read windows; 0 reads in the training process."""
     trainer: TrainerConfig = field(default_factory=lambda: TrainerConfig(devices="1"))
@@ -111,9 +112,10 @@ def parse_seeds(seeds: str) -> tuple[int, ...]:
 
 def run_experiment(config: ExperimentConfig) -> str | None:
     """Run (or plan) a table; returns the plan's or the results' text."""
-    config = with_variant(config)
+    config = with_variant(complete(config))
     dataset = open_dataset(config)
     select_views(",".join(table_views(config)), dataset)  # names a view that the data lacks
+    config = replace(config, sampling=recipe_sampling(config.sampling, dataset.source.fps).as_request())
     data = data_identity(dataset, table_views(config), config.compare_features)
     jobs = make_jobs(config, dataset, data)
     if config.plan:
@@ -131,6 +133,11 @@ def run_experiment(config: ExperimentConfig) -> str | None:
         told = "; ".join(f"{part}: {reason}" for part, reason in failed.items())
         raise ConfigError(f"{len(failed)} part(s) did not finish, and the table lacks them. {told}")
     return text
+
+
+def recipe_sampling(request: SamplingConfig, fps: float) -> Sampling:
+    """The recipes' sampling, but for what is set."""
+    return resolve_sampling(over_saved(request, resolve_sampling(SAMPLING, fps), fps), fps)
 
 
 def with_variant(config: ExperimentConfig) -> ExperimentConfig:
@@ -216,6 +223,7 @@ class Builder:
             **data_settings(self.config),
             run=str(head.folder),
             views=",".join(self.views),
+            allow_learned="train,val,pairs" if self.config.allow_overlap else None,  # so were the lists, by name
             sampling=self.config.sampling,
             accelerator={"gpu": "cuda"}.get(self.config.trainer.accelerator, self.config.trainer.accelerator),
         )

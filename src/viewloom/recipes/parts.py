@@ -72,7 +72,7 @@ def data_settings(config: DataConfig) -> dict[str, Any]:
     return {entry.name: getattr(config, entry.name) for entry in fields(DataConfig)}
 
 
-def data_identity(dataset: MultiViewDataset, views: Sequence[str], compare: Compare) -> Identity:
+def data_identity(dataset: MultiViewDataset, views: Sequence[str], compare: Compare | None) -> Identity:
     """What results on a data set rest on: the items of all roles, their labels, their features in some views."""
     splits = dataset.splits
     roles: list[Role] = [role for role in ROLES if splits is not None and getattr(splits, role)]

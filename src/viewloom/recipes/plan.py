@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from viewloom.data.dataset import MultiViewDataset
+from viewloom.data.pooling import pooled_dim
+from viewloom.data.sampling import resolve_sampling
 from viewloom.data.splits import Role
 from viewloom.data.windows import plan_windows
 from viewloom.heads.base import HeadConfig
@@ -62,13 +64,13 @@ class Cost:
 def reading(dataset: MultiViewDataset, role: Role, views: Sequence[str], config: ExperimentConfig) -> Reading:
     """What one pass over the items of a role reads in some views, at the plain chunk size."""
     items = dataset.items(role, views, "labelled")  # as the recipes have it
-    chunk, most = config.sampling.chunk_frames, config.sampling.max_chunks
+    sampling = resolve_sampling(config.sampling, dataset.source.fps)
     windows = [
         window
         for item in items
         for view in views
         if view in dataset.source.views(item.recording)
-        for window in plan_windows(item, chunk, most)
+        for window in plan_windows(item, sampling.chunk_frames, sampling.max_chunks)
     ]
     frames = sum(window.frames for window in windows)
     return Reading(
@@ -162,7 +164,8 @@ def part_cost(
     config: ExperimentConfig, dataset: MultiViewDataset, part: PretrainConfig | TrainConfig
 ) -> tuple[Cost, Reading]:
     """Cost of a run, and what it reads a pass."""
-    views, dim = select_views(part.views, dataset), dataset.source.dim
+    views = select_views(part.views, dataset)
+    dim = pooled_dim(dataset.source.dim, resolve_sampling(part.sampling, dataset.source.fps).pooling)
     if isinstance(part, PretrainConfig):
         read = reading(dataset, "pairs", views, config)
         return pretraining_cost(part, read, dim, views), read

@@ -1,11 +1,12 @@
 """`viewloom convert`: published checkpoints of heads and refiners into files of this project."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 from viewloom import __version__
 from viewloom.data.label_files import read_actions
+from viewloom.data.sampling import Sampling
 from viewloom.errors import ConfigError
 from viewloom.files import write_json, write_text
 from viewloom.training.checkpoints import SavedHead, save_head
@@ -59,7 +60,8 @@ def _convert_head(config: ConvertConfig, views: tuple[str, ...], target: Path) -
             f"{config.checkpoint} has {head.classes} outputs, but {config.actions} lists {len(actions)} actions. "
             "Pass the list it was trained with."
         )
-    save_head(target, SavedHead(head.eval(), actions, views, config.fps, {"published": config.checkpoint}))
+    extra = {"published": config.checkpoint, "sampling": asdict(Sampling())}  # its defaults are the published values
+    save_head(target, SavedHead(head.eval(), actions, views, config.fps, extra))
 
 
 def _convert_refiner(config: ConvertConfig, views: tuple[str, ...], target: Path) -> None:
@@ -67,4 +69,4 @@ def _convert_refiner(config: ConvertConfig, views: tuple[str, ...], target: Path
     from viewloom.methods.refiner import load_published_refiner, save_refiner
 
     refiner = load_published_refiner(read_weights(config.checkpoint), views=views, context=config.context)
-    save_refiner(refiner, target, {"published": config.checkpoint})
+    save_refiner(refiner, target, {"published": config.checkpoint, "sampling": asdict(Sampling())})

@@ -1,6 +1,7 @@
 """`viewloom pretrain`: learn a refiner from unlabelled synchronised views, by gradient or in closed form."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -12,10 +13,10 @@ from torch.utils.data import DataLoader
 
 from viewloom.console import err, track
 from viewloom.data.batch import ViewBatch
-from viewloom.data.dataset import DataConfig, Item, MultiViewDataset, PairSpans, open_dataset
+from viewloom.data.dataset import DataConfig, Item, MultiViewDataset, PairSpans, complete, open_dataset
 from viewloom.data.module import EpochBatches
 from viewloom.data.multiview import ViewRow, ViewWindows, make_view_loader
-from viewloom.data.windows import SamplingConfig
+from viewloom.data.sampling import Sampling, SamplingConfig
 from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json
 from viewloom.heads.base import Head
@@ -31,6 +32,7 @@ from viewloom.training.missing import MissingFrames
 from viewloom.training.resident import ResidentViews, resident
 from viewloom.training.run_identity import RunContent
 from viewloom.training.runs import is_main_process, prepare_run, write_environment
+from viewloom.training.sampling import kept, own_pooling, run_sampling, used_sampling
 from viewloom.training.segmenter import pick_device
 from viewloom.training.trainer import TrainerConfig, build_trainer, rows_in_batch
 
@@ -156,7 +158,7 @@ class PretrainingModule(LightningModule):
     def on_train_epoch_end(self) -> None:
         """Measure loss, retrieval and collapse on held-out pairs."""
         if self.current_epoch == 0:
-            self.missing.tell(self.config.sampling.missing_frames)
+            self.missing.tell(self.pairs.learn.sampling.missing_frames)
         if (self.current_epoch + 1) % self.config.trainer.validate_every_epochs:
             return
         held = held_out_measures(self.method, self.pairs.held_out, self.config.batch_size, self.device)
@@ -196,9 +198,10 @@ def split_pairs(config: PretrainConfig, dataset: MultiViewDataset) -> Pairs:
         raise ConfigError(f"--views must name two views or more to learn from, but is {config.views!r}.")
     complete = {name for name in dataset.source.recordings if set(views) <= set(dataset.source.views(name))}
     learn, held = hold_out(items, config.held_out, config.seed, complete)
-    still = replace(config.sampling, augment_probability=0.0)
+    sampling = _pair_sampling(config, dataset, learn, views)
+    still = replace(sampling, augment_probability=0.0)
     pairs = Pairs(
-        ViewWindows(dataset.source, learn, views, config.sampling, config.seed),
+        ViewWindows(dataset.source, learn, views, sampling, config.seed),
         ViewWindows(dataset.source, held, views, still),
     )
     if pairs.learn.skipped and is_main_process():
@@ -207,14 +210,26 @@ def split_pairs(config: PretrainConfig, dataset: MultiViewDataset) -> Pairs:
     return pairs
 
 
+def _pair_sampling(
+    config: PretrainConfig, dataset: MultiViewDataset, learn: Sequence[Item], views: Sequence[str]
+) -> Sampling:
+    """Windows as the teacher's were, where one is followed; else as suits the features, for no label is looked at."""
+    if config.teacher is None or METHODS.get(config.method).requires != "teacher_head":
+        return run_sampling(config.sampling, dataset, learn, views)
+    saved = load_head(Path(config.teacher) / "head.safetensors")
+    own_pooling(saved.extra, config.sampling, config.teacher)
+    return used_sampling(config.sampling, saved.extra, saved.fps, dataset, "teacher")
+
+
 def run_pretrain(config: PretrainConfig) -> Path:
     """Learn a refiner and write its run folder; returns the path of ``refiner.safetensors``."""
     cls = METHODS.get(config.method)
-    config = replace(config, method_options=config.method_options or cls.Config())
+    config = complete(replace(config, method_options=config.method_options or cls.Config()))
     dataset = open_dataset(config)
     pairs = split_pairs(config, dataset)
+    config = replace(config, sampling=pairs.learn.sampling.as_request())
     torch.manual_seed(config.seed)
-    method: Method = cls(dataset.source.dim, pairs.learn.views, config.method_options)
+    method: Method = cls(pairs.learn.dim, pairs.learn.views, config.method_options)
     teacher = _give_teacher(config, method)
     folder, checkpoint = prepare_run(config, run_content(config, dataset, pairs))
     row = config.row or config.method
@@ -223,20 +238,21 @@ def run_pretrain(config: PretrainConfig) -> Path:
         _show_all_pairs(method, pairs, config.batch_size)
     if config.compile:
         compile_layers(method)
-    kept = "closed form" if method.fit == "closed_form" else "features as they are"
+    chosen = "closed form" if method.fit == "closed_form" else "features as they are"
     if method.fit == "gradient":
-        kept = _fit_by_gradient(config, method, pairs, folder, checkpoint)
+        chosen = _fit_by_gradient(config, method, pairs, folder, checkpoint)
     path = folder / ("refiner.safetensors" if teacher is None else "head.safetensors")
     if not is_main_process():
         return path  # the first process writes it
-    _finish(config, dataset, method, pairs, folder, kept)
+    _finish(config, dataset, method, pairs, folder, chosen)
     if teacher is None:
         return path
     # A method that distils a head leaves the student behind, beside a refiner that changes nothing.
     assert isinstance(method.student, Head)
     learned = together(teacher.extra.get("learned_from", {}), method.refiner.extra["learned_from"])
-    extra = teacher.extra | {"learned_from": learned}
-    save_head(path, replace(teacher, head=method.student.cpu(), views=method.views, extra=extra))
+    extra = teacher.extra | kept(pairs.learn.sampling, dataset) | {"learned_from": learned}
+    student = replace(teacher, head=method.student.cpu(), views=method.views, fps=dataset.source.fps, extra=extra)
+    save_head(path, student)
     return path
 
 
@@ -307,21 +323,22 @@ def _show_all_pairs(method: Method, pairs: Pairs, batch_size: int) -> None:
 
 
 def _finish(
-    config: PretrainConfig, dataset: MultiViewDataset, method: Method, pairs: Pairs, folder: Path, kept: str
+    config: PretrainConfig, dataset: MultiViewDataset, method: Method, pairs: Pairs, folder: Path, chosen: str
 ) -> None:
     """Write what was measured on held-out pairs, and then the refiner; say a collapse out loud."""
     device = pick_device({"gpu": "cuda"}.get(config.trainer.accelerator, config.trainer.accelerator))
     held = held_out_measures(method.to(device).eval(), pairs.held_out, config.batch_size, device)
     learned = learned_from(run_content(config, dataset, pairs))
-    method.refiner.extra = {"kept": kept, "seed": config.seed, "data": dataset.name, "learned_from": learned}
+    facts = {"kept": chosen, "seed": config.seed, "data": dataset.name, "fps": dataset.source.fps}
+    method.refiner.extra = facts | kept(pairs.learn.sampling, dataset) | {"learned_from": learned}
     warnings = [f"COLLAPSE of {config.method}: {held.collapse}"] if held.collapse else []
     # JSON knows no NaN: a measure that isn't finite is null there, and the warning says so.
     finite = {name: value if math.isfinite(value) else None for name, value in held.values.items()}
     write_json(
         folder / "invariance.json",
-        {"kept": kept, "select": config.select, "held_out": finite, "warnings": warnings},
+        {"kept": chosen, "select": config.select, "held_out": finite, "warnings": warnings},
     )
     method.refiner.save(folder / "refiner.safetensors")
     for warning in warnings:
         err.print(f"[bold red]{warning}[/]")
-    err.print(f"Kept the {kept}; held-out retrieval {held.values['retrieval']:.1f} %.")
+    err.print(f"Kept the {chosen}; held-out retrieval {held.values['retrieval']:.1f} %.")

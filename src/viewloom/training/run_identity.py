@@ -35,7 +35,7 @@ class RunContent:
         views: the views in use.
         labelled: whether their labels are used.
         files: other files it takes, by what they are (``refiner``, ``teacher``).
-        compare: how features are compared.
+        compare: how features are compared; None: auto.
     """
 
     dataset: MultiViewDataset
@@ -43,7 +43,7 @@ class RunContent:
     views: Sequence[str]
     labelled: bool = True
     files: Mapping[str, Path] = field(default_factory=dict)
-    compare: Compare = "auto"
+    compare: Compare | None = None
 
     @property
     def all_items(self) -> tuple[Item, ...]:
@@ -87,7 +87,7 @@ def refuse_other(folder: Path, settings: Any, content: RunContent) -> None:
     refuse_written_again(folder, written_facts(content.dataset.source, content.pairs), content.compare)
 
 
-def refuse_written_again(folder: Path, now: Mapping[str, Sequence[Any]], compare: Compare) -> None:
+def refuse_written_again(folder: Path, now: Mapping[str, Sequence[Any]], compare: Compare | None) -> None:
     """`ConfigError` where a run compares features by blocks, and their files changed since it began.
 
     Args:

@@ -11,9 +11,10 @@ from torch.utils.data import DataLoader
 
 from viewloom.console import err
 from viewloom.data.batch import SegmentBatch
-from viewloom.data.dataset import DataConfig, Item, MultiViewDataset, open_dataset
+from viewloom.data.dataset import DataConfig, Item, MultiViewDataset, complete, open_dataset
 from viewloom.data.module import EpochBatches, SegmentRow, dataset_windows, make_loader
-from viewloom.data.windows import SamplingConfig
+from viewloom.data.pooling import pooled_dim
+from viewloom.data.sampling import SamplingConfig, resolve_sampling
 from viewloom.errors import ConfigError, DataError
 from viewloom.heads.base import Head, HeadConfig
 from viewloom.identity import free
@@ -26,6 +27,7 @@ from viewloom.training.refined import FrozenRefiner
 from viewloom.training.resident import ResidentSegments, resident
 from viewloom.training.run_identity import RunContent
 from viewloom.training.runs import is_main_process, keep_copy, prepare_run, refuse_other_features, write_environment
+from viewloom.training.sampling import kept, own_pooling, run_sampling, segment_frames
 from viewloom.training.segmenter import Segmenter
 from viewloom.training.trainer import TrainerConfig, build_trainer, rows_in_batch
 
@@ -101,7 +103,7 @@ class SegmentationModule(LightningModule):
         head: what is trained.
         refiner: what stands before it, or None.
         dataset: opened data set.
-        config: the run's settings.
+        config: the run's settings; its sampling is resolved.
     """
 
     def __init__(self, head: Head, refiner: Any | None, dataset: MultiViewDataset, config: TrainConfig) -> None:
@@ -111,6 +113,7 @@ class SegmentationModule(LightningModule):
         self.frozen = None if refiner is None else FrozenRefiner(refiner, config.refined_cache_gib)
         self.dataset = dataset
         self.config = config
+        self.sampling = resolve_sampling(config.sampling, dataset.source.fps)
         self.views = select_views(config.views, dataset)
         self.val_views = select_views(config.val_views or config.views, dataset)
         self.val_items = validation_items(dataset)
@@ -120,7 +123,7 @@ class SegmentationModule(LightningModule):
         """Shuffled, augmented windows; this process's share of each global batch."""
         config, items = self.config, self.dataset.items("train")
         known = self.frozen.kept if self.frozen is not None else ()
-        windows = dataset_windows(self.dataset, items, self.views, config.sampling, config.seed, known)
+        windows = dataset_windows(self.dataset, items, self.views, self.sampling, config.seed, known)
         rank, world = self.trainer.global_rank, self.trainer.world_size
         sampler = EpochBatches(len(windows), config.batch_size, config.seed, rank, world)
         held = resident(ResidentSegments, windows, sampler, self.device, config.trainer.device_data)
@@ -144,7 +147,7 @@ class SegmentationModule(LightningModule):
     def on_train_epoch_end(self) -> None:
         """Score the validation items, and log them; the checkpoint is chosen by ``val/total``."""
         if self.current_epoch == 0:
-            self.missing.tell(self.config.sampling.missing_frames)
+            self.missing.tell(self.sampling.missing_frames)
         if not self.val_items or (self.current_epoch + 1) % self.config.trainer.validate_every_epochs:
             return
         self.head.eval()
@@ -165,7 +168,7 @@ class SegmentationModule(LightningModule):
 
     def _validator(self) -> Segmenter:
         """The chain for validation: no averaging over chunk sizes, which would cost three times as much."""
-        sampling = replace(self.config.sampling, test_chunks=(self.config.sampling.chunk_frames,))
+        sampling = replace(self.sampling, test_chunks=(self.sampling.chunk_frames,))
         return Segmenter(self.head, self.frozen, sampling, self.device, self.config.batch_size)
 
     def configure_optimizers(self) -> Any:
@@ -184,11 +187,12 @@ def validation_items(dataset: MultiViewDataset) -> tuple[Item, ...]:
 
 def run_train(config: TrainConfig) -> Path:
     """Train a head and write its run folder; returns the path of ``head.safetensors``."""
-    config = replace(config, head_options=config.head_options or HEADS.get(config.head).Config())
+    config = complete(replace(config, head_options=config.head_options or HEADS.get(config.head).Config()))
     dataset = open_dataset(config)
     if dataset.labels is None:
         raise DataError(f"{dataset.root} has no labels, and a head can't be trained without. Pass --labels.")
     module = build_module(config, dataset)
+    config = module.config  # with the sampling that was resolved
     folder, checkpoint = prepare_run(config, run_content(config, module))
     row = config.row or folder.name
     write_environment(folder, dataset, config.seed, row=row, trained_on=module.views)
@@ -216,23 +220,26 @@ def run_content(config: TrainConfig, module: SegmentationModule) -> RunContent:
 def build_module(config: TrainConfig, dataset: MultiViewDataset) -> SegmentationModule:
     """Head, refiner and data of a run, checked against each other before anything is written."""
     assert dataset.labels is not None
-    refiner = None
+    refiner, pooling = None, None
     if config.refiner is not None:
         from viewloom.methods.refiner import load_refiner
 
         refuse_other_features(Path(config.refiner).parent, dataset)
         own = Path(config.run) / "refiner.safetensors"  # a resumed run goes on with the refiner it began with
         refiner = load_refiner(own if config.resume and own.exists() else config.refiner).freeze()
-        if refiner.dim != dataset.source.dim:
-            raise ConfigError(
-                f"{config.refiner} takes features of size {refiner.dim}, but {dataset.root} has "
-                f"{dataset.source.dim}. Use the refiner that was pre-trained on these features."
-            )
+        pooling = own_pooling(refiner.extra, config.sampling, config.refiner)
+    items, views = dataset.items("train"), select_views(config.views, dataset)
+    sampling = run_sampling(config.sampling, dataset, items, views, segment_frames(dataset, items), pooling)
+    dim = pooled_dim(dataset.source.dim, sampling.pooling)
+    if refiner is not None and refiner.dim != dim:
+        raise ConfigError(
+            f"{config.refiner} takes features of size {refiner.dim}, but those of {dataset.root} have {dim} with "
+            f"pooling {sampling.pooling}. Use the refiner that was pre-trained on these features."
+        )
     cls = HEADS.get(config.head)
     torch.manual_seed(config.seed)
-    dim = dataset.source.dim if refiner is None else refiner.out_dim
-    head = cls(dim, len(dataset.labels.actions), config.head_options)
-    return SegmentationModule(head, refiner, dataset, config)
+    head = cls(dim if refiner is None else refiner.out_dim, len(dataset.labels.actions), config.head_options)
+    return SegmentationModule(head, refiner, dataset, replace(config, sampling=sampling.as_request()))
 
 
 def finish(folder: Path, module: SegmentationModule, best: bool) -> Path:
@@ -246,6 +253,7 @@ def finish(folder: Path, module: SegmentationModule, best: bool) -> Path:
     assert labels is not None
     learned = learned_from(run_content(module.config, module))
     extra = {"epoch": checkpoint["epoch"], "kept": name, "seed": module.config.seed, "learned_from": learned}
+    extra |= kept(module.sampling, module.dataset)
     saved = SavedHead(module.head, labels.actions, module.views, module.dataset.source.fps, extra)
     save_head(folder / "head.safetensors", saved)
     err.print(f"Kept the {name} epoch ({checkpoint['epoch'] + 1} of {module.config.epochs}).")

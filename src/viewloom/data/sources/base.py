@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom.data.pooling import Pooled
+from viewloom.data.pooling import Pooled, Pooling
 
 Mode = Literal["full", "sampled"]
 """How features are compared: every value, or blocks of frames of every recording and view."""
@@ -77,7 +77,9 @@ class FeatureSource(Protocol):
 class PoolingSource(FeatureSource, Protocol):
     """A source that pools while it reads, without ever holding a window's frames."""
 
-    def read_pooled(self, recording: str, view: str, start: int, end: int, chunk_frames: int) -> Pooled:
+    def read_pooled(
+        self, recording: str, view: str, start: int, end: int, chunk_frames: int, pooling: Pooling = "max"
+    ) -> Pooled:
         """Frames [start, end) of a view, pooled by chunks, in memory the caller owns.
 
         Raises:

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom.data.pooling import Pooled, runs_of
+from viewloom.data.pooling import Pooled, Pooling, pooled_dim, runs_of
 from viewloom.data.sources.base import Span
 from viewloom.data.sources.catalog import CatalogSource
 from viewloom.data.sources.rows import RowFile, hash_file
@@ -246,7 +246,9 @@ class PackedSource(CatalogSource):
         entry = self._entries[recording, camera]
         self._rows(entry).read_into(start - entry.first, x_TD)
 
-    def read_pooled(self, recording: str, view: str, start: int, end: int, chunk_frames: int) -> Pooled:
+    def read_pooled(
+        self, recording: str, view: str, start: int, end: int, chunk_frames: int, pooling: Pooling = "max"
+    ) -> Pooled:
         """Frames [start, end) pooled by chunks, straight from the memory-mapped file.
 
         Rows that are spoilt in part were refused when the store was packed, and the manifest lists the missing
@@ -256,13 +258,13 @@ class PackedSource(CatalogSource):
         whole = np.zeros(-(-(end - start) // chunk_frames), np.bool_)
         whole[: (end - start) // chunk_frames] = True
         whole[(self._absent(entry, start, end) - start) // chunk_frames] = False
-        pooled_SD = np.empty((len(whole), self.dim), np.float32)
+        pooled_SD = np.empty((len(whole), pooled_dim(self.dim, pooling)), np.float32)
         missing = [np.empty(0, np.int64)]
         for steps, fast in runs_of(whole):
             first, last = start + steps.start * chunk_frames, min(start + steps.stop * chunk_frames, end)
-            if fast and self._rows(entry).pool_into(first - entry.first, chunk_frames, pooled_SD[steps]):
+            if fast and self._rows(entry).pool_into(first - entry.first, chunk_frames, pooled_SD[steps], pooling):
                 continue
-            slow = super().read_pooled(recording, view, first, last, chunk_frames)
+            slow = super().read_pooled(recording, view, first, last, chunk_frames, pooling)
             pooled_SD[steps] = slow.features_SD
             missing.append(slow.missing)
         return Pooled(pooled_SD, np.concatenate(missing), start, end, chunk_frames)
