@@ -220,6 +220,8 @@ def run_pretrain(config: PretrainConfig) -> Path:
     cls = METHODS.get(config.method)
     config = complete(replace(config, method_options=config.method_options or cls.Config()))
     dataset = open_dataset(config)
+    if config.resume:
+        refuse_other_data(Path(config.run), dataset)
     pairs = split_pairs(config, dataset)
     config = replace(config, sampling=pairs.learn.sampling.as_request())
     torch.manual_seed(config.seed)
@@ -227,8 +229,6 @@ def run_pretrain(config: PretrainConfig) -> Path:
     teacher = _give_teacher(config, method)
     folder, checkpoint = prepare_run(config.run, config, config.resume)
     row = config.row or config.method
-    if config.resume:
-        refuse_other_data(folder, dataset)
     write_environment(folder, dataset, config.seed, row=row, trained_on=pairs.learn.views, method=config.method)
     if method.needs_pass:
         _show_all_pairs(method, pairs, config.batch_size)

@@ -194,12 +194,12 @@ def run_train(config: TrainConfig) -> Path:
     dataset = open_dataset(config)
     if dataset.labels is None:
         raise DataError(f"{dataset.root} has no labels, and a head can't be trained without. Pass --labels.")
+    if config.resume:
+        refuse_other_data(Path(config.run), dataset)
     module = build_module(config, dataset)
     config = module.config  # with the sampling that was resolved
     folder, checkpoint = prepare_run(config.run, config, config.resume)
     row = config.row or folder.name
-    if config.resume:
-        refuse_other_data(folder, dataset)
     write_environment(folder, dataset, config.seed, row=row, trained_on=module.views)
     if module.refiner is not None and is_main_process():
         module.refiner.save(folder / "refiner.safetensors")
