@@ -18,7 +18,7 @@ import yaml
 from tests.tiny import write_tiny
 from viewloom.cli import main
 from viewloom.data.dataset import open_dataset
-from viewloom.data.sampling import SamplingConfig
+from viewloom.data.sampling import Sampling, SamplingConfig
 from viewloom.errors import ConfigError, DataError
 from viewloom.recipes.experiment import ExperimentConfig, make_jobs, results_folder, run_experiment, table_views
 from viewloom.recipes.parts import data_identity, unique_parts
@@ -141,6 +141,34 @@ def test_other_settings_or_data_never_meet_an_old_result(data, done, tmp_path):
     again = files(out / "runs")
     run_experiment(config(str(other), out, seeds="0", rows="none"))
     assert files(out / "runs").keys() > again.keys()
+
+
+@pytest.mark.parametrize(
+    ("line", "file", "expected"),
+    [
+        ({}, "", Sampling(chunk_frames=20, test_chunks=(10, 17, 24), pooling="max")),
+        ({"chunk_frames": 4}, "", Sampling(chunk_frames=4, test_chunks=(2, 3, 5))),
+        ({"test_chunks": 17}, "", Sampling(test_chunks=(17,))),
+        (
+            {"pooling": "mean"},
+            "sampling: {chunk_s: 1.0, pooling: both}",
+            Sampling(chunk_frames=30, test_chunks=(15, 25, 36), pooling="mean"),
+        ),
+    ],
+)
+def test_recipes_have_the_published_sampling_but_for_what_is_set(data, tmp_path, monkeypatch, line, file, expected):
+    """Whatever the data: its features are signed here, and its segments short."""
+    root = shutil.copytree(data, tmp_path / "data")
+    (root / "dataset.yaml").write_text(f"fps: 30\n{file}\n")
+    for path in root.rglob("features.npy"):
+        np.save(path, np.load(path) - 1)
+    seen = []
+    monkeypatch.setattr("viewloom.recipes.experiment.run_parts", lambda parts: seen.extend(parts) or {"all": "not run"})
+    monkeypatch.setattr("viewloom.recipes.results.write_results", lambda *_: "")
+    with pytest.raises(ConfigError, match="not run"):
+        run_experiment(config(str(root), tmp_path / "out", sampling=SamplingConfig(**line)))
+    assert {part.kind for part in seen} == {"pretrain", "train", "evaluate"}
+    assert {part.config.sampling for part in seen} == {expected.as_request()}
 
 
 def test_other_epochs_and_batches_of_the_head_are_stated_and_used(data, tmp_path):

@@ -5,6 +5,7 @@ import torch
 
 from viewloom import load_head, load_refiner
 from viewloom.cli import main
+from viewloom.data.sampling import Sampling, stored_sampling
 from viewloom.heads.c2f_tcn import C2FTCN
 from viewloom.methods.residual import ResidualConfig, ResidualRefiner
 
@@ -29,6 +30,7 @@ def test_a_published_head(tmp_path, actions):
     torch.save({"model_state_dict": head.state_dict(), "epoch": 3}, tmp_path / "p.pth")
     assert convert(tmp_path, "head", "--actions", actions) == 0
     saved = load_head(tmp_path / "r" / "head.safetensors")
+    assert stored_sampling(saved.extra) == Sampling() and "sampling" in saved.extra
     assert saved.actions == ("attach wheel", "x")
     x_BTD, mask_BT = torch.randn(1, 40, 8), torch.ones(1, 40, dtype=torch.bool)
     assert torch.equal(saved.head(x_BTD, mask_BT)[0], head(x_BTD, mask_BT)[0])
@@ -40,6 +42,7 @@ def test_a_published_refiner(tmp_path):
     torch.save({f"module.{name}": t for name, t in refiner.state_dict().items()}, tmp_path / "p.pth")
     assert convert(tmp_path, "refiner", "--views", "v3,e4") == 0
     loaded = load_refiner(tmp_path / "r" / "refiner.safetensors")
+    assert stored_sampling(loaded.extra) == Sampling() and "sampling" in loaded.extra
     x_BTD, mask_BT = torch.randn(2, 9, 32), torch.ones(2, 9, dtype=torch.bool)
     assert torch.equal(loaded.encode(x_BTD, mask_BT, "e4"), refiner.encode(x_BTD, mask_BT, "e4"))
 

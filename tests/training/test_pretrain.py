@@ -114,7 +114,7 @@ def test_frozen_is_frozen_while_the_head_trains(data, tmp_path):
     settings = TrainConfig(**{**settings.__dict__, "head_options": None})
     dataset = open_dataset(settings)
     module = build_module(settings, dataset)
-    windows = dataset_windows(dataset, dataset.items("train"), ("v3",), settings.sampling, 0)
+    windows = dataset_windows(dataset, dataset.items("train"), ("v3",), module.sampling, 0)
     batch = next(iter(make_loader(windows, 2, 0)))
     module.train()
     assert module.head.training

@@ -226,6 +226,8 @@ def run_pretrain(config: PretrainConfig) -> Path:
     cls = METHODS.get(config.method)
     config = complete(replace(config, method_options=config.method_options or cls.Config()))
     dataset = open_dataset(config)
+    if config.resume:
+        refuse_other_data(Path(config.run), dataset)
     pairs = split_pairs(config, dataset)
     config = replace(config, sampling=pairs.learn.sampling.as_request())
     torch.manual_seed(config.seed)
