@@ -244,7 +244,7 @@ class Builder:
             head_options=HEADS.get(head).Config(),
         )
         settings = apply(settings, plain | {"head": head})
-        name = row.name if refiner is not None else {"exo": "none", "ego": "oracle", "all": "none3"}[row.labels]
+        name = row.name if refiner is not None else {"exo": "naive", "ego": "oracle", "all": "naive3"}[row.labels]
         more = () if refiner is None else (refiner.folder.name,)
         folder = self._folder(name, seed, settings_key(settings, self.key, *more))
         path = None if refiner is None else str(refiner.folder / "refiner.safetensors")

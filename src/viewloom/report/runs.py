@@ -24,6 +24,9 @@ from viewloom.report.reading import (
 MARKS = ("metrics.json", "metrics.csv", "config.yaml", "environment.json", "invariance.json")
 """A folder with one of these is a run."""
 
+OLD_ROWS = {"none": "naive", "none3": "naive3"}
+"""What experiments of viewloom 0.1 called the baseline, in their own folders."""
+
 TOLERANCE = 0.05
 """Percentage points by which scores of the predictions may differ from those written beside them."""
 
@@ -161,9 +164,10 @@ def _load(folder: Path) -> Run:
         *_optional_json(folder / "invariance.json").get("warnings", []),
         *(f"{name} was not finite in some epochs" for name, points in curves.items() if not finite(points)),
     ]
+    row = str((metrics.row if metrics else None) or environment.get("row") or folder.name)
     return Run(
         folder,
-        str((metrics.row if metrics else None) or environment.get("row") or folder.name),
+        OLD_ROWS.get(row, row) if folder.name.startswith(f"{row}-seed") else row,
         metrics,
         views,
         environment,
