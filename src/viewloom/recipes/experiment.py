@@ -208,7 +208,7 @@ class Builder:
             assert refiner is not None
             needs, path = [refiner, head], str(refiner.folder / "refiner.safetensors")
             folder = self._folder(row.name, seed, settings_key(settings, head.folder.name, refiner.folder.name))
-        settings = replace(settings, refiner=path, out=str(folder))
+        settings = replace(settings, refiner=path, out=str(folder), row=row.name)
         return Part("evaluate", f"{row.name}, seed {seed}: scores", folder, settings, tuple(needs))
 
     def pretraining(self, recipe: str, seed: int) -> Part:

@@ -136,9 +136,9 @@ def _interval(
     protocols = {run.scored.protocol for run in (*ours, *naive, *oracle)}
     if len(protocols) > 1 or not all(_same_items(result, every[0]) for result in every):
         return None, OTHER_ITEMS
-    roles = [[run.views[view].counts for run in role] for role in (ours, naive, oracle)]
+    own, low, high = ([c for run in role if (c := run.views[view].counts)] for role in (ours, naive, oracle))
     try:
-        return gap_interval(*roles, every[0].clusters, SCORE, protocols.pop()), ""  # type: ignore[arg-type]
+        return gap_interval(own, low, high, every[0].clusters, SCORE, protocols.pop()), ""
     except DataError:
         return None, UNCLEAR
 

@@ -121,7 +121,7 @@ def load_runs(folders: Sequence[str | Path]) -> list[Run]:
         raise ConfigError(f"{listed(twice)} is named twice. Pass each run folder once.")
     if not paths:
         raise ConfigError("No run folder was named. Pass the --run folders of `viewloom train`.")
-    runs = _distinct([_load(path) for path in paths])
+    runs = _distinct([load_run(path) for path in paths])
     _check_common(runs)
     return runs
 
@@ -150,8 +150,12 @@ def _is_run(folder: Path) -> bool:
     return any((folder / name).exists() for name in MARKS)
 
 
-def _load(folder: Path) -> Run:
-    """Read all there is of one run, and say what isn't."""
+def load_run(folder: Path) -> Run:
+    """Read all there is of one run, and say what isn't; its name may be that of others.
+
+    Raises:
+        DataError: a file that can't be read.
+    """
     path = folder / "metrics.json"
     metrics = read_metrics(path) if path.exists() else None
     environment = _optional_json(folder / "environment.json")

@@ -49,6 +49,8 @@ class EvaluateConfig(DataConfig):
     """Windows computed at once."""
     out: str | None = None
     """Folder for metrics.json and predictions/, instead of the run folder."""
+    row: str | None = None
+    """Name of these results in tables; default: the run's, and what --refiner put before its head."""
     overwrite: bool = False
     """Replace the results of an earlier evaluation."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
@@ -131,7 +133,7 @@ def run_evaluate(config: EvaluateConfig) -> Path:
         "actions": actions,
         "trained_on": saved.views,
         "simulated": dataset.simulated,
-        "row": read_json(run / "environment.json").get("row", run.name),
+        "row": config.row or default_row(run, config.refiner),
         "scored_with": scored_with(config),
         "views": {},
     }
@@ -145,6 +147,12 @@ def run_evaluate(config: EvaluateConfig) -> Path:
     segmenter.missing.tell(config.sampling.missing_frames)
     write_json(out / "metrics.json", metrics)
     return out
+
+
+def default_row(run: Path, refiner: str | None) -> str:
+    """What a run is called in tables; with another refiner before its head it isn't that run any more."""
+    own = str(read_json(run / "environment.json").get("row", run.name))
+    return own if refiner is None else f"{own} behind {Path(refiner).parent.name}"
 
 
 def scored_with(config: EvaluateConfig) -> dict[str, Any]:
