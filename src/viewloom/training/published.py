@@ -83,12 +83,14 @@ def load_published_head(path: Path | str, config: C2FTCN.Config | None = None) -
 
     Args:
         path: the checkpoint.
-        config: settings; by default the published canvas of 1200 steps, which its outputs depend on.
+        config: settings; by default the published canvas of 1200 steps, which its outputs depend on. Levels vote by
+            these settings: what a checkpoint holds as ``weights`` is not what the released code lets them vote by.
     """
     weights = read_weights(path)
     dim, classes = head_size(weights, path)
     head = C2FTCN(dim, classes, config if config is not None else C2FTCN.Config(canvas="window"))
     load_weights(head, weights, path)
+    head.weights.copy_(torch.tensor(head.config.level_weights))
     return head.eval()
 
 
