@@ -23,6 +23,7 @@ LEVELS = {
     "losses": 4,
     "data": 4,
     "metrics": 4,
+    "saved": 4,
     "registry": 5,
     "files": 5,
     "console": 5,

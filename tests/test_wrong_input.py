@@ -334,7 +334,7 @@ def truncated_head(c):
     return c.evaluate()
 
 
-@case("head.safetensors", "not there", "--resume")
+@case("head.safetensors", "no head at", "--resume")
 def run_without_a_head(c):
     (c.run / "head.safetensors").unlink()
     return c.evaluate()

@@ -29,7 +29,7 @@ from viewloom.training.trainer import TrainerConfig
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False, validate_every_epochs=5)
 
-FEW = {"rows": "none,two_stream,cca", "seeds": "1"}
+FEW = {"rows": "naive,two_stream,cca", "seeds": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +85,9 @@ def test_a_table_has_all_rows_views_and_differences(done):
     _, text = done
     found = results(text)
     rows = {(row["row"], row["view"]): row for row in found["rows"]}
-    assert {name for name, _ in rows} == {"none", "sync_kd", "two_stream", "ridge", "cca", "oracle"}
+    assert {name for name, _ in rows} == {"naive", "sync_kd", "two_stream", "ridge", "cca", "oracle"}
     assert {view for _, view in rows} == {"v3", "e4"} and found["failed"] == {}
-    row = rows["none", "e4"]
+    row = rows["naive", "e4"]
     each = [row["seeds"][seed]["mof"] for seed in ("0", "1")]
     assert row["mean"]["mof"] == pytest.approx(np.mean(each))
     assert row["deviation"]["mof"] == pytest.approx(np.std(each, ddof=1))
@@ -101,7 +101,7 @@ def test_a_table_has_all_rows_views_and_differences(done):
 def test_scores_are_those_of_the_run_folders(done):
     out, text = done
     for row in results(text)["rows"]:
-        if row["row"] in ("none", "oracle"):
+        if row["row"] in ("naive", "oracle"):
             (folder,) = (out / "runs").glob(f"{row['row']}-seed1-*")
             scores = json.loads((folder / "metrics.json").read_text())["views"][row["view"]]["scores"]
             assert row["seeds"]["1"]["edit"] == scores["edit"]
@@ -113,9 +113,9 @@ def test_rows_differ_in_what_they_claim_and_in_nothing_else(done):
     heads = {path.parent.name.split("-")[0]: yaml.safe_load(path.read_text()) for path in paths}
     heads.pop("pretrain")
     for name, settings in heads.items():
-        differing = {key for key in settings if settings[key] != heads["none"][key]} - {"run", "row", "refiner"}
+        differing = {key for key in settings if settings[key] != heads["naive"][key]} - {"run", "row", "refiner"}
         assert differing == ({"views"} if name == "oracle" else set())
-        assert (settings["refiner"] is None) == (name in ("none", "oracle"))
+        assert (settings["refiner"] is None) == (name in ("naive", "oracle"))
 
 
 def test_finished_parts_are_used_again_also_by_other_tables(data, done):
@@ -123,23 +123,23 @@ def test_finished_parts_are_used_again_also_by_other_tables(data, done):
     before = files(out / "runs")
     run_experiment(config(data, out))
     assert files(out / "runs") == before
-    text = run_experiment(config(data, out, "table4", seeds="0", rows="front_cca,none"))
+    text = run_experiment(config(data, out, "table4", seeds="0", rows="front_cca,naive"))
     new = {Path(path).parts[-2] for path in files(out / "runs").keys() - before.keys()} - {"predictions"}
     assert len(new) == 1 and next(iter(new)).startswith("front_cca-seed0-")
     assert {path: t for path, t in files(out / "runs").items() if path in before} == before
     rows = results(text)["rows"]
-    front, none = (next(r for r in rows if (r["row"], r["view"]) == (n, "v3")) for n in ("front_cca", "none"))
-    assert front["mean"] != none["mean"]
+    front, naive = (next(r for r in rows if (r["row"], r["view"]) == (n, "v3")) for n in ("front_cca", "naive"))
+    assert front["mean"] != naive["mean"]
 
 
 def test_other_settings_or_data_never_meet_an_old_result(data, done, tmp_path):
     out, _ = done
     before = files(out / "runs")
-    run_experiment(config(data, out, seeds="0", rows="none", scale=0.02))
+    run_experiment(config(data, out, seeds="0", rows="naive", scale=0.02))
     assert files(out / "runs").keys() > before.keys()
     other = write_tiny(tmp_path / "data", recordings=12, seed=3)
     again = files(out / "runs")
-    run_experiment(config(str(other), out, seeds="0", rows="none"))
+    run_experiment(config(str(other), out, seeds="0", rows="naive"))
     assert files(out / "runs").keys() > again.keys()
 
 
@@ -172,9 +172,9 @@ def test_recipes_have_the_published_sampling_but_for_what_is_set(data, tmp_path,
 
 
 def test_other_epochs_and_batches_of_the_head_are_stated_and_used(data, tmp_path):
-    text = run_experiment(config(data, tmp_path, seeds="0", rows="none", head_epochs=3, head_batch_size=2))
+    text = run_experiment(config(data, tmp_path, seeds="0", rows="naive", head_epochs=3, head_batch_size=2))
     assert "linear instead of c2f_tcn, 3 epochs instead of the recipe's, batch size 2 instead of 64" in text
-    (path,) = tmp_path.glob("runs/none-*/config.yaml")
+    (path,) = tmp_path.glob("runs/naive-*/config.yaml")
     settings = yaml.safe_load(path.read_text())
     assert (settings["epochs"], settings["batch_size"]) == (3, 2)
 
@@ -218,7 +218,7 @@ def test_tables_3_and_5_run(data, tmp_path):
     found = results(run_experiment(settings))["rows"]
     assert {row["view"] for row in found} == {"v3", "e4"}
     found = results(run_experiment(config(data, tmp_path, "table5", seeds="0")))["rows"]
-    by_view = {row["view"]: row["mean"]["mof"] for row in found if row["row"] == "none3"}
+    by_view = {row["view"]: row["mean"]["mof"] for row in found if row["row"] == "naive3"}
     assert by_view.pop("mean") == pytest.approx(np.mean([by_view["v3"], by_view["v4"], by_view["e4"]]))
     published = next(r["published"] for r in found if (r["row"], r["view"]) == ("two_stream3", "mean"))
     assert tuple(published.values()) == PUBLISHED["table5"]["two_stream3"]["mean"]
@@ -257,11 +257,11 @@ def test_a_part_that_fails_is_named_and_the_rest_goes_on(data, tmp_path, monkeyp
         return values | {"optim.lr": Given(1e30, "ours")} if recipe == "sync_kd" else values
 
     monkeypatch.setattr(experiment, "pretrain_values", wild)
-    settings = config(data, tmp_path, seeds="0", rows="none,sync_kd", scale=0.05)
+    settings = config(data, tmp_path, seeds="0", rows="naive,sync_kd", scale=0.05)
     with pytest.raises(ConfigError, match="did not finish.*sync_kd, seed 0: refiner: The loss"):
         run_experiment(settings)
     found = json.loads((folder_of(settings) / "results.json").read_text())
-    assert {row["row"] for row in found["rows"]} == {"none"} and len(found["failed"]) == 3
+    assert {row["row"] for row in found["rows"]} == {"naive"} and len(found["failed"]) == 3
 
 
 def test_a_page_states_how_it_came_about_and_replaces_none_of_others(data, done, tmp_path):
@@ -324,7 +324,7 @@ def test_a_view_that_is_not_there_is_named(data, tmp_path):
 
 def test_the_command_takes_it_all(data, tmp_path, capfd):
     argv = ["experiment", "--table", "table1", "--data", data, "--out", str(tmp_path), "--plan", "true"]
-    assert main([*argv, "--scale", "0.1", "--rows", "cca,none", "--head", "linear"]) == 0
+    assert main([*argv, "--scale", "0.1", "--rows", "cca,naive", "--head", "linear"]) == 0
     assert "50 epochs" in capfd.readouterr().out
     assert main([*argv, "--scale", "7"]) == 2
 
@@ -336,18 +336,18 @@ def test_features_of_other_values_never_meet_an_old_result(data, done, tmp_path)
     copy = shutil.copytree(data, tmp_path / "data")
     for path in copy.glob("features/*/v3/features.npy"):
         np.save(path, np.load(path)[::-1])
-    run_experiment(config(str(copy), out, seeds="0", rows="none"))
+    run_experiment(config(str(copy), out, seeds="0", rows="naive"))
     assert files(out / "runs").keys() > before.keys()
     same = shutil.copytree(data, tmp_path / "same")
     again = files(out / "runs")
-    run_experiment(config(str(same), out, seeds="0", rows="none"))
+    run_experiment(config(str(same), out, seeds="0", rows="naive"))
     assert files(out / "runs") == again, "a copy is the same data"
 
 
 def test_somebodys_own_evaluation_of_a_run_is_not_taken(data, done):
     out, _ = done
-    rows = results(run_experiment(config(data, out, seeds="0", rows="none")))["rows"]
-    for run in out.glob("runs/none-*"):
+    rows = results(run_experiment(config(data, out, seeds="0", rows="naive")))["rows"]
+    for run in out.glob("runs/naive-*"):
         own = EvaluateConfig(data=data, run=str(run), split="train", protocol="mean_f1", overwrite=True)
         run_evaluate(own)
-    assert results(run_experiment(config(data, out, seeds="0", rows="none")))["rows"] == rows
+    assert results(run_experiment(config(data, out, seeds="0", rows="naive")))["rows"] == rows

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from viewloom.data.dataset import DataConfig, recording_in
 from viewloom.data.findings import CheckReport, Severity
@@ -128,15 +129,29 @@ def _describe_coverage(report: CheckReport, annotations: Sequence[Annotation], s
     """Share of recordings and of their frames that are labelled."""
     if not annotations:
         return
-    names = {a.recording for a in annotations}
-    frames = {
-        name: max(s.end for s in spans[name].values()) - min(s.first for s in spans[name].values()) for name in names
-    }
-    labelled = sum(int((a.ends - a.starts).sum()) for a in annotations)
     report.facts["Labels"] |= {
-        "recordings labelled": f"{len(names)} of {len(spans)} that have frames",
-        "frames labelled": f"{labelled / sum(frames.values()):.0%} of theirs",
+        "recordings labelled": f"{len({a.recording for a in annotations})} of {len(spans)} that have frames",
+        "frames labelled": f"{labelled_share(annotations, spans):.0%} of theirs",
     }
+
+
+def labelled_share(annotations: Sequence[Annotation], spans: Spans) -> float:
+    """Of the frames that some view of a labelled recording has, the share that has a label; each counts once."""
+    labelled = there = 0
+    for name in {a.recording for a in annotations}:
+        own = [np.stack([a.starts, a.ends], axis=1) for a in annotations if a.recording == name]
+        views = np.array([(span.first, span.end) for span in spans[name].values()])
+        frames = _covered(views)
+        there += frames
+        labelled += _covered(np.concatenate(own)) + frames - _covered(np.concatenate([*own, views]))
+    return labelled / max(there, 1)
+
+
+def _covered(ranges_N2: NDArray[np.int64]) -> int:
+    """Number of frames in one or more of the ranges [start, end)."""
+    starts_N, ends_N = ranges_N2[ranges_N2[:, 0].argsort()].T
+    before_N = np.append(starts_N[:1], np.maximum.accumulate(ends_N)[:-1])
+    return int(np.maximum(ends_N - np.maximum(starts_N, before_N), 0).sum())
 
 
 def check_splits(

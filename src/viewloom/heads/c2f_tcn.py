@@ -35,6 +35,9 @@ from viewloom.nn.masked import (
 from viewloom.registry import HEADS
 
 POOLS = (2, 3, 5, 6)
+LEVEL_WEIGHTS = {"c2f_tcn": (1.0, 1.0, 1.0, 1.0, 0.0, 0.0), "view_invariance": (1.0,) * 6}
+"""How decoder levels vote, finest first, by the release: that of C2F-TCN itself, whose two coarsest levels have no
+say, and that of the view-invariance report, where all have the same, as in Assembly101's baseline."""
 MIN_STEPS = 2**6 * max(POOLS)
 """Shortest canvas: six halvings must leave enough steps for the widest pool of the pyramid."""
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 Fit = Literal["gradient", "closed_form", "nothing"]
+Choice = Literal["retrieval", "agreement", "loss", "last"]
+"""What can choose the checkpoint of a run: a measure on held-out pairs, or nothing (the last epoch)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,12 +137,14 @@ class Method(nn.Module, ABC):
         fit: how it is fitted.
         refiner: what it has learned; saved on its own.
         requires: what must be handed to it before it can learn.
+        chosen_by: what its checkpoint can be chosen by, the default first: measures that change as it learns.
     """
 
     Config: ClassVar[type[MethodConfig]] = MethodConfig
     fit: Fit = "gradient"
     requires: ClassVar[Literal["pairs", "teacher_head"]] = "pairs"
     min_views: ClassVar[int] = 2
+    chosen_by: ClassVar[tuple[Choice, ...]] = ("retrieval", "loss", "last")
     refiner: Refiner
 
     def __init__(self, dim: int, views: tuple[str, ...], config: MethodConfig | None = None) -> None:
@@ -173,6 +177,10 @@ class Method(nn.Module, ABC):
         Finite, and with gradients for every parameter, for any mask: what a recording lacks adds nothing.
         """
         raise TypeError(f"{type(self).__name__} is fitted by {self.fit}: it has no loss")
+
+    def held_out_counts(self, batch: ViewBatch) -> dict[str, tuple[int, int]]:
+        """Measures of its own on a batch of held-out pairs, by name: how often, and out of how many."""
+        return {}
 
     def encode(self, x_BTD: Tensor, mask_BT: Tensor, view: str) -> Tensor:
         """Refined features of one view; see `Refiner.encode`."""

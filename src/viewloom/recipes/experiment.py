@@ -231,7 +231,7 @@ class Builder:
             assert refiner is not None
             needs, path = [refiner, head], str(refiner.folder / "refiner.safetensors")
             folder = self._folder(row.name, seed, part_key(settings, self.data, head.folder, refiner.folder))
-        settings = replace(settings, refiner=path, out=str(folder))
+        settings = replace(settings, refiner=path, out=str(folder), row=row.name)
         return Part("evaluate", f"{row.name}, seed {seed}: scores", folder, settings, tuple(needs))
 
     def pretraining(self, recipe: str, seed: int) -> Part:
@@ -267,7 +267,7 @@ class Builder:
             head_options=HEADS.get(head).Config(),
         )
         settings = apply(settings, plain | {"head": head})
-        name = row.name if refiner is not None else {"exo": "none", "ego": "oracle", "all": "none3"}[row.labels]
+        name = row.name if refiner is not None else {"exo": "naive", "ego": "oracle", "all": "naive3"}[row.labels]
         more = () if refiner is None else (refiner.folder,)
         folder = self._folder(name, seed, part_key(settings, self.data, *more))
         path = None if refiner is None else str(refiner.folder / "refiner.safetensors")

@@ -54,6 +54,8 @@ class EvaluateConfig(DataConfig):
     """Windows computed at once."""
     out: str | None = free(default=None)
     """Folder for metrics.json and predictions/, instead of the run folder."""
+    row: str | None = free(default=None)
+    """Name of these results in tables; default: the run's, and what --refiner put before its head."""
     overwrite: bool = free(default=False)
     """Replace the results of an earlier evaluation."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
@@ -143,7 +145,7 @@ def run_evaluate(config: EvaluateConfig) -> Path:
         "actions": actions,
         "trained_on": saved.views,
         "simulated": dataset.simulated,
-        "row": read_json(run / "environment.json").get("row", run.name),
+        "row": config.row or default_row(run, config.refiner),
         "scored_with": scored_with(config),
         "learned": learned,
         "views": {},
@@ -197,6 +199,12 @@ def fitting_views(views: tuple[str, ...], named: bool, segmenter: Segmenter) -> 
     if unfit:
         err.print(f"note: {listed(unfit)} left out: the run's refiner has no map for them.", markup=False)
     return tuple(view for view in views if view not in unfit)
+
+
+def default_row(run: Path, refiner: str | None) -> str:
+    """What a run is called in tables; with another refiner before its head it isn't that run any more."""
+    own = str(read_json(run / "environment.json").get("row", run.name))
+    return own if refiner is None else f"{own} behind {Path(refiner).parent.name}"
 
 
 def scored_with(config: EvaluateConfig) -> dict[str, Any]:

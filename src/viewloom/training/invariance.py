@@ -25,7 +25,8 @@ class HeldOut:
         values: loss (the method's own), retrieval (percent of steps whose nearest neighbour among the same
             window's steps in another view is the same moment), effective_rank of the refined features and
             input_rank of the plain ones, deviation (mean per-feature standard deviation), view_share (share of
-            variance between views) and input_view_share.
+            variance between views) and input_view_share; and the method's own measures (percent), such as the
+            agreement of a distilled head with its teacher.
         collapse: what collapsed, in words, or None.
     """
 
@@ -61,6 +62,7 @@ def hold_out(
 def measure(method: Method, batches: Iterable[ViewBatch], device: torch.device) -> HeldOut:
     """Loss, retrieval and collapse of a method over batches of held-out windows."""
     losses, weights, found = [], [], []
+    own: dict[str, tuple[int, int]] = {}
     plain, refined = InvarianceState(), InvarianceState()
     dtype = next((p.dtype for p in method.parameters()), torch.float32)  # float64 with precision 64-true
     for batch in batches:
@@ -68,6 +70,9 @@ def measure(method: Method, batches: Iterable[ViewBatch], device: torch.device) 
         batch.features_BVTD = batch.features_BVTD.to(dtype)
         losses.append(float(method(batch).total) if method.fit == "gradient" else 0.0)
         weights.append(int(batch.mask_BVT.sum()))
+        for name, (hits, steps) in method.held_out_counts(batch).items():
+            before = own.get(name, (0, 0))
+            own[name] = before[0] + hits, before[1] + steps
         for x_VTD, z_VTZ in refined_windows(method, batch):
             plain.add(x_VTD)
             refined.add(z_VTZ)
@@ -86,6 +91,7 @@ def measure(method: Method, batches: Iterable[ViewBatch], device: torch.device) 
         "view_share": refined.view_share,
         "input_view_share": plain.view_share,
     }
+    values |= {name: 100.0 * hits / max(steps, 1) for name, (hits, steps) in own.items()}
     return HeldOut(values, refined.verdict(plain))
 
 

@@ -21,7 +21,7 @@ from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json
 from viewloom.heads.base import Head
 from viewloom.identity import free
-from viewloom.methods.base import Method
+from viewloom.methods.base import Choice, Method
 from viewloom.nn.encoder import EncoderLayer
 from viewloom.registry import METHODS
 from viewloom.training.checkpoints import SavedHead, load_head, save_head
@@ -78,9 +78,10 @@ class PretrainConfig(DataConfig):
     """Windows in a step, over all processes."""
     held_out: float = 0.1
     """Share of the pair recordings kept apart, to choose the checkpoint and to measure invariance on."""
-    select: Literal["retrieval", "loss", "last"] = "retrieval"
-    """What chooses the checkpoint, on held-out pairs: how often a step finds itself in the other view, the
-    method's own loss, or nothing (the last epoch)."""
+    select: Choice | None = None
+    """What chooses the checkpoint, on held-out pairs: retrieval (how often a step finds itself in the other view),
+    loss (the method's own), agreement (how often a distilled head says what its teacher says), or last (nothing:
+    the last epoch); default: what fits the method, retrieval for a refiner and loss for a distilled head."""
     seed: int = 0
     """Seed of weights, order, dropout, augmentation and of the held-out recordings."""
     row: str | None = free(default=None)
@@ -224,10 +225,9 @@ def _pair_sampling(
 def run_pretrain(config: PretrainConfig) -> Path:
     """Learn a refiner and write its run folder; returns the path of ``refiner.safetensors``."""
     cls = METHODS.get(config.method)
-    config = complete(replace(config, method_options=config.method_options or cls.Config()))
+    select = chosen_by(config.method, config.select)
+    config = complete(replace(config, method_options=config.method_options or cls.Config(), select=select))
     dataset = open_dataset(config)
-    if config.resume:
-        refuse_other_data(Path(config.run), dataset)
     pairs = split_pairs(config, dataset)
     config = replace(config, sampling=pairs.learn.sampling.as_request())
     torch.manual_seed(config.seed)
@@ -266,6 +266,21 @@ def run_content(config: PretrainConfig, dataset: MultiViewDataset, pairs: Pairs)
     return RunContent(dataset, items, pairs.learn.views, labelled=False, files=files, compare=compare)
 
 
+def chosen_by(method: str, select: Choice | None) -> Choice:
+    """What chooses a method's checkpoint: what was asked for, or what fits it best.
+
+    Raises:
+        ConfigError: it doesn't change while this method learns.
+    """
+    possible: tuple[Choice, ...] = METHODS.get(method).chosen_by
+    if select is not None and select not in possible:
+        raise ConfigError(
+            f"--select {select} says nothing about the method {method!r}: it is not what changes while it learns. "
+            f"Choose one of {listed(possible)}, or leave --select out for {possible[0]}."
+        )
+    return select or possible[0]
+
+
 def _give_teacher(config: PretrainConfig, method: Method) -> SavedHead | None:
     """Hand a distilling method the head it follows; others need none, and refuse one."""
     needs = method.requires == "teacher_head"
@@ -283,13 +298,10 @@ def _fit_by_gradient(
     config: PretrainConfig, method: Method, pairs: Pairs, folder: Path, checkpoint: Path | None
 ) -> str:
     """Train, and load the chosen epoch's weights into the method; returns which was kept."""
-    monitor, mode = {
-        "retrieval": ("val/retrieval", "max"),
-        "loss": ("val/loss", "min"),
-        "last": (None, "min"),
-    }[config.select]
+    monitor = None if config.select == "last" else f"val/{config.select}"
+    mode: Literal["min", "max"] = "min" if config.select in ("loss", "last") else "max"
     module = PretrainingModule(method, pairs, config)
-    trainer = build_trainer(config.trainer, folder, config.epochs, config.seed, monitor, mode)  # type: ignore[arg-type]
+    trainer = build_trainer(config.trainer, folder, config.epochs, config.seed, monitor, mode)
     trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
     name = "last" if monitor is None else "best"
     state = torch.load(folder / "checkpoints" / f"{name}.ckpt", map_location="cpu", weights_only=True)
@@ -343,4 +355,7 @@ def _finish(
     method.refiner.save(folder / "refiner.safetensors")
     for warning in warnings:
         err.print(f"[bold red]{warning}[/]")
-    err.print(f"Kept the {chosen}; held-out retrieval {held.values['retrieval']:.1f} %.")
+    assert config.select is not None
+    measure = type(method).chosen_by[0] if config.select == "last" else config.select
+    shown = f"loss {held.values['loss']:.4g}" if measure == "loss" else f"{measure} {held.values[measure]:.1f} %"
+    err.print(f"Kept the {chosen}; held-out {shown}.")

@@ -191,8 +191,6 @@ def run_train(config: TrainConfig) -> Path:
     dataset = open_dataset(config)
     if dataset.labels is None:
         raise DataError(f"{dataset.root} has no labels, and a head can't be trained without. Pass --labels.")
-    if config.resume:
-        refuse_other_data(Path(config.run), dataset)
     module = build_module(config, dataset)
     config = module.config  # with the sampling that was resolved
     folder, checkpoint = prepare_run(config, run_content(config, module))
