@@ -74,7 +74,7 @@ def test_paired_steps_are_those_of_two_views_or_more():
 
 
 def test_released_mean_counts_padding():
-    """A wider window: over valid steps nothing changes, over all steps it does, as released. A wider batch is nothing."""
+    """A wider window: over valid steps nothing changes, over all steps it does, as released. Batches are not."""
     for mean, changes in (("valid", False), ("all", True)):
         narrow, wide = (
             make_method("two_stream", replace(SMALL, loss_mean=mean, window_steps=steps), views=2) for steps in (20, 40)
