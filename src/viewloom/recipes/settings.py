@@ -55,6 +55,7 @@ _SPANS = _released(pairs="labelled")
 _NETWORK = _released(method_options__layers=6, method_options__dropout=0.1)
 _FRAME = {"method_options.context": Given("frame", "report"), **_ours(method_options__loss_mean="valid")}
 _AS_RELEASED = _released(method_options__context="batch", method_options__loss_mean="all")
+_AS_RELEASED |= _released(method_options__window_steps=1200)
 _MARK = _released(method_options__view_mark="fixed", method_options__mark_at="joint_training")
 _EPOCHS = {"two_stream": 250, "two_stream_simple": 80, "sync_kd": 200, "two_stream3": 460}
 """Epochs of the checkpoints that the release used."""
