@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 
 from viewloom.console import err
 from viewloom.data.dataset_file import with_dataset_file
+from viewloom.data.folds import Fold, choose, leave_out, plain_lists, read_folds
 from viewloom.data.label_files import recording_of
 from viewloom.data.labels import Annotation, LabelSet, stop
 from viewloom.data.layout import Parts
@@ -16,7 +17,7 @@ from viewloom.data.pooled_cache import CachedSource
 from viewloom.data.sources.base import FeatureSource
 from viewloom.data.sources.catalog import CatalogSource
 from viewloom.data.sources.opening import open_source
-from viewloom.data.splits import Role, Splits, generate_splits, load_splits
+from viewloom.data.splits import DRAWN, Role, Splits, generate_splits, load_splits, refuse_overlap
 from viewloom.data.views import ViewTable
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.registry import DATASETS
@@ -42,13 +43,21 @@ class DataConfig:
     labels: str | None = None
     """Label folder or CSV to use instead of the folder's own."""
     splits: str | None = None
-    """Folder with split lists to use instead of the folder's own, or `generate` to draw them by recording."""
+    """Folder with split lists to use instead of the folder's own, `generate` to draw them by recording, or `loso` for
+    folds that leave one recording (or group, see split_by) out each."""
     split_variant: str = "auto"
     """Which lists of that folder: own, vic, triple, bold, official, mstcn, or auto for the first there."""
     split_seed: int = 0
     """Seed of --splits generate."""
     split_by: str | None = None
-    """With --splits generate: regular expression; recordings whose names give the same match stay together."""
+    """With --splits generate or loso: regular expression; recordings whose names give the same match stay together
+    (its first group counts, if it has one)."""
+    fold: int | None = None
+    """Fold to use, by its number, where splits are folds: split folder with fold0/, fold1/, ..., MS-TCN bundles, or
+    --splits loso."""
+    val_groups: int | None = None
+    """With --splits loso: groups that choose the epoch, the next ones after the tested group; default: 0, the last
+    epoch is kept."""
     allow_overlap: str | None = None
     """Split variant whose roles may share recordings, by name, as published (triple) or by your own choice."""
     missing: Literal["error", "skip"] = "error"
@@ -224,8 +233,8 @@ def _layout(name: str, root: Path) -> Any:
     )
 
 
-def open_dataset(config: DataConfig) -> MultiViewDataset:
-    """Open a data set's features, labels (if any) and splits (if any)."""
+def open_dataset(config: DataConfig, with_splits: bool = True) -> MultiViewDataset:
+    """Open a data set's features, labels (if any) and, but where they aren't needed, splits (if any)."""
     root = Path(config.data)
     config, parts = find_parts(config)
     source = open_features_of(config, parts)
@@ -236,7 +245,7 @@ def open_dataset(config: DataConfig) -> MultiViewDataset:
         source=CachedSource(source, config.pool_cache, config.pool_cache_gib) if config.pool_cache else source,
         views=source.view_table,
         labels=labels,
-        splits=_splits(config, parts, source, labels),
+        splits=_splits(config, parts, source, labels) if with_splits else None,
         simulated=is_simulated(root, parts),
         missing=config.missing,
         past_end=config.past_end,
@@ -264,20 +273,44 @@ def is_simulated(root: Path, parts: Parts) -> bool:
 
 
 def _splits(config: DataConfig, parts: Parts, source: FeatureSource, labels: LabelSet | None) -> Splits | None:
-    """Published, own or generated splits; None where there are no lists and none were asked for."""
-    if config.splits == "generate":
+    """Published, own or generated splits, or a fold; None where there are no lists and none were asked for."""
+    folds = folds_of(config, parts, source.recordings, labels)
+    if config.splits == "generate" and config.fold is None:
         return generated(config, source.recordings, labels)
-    folder = split_folder(config, parts)
+    folder = None if config.splits in DRAWN else split_folder(config, parts)
+    if config.fold is not None or needs_fold(config, folder, folds):
+        fold = choose(folds, config.fold, str(folder or f"{config.data} with --splits {config.splits}"))
+        refuse_overlap(fold.splits, recording_in(labels), fold.variant, fold.where, config.allow_overlap)
+        return fold.splits
     if folder is None:
         return None
+    if len(folds) > 1:
+        _note(f"{folder} holds lists and {len(folds)} folds; the lists are used. Pass --fold to use a fold.")
     return load_splits(folder, config.split_variant, recording_in(labels), config.allow_overlap)[0]
 
 
+def folds_of(config: DataConfig, parts: Parts, recordings: Sequence[str], labels: LabelSet | None) -> tuple[Fold, ...]:
+    """The folds of a data set in order; none where its splits are none. Overlaps in them are let be."""
+    if config.val_groups is not None and (config.splits != "loso" or config.val_groups < 0):
+        raise ConfigError(f"--val_groups {config.val_groups} must be 0 or more, and goes with --splits loso only.")
+    if config.splits == "loso":
+        if labels is None:
+            raise DataError(f"--splits loso leaves labelled recordings out, but {config.data} has no labels.")
+        return leave_out(recordings, labels, _group(config.split_by), config.val_groups or 0)
+    folder = None if config.splits in DRAWN else split_folder(config, parts)
+    return () if folder is None else read_folds(folder, config.split_variant)
+
+
+def needs_fold(config: DataConfig, folder: Path | None, folds: Sequence[Fold]) -> bool:
+    """Whether one of the folds must be chosen, because there are no plain lists beside them."""
+    return bool(folds) and (folder is None or not plain_lists(folder, config.split_variant, folds))
+
+
 def split_folder(config: DataConfig, parts: Parts) -> Path | None:
-    """Folder of the split lists, or None; not for ``generate``."""
+    """Folder of the split lists, or None; not for ``generate`` and ``loso``."""
     folder = Path(config.splits) if config.splits else parts.splits
     if folder is not None and not folder.is_dir():
-        raise ConfigError(f"--splits {folder} is no folder. Pass the folder of the lists, or `generate`.")
+        raise ConfigError(f"--splits {folder} is no folder. Pass the folder of the lists, `generate` or `loso`.")
     return folder
 
 

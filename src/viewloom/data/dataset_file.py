@@ -6,6 +6,7 @@ from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from viewloom.data.splits import DRAWN
 from viewloom.errors import DataError, listed
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def with_dataset_file(config: C, root: Path) -> tuple[C, str | None]:
     for key, value in found.items():
         if not _fits(value, hints[key]):
             raise DataError(f"{path}: {key} is {value!r}, but must be {_told(hints[key])}.")
-        if key in PATHS and value is not None and value != "generate":
+        if key in PATHS and value is not None and value not in DRAWN:
             found[key] = str(root / value)
     changed = {key: value for key, value in found.items() if getattr(config, key) == known[key]}
     return replace(config, **changed), None if name is None else str(name)

@@ -6,7 +6,7 @@ from typing import Any
 
 from viewloom.console import err
 from viewloom.data.dataset import DataConfig, MultiViewDataset, find_parts, open_dataset, split_folder
-from viewloom.data.splits import VARIANTS
+from viewloom.data.splits import DRAWN, VARIANTS
 from viewloom.data.windows import SamplingConfig
 from viewloom.errors import ConfigError, DataError, UserError
 from viewloom.recipes.parts import Part, data_key, data_settings, settings_key, unique_parts
@@ -128,7 +128,7 @@ def run_experiment(config: ExperimentConfig) -> str | None:
 
 def with_variant(config: ExperimentConfig) -> ExperimentConfig:
     """Table 5 takes its published split lists where they are and no others were asked for."""
-    if config.table != "table5" or config.split_variant != "auto" or config.splits == "generate":
+    if config.table != "table5" or config.split_variant != "auto" or config.splits in DRAWN:
         return config
     folder = split_folder(*find_parts(config))
     names = [name for files in VARIANTS["triple"].files.values() for name in files]
