@@ -1,6 +1,7 @@
 """What a check tells of folds: each by itself, and whether together they test every labelled recording once."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from viewloom.data.check_labels import Spans, check_splits
 from viewloom.data.dataset import DataConfig, recording_in
@@ -22,12 +23,9 @@ def check_folds(
         alone = CheckReport(report.data)
         check_splits(alone, config, fold.splits, fold.variant, labels, spans)
         for finding in alone.findings:
-            before = found.get((finding.severity, finding.title))
-            offenders = (
-                *(before.offenders if before else ()),
-                *(f"{name} in {fold.name}" for name in finding.offenders),
-            )
-            found[finding.severity, finding.title] = Finding(finding.severity, finding.title, offenders, finding.remedy)
+            kind = (finding.severity, finding.title)
+            mine = tuple(f"{name} in {fold.name}" for name in finding.offenders)
+            found[kind] = replace(finding, offenders=(found[kind].offenders if kind in found else ()) + mine)
     report.findings.extend(found.values())
     _check_tested(report, folds, labels, spans)
 
