@@ -30,6 +30,12 @@ FREE_SETTINGS = (
     "pool_cache",
     "pool_cache_gib",
     "compile",
+    # of a cross-validation: which folds are run, and how they are scored
+    "folds",
+    "plan",
+    "score_views",
+    "protocol",
+    "background",
 )
 """Settings that may differ between a start and its resumption: they don't change the result."""
 
