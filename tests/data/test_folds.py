@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from tests.tiny import write_tiny
 from viewloom.cli import main
 from viewloom.data.check import CheckConfig, check
 from viewloom.data.dataset import DataConfig, find_parts, folds_of, open_dataset
-from viewloom.data.folds import natural, read_folds
+from viewloom.data.folds import leave_out, natural, read_folds
 from viewloom.data.splits import Splits, overlaps, write_splits
 from viewloom.errors import ConfigError, DataError
 
@@ -189,6 +190,17 @@ def test_folds_do_not_depend_on_the_order_of_labels(people):
     shuffled = np.random.default_rng(0).permutation(lines[1:]).tolist()
     (people / "labels.csv").write_text("\n".join([lines[0], *shuffled]) + "\n")
     assert folds(people, splits="loso", split_by=r"P(\d+)_") == before
+
+
+def test_folds_do_not_depend_on_the_order_of_recordings_or_annotations(people):
+    data = open_dataset(DataConfig(data=str(people)), with_splits=False)
+    backwards = replace(data.labels, annotations=dict(reversed(data.labels.annotations.items())))
+    names = data.source.recordings
+    assert leave_out(names[::-1], backwards, person, 1) == leave_out(names, data.labels, person, 1)
+
+
+def person(recording):
+    return recording.split("_")[0]
 
 
 @pytest.mark.parametrize(

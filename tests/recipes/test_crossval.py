@@ -294,8 +294,11 @@ def test_a_fold_that_somebody_trained_otherwise_is_not_taken(data, tmp_path):
     quiet = ["--trainer.logger", "none", "--trainer.progress", "false", "--trainer.accelerator", "cpu"]
     train = ["train", *where, *quiet, "--head", "linear", "--epochs", "2", "--run", str(tmp_path / "x" / "fold1")]
     assert main(train) == 0
-    result = run_crossval(config(data, tmp_path / "x"))
-    assert "other settings of " in result.missing["fold1 (B)"] and "epochs" in result.missing["fold1 (B)"]
+    evaluate = ["evaluate", *where[:-2], "--accelerator", "cpu", "--run", str(tmp_path / "x" / "fold1")]
+    for more in ([], evaluate):
+        assert not more or main(more) == 0
+        result = run_crossval(config(data, tmp_path / "x"))
+        assert "other settings of " in result.missing["fold1 (B)"] and "epochs" in result.missing["fold1 (B)"]
 
 
 def test_a_run_that_is_no_cross_validation_is_left_alone(data, done, tmp_path):
@@ -308,7 +311,7 @@ def test_fold_folders_with_pairs_of_their_own(tmp_path):
     for path in (root / "splits").iterdir():
         path.unlink()
     for number in (1, 2, 10):
-        test = {1: NAMES[:2], 2: NAMES[2:4], 10: NAMES[4:]}[number]
+        test = {1: NAMES[4:], 2: NAMES[2:4], 10: NAMES[:2]}[number]
         rest = [name for name in NAMES if name not in test]
         write_splits(
             Splits(pairs=tuple(rest[:2]), train=(rest[2],), val=(rest[3],), test=tuple(test)),
@@ -317,7 +320,9 @@ def test_fold_folders_with_pairs_of_their_own(tmp_path):
     settings = {"splits": None, "split_by": None, "method": "cca", "pair_views": "v3,e4"}
     settings["pretrain"] = FoldPretrainConfig(held_out=0.5)
     run_crossval(config(str(root), tmp_path / "x", **settings))
-    assert [fold["fold"] for fold in read(tmp_path / "x" / "metrics.json")["folds"]["each"]] == [1, 2, 10]
+    found = read(tmp_path / "x" / "metrics.json")
+    assert [fold["fold"] for fold in found["folds"]["each"]] == [1, 2, 10]
+    assert [row["item"] for row in found["views"]["e4"]["per_item"]] == NAMES
     assert (tmp_path / "x" / "fold10" / "checkpoints" / "best.ckpt").exists()
 
 
