@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.tiny import write_tiny
-from viewloom.data.windows import SamplingConfig
+from viewloom.data.sampling import SamplingConfig
 from viewloom.recipes.experiment import ExperimentConfig, run_experiment
 from viewloom.report.runs import load_runs
 from viewloom.report.tables import score_rows

@@ -17,16 +17,10 @@ from viewloom.data.check_features import (
     index_spans,
     source_spans,
 )
+from viewloom.data.check_folds import check_folds
 from viewloom.data.check_labels import check_splits, describe_labels, fit_labels, read_labels
-from viewloom.data.dataset import (
-    DataConfig,
-    find_parts,
-    generated,
-    is_simulated,
-    known_fps,
-    open_features_of,
-    split_folder,
-)
+from viewloom.data.chosen_splits import folds_of, generated, needs_fold, split_folder
+from viewloom.data.dataset import DataConfig, find_parts, is_simulated, known_fps, open_features_of
 from viewloom.data.dataset_file import settled
 from viewloom.data.findings import CheckReport, render
 from viewloom.data.index import load_index
@@ -34,7 +28,7 @@ from viewloom.data.labels import LabelSet
 from viewloom.data.layout import Parts
 from viewloom.data.sources.base import Span
 from viewloom.data.sources.catalog import CatalogSource
-from viewloom.data.splits import Splits, read_splits
+from viewloom.data.splits import DRAWN, Splits, read_splits
 from viewloom.errors import ConfigError
 from viewloom.files import write_json
 
@@ -98,9 +92,7 @@ def check(config: CheckConfig) -> CheckReport:
         describe_spans(report, spans, (source.fps if source else config.fps or parts.fps) or 30.0)
         if labels is not None:
             fit_labels(report, labels, spans, settled(config.past_end))
-    splits, variant = _read_splits(report, config, parts, labels, tuple(spans))
-    if splits is not None:
-        check_splits(report, config, splits, variant, labels, spans)
+    _check_splits(report, config, parts, labels, spans)
     if source is not None and config.depth != "spans":
         check_frames(report, source, config.depth)
         count = None if config.depth == "full" else config.sync_recordings
@@ -139,6 +131,24 @@ def _spans(report: CheckReport, config: CheckConfig, parts: Parts, source: Catal
     return spans
 
 
+def _check_splits(
+    report: CheckReport, config: CheckConfig, parts: Parts, labels: LabelSet | None, spans: Coverage
+) -> None:
+    """The folds there are, and the lists beside them or instead."""
+    with report.catching("Split lists"):
+        recordings = tuple(spans) or (() if labels is None else labels.recordings)
+        folds = folds_of(config, parts, recordings, labels)
+        folder = None if config.splits in DRAWN else split_folder(config, parts)
+        chosen = config.fold is not None or needs_fold(config, folder, folds)
+        if chosen or len(folds) > 1:
+            check_folds(report, config, folds, labels, spans)
+        if chosen:
+            return
+        splits, variant = _read_splits(report, config, parts, labels, tuple(spans))
+        if splits is not None:
+            check_splits(report, config, splits, variant, labels, spans)
+
+
 def _read_splits(
     report: CheckReport,
     config: CheckConfig,
@@ -149,7 +159,7 @@ def _read_splits(
     """The lists (or drawn splits) and their variant's name; None where there are none or they can't be read."""
     found: tuple[Splits | None, str] = (None, "")
     with report.catching("Split lists"):
-        folder = None if config.splits == "generate" else split_folder(config, parts)
+        folder = None if config.splits in DRAWN else split_folder(config, parts)
         if config.splits == "generate":
             found = generated(config, recordings, labels), "generate"
         elif folder is not None:

@@ -7,12 +7,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom.data.dataset import DataConfig, recording_in
+from viewloom.data.chosen_splits import recording_in
+from viewloom.data.dataset import DataConfig
 from viewloom.data.findings import CheckReport, Severity
 from viewloom.data.labels import Annotation, LabelSet, UnknownAction
 from viewloom.data.layout import Parts
 from viewloom.data.sources.base import Span
-from viewloom.data.splits import ROLES, VARIANTS, Role, Splits, overlaps
+from viewloom.data.splits import ROLES, Role, Splits, overlaps, variant_of
 from viewloom.errors import DataError
 
 Spans = Mapping[str, Mapping[str, Span]]
@@ -165,7 +166,7 @@ def check_splits(
     """Sizes of the roles; what is listed without labels or features; recordings in two roles; unseen actions."""
     recording = recording_in(labels)
     items = {role: getattr(splits, role) for role in ROLES}
-    report.facts["Splits"] = {"lists": f"{variant} ({_source(variant)})"} | {
+    report.facts["Splits"] = {"lists": f"{variant} ({variant_of(variant).source})"} | {
         role: f"{len(names)} items of {len({recording(name) for name in names})} recordings"
         for role, names in items.items()
     }
@@ -188,10 +189,6 @@ def check_splits(
         report.add(severity, "Listed items without features", lost, "Bring them, or pass --missing skip.")
 
 
-def _source(variant: str) -> str:
-    return VARIANTS[variant].source if variant in VARIANTS else "drawn by recording, seeded"
-
-
 _EMPTY: dict[Role, tuple[Severity, str]] = {
     "pairs": ("note", "Pre-training on pairs needs them; a head does not."),
     "train": ("warning", "No head can be trained."),
@@ -211,11 +208,11 @@ def _check_overlap(
     report: CheckReport, config: DataConfig, splits: Splits, variant: str, labels: LabelSet | None
 ) -> None:
     """Recordings that serve two roles."""
-    chosen = VARIANTS.get(variant)
+    chosen = variant_of(variant)
     for (one, other), names in overlaps(splits, recording_in(labels)).items():
-        if chosen is not None and (one, other) in chosen.shared:
+        if (one, other) in chosen.shared:
             continue
-        reason = chosen.leaks.get((one, other), "") if chosen is not None else ""
+        reason = chosen.leaks.get((one, other), "")
         allowed = config.allow_overlap == variant
         report.add(
             "warning" if allowed else "error",

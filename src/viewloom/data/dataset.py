@@ -1,24 +1,23 @@
 """A data set as commands see it: features, labels, splits and views, opened from one folder."""
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from viewloom.console import err
+from viewloom.console import note
+from viewloom.data.chosen_splits import chosen_splits, recording_in
 from viewloom.data.dataset_file import settled, with_dataset_file
-from viewloom.data.label_files import recording_of
 from viewloom.data.labels import Annotation, LabelSet, stop
 from viewloom.data.layout import Parts
 from viewloom.data.pooled_cache import CachedSource
 from viewloom.data.sources.base import Compare, FeatureSource
 from viewloom.data.sources.catalog import CatalogSource
 from viewloom.data.sources.opening import open_source
-from viewloom.data.splits import Role, Splits, generate_splits, load_splits
+from viewloom.data.splits import Role, Splits
 from viewloom.data.views import ViewTable
-from viewloom.errors import ConfigError, DataError, listed
+from viewloom.errors import DataError, listed
 from viewloom.identity import free
 from viewloom.registry import DATASETS
 
@@ -27,9 +26,6 @@ SIMULATION_FILE = "simulation.json"
 C = TypeVar("C", bound="DataConfig")
 PairSpans = Literal["recordings", "labelled"]
 """What pairs are: whole recordings, or the spans of them that are labelled."""
-
-GENERATED: Mapping[str, float] = {"pairs": 0.4, "train": 0.3, "val": 0.1, "test": 0.2}
-"""Shares of the recordings with --splits generate."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,14 +46,22 @@ class DataConfig:
     labels: str | None = free(default=None)
     """Label folder or CSV to use instead of the folder's own."""
     splits: str | None = free(default=None)
-    """Folder with split lists to use instead of the folder's own, or `generate` to draw them by recording."""
+    """Folder with split lists to use instead of the folder's own, `generate` to draw them by recording, or `loso` for
+    folds that leave one recording (or group, see split_by) out each."""
     split_variant: str | None = free(default=None)
     """Which lists of that folder: own, vic, triple, bold, official, mstcn, or auto for the first there. Default:
     auto."""
     split_seed: int | None = free(default=None)
     """Seed of --splits generate. Default: 0."""
     split_by: str | None = free(default=None)
-    """With --splits generate: regular expression; recordings whose names give the same match stay together."""
+    """With --splits generate or loso: regular expression; recordings whose names give the same match stay together
+    (its first group counts, if it has one)."""
+    fold: int | None = free(default=None)
+    """Fold to use, by its number, where splits are folds: split folder with fold0/, fold1/, ..., MS-TCN bundles, or
+    --splits loso."""
+    val_groups: int | None = free(default=None)
+    """With --splits loso: groups that choose the epoch, the next ones after the tested group; default: 0, the last
+    epoch is kept."""
     allow_overlap: str | None = free(default=None)
     """Split variant whose roles may share recordings, by name, as published (triple) or by your own choice."""
     missing: Literal["error", "skip"] | None = free(default=None)
@@ -167,7 +171,7 @@ class MultiViewDataset:
             remedy = "Add them" if len(lost) == len(names) else "Add them, or pass --missing skip to go on without"
             raise DataError(f"{told}: {listed(lost, 3)}. {remedy}.")
         if lost:
-            _note(f"{told} and are left out: {listed(lost, 3)}.")
+            note(f"{told} and are left out: {listed(lost, 3)}.")
         return _once(item for name in names for item in found[name])
 
     def all_items(self) -> tuple[Item, ...]:
@@ -216,7 +220,7 @@ class MultiViewDataset:
         )
         if self.past_end == "error":
             raise DataError(f"{told}. Check that both count frames alike (--fps), or pass --past_end cut.")
-        _note(f"{told}; what lies outside is cut.")
+        note(f"{told}; what lies outside is cut.")
         start, end = max(item.start, first), min(item.end, end)
         return (replace(item, start=start, end=end),) if start < end else ()
 
@@ -239,12 +243,6 @@ class MultiViewDataset:
 def _once(items: Iterable[Item]) -> tuple[Item, ...]:
     """Items without repetition: a recording and its annotation may both be listed."""
     return tuple({item.name: item for item in items}.values())
-
-
-@cache
-def _note(text: str) -> None:
-    """Tell something once that changes what is used."""
-    err.print(f"note: {text}", markup=False)
 
 
 def complete(config: C) -> C:
@@ -282,8 +280,8 @@ def _layout(name: str, root: Path) -> Any:
     )
 
 
-def open_dataset(config: DataConfig) -> MultiViewDataset:
-    """Open a data set's features, labels (if any) and splits (if any)."""
+def open_dataset(config: DataConfig, with_splits: bool = True) -> MultiViewDataset:
+    """Open a data set's features, labels (if any) and, but where they aren't needed, splits (if any)."""
     root = Path(config.data)
     config, parts = find_parts(config)
     source = open_features_of(config, parts)
@@ -294,7 +292,7 @@ def open_dataset(config: DataConfig) -> MultiViewDataset:
         source=CachedSource(source, config.pool_cache, settled(config.pool_cache_gib)) if config.pool_cache else source,
         views=source.view_table,
         labels=labels,
-        splits=_splits(config, parts, source, labels),
+        splits=chosen_splits(config, parts, source, labels) if with_splits else None,
         simulated=is_simulated(root, parts),
         missing=settled(config.missing),
         past_end=settled(config.past_end),
@@ -320,66 +318,3 @@ def is_simulated(root: Path, parts: Parts) -> bool:
     """Whether the features were made by the simulator: it leaves a file beside them."""
     folders = [root] if parts.features is None else [root, parts.features, parts.features.parent]
     return any((folder / SIMULATION_FILE).exists() for folder in folders)
-
-
-def _splits(config: DataConfig, parts: Parts, source: FeatureSource, labels: LabelSet | None) -> Splits | None:
-    """Published, own or generated splits; None where there are no lists and none were asked for."""
-    if config.splits == "generate":
-        return generated(config, source.recordings, labels)
-    folder = split_folder(config, parts)
-    if folder is None:
-        return None
-    return load_splits(folder, settled(config.split_variant), recording_in(labels), config.allow_overlap)[0]
-
-
-def split_folder(config: DataConfig, parts: Parts) -> Path | None:
-    """Folder of the split lists, or None; not for ``generate``."""
-    folder = Path(config.splits) if config.splits else parts.splits
-    if folder is not None and not folder.is_dir():
-        raise ConfigError(f"--splits {folder} is no folder. Pass the folder of the lists, or `generate`.")
-    return folder
-
-
-def generated(config: DataConfig, recordings: Sequence[str], labels: LabelSet | None) -> Splits:
-    """Splits drawn by recording, or by what ``split_by`` matches, from what has features.
-
-    Recordings without labels go to the pairs, unless ``split_by`` ties them to a labelled one of another role.
-    """
-    recording, group = recording_in(labels), _group(config.split_by)
-    if labels is None:
-        return generate_splits(recordings, GENERATED, settled(config.split_seed), recording, group)
-    known = set(recordings)
-    names = [a.name for a in labels.annotations.values() if a.recording in known]
-    drawn = generate_splits(names, GENERATED, settled(config.split_seed), recording, group)
-    taken = {group(recording(name)) for role in ("train", "val", "test") for name in getattr(drawn, role)}
-    free = [name for name in recordings if not labels.of_recording(name) and group(name) not in taken]
-    return replace(drawn, pairs=(*drawn.pairs, *free))
-
-
-def _group(pattern: str | None) -> Callable[[str], str]:
-    """Maps a recording to the text that ``pattern`` (its first group, if it has one) matches in its name."""
-    if pattern is None:
-        return lambda recording: recording
-    try:
-        expression = re.compile(pattern)
-    except re.error as error:
-        raise ConfigError(f"--split_by {pattern!r} is no regular expression: {error}.") from None
-
-    def group(recording: str) -> str:
-        match = expression.search(recording)
-        if match is None:
-            raise ConfigError(f"--split_by {pattern!r} matches nothing in the recording's name {recording!r}.")
-        return match[1] if expression.groups else match[0]
-
-    return group
-
-
-def recording_in(labels: LabelSet | None) -> Callable[[str], str]:
-    """Maps an item to its recording by its annotation, else by its name."""
-
-    def recording(name: str) -> str:
-        if labels is not None and name in labels.annotations:
-            return labels.annotations[name].recording
-        return recording_of(name)
-
-    return recording

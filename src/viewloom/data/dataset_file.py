@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from viewloom.data.sampling import SamplingConfig, filled
+from viewloom.data.splits import DRAWN
 from viewloom.errors import ConfigError, DataError, listed
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def with_dataset_file(config: C, root: Path) -> tuple[C, str | None]:
     known = [field.name for field in fields(DataConfig) if field.default is not MISSING]
     _check_table(str(path), "", found, known, get_type_hints(DataConfig))
     for key, value in found.items():
-        if key in PATHS and value is not None and value != "generate":
+        if key in PATHS and value is not None and value not in DRAWN:
             found[key] = str(root / value)
     below = {**DEFAULTS, **{key: value for key, value in found.items() if value is not None}}
     changed = {key: value for key, value in below.items() if getattr(config, key) is None}

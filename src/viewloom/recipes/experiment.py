@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from viewloom.console import err
+from viewloom.data.chosen_splits import split_folder
 from viewloom.data.content import views_in_use, written_facts
-from viewloom.data.dataset import DataConfig, MultiViewDataset, complete, find_parts, open_dataset, split_folder
+from viewloom.data.dataset import DataConfig, MultiViewDataset, complete, find_parts, open_dataset
 from viewloom.data.sampling import Sampling, SamplingConfig, over_saved, resolve_sampling
-from viewloom.data.splits import VARIANTS
+from viewloom.data.splits import DRAWN, VARIANTS
 from viewloom.errors import ConfigError, DataError, UserError
 from viewloom.identity import Identity, free, settings_of
 from viewloom.recipes.parts import Part, data_identity, data_settings, part_key, unique_parts
@@ -142,7 +143,7 @@ def recipe_sampling(request: SamplingConfig, fps: float) -> Sampling:
 
 def with_variant(config: ExperimentConfig) -> ExperimentConfig:
     """Table 5 takes its published split lists where they are and no others were asked for."""
-    if config.table != "table5" or config.split_variant != "auto" or config.splits == "generate":
+    if config.table != "table5" or config.split_variant != "auto" or config.splits in DRAWN:
         return config
     folder = split_folder(*find_parts(config))
     names = [name for files in VARIANTS["triple"].files.values() for name in files]

@@ -1,7 +1,7 @@
 """`viewloom evaluate`: frame-level scores of a trained head on every view, per class and per recording."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -130,7 +130,6 @@ def run_evaluate(config: EvaluateConfig) -> Path:
     saved = load_head(run / "head.safetensors")
     actions = known_actions(dataset, saved.actions, run)
     sampling = used_sampling(config.sampling, saved.extra, saved.fps, dataset)
-    config = replace(config, sampling=sampling.as_request())
     segmenter = load_segmenter(run, config.refiner, sampling, config.accelerator, config.batch_size)
     background = background_ids(config.background, actions)
     items = dataset.items(config.split)
@@ -147,6 +146,7 @@ def run_evaluate(config: EvaluateConfig) -> Path:
         "simulated": dataset.simulated,
         "row": config.row or default_row(run, config.refiner),
         "scored_with": scored_with(config),
+        "sampling": asdict(sampling),
         "learned": learned,
         "views": {},
     }
@@ -208,7 +208,7 @@ def default_row(run: Path, refiner: str | None) -> str:
 
 
 def scored_with(config: EvaluateConfig) -> dict[str, Any]:
-    """The settings that scores depend on, as JSON holds them; a refiner by its content."""
+    """The settings that scores depend on besides the run, as JSON holds them; a refiner by its content."""
     refiner = None if config.refiner is None else hash_file(Path(config.refiner))
     return settings_of(config) | {"refiner": refiner}
 

@@ -35,7 +35,7 @@ class PredictConfig(DataConfig):
     views: str | None = None
     """Views to segment, comma-separated; default: all there are."""
     recordings: str | None = None
-    """Recordings to segment, comma-separated; default: all there are."""
+    """Recordings to segment, comma-separated; default: those that --fold tests, or else all there are."""
     text: Literal["segments", "frames"] = "segments"
     """Text files: segments (start, end, action, tab-separated, as Assembly101's labels) or frames (one
     action a line, as MS-TCN's)."""
@@ -71,7 +71,7 @@ def run_predict(config: PredictConfig) -> Path:
     if table.exists() and not config.overwrite:
         raise ConfigError(f"{table} is there already. Pass --overwrite true or another --out.")
     config = complete(config)
-    dataset = open_dataset(config)
+    dataset = open_dataset(config, with_splits=config.fold is not None)
     warn_assumed_fps(dataset)
     run = Path(config.run)
     refuse_other_features(run, dataset)
@@ -95,7 +95,9 @@ def run_predict(config: PredictConfig) -> Path:
 
 
 def select_recordings(names: str | None, dataset: MultiViewDataset) -> tuple[str, ...]:
-    """The recordings a comma-separated list names (None: all)."""
+    """The recordings a comma-separated list names (None: those of the test split, or all without splits)."""
+    if names is None and dataset.splits is not None:
+        return tuple(dict.fromkeys(item.recording for item in dataset.items("test")))
     if names is None:
         return dataset.source.recordings
     wanted = tuple(name.strip() for name in names.split(",") if name.strip())

@@ -222,8 +222,21 @@ def _pair_sampling(
     return used_sampling(config.sampling, saved.extra, saved.fps, dataset, "teacher")
 
 
-def run_pretrain(config: PretrainConfig) -> Path:
-    """Learn a refiner and write its run folder; returns the path of ``refiner.safetensors``."""
+@dataclass(frozen=True)
+class Begun:
+    """A pre-training whose folder was made or re-entered: settings with every choice made, data, and what learns."""
+
+    config: PretrainConfig
+    dataset: MultiViewDataset
+    pairs: Pairs
+    method: Method
+    teacher: SavedHead | None
+    folder: Path
+    checkpoint: Path | None
+
+
+def begin_pretrain(config: PretrainConfig) -> Begun:
+    """Make or re-enter the run folder of a pre-training."""
     cls = METHODS.get(config.method)
     select = chosen_by(config.method, config.select)
     config = complete(replace(config, method_options=config.method_options or cls.Config(), select=select))
@@ -234,6 +247,13 @@ def run_pretrain(config: PretrainConfig) -> Path:
     method: Method = cls(pairs.learn.dim, pairs.learn.views, config.method_options)
     teacher = _give_teacher(config, method)
     folder, checkpoint = prepare_run(config, run_content(config, dataset, pairs))
+    return Begun(config, dataset, pairs, method, teacher, folder, checkpoint)
+
+
+def run_pretrain(config: PretrainConfig) -> Path:
+    """Learn a refiner and write its run folder; returns the path of ``refiner.safetensors``."""
+    begun = begin_pretrain(config)
+    config, dataset, pairs, method, folder = begun.config, begun.dataset, begun.pairs, begun.method, begun.folder
     row = config.row or config.method
     write_environment(folder, dataset, config.seed, row=row, trained_on=pairs.learn.views, method=config.method)
     if method.needs_pass:
@@ -242,7 +262,8 @@ def run_pretrain(config: PretrainConfig) -> Path:
         compile_layers(method)
     chosen = "closed form" if method.fit == "closed_form" else "features as they are"
     if method.fit == "gradient":
-        chosen = _fit_by_gradient(config, method, pairs, folder, checkpoint)
+        chosen = _fit_by_gradient(config, method, pairs, folder, begun.checkpoint)
+    teacher = begun.teacher
     path = folder / ("refiner.safetensors" if teacher is None else "head.safetensors")
     if not is_main_process():
         return path  # the first process writes it

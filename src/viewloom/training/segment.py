@@ -185,15 +185,25 @@ def validation_items(dataset: MultiViewDataset) -> tuple[Item, ...]:
     return dataset.items("val") if dataset.splits is not None and dataset.splits.val else ()
 
 
-def run_train(config: TrainConfig) -> Path:
-    """Train a head and write its run folder; returns the path of ``head.safetensors``."""
+def begin_train(config: TrainConfig) -> tuple[SegmentationModule, Path, Path | None]:
+    """Make or re-enter the run folder of a head's training.
+
+    Returns:
+        What is trained (its ``config`` has every choice made), the folder, and the checkpoint to go on from.
+    """
     config = complete(replace(config, head_options=config.head_options or HEADS.get(config.head).Config()))
     dataset = open_dataset(config)
     if dataset.labels is None:
         raise DataError(f"{dataset.root} has no labels, and a head can't be trained without. Pass --labels.")
     module = build_module(config, dataset)
-    config = module.config  # with the sampling that was resolved
-    folder, checkpoint = prepare_run(config, run_content(config, module))
+    folder, checkpoint = prepare_run(module.config, run_content(module.config, module))
+    return module, folder, checkpoint
+
+
+def run_train(config: TrainConfig) -> Path:
+    """Train a head and write its run folder; returns the path of ``head.safetensors``."""
+    module, folder, checkpoint = begin_train(config)
+    config, dataset = module.config, module.dataset
     row = config.row or folder.name
     write_environment(folder, dataset, config.seed, row=row, trained_on=module.views)
     if config.refiner is not None and is_main_process():
