@@ -17,6 +17,7 @@ from viewloom.data.check_features import (
     index_spans,
     source_spans,
 )
+from viewloom.data.check_first import next_command
 from viewloom.data.check_labels import check_splits, describe_labels, fit_labels, read_labels
 from viewloom.data.dataset import (
     DataConfig,
@@ -86,9 +87,12 @@ def run_check(config: CheckConfig) -> CheckReport:
 
 def check(config: CheckConfig) -> CheckReport:
     """Everything that can be told about a folder; errors become findings, so that all of it is looked at."""
-    report = CheckReport(config.data)
+    report, asked = CheckReport(config.data), config
     config, parts = find_parts(config)
     source = _open_features(report, config, parts)
+    if known_fps(config, parts, source) is None:
+        remedy = "Pass --fps: seconds in labels, durations and offsets rest on it."
+        report.add("warning", "Frame rate assumed to be 30 fps, since nobody says", [config.data], remedy)
     labels = read_labels(report, parts, known_fps(config, parts, source))
     if labels is not None:
         describe_labels(report, labels, known_fps(config, parts, source) or 30.0)
@@ -104,6 +108,7 @@ def check(config: CheckConfig) -> CheckReport:
         check_frames(report, source, config.depth)
         count = None if config.depth == "full" else config.sync_recordings
         check_offsets(report, source, count, config.max_offset_frames)
+    report.command = next_command(asked, source, labels, splits, spans)
     return report
 
 
