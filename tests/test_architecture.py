@@ -26,6 +26,7 @@ LEVELS = {
     "saved": 4,
     "registry": 5,
     "files": 5,
+    "identity": 5,
     "console": 5,
     "errors": 6,
     "__init__": 6,

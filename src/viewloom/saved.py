@@ -184,9 +184,9 @@ def fill(path: Path, module: nn.Module, weights: Mapping[str, Tensor]) -> None:
     Raises:
         DataError: they don't; all of it in one message.
     """
-    told = differences(module, weights)
-    if told:
-        raise DataError(f"{path} doesn't hold the weights it tells of: {told}. Copy or write it again.")
+    misfits = differences(module, weights)
+    if misfits:
+        raise DataError(f"{path} doesn't hold the weights that its settings ask for: {misfits}. Write it again.")
     module.load_state_dict(dict(weights))
 
 

@@ -265,3 +265,10 @@ def test_the_check_takes_groups(people, tmp_path):
     out = tmp_path / "found.json"
     assert main(["check", "--data", str(people), "--splits", "loso", "--out", str(out)]) == 0
     assert Counter(json.loads(out.read_text())["facts"]["Folds"])["tested once"] == "5 of 5 labelled recordings"
+
+
+def test_check_says_crossval_comes_first(data):
+    report = check(CheckConfig(data=str(data), splits="loso", fps=30.0))
+    assert report.command.startswith("viewloom crossval ") and "--splits loso" in report.command
+    report = check(CheckConfig(data=str(data), splits="loso", fold=0, fps=30.0))
+    assert report.command.startswith("viewloom train ") and "--fold 0" in report.command

@@ -17,6 +17,7 @@ from viewloom.data.check_features import (
     index_spans,
     source_spans,
 )
+from viewloom.data.check_first import next_command
 from viewloom.data.check_folds import check_folds
 from viewloom.data.check_labels import check_splits, describe_labels, fit_labels, read_labels
 from viewloom.data.chosen_splits import folds_of, generated, needs_fold, split_folder
@@ -81,9 +82,12 @@ def run_check(config: CheckConfig) -> CheckReport:
 
 def check(config: CheckConfig) -> CheckReport:
     """Everything that can be told about a folder; errors become findings, so that all of it is looked at."""
-    report = CheckReport(config.data)
+    report, asked = CheckReport(config.data), config
     config, parts = find_parts(config)
     source = _open_features(report, config, parts)
+    if known_fps(config, parts, source) is None:
+        remedy = "Pass --fps: seconds in labels, durations and offsets rest on it."
+        report.add("warning", "Frame rate assumed to be 30 fps, since nobody says", [config.data], remedy)
     labels = read_labels(report, parts, known_fps(config, parts, source))
     if labels is not None:
         describe_labels(report, labels, known_fps(config, parts, source) or 30.0)
@@ -92,11 +96,12 @@ def check(config: CheckConfig) -> CheckReport:
         describe_spans(report, spans, (source.fps if source else config.fps or parts.fps) or 30.0)
         if labels is not None:
             fit_labels(report, labels, spans, settled(config.past_end))
-    _check_splits(report, config, parts, labels, spans)
+    splits, folds = _check_splits(report, config, parts, labels, spans)
     if source is not None and config.depth != "spans":
         check_frames(report, source, config.depth)
         count = None if config.depth == "full" else config.sync_recordings
         check_offsets(report, source, count, config.max_offset_frames)
+    report.command = next_command(asked, source, labels, splits, spans, folds)
     return report
 
 
@@ -133,8 +138,13 @@ def _spans(report: CheckReport, config: CheckConfig, parts: Parts, source: Catal
 
 def _check_splits(
     report: CheckReport, config: CheckConfig, parts: Parts, labels: LabelSet | None, spans: Coverage
-) -> None:
-    """The folds there are, and the lists beside them or instead."""
+) -> tuple[Splits | None, bool]:
+    """The folds there are, and the lists beside them or instead.
+
+    Returns:
+        The splits that commands would use, and whether they are folds of which none was chosen.
+    """
+    splits: Splits | None = None
     with report.catching("Split lists"):
         recordings = tuple(spans) or (() if labels is None else labels.recordings)
         folds = folds_of(config, parts, recordings, labels)
@@ -143,10 +153,11 @@ def _check_splits(
         if chosen or len(folds) > 1:
             check_folds(report, config, folds, labels, spans)
         if chosen:
-            return
+            return next((fold.splits for fold in folds if fold.number == config.fold), None), config.fold is None
         splits, variant = _read_splits(report, config, parts, labels, tuple(spans))
         if splits is not None:
             check_splits(report, config, splits, variant, labels, spans)
+    return splits, False
 
 
 def _read_splits(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from viewloom.data.chosen_splits import recording_in
 from viewloom.data.dataset import DataConfig
-from viewloom.data.findings import CheckReport, Severity
+from viewloom.data.findings import CheckReport, Severity, duration
 from viewloom.data.labels import Annotation, LabelSet, UnknownAction
 from viewloom.data.layout import Parts
 from viewloom.data.sources.base import Span
@@ -58,7 +58,7 @@ def describe_labels(report: CheckReport, labels: LabelSet, fps: float) -> None:
         "recordings": len(labels.recordings),
         "segments": len(lengths),
         "actions": f"{len(used)} of {len(labels.actions)} occur",
-        "hours": f"{lengths.sum() / fps / 3600:.1f} at {fps:g} fps",
+        "labelled": f"{duration(lengths.sum() / fps)} at {fps:g} fps",
         "segment frames": f"10 %: {shares[0]:.0f}, median {shares[1]:.0f}, 90 %: {shares[2]:.0f}",
     }
     never = np.setdiff1d(np.arange(len(labels.actions)), used)

@@ -115,7 +115,7 @@ class TwoStream(Method):
         joint_BTD = self.joint(self._marked(x_BVTD, own_BVT), mask_BVT.any(dim=1))
         if self.config.whole_window:
             steps = self.config.window_steps
-            x_BVTD, z_BVTD, joint_BTD = (repeat_last(part, steps) for part in (x_BVTD, z_BVTD, joint_BTD))
+            x_BVTD, z_BVTD, joint_BTD = (repeat_last(x, steps) for x in (x_BVTD, z_BVTD, joint_BTD))
             mask_BVT = mask_BVT[..., :1].expand(*mask_BVT.shape[:2], steps)
         terms = self._terms(x_BVTD, z_BVTD, joint_BTD, mask_BVT)
         total = torch.stack([weight * term for weight, term in terms.values()]).sum()

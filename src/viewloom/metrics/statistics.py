@@ -159,7 +159,7 @@ def gap_closed(
             better than naive.
     """
     if score not in ALL:
-        raise ConfigError(f"There is no score {score!r}; known: {', '.join(ALL)}.")
+        raise ConfigError(f"There is no score {score!r}; there are: {', '.join(ALL)}.")
     _check_level(level)
     roles = {"ours": ours, "naive": naive, "the oracle": oracle}
     absent = [name for name, seeds in roles.items() if not seeds]

@@ -98,17 +98,17 @@ def pretraining_cost(part: PretrainConfig, read: Reading, dim: int, views: Seque
     kept = len(views) * step_memory(method.refiner, part.method_options.context)
     joint = getattr(method, "joint", None)
     kept += step_memory(joint, part.method_options.context) if joint is not None else 0
-    memory = BYTES * states * weights + kept * part.batch_size * _row_steps(part, read)
+    memory = BYTES * states * weights + kept * part.batch_size * _filled_steps(part, read)
     return Cost(counts, 3.0 * part.epochs * steps * per_step, memory / GIB)
 
 
 def _steps(part: PretrainConfig, read: Reading, views: int) -> float:
-    """Moments that are computed in one pass: all of the padded windows where padding takes part."""
+    """Moments that are computed in one pass: all of the padded windows where padding counts."""
     valid = part.method_options.context == "frame" and not part.method_options.whole_window
-    return read.steps / views if valid else read.windows / views * _row_steps(part, read)
+    return read.steps / views if valid else read.windows / views * _filled_steps(part, read)
 
 
-def _row_steps(part: PretrainConfig, read: Reading) -> int:
+def _filled_steps(part: PretrainConfig, read: Reading) -> int:
     """Steps that a window is filled to in a batch: those of the longest one, or the fixed ones of the released code."""
     options = part.method_options
     if not options.whole_window:
@@ -120,7 +120,7 @@ def _row_steps(part: PretrainConfig, read: Reading) -> int:
 def _moment_operations(method: Method, part: PretrainConfig, read: Reading, views: int) -> float:
     """Operations of one moment, seen by all views, forward."""
     context = part.method_options.context
-    attended = part.batch_size if context == "batch" else _row_steps(part, read)
+    attended = part.batch_size if context == "batch" else _filled_steps(part, read)
     total = views * step_operations(method.refiner, context, attended)
     joint = getattr(method, "joint", None)
     return total + (step_operations(joint, context, attended) if joint is not None else 0.0)
