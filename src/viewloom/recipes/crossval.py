@@ -13,13 +13,13 @@ from viewloom.data.folds import Fold, choose, tested
 from viewloom.data.splits import ROLES, overlaps, refuse_overlap
 from viewloom.errors import ConfigError, DataError, UserError, listed
 from viewloom.metrics.protocols import PROTOCOLS
-from viewloom.recipes.fold_run import FoldRun, same_run
+from viewloom.recipes.fold_run import FoldRun
 from viewloom.recipes.parts import data_key
 from viewloom.recipes.pooled import write_pooled
 from viewloom.registry import HEADS, METHODS
 from viewloom.training.evaluate import select_views
 from viewloom.training.pretrain import PretrainOptimConfig
-from viewloom.training.runs import read_json, refuse_other_data, write_environment
+from viewloom.training.runs import prepare_run, read_json, refuse_other_data, write_environment
 from viewloom.training.segment import TrainConfig
 from viewloom.training.trainer import TrainerConfig
 
@@ -221,7 +221,7 @@ def enter(config: CrossvalConfig, dataset: MultiViewDataset, known: Sequence[Fol
     path = folder / "metrics.json"
     if path.exists() and "folds" not in read_json(path):
         raise ConfigError(f"{folder} holds a run that is no cross-validation. Choose another --run folder.")
-    same_run(config)
+    prepare_run(config.run, config, resume=True)
     contents = {"data": data_key(dataset)} | {fold.title: _key(asdict(fold.splits)) for fold in known}
     if not (folder / "environment.json").exists():
         row = config.row or folder.name
@@ -252,7 +252,7 @@ def run_folds(config: CrossvalConfig, dataset: MultiViewDataset, folds: Sequence
         run = FoldRun(config, replace(dataset, splits=fold.splits), fold)
         try:
             if run.finished:
-                same_run(run.training())
+                run.check()
                 err.print(f"{begin}: finished before", markup=False)
                 continue
             sizes = ", ".join(f"{role} {len(getattr(fold.splits, role))}" for role in ROLES)

@@ -1,20 +1,29 @@
 """The stages of one fold, each in a run folder as the other commands write it, so that they work on it too."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from viewloom.data.dataset import MultiViewDataset
 from viewloom.data.folds import Fold
+from viewloom.data.sources.rows import hash_file
+from viewloom.errors import ConfigError, listed
+from viewloom.files import write_json
 from viewloom.recipes.parts import data_settings
-from viewloom.training.evaluate import EvaluateConfig, run_evaluate, scored_with, select_views
+from viewloom.training.evaluate import EvaluateConfig, run_evaluate, scored_with
 from viewloom.training.pretrain import PretrainConfig, run_pretrain
-from viewloom.training.runs import prepare_run, read_json
+from viewloom.training.runs import FREE_SETTINGS, read_json
 from viewloom.training.segment import TrainConfig, run_train
 
 if TYPE_CHECKING:
     from viewloom.recipes.crossval import CrossvalConfig
+
+REQUESTED = "requested.json"
+"""In a stage's run folder: the settings it was asked for with."""
+SCORED = "scored.json"
+"""In a fold's run folder: the settings its scores were asked for with, and the hash of ``metrics.json``."""
 
 
 @dataclass(frozen=True)
@@ -38,31 +47,43 @@ class FoldRun:
 
     @property
     def finished(self) -> bool:
-        """Whether the head is there, and scores under the settings that are asked for."""
+        """Whether the head is there, and the scores that are asked for."""
         return (self.folder / "head.safetensors").exists() and self.scored
 
     @property
     def scored(self) -> bool:
-        """Whether scores and predictions of every view are there, under the settings that are asked for."""
-        path = self.folder / "metrics.json"
-        if not path.exists():
-            return False
-        metrics, settings = read_json(path), self.evaluation()
-        items, source = self.dataset.items("test"), self.dataset.source
-        views = {
-            view
-            for view in select_views(settings.views, self.dataset)
-            if any(view in source.views(item.recording) for item in items)
+        """Whether the scores there are those that are asked for, and nobody wrote others over them."""
+        path = self.folder / SCORED
+        return path.exists() and read_json(path) == self._scored()
+
+    def _scored(self) -> dict[str, Any]:
+        """What scores were asked for, and which there are."""
+        settings, metrics = self.evaluation(), self.folder / "metrics.json"
+        return scored_with(settings) | {
+            "views": settings.views,
+            "metrics_sha256": hash_file(metrics) if metrics.exists() else None,
         }
-        there = all((self.folder / "predictions" / f"{view}.json").exists() for view in views)
-        return there and set(metrics["views"]) == views and metrics.get("scored_with") == scored_with(settings)
+
+    def stages(self) -> Iterator[tuple[Any, str, Callable[[Any], Any]]]:
+        """(settings, result, function) of what comes before the scores."""
+        if self.config.method is not None:
+            yield self.pretraining(), "refiner.safetensors", run_pretrain
+        yield self.training(), "head.safetensors", run_train
+
+    def check(self) -> None:
+        """`ConfigError` where the runs that are there were asked for with other settings."""
+        for settings, _, _ in self.stages():
+            same_request(settings)
 
     def run(self) -> None:
         """Run the stages that are not finished, each going on where it was stopped."""
-        if self.config.method is not None:
-            run_stage(self.pretraining(), "refiner.safetensors", run_pretrain)
-        run_stage(self.training(), "head.safetensors", run_train)
+        for settings, result, run in self.stages():
+            same_request(settings)
+            folder = Path(settings.run)
+            if not (folder / result).exists():
+                run(replace(settings, resume=(folder / "config.yaml").exists()))
         run_evaluate(self.evaluation())
+        write_json(self.folder / SCORED, self._scored())
 
     def pretraining(self) -> PretrainConfig:
         """Settings of the refiner's run."""
@@ -111,16 +132,27 @@ class FoldRun:
         return data_settings(self.config) | {"fold": self.fold.number}
 
 
-def run_stage(settings: Any, result: str, run: Callable[[Any], Any]) -> None:
-    """Run a stage, or go on with it; one whose result is there is used again if its settings are the same."""
+def same_request(settings: Any) -> None:
+    """Note in a stage's run folder what it is asked for, or refuse a run that was asked for otherwise.
+
+    Compared is what was asked for, not the run's ``config.yaml``: a run fills in what was left open.
+    """
     folder = Path(settings.run)
-    begun = (folder / "config.yaml").exists()
-    if begun and (folder / result).exists():
-        same_run(settings)
+    path = folder / REQUESTED
+    # The refiner is the one of the fold, or the cross-validation's own setting, which is compared there.
+    kept = {name: value for name, value in asdict(settings).items() if name not in (*FREE_SETTINGS, "refiner")}
+    asked = json.loads(json.dumps(kept))
+    if not path.exists():
+        if (folder / "config.yaml").exists():
+            raise ConfigError(
+                f"{folder} holds a run that this command did not begin. Move it away, or choose another --run folder."
+            )
+        write_json(path, asked)
         return
-    run(replace(settings, resume=begun))
-
-
-def same_run(settings: Any) -> None:
-    """Begin a run folder, or refuse one that was begun with other settings: `ConfigError` that names them."""
-    prepare_run(settings.run, settings, resume=True)
+    before = read_json(path)
+    changed = [name for name in before | asked if before.get(name) != asked.get(name)]
+    if changed:
+        raise ConfigError(
+            f"{folder} was begun with other settings of {listed(changed)} (see {path}). Move it away, or choose "
+            "another --run folder."
+        )
