@@ -267,7 +267,8 @@ def test_the_check_takes_groups(people, tmp_path):
     assert Counter(json.loads(out.read_text())["facts"]["Folds"])["tested once"] == "5 of 5 labelled recordings"
 
 
-def test_check_says_crossval_comes_first(data):
+def test_check_says_crossval_comes_first(tmp_path):
+    data = write_tiny(tmp_path / "data")
     report = check(CheckConfig(data=str(data), splits="loso", fps=30.0))
     assert report.command.startswith("viewloom crossval ") and "--splits loso" in report.command
     report = check(CheckConfig(data=str(data), splits="loso", fold=0, fps=30.0))

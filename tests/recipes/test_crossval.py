@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -299,6 +300,43 @@ def test_a_fold_that_somebody_trained_otherwise_is_not_taken(data, tmp_path):
         assert not more or main(more) == 0
         result = run_crossval(config(data, tmp_path / "x"))
         assert "begun with other settings" in result.missing["fold1 (B)"] and "epochs" in result.missing["fold1 (B)"]
+
+
+def test_a_fold_that_was_asked_for_otherwise_is_not_taken(data, tmp_path):
+    """Whose folders were put together from two cross-validations."""
+    run_crossval(config(data, tmp_path / "x", folds="0,1"))
+    run_crossval(config(data, tmp_path / "y", epochs=2))
+    for number in (1, 2):
+        shutil.rmtree(tmp_path / "x" / f"fold{number}", ignore_errors=True)
+        shutil.copytree(tmp_path / "y" / f"fold{number}", tmp_path / "x" / f"fold{number}")
+    (tmp_path / "x" / "fold2" / "metrics.json").unlink()
+    result = run_crossval(config(data, tmp_path / "x"))
+    assert set(result.missing) == {"fold1 (B)", "fold2 (C)"}
+    assert all("epochs 3 instead of 2" in reason for reason in result.missing.values())
+
+
+def test_somebodys_own_scores_of_a_fold_are_not_pooled(data, tmp_path):
+    run_crossval(config(data, tmp_path / "x"))
+    before = results(tmp_path / "x")
+    where = ["--data", data, "--splits", "loso", "--split_by", "[A-Z]", "--fold", "1", "--accelerator", "cpu"]
+    other = ["--split", "train", "--overwrite", "true", "--run", str(tmp_path / "x" / "fold1")]
+    assert main(["evaluate", *where, *other]) == 0
+    run_crossval(config(data, tmp_path / "x"))
+    assert results(tmp_path / "x") == before
+
+
+def test_what_a_folds_pretraining_warns_of_stands_with_the_pooled_scores(data, tmp_path, monkeypatch):
+    pretrain = fold_run.run_pretrain
+
+    def collapse(settings):
+        path = pretrain(settings)
+        found = read(path.parent / "invariance.json")
+        found["warnings"] = ["COLLAPSE"] if settings.fold == 2 else []
+        (path.parent / "invariance.json").write_text(json.dumps(found))
+
+    monkeypatch.setattr(fold_run, "run_pretrain", collapse)
+    run_crossval(config(data, tmp_path / "x", method="cca", pair_views="v3,e4"))
+    assert read(tmp_path / "x" / "metrics.json")["warnings"] == ["fold2 (C): COLLAPSE"]
 
 
 def test_a_run_that_is_no_cross_validation_is_left_alone(data, done, tmp_path):

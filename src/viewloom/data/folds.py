@@ -110,9 +110,9 @@ def leave_out(
     """
     items: dict[str, list[str]] = defaultdict(list)
     known = {name: group(name) for name in sorted(recordings, key=natural)}
-    for annotation in labels.annotations.values():
-        if annotation.recording in known:
-            items[known[annotation.recording]].append(annotation.name)
+    for name, recording in sorted((natural(a.name), a.recording) for a in labels.annotations.values()):
+        if recording in known:
+            items[known[recording]].append(name[1])
     order = sorted(items, key=natural)
     if len(order) < 2 + val_groups:
         raise DataError(
@@ -120,19 +120,14 @@ def leave_out(
             f"{listed(order)}. Label more, or split them finer with --split_by."
         )
     folds = []
-    for number, tested in enumerate(order):
+    for number, left in enumerate(order):
         val = [order[(number + step) % len(order)] for step in range(1, val_groups + 1)]
-        train = [name for name in order if name != tested and name not in val]
-        assert not {tested} & {*val, *train}
-        names = {role: _items(items, groups) for role, groups in (("train", train), ("val", val), ("test", [tested]))}
-        pairs = tuple(name for name, its in known.items() if its != tested and its not in val)
-        folds.append(Fold(number, tested, "loso", f"--splits loso, {tested} left out", Splits(pairs=pairs, **names)))
+        roles = {"train": [name for name in order if name not in (left, *val)], "val": val, "test": [left]}
+        names = {role: tuple(item for name in groups for item in items[name]) for role, groups in roles.items()}
+        assert not {*names["test"]} & {*names["train"], *names["val"]}
+        pairs = tuple(recording for recording, name in known.items() if name not in (left, *val))
+        folds.append(Fold(number, left, "loso", f"--splits loso, {left} left out", Splits(pairs=pairs, **names)))
     return tuple(folds)
-
-
-def _items(items: dict[str, list[str]], groups: Sequence[str]) -> tuple[str, ...]:
-    """Items of groups, in order."""
-    return tuple(name for group in groups for name in sorted(items[group], key=natural))
 
 
 def natural(text: str) -> tuple[list[str | int], str]:

@@ -53,7 +53,7 @@ def write_pooled(folder: Path, folds: Sequence[Fold], known: int, missing: Mappi
     each = [_fold_scores(fold, found[fold.number]) for fold in folds]
     metrics = shared | {
         "row": row,
-        "warnings": _warnings(folds, known, missing),
+        "warnings": [*_warnings(folds, known, missing), *_warnings_of_folds(folder, folds, found)],
         "views": views,
         "folds": {"known": known, "each": each, "missing": dict(missing), "over_folds": over_folds(each)},
     }
@@ -62,7 +62,7 @@ def write_pooled(folder: Path, folds: Sequence[Fold], known: int, missing: Mappi
 
 
 def _shared(folder: Path, folds: Sequence[Fold], found: Mapping[int, Any]) -> dict[str, Any]:
-    """What holds for all folds; `DataError` where one was scored otherwise."""
+    """What all folds say alike; `DataError` where they differ in what can't be pooled."""
     first = found[folds[0].number]
     for fold in folds:
         differing = [name for name in SHARED if found[fold.number].get(name) != first.get(name)]
@@ -71,7 +71,8 @@ def _shared(folder: Path, folds: Sequence[Fold], found: Mapping[int, Any]) -> di
                 f"{folder / fold.name} and {folder / folds[0].name} differ in {', '.join(differing)}, so their scores "
                 "can't be pooled. Remove the metrics.json of both, and run the command again."
             )
-    return {name: first[name] for name in SHARED}
+    alike = {name: value for name, value in first.items() if all(of.get(name) == value for of in found.values())}
+    return {name: value for name, value in alike.items() if name not in ("views", "row", "warnings")}
 
 
 def _warnings(folds: Sequence[Fold], known: int, missing: Mapping[str, str]) -> list[str]:
@@ -79,6 +80,16 @@ def _warnings(folds: Sequence[Fold], known: int, missing: Mapping[str, str]) -> 
     told = [f"{title} did not finish, and the scores lack its recordings: {why}" for title, why in missing.items()]
     if len(folds) + len(missing) < known:
         told.append(f"the scores are of {', '.join(fold.name for fold in folds)} only, of {known} folds")
+    return told
+
+
+def _warnings_of_folds(folder: Path, folds: Sequence[Fold], found: Mapping[int, Any]) -> list[str]:
+    """What the folds' own scores and pre-trainings warn of, a collapse above all."""
+    told = []
+    for fold in folds:
+        path = folder / fold.name / "pretrain" / "invariance.json"
+        pretraining = read_json(path)["warnings"] if path.exists() else []
+        told += [f"{fold.title}: {warning}" for warning in (*found[fold.number].get("warnings", []), *pretraining)]
     return told
 
 
