@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from viewloom.data.batch import ViewBatch
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.losses.base import LossOutput
-from viewloom.methods.standardise import Standardise, Standardiser
+from viewloom.nn.standardise import Standardise, Standardiser
 from viewloom.registry import METHODS
 
 if TYPE_CHECKING:

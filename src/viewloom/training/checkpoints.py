@@ -63,7 +63,9 @@ def load_head(path: Path | str) -> SavedHead:
     if metadata.get("format") != FORMAT:
         raise ConfigError(f"{path} is not a viewloom head, but {metadata.get('format', 'an unknown file')}.")
     cls = HEADS.get(metadata["head"])
-    head: Head = cls(metadata["dim"], metadata["classes"], cls.Config(**metadata["config"]))
+    # Heads saved before they could standardise took features as they are.
+    config = {"standardise": False} | metadata["config"]
+    head: Head = cls(metadata["dim"], metadata["classes"], cls.Config(**config))
     head.load_state_dict(weights)
     return SavedHead(
         head.eval(),

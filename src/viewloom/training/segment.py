@@ -29,6 +29,7 @@ from viewloom.training.runs import (
     refuse_other_features,
     write_environment,
 )
+from viewloom.training.scaling import take_statistics
 from viewloom.training.segmenter import Segmenter
 from viewloom.training.trainer import TrainerConfig, build_trainer, rows_in_batch
 
@@ -118,6 +119,12 @@ class SegmentationModule(LightningModule):
         self.val_views = select_views(config.val_views or config.views, dataset)
         self.val_items = validation_items(dataset)
         self.missing = MissingFrames()
+
+    def on_fit_start(self) -> None:
+        """Take the statistics of the head's input; a resumed run has them from its checkpoint."""
+        if self.head.needs_statistics:
+            windows = dataset_windows(self.dataset, self.dataset.items("train"), self.views, self.config.sampling)
+            take_statistics(self.head, self.frozen, windows, self.device, self.config.workers)
 
     def train_dataloader(self) -> DataLoader[SegmentRow] | ResidentSegments:
         """Shuffled, augmented windows; this process's share of each global batch."""
