@@ -1,4 +1,4 @@
-"""Small data sets like those that users brought: body sensors, and rendered people. Table layout, as in `tests.tiny`."""
+"""Small data sets like those that users brought: body sensors, rendered people. Table layout, as in `tests.tiny`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -41,7 +41,7 @@ from viewloom.training.refined import FrozenRefiner
 from viewloom.training.segment import TrainConfig, build_module, dataset_windows, run_train
 from viewloom.training.trainer import TrainerConfig, build_trainer
 
-QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
+QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False, validate_every_epochs=1)
 SMALL = {"layers": 1, "joint_depth": 0.1, "dropout": 0.1}
 
 
@@ -70,6 +70,7 @@ def config(data, run, method="two_stream", epochs=2, **changes):
         "batch_size": 2,
         "held_out": 0.4,
         "trainer": QUIET,
+        "optim": PretrainOptimConfig(lr_step_epochs=100),
     }
     return PretrainConfig(data=data, run=str(run), method=method, epochs=epochs, **(defaults | changes))
 

@@ -69,7 +69,7 @@ class Head(nn.Module, ABC):
         if self.scaling.mode == "none" or not self.scaling.ready:
             return x_BTD
         outside_BT1 = ~mask_BT[..., None]
-        z_BTD = self.scaling(x_BTD.masked_fill(outside_BT1, 0.0), ANY_VIEW)
+        z_BTD: Tensor = self.scaling(x_BTD.masked_fill(outside_BT1, 0.0), ANY_VIEW)
         return z_BTD.clamp(-LIMIT, LIMIT).masked_fill(outside_BT1, 0.0)
 
     def observe(self, x_BTD: Tensor, mask_BT: Tensor) -> None:

@@ -141,6 +141,9 @@ class Method(nn.Module, ABC):
     fit: Fit = "gradient"
     requires: ClassVar[Literal["pairs", "teacher_head"]] = "pairs"
     min_views: ClassVar[int] = 2
+    least_steps: ClassVar[int] = 600
+    """Optimiser steps below which a method fitted by gradient stops too early: the default number of epochs gives as
+    many at least."""
     refiner: Refiner
 
     def __init__(self, dim: int, views: tuple[str, ...], config: MethodConfig | None = None) -> None:

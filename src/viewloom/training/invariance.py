@@ -11,7 +11,7 @@ from viewloom.data.batch import ViewBatch
 from viewloom.data.dataset import Item
 from viewloom.errors import DataError, listed
 from viewloom.methods.base import Method
-from viewloom.metrics.invariance import InvarianceState, retrieval_accuracy
+from viewloom.metrics.invariance import InvarianceState, retrieval_accuracy, retrieval_chance
 
 RETRIEVAL_TOLERANCE_STEPS = 2
 """A step counts as found when its nearest neighbour in the other view is at most this many steps away."""
@@ -86,7 +86,25 @@ def measure(method: Method, batches: Iterable[ViewBatch], device: torch.device) 
         "view_share": refined.view_share,
         "input_view_share": plain.view_share,
     }
-    return HeldOut(values, refined.verdict(plain))
+    return HeldOut(values, refined.verdict(plain, own_scale=method.fit == "closed_form"))
+
+
+@torch.inference_mode()
+def measure_plain(method: Method, batches: Iterable[ViewBatch], device: torch.device) -> dict[str, float]:
+    """What `measure` should be held against, in percent: ``plain_retrieval``, the retrieval of the features that the
+    method starts from (standardised, where it does that), and ``chance``, that of blind guesses."""
+    standardiser, found, blind = method.refiner.standardiser, [], []
+    dtype = next((value.dtype for value in method.parameters()), torch.float32)
+    for batch in batches:
+        batch = batch.to(device)
+        x_BVTD = batch.features_BVTD.to(dtype)
+        views = [standardiser(x_BVTD[:, place], view) for place, view in enumerate(batch.views)]
+        shared_BT = batch.mask_BVT.all(dim=1)
+        for x_VTD, both_T in zip(torch.stack(views, dim=1).float().cpu(), shared_BT.cpu(), strict=True):
+            if both_T.sum() > 1:
+                found.append(retrieval_accuracy(x_VTD[:, both_T].numpy(), RETRIEVAL_TOLERANCE_STEPS))
+                blind.append(retrieval_chance(int(both_T.sum()), RETRIEVAL_TOLERANCE_STEPS))
+    return {"plain_retrieval": 100.0 * float(np.mean(found)), "chance": 100.0 * float(np.mean(blind))}
 
 
 def refined_windows(method: Method, batch: ViewBatch) -> Iterable[tuple[NDArray[np.float32], NDArray[np.float32]]]:

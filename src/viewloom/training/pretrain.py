@@ -20,11 +20,14 @@ from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json
 from viewloom.heads.base import Head
 from viewloom.methods.base import Method
+from viewloom.methods.none import IdentityRefiner
 from viewloom.nn.encoder import EncoderLayer
 from viewloom.registry import METHODS
 from viewloom.training.checkpoints import SavedHead, load_head, save_head
 from viewloom.training.evaluate import select_views
-from viewloom.training.invariance import HeldOut, hold_out, measure
+from viewloom.training.invariance import HeldOut, hold_out, measure, measure_plain
+from viewloom.training.learned import against_first_epoch, against_plain, show
+from viewloom.training.length import Usual, with_length
 from viewloom.training.missing import MissingFrames
 from viewloom.training.resident import ResidentViews, resident
 from viewloom.training.runs import is_main_process, prepare_run, refuse_other_data, write_environment
@@ -44,8 +47,8 @@ class PretrainOptimConfig:
     """Weight decay."""
     momentum: float = 0.0
     """Momentum (sgd only)."""
-    lr_step_epochs: int = 100
-    """Epochs between two reductions of the learning rate."""
+    lr_step_epochs: int | None = None
+    """Epochs between two reductions of the learning rate; None takes 40 % of the epochs, and 100 at least."""
     lr_factor: float = 0.5
     """Factor of each reduction."""
 
@@ -64,8 +67,9 @@ class PretrainConfig(DataConfig):
     """Settings of the method (see the end of --help)."""
     teacher: str | None = None
     """Run folder of the trained head that a distilling method (sync_kd_head) follows."""
-    epochs: int = 60
-    """Passes over the pair windows (closed-form methods need one)."""
+    epochs: int | None = None
+    """Passes over the pair windows (closed-form methods need one); None takes 60, or more where windows are so few
+    that the method would take fewer optimiser steps than it needs (600)."""
     batch_size: int = 8
     """Windows in a step, over all processes."""
     held_out: float = 0.1
@@ -95,7 +99,7 @@ class PretrainConfig(DataConfig):
         if not 0 < self.held_out < 1:
             raise ConfigError(f"--held_out must lie between 0 and 1, but is {self.held_out}.")
         for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ConfigError(f"--{name} must be 1 or more, but is {getattr(self, name)}.")
 
 
@@ -151,7 +155,7 @@ class PretrainingModule(LightningModule):
         """Measure loss, retrieval and collapse on held-out pairs."""
         if self.current_epoch == 0:
             self.missing.tell(self.config.sampling.missing_frames)
-        if (self.current_epoch + 1) % self.config.trainer.validate_every_epochs:
+        if (self.current_epoch + 1) % (self.trainer.check_val_every_n_epoch or 1):
             return
         held = held_out_measures(self.method, self.pairs.held_out, self.config.batch_size, self.device)
         self.log_dict({f"val/{name}": value for name, value in held.values.items()})
@@ -168,6 +172,7 @@ class PretrainingModule(LightningModule):
             )
         else:
             optimiser = torch.optim.AdamW(parameters, optim.lr, weight_decay=optim.weight_decay, fused=fused)
+        assert optim.lr_step_epochs is not None, "run_pretrain fills it in"
         steps = torch.optim.lr_scheduler.StepLR(optimiser, optim.lr_step_epochs, optim.lr_factor)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": steps, "interval": "epoch"}}
 
@@ -210,6 +215,7 @@ def run_pretrain(config: PretrainConfig) -> Path:
     torch.manual_seed(config.seed)
     method: Method = cls(dataset.source.dim, pairs.learn.views, config.method_options)
     teacher = _give_teacher(config, method)
+    config = with_epochs(config, method, pairs)
     folder, checkpoint = prepare_run(config.run, config, config.resume)
     row = config.row or config.method
     if config.resume:
@@ -219,19 +225,26 @@ def run_pretrain(config: PretrainConfig) -> Path:
         _show_all_pairs(method, pairs, config.batch_size)
     if config.compile:
         compile_layers(method)
-    kept = "closed form" if method.fit == "closed_form" else "features as they are"
+    kept, warnings = "closed form" if method.fit == "closed_form" else "features as they are", list[str]()
     if method.fit == "gradient":
-        kept = _fit_by_gradient(config, method, pairs, folder, checkpoint)
+        kept, warnings = _fit_by_gradient(config, method, pairs, folder, checkpoint)
     path = folder / ("refiner.safetensors" if teacher is None else "head.safetensors")
     if not is_main_process():
         return path  # the first process writes it
-    _finish(config, dataset, method, pairs, folder, kept)
+    _finish(config, dataset, method, pairs, folder, kept, warnings)
     if teacher is None:
         return path
     # A method that distils a head leaves the student behind, beside a refiner that changes nothing.
     assert isinstance(method.student, Head)
     save_head(path, replace(teacher, head=method.student.cpu(), views=method.views))
     return path
+
+
+def with_epochs(config: PretrainConfig, method: Method, pairs: Pairs) -> PretrainConfig:
+    """The settings with a number of epochs that gives the method enough steps, where none was set."""
+    if method.fit != "gradient":
+        config = replace(config, epochs=config.epochs or 1)
+    return with_length(config, len(pairs.learn), Usual(60, method.least_steps, 100, "method"))
 
 
 def _give_teacher(config: PretrainConfig, method: Method) -> SavedHead | None:
@@ -249,20 +262,31 @@ def _give_teacher(config: PretrainConfig, method: Method) -> SavedHead | None:
 
 def _fit_by_gradient(
     config: PretrainConfig, method: Method, pairs: Pairs, folder: Path, checkpoint: Path | None
-) -> str:
-    """Train, and load the chosen epoch's weights into the method; returns which was kept."""
+) -> tuple[str, list[str]]:
+    """Train, and load the chosen epoch's weights into the method; returns which was kept, and what to be wary of."""
+    select = config.select
+    if select == "retrieval" and isinstance(method.refiner, IdentityRefiner):
+        if is_main_process():
+            err.print(
+                "note: what this method learns is no refiner, so the held-out loss chooses the epoch.", markup=False
+            )
+        select = "loss"
     monitor, mode = {
         "retrieval": ("val/retrieval", "max"),
         "loss": ("val/loss", "min"),
         "last": (None, "min"),
-    }[config.select]
+    }[select]
     module = PretrainingModule(method, pairs, config)
+    assert config.epochs is not None
     trainer = build_trainer(config.trainer, folder, config.epochs, config.seed, monitor, mode)  # type: ignore[arg-type]
     trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
     name = "last" if monitor is None else "best"
     state = torch.load(folder / "checkpoints" / f"{name}.ckpt", map_location="cpu", weights_only=True)
     module.load_state_dict(state["state_dict"])
-    return f"{name} epoch ({state['epoch'] + 1} of {config.epochs})"
+    warnings, every = [], trainer.check_val_every_n_epoch or 1
+    if name == "best":
+        warnings = against_first_epoch(config.method, state["epoch"] + 1, every, config.epochs)
+    return f"{name} epoch ({state['epoch'] + 1} of {config.epochs})", warnings
 
 
 def compile_layers(method: Method, backend: str = "inductor") -> None:
@@ -293,20 +317,31 @@ def _show_all_pairs(method: Method, pairs: Pairs, batch_size: int) -> None:
 
 
 def _finish(
-    config: PretrainConfig, dataset: MultiViewDataset, method: Method, pairs: Pairs, folder: Path, kept: str
+    config: PretrainConfig,
+    dataset: MultiViewDataset,
+    method: Method,
+    pairs: Pairs,
+    folder: Path,
+    kept: str,
+    warnings: list[str],
 ) -> None:
-    """Write what was measured on held-out pairs, and then the refiner; say a collapse out loud."""
+    """Write what was measured on held-out pairs, and then the refiner; say out loud if nothing came of it."""
     device = pick_device({"gpu": "cuda"}.get(config.trainer.accelerator, config.trainer.accelerator))
     held = held_out_measures(method.to(device).eval(), pairs.held_out, config.batch_size, device)
     method.refiner.extra = {"kept": kept, "seed": config.seed, "data": dataset.name}
-    warnings = [f"COLLAPSE of {config.method}: {held.collapse}"] if held.collapse else []
+    plain = measure_plain(method, make_view_loader(pairs.held_out, config.batch_size), device)
+    retrieval, before = held.values["retrieval"], plain["plain_retrieval"]
+    if held.collapse:
+        warnings = [f"COLLAPSE of {config.method}: {held.collapse}"]
+    elif not isinstance(method.refiner, IdentityRefiner):
+        warnings = against_plain(config.method, retrieval, before) or warnings
     # JSON knows no NaN: a measure that isn't finite is null there, and the warning says so.
-    finite = {name: value if math.isfinite(value) else None for name, value in held.values.items()}
+    finite = {name: value if math.isfinite(value) else None for name, value in (held.values | plain).items()}
     write_json(
         folder / "invariance.json",
         {"kept": kept, "select": config.select, "held_out": finite, "warnings": warnings},
     )
     method.refiner.save(folder / "refiner.safetensors")
-    for warning in warnings:
-        err.print(f"[bold red]{warning}[/]")
-    err.print(f"Kept the {kept}; held-out retrieval {held.values['retrieval']:.1f} %.")
+    show(warnings)
+    told = f"held-out retrieval {retrieval:.1f} %, plain features {before:.1f} %, chance {plain['chance']:.1f} %"
+    err.print(f"Kept the {kept}; {told}.", markup=False)

@@ -19,6 +19,8 @@ from viewloom.heads.base import Head, HeadConfig
 from viewloom.registry import HEADS
 from viewloom.training.checkpoints import SavedHead, save_head
 from viewloom.training.evaluate import item_scores, select_views
+from viewloom.training.learned import against_majority, warn
+from viewloom.training.length import Usual, with_length
 from viewloom.training.missing import MissingFrames
 from viewloom.training.refined import FrozenRefiner
 from viewloom.training.resident import ResidentSegments, resident
@@ -42,8 +44,8 @@ class OptimConfig:
     """Learning rate at the start."""
     weight_decay: float = 1e-4
     """Weight decay (added to the gradient, as Adam does)."""
-    lr_step_epochs: int = 40
-    """Epochs between two reductions of the learning rate."""
+    lr_step_epochs: int | None = None
+    """Epochs between two reductions of the learning rate; None takes 40 % of the epochs, and 40 at least."""
     lr_factor: float = 0.5
     """Factor of each reduction."""
 
@@ -67,8 +69,9 @@ class TrainConfig(DataConfig):
     """Registered head."""
     head_options: HeadConfig | None = None
     """Settings of the head (see the end of --help)."""
-    epochs: int = 100
-    """Passes over the training windows."""
+    epochs: int | None = None
+    """Passes over the training windows; None takes 100, or more where windows are so few that the head would take
+    fewer optimiser steps than it needs (linear 1500, c2f_tcn 300)."""
     batch_size: int = 8
     """Windows in a step, over all processes."""
     seed: int = 0
@@ -92,7 +95,7 @@ class TrainConfig(DataConfig):
         if self.keep not in ("best", "last"):
             raise ConfigError(f"--keep must be best or last, but is {self.keep!r}.")
         for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ConfigError(f"--{name} must be 1 or more, but is {getattr(self, name)}.")
         if self.refined_cache_gib < 0:
             raise ConfigError(f"--refined_cache_gib must be 0 or more, but is {self.refined_cache_gib}.")
@@ -155,7 +158,7 @@ class SegmentationModule(LightningModule):
         """Score the validation items, and log them; the checkpoint is chosen by ``val/total``."""
         if self.current_epoch == 0:
             self.missing.tell(self.config.sampling.missing_frames)
-        if not self.val_items or (self.current_epoch + 1) % self.config.trainer.validate_every_epochs:
+        if not self.val_items or (self.current_epoch + 1) % (self.trainer.check_val_every_n_epoch or 1):
             return
         self.head.eval()
         scores = item_scores(self.dataset, self.val_items, self.val_views, self._validator())
@@ -183,6 +186,7 @@ class SegmentationModule(LightningModule):
         optim = self.config.optim
         fused = self.config.trainer.fused_optimiser
         adam = torch.optim.Adam(self.head.parameters(), lr=optim.lr, weight_decay=optim.weight_decay, fused=fused)
+        assert optim.lr_step_epochs is not None, "run_train fills it in"
         steps = torch.optim.lr_scheduler.StepLR(adam, optim.lr_step_epochs, optim.lr_factor)
         return {"optimizer": adam, "lr_scheduler": {"scheduler": steps, "interval": "epoch"}}
 
@@ -198,6 +202,7 @@ def run_train(config: TrainConfig) -> Path:
     dataset = open_dataset(config)
     if dataset.labels is None:
         raise DataError(f"{dataset.root} has no labels, and a head can't be trained without. Pass --labels.")
+    config = with_epochs(config, dataset)
     module = build_module(config, dataset)
     folder, checkpoint = prepare_run(config.run, config, config.resume)
     row = config.row or folder.name
@@ -207,11 +212,18 @@ def run_train(config: TrainConfig) -> Path:
     if module.refiner is not None and is_main_process():
         module.refiner.save(folder / "refiner.safetensors")
     monitor = "val/total" if module.val_items else None
+    assert config.epochs is not None
     trainer = build_trainer(config.trainer, folder, config.epochs, config.seed, monitor, "max")
     trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
     if trainer.global_rank:
         return folder / "head.safetensors"  # the first process writes it
     return finish(folder, module, bool(monitor) and config.keep == "best")
+
+
+def with_epochs(config: TrainConfig, dataset: MultiViewDataset) -> TrainConfig:
+    """The settings with a number of epochs that gives the head enough steps, where none was set."""
+    windows = dataset_windows(dataset, dataset.items("train"), select_views(config.views, dataset), config.sampling)
+    return with_length(config, max(1, len(windows)), Usual(100, HEADS.get(config.head).least_steps, 40, "head"))
 
 
 def build_module(config: TrainConfig, dataset: MultiViewDataset) -> SegmentationModule:
@@ -243,6 +255,9 @@ def finish(folder: Path, module: SegmentationModule, best: bool) -> Path:
     weights = checkpoint["state_dict"]
     prefix = "head."
     module.head.load_state_dict({k[len(prefix) :]: v for k, v in weights.items() if k.startswith(prefix)})
+    items, views = module.val_items, module.val_views
+    # Before the head, which is what says that a run is finished.
+    warn(folder, against_majority(module.dataset, items, views, folder, checkpoint["epoch"]))
     labels = module.dataset.labels
     assert labels is not None
     extra = {"epoch": checkpoint["epoch"], "kept": name, "seed": module.config.seed}
