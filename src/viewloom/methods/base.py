@@ -101,6 +101,9 @@ class Refiner(nn.Module, ABC):
         own_map = self.per_view or self.config.standardise == "view"
         return not own_map or view in self.views
 
+    def resize(self, out_dim: int) -> None:
+        """Give features of another size, where it is chosen from the data; most refiners' settings fix it."""
+
     def freeze(self) -> Self:
         """Nothing learns or moves any more: no gradients, dropout off, also when an outer module trains."""
         self.frozen = True
@@ -135,6 +138,7 @@ class Method(nn.Module, ABC):
         fit: how it is fitted.
         refiner: what it has learned; saved on its own.
         requires: what must be handed to it before it can learn.
+        chosen: what it chose from the data, in words; empty where nothing was left open.
     """
 
     Config: ClassVar[type[MethodConfig]] = MethodConfig
@@ -158,6 +162,7 @@ class Method(nn.Module, ABC):
         self.views = views
         self.config = config if config is not None else type(self).Config()
         self.epoch = 0
+        self.chosen = ""
         self.refiner = type(self).build_refiner(dim, views, self.config)
 
     @classmethod

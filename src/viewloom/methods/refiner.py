@@ -75,6 +75,7 @@ def load_refiner(path: Path | str) -> Refiner:
     except TypeError as error:
         raise ConfigError(f"{path}: settings this version doesn't know ({error}). Upgrade viewloom.") from None
     refiner: Refiner = cls.build_refiner(metadata["dim"], tuple(metadata["views"]), config)
+    refiner.resize(metadata["out_dim"])  # it may have been chosen from the data
     try:
         refiner.load_state_dict(weights)
     except RuntimeError as error:

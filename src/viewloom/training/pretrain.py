@@ -314,6 +314,8 @@ def _show_all_pairs(method: Method, pairs: Pairs, batch_size: int) -> None:
         missing.note_views(batch)
     missing.tell(learn.sampling.missing_frames)
     method.solve()
+    if method.chosen and is_main_process():
+        err.print(f"note: {method.chosen}.", markup=False)
 
 
 def _finish(
@@ -339,7 +341,7 @@ def _finish(
     finite = {name: value if math.isfinite(value) else None for name, value in (held.values | plain).items()}
     write_json(
         folder / "invariance.json",
-        {"kept": kept, "select": config.select, "held_out": finite, "warnings": warnings},
+        {"kept": kept, "select": config.select, "chosen": method.chosen, "held_out": finite, "warnings": warnings},
     )
     method.refiner.save(folder / "refiner.safetensors")
     show(warnings)
