@@ -74,6 +74,7 @@ class C2FTCN(Head):
             _check(self)
 
     config: Config
+    least_steps = 200
     weights: Tensor
 
     def __init__(self, dim: int, classes: int, config: HeadConfig | None = None) -> None:

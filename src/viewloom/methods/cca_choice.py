@@ -2,10 +2,11 @@
 
 With few steps correlations are high whatever the data: with fewer steps than features every one can reach 1. How high
 they get by chance is measured by a null: the same windows with one view moved by half their length, so that nothing is
-synchronised any more, while each view's covariances, its slowness and the number of steps stay. Chosen are the ridge
-whose correlations exceed those of the null by most in sum, in the spirit of Witten, Tibshirani: "Extensions of Sparse
-Canonical Correlation Analysis" (SAGMB 2009), which permutes rows, and the components before the first that doesn't
-exceed its counterpart, as in the parallel analysis of Horn (Psychometrika 1965).
+synchronised any more, while each view's covariances, its slowness and the number of steps stay.
+
+Chosen are the strongest ridge whose correlations exceed those of the null, in sum, by nearly the most, in the spirit
+of Witten, Tibshirani: "Extensions of Sparse Canonical Correlation Analysis" (SAGMB 2009), which permutes rows; and the
+components before the first that doesn't exceed its counterpart, as in Horn's parallel analysis (Psychometrika 1965).
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from torch import Tensor
 
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """Ridges tried, as shares of a view's mean variance."""
+NEARLY = 0.85
+"""The strongest ridge is taken whose excess is at least this share of the largest one: less of it is by chance."""
 USUAL = 1e-2
 """Ridge where there is enough data for it not to matter."""
 ENOUGH_STEPS = 50
@@ -72,7 +75,7 @@ def choose(blocks: Sequence[Block], steps: int, strength: float | None, componen
     turned = [_turned(block) for block in blocks]
     excess = [[_excess(each, ridge)[:most] for each in turned] for ridge in strengths]
     sums = [sum(float(excess_R.clamp(min=0).sum()) for excess_R in of_ridge) for of_ridge in excess]
-    best = sums.index(max(sums))
+    best = max(place for place, total in enumerate(sums) if total >= NEARLY * max(sums))
     return strengths[best], components or max(1, *(_before_first_failure(excess_R) for excess_R in excess[best]))
 
 

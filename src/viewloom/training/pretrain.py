@@ -32,6 +32,7 @@ from viewloom.training.missing import MissingFrames
 from viewloom.training.resident import ResidentViews, resident
 from viewloom.training.runs import is_main_process, prepare_run, refuse_other_data, write_environment
 from viewloom.training.segmenter import pick_device
+from viewloom.training.threads import choose_threads, using_threads
 from viewloom.training.trainer import TrainerConfig, build_trainer, rows_in_batch
 
 
@@ -220,7 +221,23 @@ def run_pretrain(config: PretrainConfig) -> Path:
     row = config.row or config.method
     if config.resume:
         refuse_other_data(folder, dataset)
-    write_environment(folder, dataset, config.seed, row=row, trained_on=pairs.learn.views, method=config.method)
+    threads = choose_threads(config.trainer, method, dataset.source.dim, folder, config.resume)
+    facts = {"row": row, "trained_on": pairs.learn.views, "method": config.method, "threads": threads}
+    write_environment(folder, dataset, config.seed, **facts)
+    with using_threads(threads):
+        return _learn(config, dataset, method, pairs, folder, checkpoint, teacher)
+
+
+def _learn(
+    config: PretrainConfig,
+    dataset: MultiViewDataset,
+    method: Method,
+    pairs: Pairs,
+    folder: Path,
+    checkpoint: Path | None,
+    teacher: SavedHead | None,
+) -> Path:
+    """Fit the method, and write what it leaves behind; returns the path of that."""
     if method.needs_pass:
         _show_all_pairs(method, pairs, config.batch_size)
     if config.compile:

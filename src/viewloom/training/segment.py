@@ -33,6 +33,7 @@ from viewloom.training.runs import (
 )
 from viewloom.training.scaling import take_statistics
 from viewloom.training.segmenter import Segmenter
+from viewloom.training.threads import choose_threads, using_threads
 from viewloom.training.trainer import TrainerConfig, build_trainer, rows_in_batch
 
 
@@ -71,7 +72,7 @@ class TrainConfig(DataConfig):
     """Settings of the head (see the end of --help)."""
     epochs: int | None = None
     """Passes over the training windows; None takes 100, or more where windows are so few that the head would take
-    fewer optimiser steps than it needs (linear 1500, c2f_tcn 300)."""
+    fewer optimiser steps than it needs (linear 1000, c2f_tcn 200)."""
     batch_size: int = 8
     """Windows in a step, over all processes."""
     seed: int = 0
@@ -208,13 +209,15 @@ def run_train(config: TrainConfig) -> Path:
     row = config.row or folder.name
     if config.resume:
         refuse_other_data(folder, dataset)
-    write_environment(folder, dataset, config.seed, row=row, trained_on=module.views)
+    threads = choose_threads(config.trainer, module, dataset.source.dim, folder, config.resume)
+    write_environment(folder, dataset, config.seed, row=row, trained_on=module.views, threads=threads)
     if module.refiner is not None and is_main_process():
         module.refiner.save(folder / "refiner.safetensors")
     monitor = "val/total" if module.val_items else None
     assert config.epochs is not None
     trainer = build_trainer(config.trainer, folder, config.epochs, config.seed, monitor, "max")
-    trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
+    with using_threads(threads):
+        trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
     if trainer.global_rank:
         return folder / "head.safetensors"  # the first process writes it
     return finish(folder, module, bool(monitor) and config.keep == "best")
