@@ -145,7 +145,7 @@ class Method(nn.Module, ABC):
     fit: Fit = "gradient"
     requires: ClassVar[Literal["pairs", "teacher_head"]] = "pairs"
     min_views: ClassVar[int] = 2
-    least_steps: ClassVar[int] = 600
+    least_steps: ClassVar[int] = 400
     """Optimiser steps below which a method fitted by gradient stops too early: the default number of epochs gives as
     many at least."""
     refiner: Refiner

@@ -17,14 +17,21 @@ MARK = "LEARNED NOTHING"
 """First words of every warning about a run that is no better than none."""
 
 
-def against_plain(method: str, retrieval: float, plain: float) -> list[str]:
-    """A warning where refined features are found no more often than plain ones (percent of held-out steps)."""
-    if retrieval > plain:
+def against_plain(method: str, retrieval: float, plain: float, chance: float) -> list[str]:
+    """A warning where refined features are found no more often than plain ones, or than by chance.
+
+    Args:
+        method: name of the method.
+        retrieval: percent of held-out steps that are found again in another view.
+        plain: the same of plain features.
+        chance: the same of blind guesses.
+    """
+    if retrieval > max(plain, chance):
         return []
     others = " or ".join(name for name in ("cca", "ridge") if name != method)
     return [
-        f"{MARK}: {method} finds {retrieval:.1f} % of held-out steps again in another view, and plain features "
-        f"{plain:.1f} %. Try method {others}, more pairs, more epochs, or another learning rate (--optim.lr)."
+        f"{MARK}: {method} finds {retrieval:.1f} % of held-out steps again in another view, plain features {plain:.1f} %, "
+        f"and chance {chance:.1f} %. Try method {others}, more pairs, more epochs, or another learning rate (--optim.lr)."
     ]
 
 

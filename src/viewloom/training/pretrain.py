@@ -70,7 +70,7 @@ class PretrainConfig(DataConfig):
     """Run folder of the trained head that a distilling method (sync_kd_head) follows."""
     epochs: int | None = None
     """Passes over the pair windows (closed-form methods need one); None takes 60, or more where windows are so few
-    that the method would take fewer optimiser steps than it needs (600)."""
+    that the method would take fewer optimiser steps than it needs (400)."""
     batch_size: int = 8
     """Windows in a step, over all processes."""
     held_out: float = 0.1
@@ -353,7 +353,7 @@ def _finish(
     if held.collapse:
         warnings = [f"COLLAPSE of {config.method}: {held.collapse}"]
     elif not isinstance(method.refiner, IdentityRefiner):
-        warnings = against_plain(config.method, retrieval, before) or warnings
+        warnings = against_plain(config.method, retrieval, before, plain["chance"]) or warnings
     # JSON knows no NaN: a measure that isn't finite is null there, and the warning says so.
     finite = {name: value if math.isfinite(value) else None for name, value in (held.values | plain).items()}
     write_json(
