@@ -122,7 +122,7 @@ def test_a_head_that_learned_nothing_says_so_in_the_run_and_its_report(data, tmp
     assert dataset.labels.actions[commonest(dataset)] in warnings[0]
     assert warnings[0] in " ".join(capfd.readouterr().err.split())
     assert "warnings" not in read(tmp_path / "good", "environment.json")
-    assert any("LEARNED NOTHING" in warning for warning in load_runs([tmp_path / "idle"])[0].warnings)
+    assert any("LEARNED NOTHING" in warning for warning in load_runs([tmp_path / "idle"])[0].notes)
 
 
 @pytest.mark.parametrize("method", ["cca", "ridge", "none", "sync_kd"])

@@ -30,7 +30,7 @@ class LinearHead(Head):
         """Add a learned constant to each class's logit."""
 
     config: Config
-    least_steps = 1000
+    least_steps = 600
 
     def __init__(self, dim: int, classes: int, config: HeadConfig | None = None) -> None:
         super().__init__(dim, classes, config)

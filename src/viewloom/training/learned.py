@@ -30,8 +30,9 @@ def against_plain(method: str, retrieval: float, plain: float, chance: float) ->
         return []
     others = " or ".join(name for name in ("cca", "ridge") if name != method)
     return [
-        f"{MARK}: {method} finds {retrieval:.1f} % of held-out steps again in another view, plain features {plain:.1f} %, "
-        f"and chance {chance:.1f} %. Try method {others}, more pairs, more epochs, or another learning rate (--optim.lr)."
+        f"{MARK}: {method} finds {retrieval:.1f} % of held-out steps again in another view, plain features "
+        f"{plain:.1f} %, and chance {chance:.1f} %. Try method {others}, more pairs, more epochs, or another learning "
+        "rate (--optim.lr)."
     ]
 
 

@@ -72,7 +72,7 @@ class TrainConfig(DataConfig):
     """Settings of the head (see the end of --help)."""
     epochs: int | None = None
     """Passes over the training windows; None takes 100, or more where windows are so few that the head would take
-    fewer optimiser steps than it needs (linear 1000, c2f_tcn 200)."""
+    fewer optimiser steps than it needs (linear 600, c2f_tcn 200)."""
     batch_size: int = 8
     """Windows in a step, over all processes."""
     seed: int = 0
