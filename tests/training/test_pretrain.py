@@ -238,6 +238,9 @@ def test_distilling_a_head_follows_the_teacher(data, head, tmp_path):
     assert not same_weights(path, head / "head.safetensors")
     losses = [float(row["val/loss"]) for row in csv.DictReader((tmp_path / "run" / "metrics.csv").open())]
     assert losses[-1] < losses[0]
+    # Its refiner is the identity, whose retrieval is the same at every epoch: the loss chooses.
+    kept = json.loads((tmp_path / "run" / "invariance.json").read_text())["kept"]
+    assert kept == f"best epoch ({int(np.argmin(losses)) + 1} of 8)"
     run_evaluate(EvaluateConfig(data=data, run=str(tmp_path / "run"), accelerator="cpu", views="e4"))
 
 
