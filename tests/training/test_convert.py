@@ -28,7 +28,7 @@ def convert(tmp_path, kind, *more):
 
 @torch.no_grad()
 def test_a_published_head(tmp_path, actions):
-    head = C2FTCN(8, 2, C2FTCN.Config(canvas="window")).eval()
+    head = C2FTCN(8, 2, C2FTCN.Config(canvas="window", standardise=False)).eval()
     torch.save({"model_state_dict": head.state_dict(), "epoch": 3}, tmp_path / "p.pth")
     assert convert(tmp_path, "head", "--actions", actions) == 0
     saved = load_head(tmp_path / "r" / "head.safetensors")
@@ -50,7 +50,7 @@ def test_a_published_refiner(tmp_path):
 
 
 def test_wrong_ones_are_refused(tmp_path, actions, capfd):
-    head = C2FTCN(8, 5)
+    head = C2FTCN(8, 5, C2FTCN.Config(standardise=False))
     torch.save(head.state_dict(), tmp_path / "p.pth")
     assert convert(tmp_path, "head") == 2
     assert "--actions" in capfd.readouterr().err

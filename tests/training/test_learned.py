@@ -1,17 +1,23 @@
-"""A run remembers what it learned from; such recordings are scored only when asked for by name, and marked."""
+"""Runs that learned nothing say so, with figures; those that did are not accused."""
 
 import json
-import shutil
+from dataclasses import replace
 
+import numpy as np
 import pytest
+import torch
 
+from tests.methods.made import make_method, view_batch
 from tests.tiny import write_tiny
-from viewloom.errors import ConfigError, DataError
-from viewloom.training.checkpoints import load_head
-from viewloom.training.evaluate import EvaluateConfig, run_evaluate
-from viewloom.training.predict import PredictConfig, run_predict
-from viewloom.training.pretrain import PretrainConfig, run_pretrain
-from viewloom.training.segment import TrainConfig, run_train
+from viewloom.data.dataset import open_dataset
+from viewloom.data.multiview import make_view_loader
+from viewloom.metrics.invariance import retrieval_accuracy, retrieval_chance
+from viewloom.registry import METHODS
+from viewloom.report.runs import load_runs
+from viewloom.training.invariance import measure
+from viewloom.training.learned import against_first_epoch, against_plain, commonest
+from viewloom.training.pretrain import PretrainConfig, PretrainOptimConfig, run_pretrain, split_pairs
+from viewloom.training.segment import OptimConfig, TrainConfig, run_train
 from viewloom.training.trainer import TrainerConfig
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
@@ -19,100 +25,111 @@ QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=Fa
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return write_tiny(tmp_path_factory.mktemp("tiny") / "data")
+    return str(write_tiny(tmp_path_factory.mktemp("tiny") / "data", recordings=16))
 
 
-@pytest.fixture(scope="module")
-def run(data):
-    """A head behind a refiner of v3 and e4."""
-    cca = PretrainConfig(data=str(data), run=str(data.parent / "cca"), method="cca", views="v3,e4", trainer=QUIET)
-    refiner = run_pretrain(cca)
-    settings = {"head": "linear", "epochs": 2, "trainer": QUIET, "refiner": str(refiner)}
-    run_train(TrainConfig(data=str(data), run=str(data.parent / "run"), views="v3", **settings))
-    return data.parent / "run"
+def pretrain(data, run, method="cca", **changes):
+    defaults = {"views": "v3,e4", "held_out": 0.4, "trainer": QUIET}
+    return PretrainConfig(data=data, run=str(run), method=method, **(defaults | changes))
 
 
-def lists(data, tmp_path, **roles):
-    """The lists with other names in some roles."""
-    folder = shutil.copytree(data / "splits", tmp_path / "splits")
-    for role, names in roles.items():
-        (folder / f"{role}.txt").write_text("".join(f"{name}\n" for name in names))
-    return str(folder)
+def read(run, name="invariance.json"):
+    return json.loads((run / name).read_text())
 
 
-def names(data, role):
-    return (data / "splits" / f"{role}.txt").read_text().split()
+@pytest.mark.parametrize(("steps", "tolerance"), [(40, 2), (7, 0), (3, 5), (1, 0)])
+def test_chance_is_what_blind_guesses_find(steps, tolerance):
+    rng = np.random.default_rng(0)
+    blind = [retrieval_accuracy(rng.normal(size=(2, steps, 3)), tolerance) for _ in range(2000)]
+    assert retrieval_chance(steps, tolerance) == pytest.approx(np.mean(blind), abs=0.02)
 
 
-def score(data, run, tmp_path, **changes):
-    run_evaluate(EvaluateConfig(data=str(data), run=str(run), out=str(tmp_path / "out"), overwrite=True, **changes))
-    return json.loads((tmp_path / "out" / "metrics.json").read_text())
+@pytest.mark.parametrize("standardise", ["none", "view"])
+def test_plain_features_and_chance_stand_beside(data, tmp_path, capfd, standardise):
+    options = METHODS.get("cca").Config(standardise=standardise)
+    config = pretrain(data, tmp_path / "run", method_options=options)
+    run_pretrain(config)
+    held = read(tmp_path / "run")["held_out"]
+    pairs = split_pairs(config, open_dataset(config))
+    learn = torch.cat([b.features_BVTD[0] for b in make_view_loader(still(pairs.learn), 1)], dim=1)
+    scale = [(learn.mean(1), learn.std(1, correction=0)), (torch.zeros(2, 8), torch.ones(2, 8))][standardise == "none"]
+    found = [
+        retrieval_accuracy(((b.features_BVTD[0] - scale[0][:, None]) / scale[1][:, None]).numpy(), 2)
+        for b in make_view_loader(pairs.held_out, 1)
+    ]
+    assert held["plain_retrieval"] == pytest.approx(100 * np.mean(found), abs=1e-4)
+    assert held["retrieval"] > held["plain_retrieval"] and read(tmp_path / "run")["warnings"] == []
+    said = " ".join(capfd.readouterr().err.split())
+    told = f"retrieval {held['retrieval']:.1f} %, plain features {held['plain_retrieval']:.1f} %, chance "
+    assert told + f"{held['chance']:.1f} %" in said
 
 
-def test_the_lists_are_remembered_with_the_weights(data, run):
-    learned = load_head(run / "head.safetensors").extra["learned_from"]
-    assert {role: set(found) for role, found in learned.items()} == {
-        role: set(names(data, role)) for role in ("train", "val")
-    }
+def still(windows):
+    from viewloom.data.multiview import ViewWindows
+
+    plain = replace(windows.sampling, augment_probability=0.0)
+    return ViewWindows(windows.source, windows.items, windows.views, plain)
 
 
-def test_recordings_of_the_test_split_are_scored_without_a_mark(data, run, tmp_path):
-    assert score(data, run, tmp_path)["learned"] == {}
+def test_a_refiner_no_better_than_plain_features_says_so(tmp_path, capfd):
+    """Views that have nothing in common: there is nothing to learn."""
+    root = write_tiny(tmp_path / "data", recordings=16)
+    rng = np.random.default_rng(0)
+    for path in root.rglob("features.npy"):
+        np.save(path, rng.random(np.load(path).shape).astype(np.float32))
+    for method in ("ridge", "cca", "none"):
+        run_pretrain(pretrain(str(root), tmp_path / method, method))
+    found = {name: read(tmp_path / name) for name in ("ridge", "cca", "none")}
+    for name in ("ridge", "cca"):
+        held, warnings = found[name]["held_out"], found[name]["warnings"]
+        worse = held["retrieval"] <= max(held["plain_retrieval"], held["chance"])
+        assert [w.startswith(f"LEARNED NOTHING: {name} finds") for w in warnings] == [True] * worse
+        for warning in warnings:
+            assert f"{held['retrieval']:.1f} %" in warning and f"{held['plain_retrieval']:.1f} %" in warning
+    assert any(found[name]["warnings"] for name in ("ridge", "cca")), "no method failed: the test shows nothing"
+    assert found["none"]["warnings"] == []  # it wasn't meant to learn
+    assert "LEARNED NOTHING" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("role", ["train", "val", "pairs"])
-def test_a_recording_that_was_learned_from_is_refused(data, run, tmp_path, role):
-    """As with another fold's lists: what trained the head is now in test."""
-    (seen, *_), (fresh, *_) = names(data, role), names(data, "test")
-    splits = lists(data, tmp_path, test=[seen, fresh], **{role: []})
-    (tmp_path / "splits" / f"{role}.txt").unlink()
-    with pytest.raises(ConfigError, match=rf"learned from recordings.*{seen} \(1\).*--allow_learned {role}"):
-        score(data, run, tmp_path, splits=splits)
-    assert not (tmp_path / "out").exists()
-    assert score(data, run, tmp_path, splits=splits, allow_learned=role)["learned"] == {role: [seen]}
+def test_figures_decide():
+    assert against_plain("cca", 12.3, 11.9, 5) == []
+    assert len(against_plain("cca", 11.9, 11.9, 5)) == 1 and "ridge" in against_plain("cca", 5, 6, 1)[0]
+    assert len(against_plain("cca", 6, 5, 7)) == 1
+    assert len(against_plain("sync_kd", float("nan"), 5.0, 1.0)) == 1
+    assert against_first_epoch("sync_kd", 2, 1, 10) == [] and against_first_epoch("sync_kd", 1, 1, 1) == []
+    assert "after epoch 3 of 10" in against_first_epoch("sync_kd", 3, 3, 10)[0]
 
 
-def test_a_split_asked_for_by_name_is_allowed_and_marked(data, run, tmp_path):
-    assert score(data, run, tmp_path, split="train")["learned"] == {"train": names(data, "train")}
-    with pytest.raises(ConfigError, match="--allow_learned names tset"):
-        score(data, run, tmp_path, allow_learned="tset")
+def test_a_best_epoch_that_is_the_first_is_a_warning(data, tmp_path):
+    """A rate at which every step makes it worse."""
+    optim = PretrainOptimConfig(lr=1.0)
+    run_pretrain(pretrain(data, tmp_path / "run", "sync_kd", epochs=6, optim=optim, select="loss"))
+    found = read(tmp_path / "run")
+    if found["kept"] == "best epoch (1 of 6)":
+        assert found["warnings"] and "LEARNED NOTHING" in found["warnings"][0]
+    else:
+        assert not any("after epoch" in warning for warning in found["warnings"])
 
 
-def test_another_data_set_with_the_same_names_is_no_repetition(data, run, tmp_path):
-    other = write_tiny(tmp_path / "other", seed=7)
-    swapped = lists(other, tmp_path, test=names(data, "train"), train=names(other, "val"))
-    (tmp_path / "splits" / "val.txt").unlink()
-    (tmp_path / "splits" / "pairs.txt").unlink()
-    assert score(other, run, tmp_path, splits=swapped)["learned"] == {}
+def test_a_head_that_learned_nothing_says_so_in_the_run_and_its_report(data, tmp_path, capfd):
+    """At a learning rate of nothing; and a head that learns is not accused."""
+    common = {"data": data, "views": "v3", "head": "linear", "batch_size": 2, "trainer": QUIET, "epochs": 30}
+    run_train(TrainConfig(**common, run=str(tmp_path / "idle"), optim=OptimConfig(lr=1e-12), seed=1))
+    run_train(TrainConfig(**common, run=str(tmp_path / "good"), optim=OptimConfig(lr=0.05)))
+    warnings = read(tmp_path / "idle", "environment.json")["warnings"]
+    assert len(warnings) == 1 and warnings[0].startswith("LEARNED NOTHING: the head kept gets ")
+    dataset = open_dataset(TrainConfig(**common, run="unused"))
+    assert dataset.labels.actions[commonest(dataset)] in warnings[0]
+    assert warnings[0] in " ".join(capfd.readouterr().err.split())
+    assert "warnings" not in read(tmp_path / "good", "environment.json")
+    assert any("LEARNED NOTHING" in warning for warning in load_runs([tmp_path / "idle"])[0].notes)
 
 
-@pytest.fixture
-def wider(data, tmp_path):
-    """The same data with two more views, which the refiner never saw."""
-    root = shutil.copytree(data, tmp_path / "wider")
-    for folder in root.glob("features/*"):
-        for view in ("v4", "v5"):
-            shutil.copytree(folder / "v3", folder / view)
-    (root / "views.yaml").write_text("views: {v3: {kind: exo}, v4: {kind: exo}, v5: {}, e4: {kind: ego}}\n")
-    return root
-
-
-def test_views_that_the_refiner_does_not_know_are_left_out_and_said(wider, run, tmp_path, capfd):
-    assert set(score(wider, run, tmp_path)["views"]) == {"v3", "e4"}
-    assert "v4, v5 left out" in capfd.readouterr().err
-    with pytest.raises(DataError, match="none for v4"):
-        score(wider, run, tmp_path, views="v3,v4")
-    out = tmp_path / "segments"
-    run_predict(PredictConfig(data=str(wider), run=str(run), out=str(out)))
-    assert {path.name for path in out.iterdir()} == {"segments.csv", "v3", "e4"}
-
-
-def test_a_view_that_no_item_has_is_an_error(data, run, tmp_path):
-    """It was an empty result and success."""
-    root = shutil.copytree(data, tmp_path / "lacking")
-    for name in names(data, "test"):
-        shutil.rmtree(root / "features" / name / "e4")
-    with pytest.raises(DataError, match=r"None of the \d items to score has view e4; they have: v3"):
-        score(root, run, tmp_path, views="e4")
-    assert not (tmp_path / "out").exists()
-    assert set(score(root, run, tmp_path)["views"]) == {"v3"}
+@pytest.mark.parametrize("method", ["cca", "ridge", "none", "sync_kd"])
+def test_units_are_no_collapse(method):
+    """Features of large units, standardised or mapped to a scale of their own, have not become constant."""
+    config = METHODS.get(method).Config(standardise="none" if method in ("cca", "ridge") else "view")
+    batch = view_batch((60, 50, 41))
+    batch.features_BVTD = batch.features_BVTD * 1e4
+    fitted = make_method(method, config, batch=batch)
+    assert measure(fitted, [batch], torch.device("cpu")).collapse is None

@@ -42,7 +42,7 @@ from viewloom.training.refined import FrozenRefiner
 from viewloom.training.segment import TrainConfig, build_module, dataset_windows, run_train
 from viewloom.training.trainer import TrainerConfig, build_trainer
 
-QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
+QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False, validate_every_epochs=1)
 SMALL = {"layers": 1, "joint_depth": 0.1, "dropout": 0.1}
 
 
@@ -71,6 +71,7 @@ def config(data, run, method="two_stream", epochs=2, **changes):
         "batch_size": 2,
         "held_out": 0.4,
         "trainer": QUIET,
+        "optim": PretrainOptimConfig(lr_step_epochs=100),
     }
     return PretrainConfig(data=data, run=str(run), method=method, epochs=epochs, **(defaults | changes))
 
@@ -237,6 +238,9 @@ def test_distilling_a_head_follows_the_teacher(data, head, tmp_path):
     assert not same_weights(path, head / "head.safetensors")
     losses = [float(row["val/loss"]) for row in csv.DictReader((tmp_path / "run" / "metrics.csv").open())]
     assert losses[-1] < losses[0]
+    # Its refiner is the identity, whose retrieval is the same at every epoch: the loss chooses.
+    kept = json.loads((tmp_path / "run" / "invariance.json").read_text())["kept"]
+    assert kept == f"best epoch ({int(np.argmin(losses)) + 1} of 8)"
     run_evaluate(EvaluateConfig(data=data, run=str(tmp_path / "run"), accelerator="cpu", views="e4"))
 
 

@@ -28,8 +28,9 @@ from viewloom.training.segment import OptimConfig, TrainConfig, run_train
 from viewloom.training.segmenter import Segmenter
 from viewloom.training.trainer import TrainerConfig, make_checkpoints
 
-QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
-FAST = OptimConfig(lr=0.05)
+QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False, validate_every_epochs=1)
+STEADY = OptimConfig(lr_step_epochs=40)
+FAST = OptimConfig(lr=0.05, lr_step_epochs=40)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def data(tmp_path_factory):
 
 
 def config(data, run, **changes):
-    defaults = {"head": "linear", "epochs": 4, "batch_size": 2, "views": "v3", "trainer": QUIET}
+    defaults = {"head": "linear", "epochs": 4, "batch_size": 2, "views": "v3", "trainer": QUIET, "optim": STEADY}
     return TrainConfig(data=data, run=str(run), **(defaults | changes))
 
 

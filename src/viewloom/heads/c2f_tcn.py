@@ -77,6 +77,7 @@ class C2FTCN(Head):
             _check(self)
 
     config: Config
+    least_steps = 200
     weights: Tensor
 
     def __init__(self, dim: int, classes: int, config: HeadConfig | None = None) -> None:
@@ -92,7 +93,7 @@ class C2FTCN(Head):
         self.outcc0, self.outcc1, self.outcc2 = (_Classifier(w, classes) for _ in range(3))
         self.outcc3, self.outcc4, self.outcc = (_Classifier(w, classes) for _ in range(3))
 
-    def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> list[Tensor]:
+    def logits(self, x_BTD: Tensor, mask_BT: Tensor) -> list[Tensor]:
         """Logits (B, T, K) of the six levels, finest first; zero beyond each row's canvas.
 
         Raises:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from viewloom.data.batch import ViewBatch
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.losses.base import LossOutput
-from viewloom.methods.standardise import Standardise, Standardiser
+from viewloom.nn.standardise import Standardise, Standardiser
 from viewloom.registry import METHODS
 
 if TYPE_CHECKING:
@@ -103,6 +103,9 @@ class Refiner(nn.Module, ABC):
         own_map = self.per_view or self.config.standardise == "view"
         return not own_map or view in self.views
 
+    def resize(self, out_dim: int) -> None:
+        """Give features of another size, where it is chosen from the data; most refiners' settings fix it."""
+
     def freeze(self) -> Self:
         """Nothing learns or moves any more: no gradients, dropout off, also when an outer module trains."""
         self.frozen = True
@@ -138,6 +141,7 @@ class Method(nn.Module, ABC):
         refiner: what it has learned; saved on its own.
         requires: what must be handed to it before it can learn.
         chosen_by: what its checkpoint can be chosen by, the default first: measures that change as it learns.
+        chosen: what it chose from the data, in words; empty where nothing was left open.
     """
 
     Config: ClassVar[type[MethodConfig]] = MethodConfig
@@ -145,6 +149,9 @@ class Method(nn.Module, ABC):
     requires: ClassVar[Literal["pairs", "teacher_head"]] = "pairs"
     min_views: ClassVar[int] = 2
     chosen_by: ClassVar[tuple[Choice, ...]] = ("retrieval", "loss", "last")
+    least_steps: ClassVar[int] = 400
+    """Optimiser steps below which a method fitted by gradient stops too early: the default number of epochs gives as
+    many at least."""
     refiner: Refiner
 
     def __init__(self, dim: int, views: tuple[str, ...], config: MethodConfig | None = None) -> None:
@@ -159,6 +166,7 @@ class Method(nn.Module, ABC):
         self.views = views
         self.config = config if config is not None else type(self).Config()
         self.epoch = 0
+        self.chosen = ""
         self.refiner = type(self).build_refiner(dim, views, self.config)
 
     @classmethod

@@ -67,6 +67,7 @@ def load_refiner(path: Path | str) -> Refiner:
         cls = METHODS.get(metadata["method"])
         config = read_settings(path, cls.Config, metadata["config"])
         refiner: Refiner = cls.build_refiner(metadata["dim"], tuple(metadata["views"]), config)
+        refiner.resize(metadata["out_dim"])  # it may have been chosen from the data
         fill(path, refiner, weights)
     if refiner.out_dim != metadata["out_dim"]:
         raise DataError(

@@ -87,6 +87,7 @@ class SyncKDHead(Method):
         self.teacher = copy.deepcopy(head).requires_grad_(False).eval()
         fresh = type(head)(head.dim, head.classes, head.config) if self.config.start == "random" else head
         self.student = copy.deepcopy(fresh).requires_grad_(True)
+        self.student.scaling = copy.deepcopy(head.scaling)  # a fresh one has no statistics of its own
         return self
 
     def train(self, mode: bool = True) -> Self:

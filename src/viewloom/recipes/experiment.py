@@ -17,6 +17,7 @@ from viewloom.recipes.settings import SAMPLING, Setting, apply, head_values, pre
 from viewloom.recipes.tables import TABLES, Row, table_rows
 from viewloom.registry import HEADS, METHODS
 from viewloom.training.evaluate import EvaluateConfig, select_views
+from viewloom.training.length import validation_interval
 from viewloom.training.pretrain import PretrainConfig
 from viewloom.training.run_identity import refuse_written_again
 from viewloom.training.segment import TrainConfig
@@ -255,7 +256,9 @@ class Builder:
         values = scaled_values(head_values(len(self.views), self.config.setting), self.config.scale)
         plain = {name: given.value for name, given in values.items()}
         if self.config.head is not None:
-            plain = {name: value for name, value in plain.items() if not name.startswith("head")}
+            # What every head has stays, so that all heads of a setting are fed alike.
+            shared = {"head_options.standardise"}
+            plain = {name: value for name, value in plain.items() if name in shared or not name.startswith("head")}
         head = self.config.head or plain["head"]
         plain |= {"epochs": self.config.head_epochs or plain["epochs"]}
         plain |= {"batch_size": self.config.head_batch_size or plain["batch_size"]}
@@ -278,7 +281,7 @@ class Builder:
     def _common(self, seed: int, epochs: int) -> dict[str, Any]:
         """Settings that pre-training and head training share."""
         trainer = self.config.trainer
-        every = min(trainer.validate_every_epochs, epochs)
+        every = min(trainer.validate_every_epochs or validation_interval(epochs), epochs)
         return {
             "run": "",
             "seed": seed,

@@ -25,6 +25,7 @@ from viewloom.recipes.experiment import ExperimentConfig
 from viewloom.recipes.parts import Part
 from viewloom.registry import HEADS
 from viewloom.training.evaluate import EvaluateConfig, select_views
+from viewloom.training.length import validation_interval
 from viewloom.training.pretrain import PretrainConfig
 from viewloom.training.segment import TrainConfig
 
@@ -92,6 +93,7 @@ def pretraining_cost(part: PretrainConfig, read: Reading, dim: int, views: Seque
         solving = 30.0 * (len(views) * dim) ** 3
         sums = 2.0 * dim * dim * pairs * read.steps / len(views)
         return Cost(counts, sums + solving, 6 * 8 * (len(views) * dim) ** 2 / GIB)  # float64, a few copies
+    assert part.epochs is not None, "recipes set it"
     steps, per_step = _steps(part, read, len(views)), _moment_operations(method, part, read, len(views))
     weights = sum(counts.values())
     states = 2 if part.optim.name == "sgd" and part.optim.momentum == 0 else 4
@@ -129,7 +131,8 @@ def _moment_operations(method: Method, part: PretrainConfig, read: Reading, view
 def training_cost(part: TrainConfig, read: Reading, checked: Reading, dim: int, classes: int) -> Cost:
     """Cost of a head's training; a refiner before it counts little beside, and is left out."""
     weights, operations, kept = _head_facts(part.head, part.head_options, dim, classes, read.longest)
-    validated = checked.steps / part.trainer.validate_every_epochs
+    assert part.epochs is not None, "recipes set it"
+    validated = checked.steps / (part.trainer.validate_every_epochs or validation_interval(part.epochs))
     passes = part.epochs * (3.0 * read.steps + validated) / read.longest
     memory = BYTES * 4 * weights + kept * part.batch_size
     return Cost({part.head: weights}, operations * passes, memory / GIB)

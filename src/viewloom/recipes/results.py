@@ -15,6 +15,7 @@ from viewloom.errors import ConfigError
 from viewloom.files import write_json, write_text
 from viewloom.identity import settings_of
 from viewloom.recipes.experiment import ExperimentConfig, Job, table_views
+from viewloom.recipes.parts import unique_parts
 from viewloom.recipes.published import SCORES, Figures
 from viewloom.recipes.tables import Row, published, table_rows
 from viewloom.report.gaps import Footnotes, Gap, gap_closed
@@ -35,7 +36,7 @@ class Result:
         view: a view's name, or ``mean`` over all views.
         kind: ego, exo or mean: whose published figures stand beside.
         seeds: scores of each seed (percent), in the order of `SCORES`.
-        warnings: what its pre-training said, collapse above all.
+        warnings: what its runs said: that features collapsed, or that nothing was learned.
         gap: share of the way from naive to the oracle that its seeds close on the view, by their mean.
     """
 
@@ -70,7 +71,7 @@ def collect(config: ExperimentConfig, jobs: Sequence[Job]) -> list[Result]:
         for row in table_rows(config.table, config.rows):
             mine = [job for job in jobs if job.row == row and job.evaluation.finished]
             seeds = {job.seed: scores_of(job, view, views) for job in mine}
-            warnings = tuple(w for job in mine for w in collapse_of(job))
+            warnings = tuple(w for job in mine for w in warnings_of(job))
             if seeds:
                 ours = [run for run in runs if run.row == row.name]
                 gap = Gap(None) if view == "mean" else gap_closed(runs, ours, view)
@@ -90,12 +91,15 @@ def scores_of(job: Job, view: str, views: Sequence[str]) -> Figures:
     return tuple(fmean(values) for values in zip(*each, strict=True))  # type: ignore[return-value]
 
 
-def collapse_of(job: Job) -> list[str]:
-    """Warnings of the pre-training behind a job."""
-    part = job.pretraining
-    if part is None:
-        return []
-    return [f"seed {job.seed}: {warning}" for warning in read_json(part.folder / "invariance.json")["warnings"]]
+def warnings_of(job: Job) -> list[str]:
+    """Warnings of the runs behind a job."""
+    found = []
+    for part in unique_parts([job.evaluation]):
+        if part.kind == "pretrain":
+            found += read_json(part.folder / "invariance.json")["warnings"]
+        elif part.kind == "train":
+            found += read_json(part.folder / "environment.json").get("warnings", [])
+    return [f"seed {job.seed}: {warning}" for warning in found]
 
 
 def write_results(
@@ -181,8 +185,9 @@ def row_lines(table: str, result: Result, marks: Footnotes | None = None) -> lis
     ours = [f"{m:.2f}" + ("" if d is None else f" ± {d:.2f}") for m, d in zip(result.mean, spread, strict=True)]
     closed = [] if marks is None else [f"{result.gap}{marks.mark(result.gap.why)}"]
     blank = [""] * len(closed)
-    collapse = " **COLLAPSED**" if result.warnings else ""
-    lines = [_line(result.row.title + collapse, "ours", ours + closed)]
+    words = {"COLLAPSE of": " **COLLAPSED**", "LEARNED NOTHING": " **LEARNED NOTHING**"}
+    mark = next((mark for word, mark in words.items() if word in " ".join(result.warnings)), "")
+    lines = [_line(result.row.title + mark, "ours", ours + closed)]
     figures = published(table, result.row.name, result.kind)
     if figures is not None:
         lines.append(_line("", "published", [f"{value:.2f}" for value in figures] + blank))

@@ -94,9 +94,10 @@ def head_values(views: int, setting: Setting) -> dict[str, Given]:
     rate, step = (1e-2, 60) if views < 3 else (1e-3, 40)
     values |= _released(optim__lr=rate, optim__lr_step_epochs=step, head_options__level_weights=(1.0,) * 6)
     if setting == "report":
-        return values | _ours(head_options__canvas="length", head_options__smoothing_mean="valid")
+        values |= _ours(head_options__canvas="length", head_options__smoothing_mean="valid")
+        return values | _ours(head_options__standardise=True)
     values |= _released(head_options__canvas="window", head_options__smoothing_mean="all")
-    return values | _released(head_options__probability_floor=1e-10)
+    return values | _released(head_options__probability_floor=1e-10, head_options__standardise=False)
 
 
 def scaled_values(values: Values, scale: float) -> dict[str, Given]:

@@ -89,7 +89,8 @@ def load_head(path: Path | str) -> SavedHead:
         )
     with building(path):
         cls = HEADS.get(metadata["head"])
-        config = read_settings(path, cls.Config, metadata["config"])
+        # Heads saved before they could standardise took features as they are.
+        config = read_settings(path, cls.Config, {"standardise": False} | metadata["config"])
         head: Head = cls(metadata["dim"], metadata["classes"], config)
         fill(path, head, weights)
     views, actions = tuple(metadata["views"]), tuple(metadata["actions"])

@@ -20,7 +20,7 @@ from viewloom.metrics.per_class import score_per_class
 from viewloom.metrics.protocols import PROTOCOLS
 from viewloom.metrics.segmentation import score, score_per_item, segments
 from viewloom.training.checkpoints import load_head
-from viewloom.training.learned import allowed_roles, refuse_learned, scored_again
+from viewloom.training.provenance import allowed_roles, refuse_learned, scored_again
 from viewloom.training.refined import FrozenRefiner
 from viewloom.training.runs import read_json, refuse_other_features
 from viewloom.training.sampling import own_pooling, used_sampling, warn_assumed_fps

@@ -1,86 +1,115 @@
-"""What a run learned from: the recordings of each role, kept with head and refiner, so that scores can't hide it."""
+"""Has a run learned anything? A refiner is held against plain features, a head against the commonest action."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import csv
+from collections.abc import Sequence
+from pathlib import Path
 
+import numpy as np
+
+from viewloom.console import err
 from viewloom.data.dataset import Item, MultiViewDataset
-from viewloom.errors import ConfigError, listed
-from viewloom.training.run_identity import RunContent
+from viewloom.files import write_json
+from viewloom.metrics.segmentation import score
+from viewloom.training.evaluate import true_labels
+from viewloom.training.runs import read_json
 
-Learned = dict[str, dict[str, dict[str, list[int]]]]
-"""{role: {recording: {view: [first frame, end]}}}"""
-
-ROLES = {"train": "train", "val": "val", "pairs": "pairs", "held-out": "pairs"}
-"""Items of a run, and the role under which their recordings are remembered."""
-WAYS = {
-    "train": "the head's training labels",
-    "val": "what chose the head's epoch",
-    "pairs": "the refiner's unlabelled pairs",
-}
+MARK = "LEARNED NOTHING"
+"""First words of every warning about a run that is no better than none."""
 
 
-def learned_from(content: RunContent) -> Learned:
-    """The recordings a run learns from, by role, with the frames of the views in use."""
-    found: Learned = {}
-    pairs = content.pairs
-    for name, items in content.items.items():
-        recordings = {item.recording for item in items}
-        spans: dict[str, dict[str, list[int]]] = {}
-        for recording, view in pairs:
-            if recording in recordings:
-                spans.setdefault(recording, {})[view] = list(content.dataset.source.span(recording, view))
-        found.setdefault(ROLES[name], {}).update(spans)
-    return {role: recordings for role, recordings in found.items() if recordings}
+def against_plain(method: str, retrieval: float, plain: float, chance: float) -> list[str]:
+    """A warning where refined features are found no more often than plain ones, or than by chance.
 
-
-def together(*several: Mapping[str, Any]) -> Learned:
-    """What several parts of a chain learned from, such as a refiner and the head behind it."""
-    found: Learned = {}
-    for learned in several:
-        for role, recordings in learned.items():
-            found.setdefault(role, {}).update(recordings)
-    return found
-
-
-def scored_again(dataset: MultiViewDataset, items: Sequence[Item], learned: Learned) -> dict[str, list[str]]:
-    """Recordings among the items that were learned from, by role.
-
-    A recording is the same if its name is, and the frames of a view that both know: another data set may use the
-    same names.
+    Args:
+        method: name of the method.
+        retrieval: percent of held-out steps that are found again in another view.
+        plain: the same of plain features.
+        chance: the same of blind guesses.
     """
-    source, names = dataset.source, dict.fromkeys(item.recording for item in items)
-    spans = {name: {view: list(source.span(name, view)) for view in source.views(name)} for name in names}
-    found = {
-        role: [name for name in names if name in recordings and _share(spans[name], recordings[name])]
-        for role, recordings in learned.items()
-    }
-    return {role: recordings for role, recordings in found.items() if recordings}
+    if retrieval > max(plain, chance):
+        return []
+    others = " or ".join(name for name in ("cca", "ridge") if name != method)
+    return [
+        f"{MARK}: {method} finds {retrieval:.1f} % of held-out steps again in another view, plain features "
+        f"{plain:.1f} %, and chance {chance:.1f} %. Try method {others}, more pairs, more epochs, or another learning "
+        "rate (--optim.lr)."
+    ]
 
 
-def _share(one: Mapping[str, Sequence[int]], other: Mapping[str, Sequence[int]]) -> bool:
-    """Whether a view that both have covers the same frames."""
-    return any(list(one[view]) == list(other[view]) for view in one if view in other)
+def against_first_epoch(method: str, kept: int, interval: int, epochs: int) -> list[str]:
+    """A warning where, of several validated epochs, the first was the best.
 
-
-def allowed_roles(names: str | None, split: str) -> tuple[str, ...]:
-    """Roles whose recordings may be scored: those named, and that of a split which was asked for itself.
-
-    Raises:
-        ConfigError: a name that is no such role.
+    Args:
+        method: name of the method.
+        kept: the epoch kept, counted from 1.
+        interval: epochs between two validations.
+        epochs: epochs trained.
     """
-    given = tuple(name.strip() for name in (names or "").split(",") if name.strip())
-    unknown = [name for name in given if name not in WAYS]
-    if unknown:
-        raise ConfigError(f"--allow_learned names {listed(unknown)}, but it can be: {listed(WAYS)}.")
-    return (*given, split)
+    if kept > interval or epochs < 2 * interval:
+        return []
+    return [
+        f"{MARK} after epoch {kept} of {epochs}: {method} was best when it was first measured, and then got worse. Try "
+        "a lower learning rate (--optim.lr), method cca or ridge, or more pairs."
+    ]
 
 
-def refuse_learned(found: Mapping[str, Sequence[str]], allowed: Sequence[str]) -> None:
-    """`ConfigError` for recordings that the run learned from, in a way that was not allowed."""
-    refused = {role: names for role, names in found.items() if role not in allowed}
-    if refused:
-        ways = "; ".join(f"{listed(names, 3)} ({len(names)}) by {WAYS[role]}" for role, names in refused.items())
-        raise ConfigError(
-            f"The run has learned from recordings that would be scored: {ways}. Score others (--splits), or pass "
-            f"--allow_learned {','.join(refused)} to score them all the same, marked in every table."
-        )
+def against_majority(
+    dataset: MultiViewDataset, items: Sequence[Item], views: Sequence[str], folder: Path, epoch: int
+) -> list[str]:
+    """A warning where a head's kept epoch gets no more validation frames right than the commonest action does.
+
+    Args:
+        dataset: opened data set, with labels.
+        items: validation items.
+        views: views they were scored in.
+        folder: the run folder, whose metrics.csv has the head's scores.
+        epoch: the epoch kept, counted from 0.
+    """
+    right = _value(folder / "metrics.csv", epoch, "val/mof")
+    truths = [
+        true_labels(dataset, item) for view in views for item in items if view in dataset.source.views(item.recording)
+    ]
+    if right is None or not truths:
+        return []
+    common = commonest(dataset)
+    alone = score([np.full_like(truth, common) for truth in truths], truths).mof
+    if right > alone:
+        return []
+    assert dataset.labels is not None
+    return [
+        f"{MARK}: the head kept gets {right:.1f} % of the validation frames right, and the commonest training action "
+        f"alone, {dataset.labels.actions[common]}, {alone:.1f} %. Try more --epochs, smaller steps "
+        "(--sampling.chunk_frames), another learning rate (--optim.lr), or see `viewloom check`."
+    ]
+
+
+def commonest(dataset: MultiViewDataset) -> int:
+    """Class with the most labelled frames in the training items."""
+    assert dataset.labels is not None
+    counts_K = np.zeros(len(dataset.labels.actions), np.int64)
+    for item in dataset.items("train"):
+        labels_T = true_labels(dataset, item)
+        counts_K += np.bincount(labels_T[labels_T >= 0], minlength=len(counts_K))
+    return int(counts_K.argmax())
+
+
+def warn(folder: Path, warnings: Sequence[str]) -> None:
+    """Say warnings out loud, and keep them in the run's environment.json, where reports look for them."""
+    if not warnings:
+        return
+    path = folder / "environment.json"
+    write_json(path, read_json(path) | {"warnings": list(warnings)})
+    show(warnings)
+
+
+def show(warnings: Sequence[str]) -> None:
+    """Say warnings out loud."""
+    for warning in warnings:
+        err.print(warning, style="bold red", markup=False)
+
+
+def _value(path: Path, epoch: int, name: str) -> float | None:
+    """A value that was logged in an epoch; None if it wasn't."""
+    with path.open(newline="") as file:
+        found = [row.get(name) for row in csv.DictReader(file) if int(row["epoch"]) == epoch]
+    return float(found[-1]) if found and found[-1] else None

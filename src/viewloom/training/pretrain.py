@@ -1,7 +1,6 @@
 """`viewloom pretrain`: learn a refiner from unlabelled synchronised views, by gradient or in closed form."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,27 +12,31 @@ from torch.utils.data import DataLoader
 
 from viewloom.console import err, track
 from viewloom.data.batch import ViewBatch
-from viewloom.data.dataset import DataConfig, Item, MultiViewDataset, PairSpans, complete, open_dataset
+from viewloom.data.dataset import DataConfig, MultiViewDataset, PairSpans, complete, open_dataset
 from viewloom.data.module import EpochBatches
 from viewloom.data.multiview import ViewRow, ViewWindows, make_view_loader
-from viewloom.data.sampling import Sampling, SamplingConfig
+from viewloom.data.sampling import SamplingConfig
 from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json
 from viewloom.heads.base import Head
 from viewloom.identity import free
 from viewloom.methods.base import Choice, Method
+from viewloom.methods.none import IdentityRefiner
 from viewloom.nn.encoder import EncoderLayer
 from viewloom.registry import METHODS
 from viewloom.training.checkpoints import SavedHead, load_head, save_head
-from viewloom.training.evaluate import select_views
-from viewloom.training.invariance import HeldOut, hold_out, measure
-from viewloom.training.learned import learned_from, together
+from viewloom.training.invariance import measure_plain
+from viewloom.training.learned import against_first_epoch, against_plain, show
+from viewloom.training.length import Usual, with_length
 from viewloom.training.missing import MissingFrames
+from viewloom.training.pairs import Pairs, held_out_measures, split_pairs
+from viewloom.training.provenance import learned_from, together
 from viewloom.training.resident import ResidentViews, resident
 from viewloom.training.run_identity import RunContent
 from viewloom.training.runs import is_main_process, prepare_run, write_environment
-from viewloom.training.sampling import kept, own_pooling, run_sampling, used_sampling
+from viewloom.training.sampling import kept
 from viewloom.training.segmenter import pick_device
+from viewloom.training.threads import choose_threads, using_threads
 from viewloom.training.trainer import TrainerConfig, build_trainer, rows_in_batch
 
 
@@ -49,8 +52,8 @@ class PretrainOptimConfig:
     """Weight decay."""
     momentum: float = 0.0
     """Momentum (sgd only)."""
-    lr_step_epochs: int = 100
-    """Epochs between two reductions of the learning rate."""
+    lr_step_epochs: int | None = None
+    """Epochs between two reductions of the learning rate; None takes 40 % of the epochs, and 100 at least."""
     lr_factor: float = 0.5
     """Factor of each reduction."""
 
@@ -72,8 +75,9 @@ class PretrainConfig(DataConfig):
     pairs: PairSpans = "recordings"
     """What the pairs are: whole recordings, or as published the labelled spans of them, which uses where labels
     begin and end."""
-    epochs: int = 60
-    """Passes over the pair windows (closed-form methods need one)."""
+    epochs: int | None = None
+    """Passes over the pair windows (closed-form methods need one); None takes 60, or more where windows are so few
+    that the method would take fewer optimiser steps than it needs (400)."""
     batch_size: int = 8
     """Windows in a step, over all processes."""
     held_out: float = 0.1
@@ -104,16 +108,8 @@ class PretrainConfig(DataConfig):
         if not 0 < self.held_out < 1:
             raise ConfigError(f"--held_out must lie between 0 and 1, but is {self.held_out}.")
         for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ConfigError(f"--{name} must be 1 or more, but is {getattr(self, name)}.")
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Windows to learn from, and those held out."""
-
-    learn: ViewWindows
-    held_out: ViewWindows
 
 
 class PretrainingModule(LightningModule):
@@ -160,7 +156,7 @@ class PretrainingModule(LightningModule):
         """Measure loss, retrieval and collapse on held-out pairs."""
         if self.current_epoch == 0:
             self.missing.tell(self.pairs.learn.sampling.missing_frames)
-        if (self.current_epoch + 1) % self.config.trainer.validate_every_epochs:
+        if (self.current_epoch + 1) % (self.trainer.check_val_every_n_epoch or 1):
             return
         held = held_out_measures(self.method, self.pairs.held_out, self.config.batch_size, self.device)
         self.log_dict({f"val/{name}": value for name, value in held.values.items()})
@@ -177,49 +173,9 @@ class PretrainingModule(LightningModule):
             )
         else:
             optimiser = torch.optim.AdamW(parameters, optim.lr, weight_decay=optim.weight_decay, fused=fused)
+        assert optim.lr_step_epochs is not None, "run_pretrain fills it in"
         steps = torch.optim.lr_scheduler.StepLR(optimiser, optim.lr_step_epochs, optim.lr_factor)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": steps, "interval": "epoch"}}
-
-
-def held_out_measures(method: Method, windows: ViewWindows, batch_size: int, device: torch.device) -> HeldOut:
-    """Loss, retrieval and collapse of a method on held-out windows, in evaluation mode."""
-    training = method.training
-    method.eval()
-    loader = make_view_loader(windows, batch_size)
-    held = measure(method, loader, device)
-    method.train(training)
-    return held
-
-
-def split_pairs(config: PretrainConfig, dataset: MultiViewDataset) -> Pairs:
-    """The pair recordings, a seeded share of them held out; all windows of a recording stay together."""
-    views = select_views(config.views, dataset)
-    items: tuple[Item, ...] = dataset.items("pairs", views, config.pairs)
-    if len(views) < 2:
-        raise ConfigError(f"--views must name two views or more to learn from, but is {config.views!r}.")
-    complete = {name for name in dataset.source.recordings if set(views) <= set(dataset.source.views(name))}
-    learn, held = hold_out(items, config.held_out, config.seed, complete)
-    sampling = _pair_sampling(config, dataset, learn, views)
-    still = replace(sampling, augment_probability=0.0)
-    pairs = Pairs(
-        ViewWindows(dataset.source, learn, views, sampling, config.seed),
-        ViewWindows(dataset.source, held, views, still),
-    )
-    if pairs.learn.skipped and is_main_process():
-        told = f"{len(pairs.learn.skipped)} of {len(items)} items have fewer than two of the views {listed(views)}"
-        err.print(f"note: {told} and are left out: {listed(pairs.learn.skipped, 3)}.", markup=False)
-    return pairs
-
-
-def _pair_sampling(
-    config: PretrainConfig, dataset: MultiViewDataset, learn: Sequence[Item], views: Sequence[str]
-) -> Sampling:
-    """Windows as the teacher's were, where one is followed; else as suits the features, for no label is looked at."""
-    if config.teacher is None or METHODS.get(config.method).requires != "teacher_head":
-        return run_sampling(config.sampling, dataset, learn, views)
-    saved = load_head(Path(config.teacher) / "head.safetensors")
-    own_pooling(saved.extra, config.sampling, config.teacher)
-    return used_sampling(config.sampling, saved.extra, saved.fps, dataset, "teacher")
 
 
 @dataclass(frozen=True)
@@ -246,6 +202,7 @@ def begin_pretrain(config: PretrainConfig) -> Begun:
     torch.manual_seed(config.seed)
     method: Method = cls(pairs.learn.dim, pairs.learn.views, config.method_options)
     teacher = _give_teacher(config, method)
+    config = with_epochs(config, method, pairs)
     folder, checkpoint = prepare_run(config, run_content(config, dataset, pairs))
     return Begun(config, dataset, pairs, method, teacher, folder, checkpoint)
 
@@ -253,21 +210,29 @@ def begin_pretrain(config: PretrainConfig) -> Begun:
 def run_pretrain(config: PretrainConfig) -> Path:
     """Learn a refiner and write its run folder; returns the path of ``refiner.safetensors``."""
     begun = begin_pretrain(config)
+    config, method, views = begun.config, begun.method, begun.pairs.learn.views
+    threads = choose_threads(config.trainer, method, method.dim, begun.folder, config.resume)
+    facts = {"row": config.row or config.method, "trained_on": views, "method": config.method, "threads": threads}
+    write_environment(begun.folder, begun.dataset, config.seed, **facts)
+    with using_threads(threads):
+        return _learn(begun)
+
+
+def _learn(begun: Begun) -> Path:
+    """Fit the method, and write what it leaves behind; returns the path of that."""
     config, dataset, pairs, method, folder = begun.config, begun.dataset, begun.pairs, begun.method, begun.folder
-    row = config.row or config.method
-    write_environment(folder, dataset, config.seed, row=row, trained_on=pairs.learn.views, method=config.method)
     if method.needs_pass:
         _show_all_pairs(method, pairs, config.batch_size)
     if config.compile:
         compile_layers(method)
-    chosen = "closed form" if method.fit == "closed_form" else "features as they are"
+    chosen, warnings = "closed form" if method.fit == "closed_form" else "features as they are", list[str]()
     if method.fit == "gradient":
-        chosen = _fit_by_gradient(config, method, pairs, folder, begun.checkpoint)
+        chosen, warnings = _fit_by_gradient(config, method, pairs, folder, begun.checkpoint)
     teacher = begun.teacher
     path = folder / ("refiner.safetensors" if teacher is None else "head.safetensors")
     if not is_main_process():
         return path  # the first process writes it
-    _finish(config, dataset, method, pairs, folder, chosen)
+    _finish(begun, chosen, warnings)
     if teacher is None:
         return path
     # A method that distils a head leaves the student behind, beside a refiner that changes nothing.
@@ -302,6 +267,13 @@ def chosen_by(method: str, select: Choice | None) -> Choice:
     return select or possible[0]
 
 
+def with_epochs(config: PretrainConfig, method: Method, pairs: Pairs) -> PretrainConfig:
+    """The settings with a number of epochs that gives the method enough steps, where none was set."""
+    if method.fit != "gradient":
+        config = replace(config, epochs=config.epochs or 1)
+    return with_length(config, len(pairs.learn), Usual(60, method.least_steps, 100, "method"))
+
+
 def _give_teacher(config: PretrainConfig, method: Method) -> SavedHead | None:
     """Hand a distilling method the head it follows; others need none, and refuse one."""
     needs = method.requires == "teacher_head"
@@ -317,17 +289,21 @@ def _give_teacher(config: PretrainConfig, method: Method) -> SavedHead | None:
 
 def _fit_by_gradient(
     config: PretrainConfig, method: Method, pairs: Pairs, folder: Path, checkpoint: Path | None
-) -> str:
-    """Train, and load the chosen epoch's weights into the method; returns which was kept."""
+) -> tuple[str, list[str]]:
+    """Train, and load the chosen epoch's weights into the method; returns which was kept, and what to be wary of."""
     monitor = None if config.select == "last" else f"val/{config.select}"
     mode: Literal["min", "max"] = "min" if config.select in ("loss", "last") else "max"
     module = PretrainingModule(method, pairs, config)
+    assert config.epochs is not None
     trainer = build_trainer(config.trainer, folder, config.epochs, config.seed, monitor, mode)
     trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
     name = "last" if monitor is None else "best"
     state = torch.load(folder / "checkpoints" / f"{name}.ckpt", map_location="cpu", weights_only=True)
     module.load_state_dict(state["state_dict"])
-    return f"{name} epoch ({state['epoch'] + 1} of {config.epochs})"
+    warnings, every = [], trainer.check_val_every_n_epoch or 1
+    if name == "best":
+        warnings = against_first_epoch(config.method, state["epoch"] + 1, every, config.epochs)
+    return f"{name} epoch ({state['epoch'] + 1} of {config.epochs})", warnings
 
 
 def compile_layers(method: Method, backend: str = "inductor") -> None:
@@ -355,28 +331,35 @@ def _show_all_pairs(method: Method, pairs: Pairs, batch_size: int) -> None:
         missing.note_views(batch)
     missing.tell(learn.sampling.missing_frames)
     method.solve()
+    if method.chosen and is_main_process():
+        err.print(f"note: {method.chosen}.", markup=False)
 
 
-def _finish(
-    config: PretrainConfig, dataset: MultiViewDataset, method: Method, pairs: Pairs, folder: Path, chosen: str
-) -> None:
-    """Write what was measured on held-out pairs, and then the refiner; say a collapse out loud."""
+def _finish(begun: Begun, chosen: str, warnings: list[str]) -> None:
+    """Write what was measured on held-out pairs, and then the refiner; say out loud if nothing came of it."""
+    config, dataset, pairs, method, folder = begun.config, begun.dataset, begun.pairs, begun.method, begun.folder
     device = pick_device({"gpu": "cuda"}.get(config.trainer.accelerator, config.trainer.accelerator))
     held = held_out_measures(method.to(device).eval(), pairs.held_out, config.batch_size, device)
     learned = learned_from(run_content(config, dataset, pairs))
     facts = {"kept": chosen, "seed": config.seed, "data": dataset.name, "fps": dataset.source.fps}
     method.refiner.extra = facts | kept(pairs.learn.sampling, dataset) | {"learned_from": learned}
-    warnings = [f"COLLAPSE of {config.method}: {held.collapse}"] if held.collapse else []
+    plain = measure_plain(method, make_view_loader(pairs.held_out, config.batch_size), device)
+    retrieval, before = held.values["retrieval"], plain["plain_retrieval"]
+    if held.collapse:
+        warnings = [f"COLLAPSE of {config.method}: {held.collapse}"]
+    elif not isinstance(method.refiner, IdentityRefiner):
+        warnings = against_plain(config.method, retrieval, before, plain["chance"]) or warnings
     # JSON knows no NaN: a measure that isn't finite is null there, and the warning says so.
-    finite = {name: value if math.isfinite(value) else None for name, value in held.values.items()}
+    finite = {name: value if math.isfinite(value) else None for name, value in (held.values | plain).items()}
     write_json(
         folder / "invariance.json",
-        {"kept": chosen, "select": config.select, "held_out": finite, "warnings": warnings},
+        {"kept": chosen, "select": config.select, "chosen": method.chosen, "held_out": finite, "warnings": warnings},
     )
     method.refiner.save(folder / "refiner.safetensors")
-    for warning in warnings:
-        err.print(f"[bold red]{warning}[/]")
+    show(warnings)
     assert config.select is not None
     measure = type(method).chosen_by[0] if config.select == "last" else config.select
-    shown = f"loss {held.values['loss']:.4g}" if measure == "loss" else f"{measure} {held.values[measure]:.1f} %"
-    err.print(f"Kept the {chosen}; held-out {shown}.")
+    shown = f"{measure} {held.values[measure]:.4g}" + ("" if measure == "loss" else " %")
+    if measure == "retrieval":
+        shown += f", plain features {before:.1f} %, chance {plain['chance']:.1f} %"
+    err.print(f"Kept the {chosen}; held-out {shown}.", markup=False)

@@ -6,7 +6,7 @@ Segmentation heads come as bare state dicts or wrapped as ``model_state_dict``; 
 
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +85,12 @@ def load_published_head(path: Path | str, config: C2FTCN.Config | None = None) -
         path: the checkpoint.
         config: settings; by default the published canvas of 1200 steps, which its outputs depend on. Levels vote by
             these settings: what a checkpoint holds as ``weights`` is not what the released code lets them vote by.
+            Published heads took features as they are, so ``standardise`` is False whatever stands here.
     """
     weights = read_weights(path)
     dim, classes = head_size(weights, path)
-    head = C2FTCN(dim, classes, config if config is not None else C2FTCN.Config(canvas="window"))
+    config = config if config is not None else C2FTCN.Config(canvas="window")
+    head = C2FTCN(dim, classes, replace(config, standardise=False))
     load_weights(head, weights, path)
     head.weights.copy_(torch.tensor(head.config.level_weights))
     return head.eval()

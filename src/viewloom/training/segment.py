@@ -21,14 +21,18 @@ from viewloom.identity import free
 from viewloom.registry import HEADS
 from viewloom.training.checkpoints import SavedHead, save_head
 from viewloom.training.evaluate import item_scores, select_views
-from viewloom.training.learned import learned_from
+from viewloom.training.learned import against_majority, warn
+from viewloom.training.length import Usual, with_length
 from viewloom.training.missing import MissingFrames
+from viewloom.training.provenance import learned_from
 from viewloom.training.refined import FrozenRefiner
 from viewloom.training.resident import ResidentSegments, resident
 from viewloom.training.run_identity import RunContent
 from viewloom.training.runs import is_main_process, keep_copy, prepare_run, refuse_other_features, write_environment
 from viewloom.training.sampling import kept, own_pooling, run_sampling, segment_frames
+from viewloom.training.scaling import take_statistics
 from viewloom.training.segmenter import Segmenter
+from viewloom.training.threads import choose_threads, using_threads
 from viewloom.training.trainer import TrainerConfig, build_trainer, rows_in_batch
 
 
@@ -40,8 +44,8 @@ class OptimConfig:
     """Learning rate at the start."""
     weight_decay: float = 1e-4
     """Weight decay (added to the gradient, as Adam does)."""
-    lr_step_epochs: int = 40
-    """Epochs between two reductions of the learning rate."""
+    lr_step_epochs: int | None = None
+    """Epochs between two reductions of the learning rate; None takes 40 % of the epochs, and 40 at least."""
     lr_factor: float = 0.5
     """Factor of each reduction."""
 
@@ -65,8 +69,9 @@ class TrainConfig(DataConfig):
     """Registered head."""
     head_options: HeadConfig | None = None
     """Settings of the head (see the end of --help)."""
-    epochs: int = 100
-    """Passes over the training windows."""
+    epochs: int | None = None
+    """Passes over the training windows; None takes 100, or more where windows are so few that the head would take
+    fewer optimiser steps than it needs (linear 600, c2f_tcn 200)."""
     batch_size: int = 8
     """Windows in a step, over all processes."""
     seed: int = 0
@@ -90,7 +95,7 @@ class TrainConfig(DataConfig):
         if self.keep not in ("best", "last"):
             raise ConfigError(f"--keep must be best or last, but is {self.keep!r}.")
         for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ConfigError(f"--{name} must be 1 or more, but is {getattr(self, name)}.")
         if self.refined_cache_gib < 0:
             raise ConfigError(f"--refined_cache_gib must be 0 or more, but is {self.refined_cache_gib}.")
@@ -118,6 +123,12 @@ class SegmentationModule(LightningModule):
         self.val_views = select_views(config.val_views or config.views, dataset)
         self.val_items = validation_items(dataset)
         self.missing = MissingFrames()
+
+    def on_fit_start(self) -> None:
+        """Take the statistics of the head's input; a resumed run has them from its checkpoint."""
+        if self.head.needs_statistics:
+            windows = dataset_windows(self.dataset, self.dataset.items("train"), self.views, self.sampling)
+            take_statistics(self.head, self.frozen, windows, self.device, self.config.workers)
 
     def train_dataloader(self) -> DataLoader[SegmentRow] | ResidentSegments:
         """Shuffled, augmented windows; this process's share of each global batch."""
@@ -148,7 +159,7 @@ class SegmentationModule(LightningModule):
         """Score the validation items, and log them; the checkpoint is chosen by ``val/total``."""
         if self.current_epoch == 0:
             self.missing.tell(self.sampling.missing_frames)
-        if not self.val_items or (self.current_epoch + 1) % self.config.trainer.validate_every_epochs:
+        if not self.val_items or (self.current_epoch + 1) % (self.trainer.check_val_every_n_epoch or 1):
             return
         self.head.eval()
         scores = item_scores(self.dataset, self.val_items, self.val_views, self._validator())
@@ -176,6 +187,7 @@ class SegmentationModule(LightningModule):
         optim = self.config.optim
         fused = self.config.trainer.fused_optimiser
         adam = torch.optim.Adam(self.head.parameters(), lr=optim.lr, weight_decay=optim.weight_decay, fused=fused)
+        assert optim.lr_step_epochs is not None, "run_train fills it in"
         steps = torch.optim.lr_scheduler.StepLR(adam, optim.lr_step_epochs, optim.lr_factor)
         return {"optimizer": adam, "lr_scheduler": {"scheduler": steps, "interval": "epoch"}}
 
@@ -196,6 +208,7 @@ def begin_train(config: TrainConfig) -> tuple[SegmentationModule, Path, Path | N
     if dataset.labels is None:
         raise DataError(f"{dataset.root} has no labels, and a head can't be trained without. Pass --labels.")
     module = build_module(config, dataset)
+    module.config = with_epochs(module)
     folder, checkpoint = prepare_run(module.config, run_content(module.config, module))
     return module, folder, checkpoint
 
@@ -205,12 +218,15 @@ def run_train(config: TrainConfig) -> Path:
     module, folder, checkpoint = begin_train(config)
     config, dataset = module.config, module.dataset
     row = config.row or folder.name
-    write_environment(folder, dataset, config.seed, row=row, trained_on=module.views)
+    threads = choose_threads(config.trainer, module, dataset.source.dim, folder, config.resume)
+    write_environment(folder, dataset, config.seed, row=row, trained_on=module.views, threads=threads)
     if config.refiner is not None and is_main_process():
         keep_copy(Path(config.refiner), folder / "refiner.safetensors")
     monitor = "val/total" if module.val_items else None
+    assert config.epochs is not None
     trainer = build_trainer(config.trainer, folder, config.epochs, config.seed, monitor, "max")
-    trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
+    with using_threads(threads):
+        trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
     if trainer.global_rank:
         return folder / "head.safetensors"  # the first process writes it
     return finish(folder, module, bool(monitor) and config.keep == "best")
@@ -225,6 +241,12 @@ def run_content(config: TrainConfig, module: SegmentationModule) -> RunContent:
         given, own = Path(config.refiner), Path(config.run) / "refiner.safetensors"
         files["refiner"] = own if config.resume and not given.exists() and own.exists() else given
     return RunContent(module.dataset, items, views, files=files, compare=config.compare_features)
+
+
+def with_epochs(module: SegmentationModule) -> TrainConfig:
+    """The settings with a number of epochs that gives the head enough steps, where none was set."""
+    windows = dataset_windows(module.dataset, module.dataset.items("train"), module.views, module.sampling)
+    return with_length(module.config, max(1, len(windows)), Usual(100, type(module.head).least_steps, 40, "head"))
 
 
 def build_module(config: TrainConfig, dataset: MultiViewDataset) -> SegmentationModule:
@@ -259,6 +281,9 @@ def finish(folder: Path, module: SegmentationModule, best: bool) -> Path:
     weights = checkpoint["state_dict"]
     prefix = "head."
     module.head.load_state_dict({k[len(prefix) :]: v for k, v in weights.items() if k.startswith(prefix)})
+    items, views = module.val_items, module.val_views
+    # Before the head, which is what says that a run is finished.
+    warn(folder, against_majority(module.dataset, items, views, folder, checkpoint["epoch"]))
     labels = module.dataset.labels
     assert labels is not None
     learned = learned_from(run_content(module.config, module))

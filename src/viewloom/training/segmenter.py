@@ -18,9 +18,10 @@ from viewloom.data.sources.base import FeatureSource
 from viewloom.data.windows import unpool
 from viewloom.errors import ConfigError
 from viewloom.heads.base import Head
-from viewloom.training.learned import Learned, together
 from viewloom.training.missing import MissingFrames
+from viewloom.training.provenance import Learned, together
 from viewloom.training.refined import FrozenRefiner
+from viewloom.training.threads import inference_threads, using_threads
 
 
 @dataclass
@@ -119,9 +120,11 @@ class Segmenter:
         dtype = next(self.head.parameters()).dtype  # float64 while a run with precision 64-true is validated
         batch = collate(rows).to(self.device)
         batch.features_BTD = batch.features_BTD.to(dtype)
-        if self.refiner is not None:
-            batch = self.refiner.refine(batch)
-        probs_BTK = self.head.decode(self.head(batch.features_BTD, batch.mask_BT), batch.mask_BT)
+        parts = [self.head] if self.refiner is None else [self.head, self.refiner.refiner]
+        with using_threads(inference_threads(self.device, *parts)):
+            if self.refiner is not None:
+                batch = self.refiner.refine(batch)
+            probs_BTK = self.head.decode(self.head(batch.features_BTD, batch.mask_BT), batch.mask_BT)
         return probs_BTK.float().cpu().numpy()
 
 
