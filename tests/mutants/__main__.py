@@ -7,15 +7,16 @@ exactly once), or if the tests fail without any fault.
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 from tests.mutants.mutant import Mutant, all_mutants
-from tests.mutants.running import Outcome, copy_source, distinct_tests, imported_from, run_pytest, try_mutant
+from tests.mutants.running import Outcome, copy_source, distinct_tests, imported_from, run_pytest, stop_all, try_mutant
 
 ENOUGH = 0.95
 
@@ -30,27 +31,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not mutants:
         say("No mutant has that in its name or file.")
         return 1
-    began = time.monotonic()
-    if not chosen.no_baseline and not baseline_passes(mutants, chosen.jobs):
-        return 1
-    say(f"{'mutant':<42}{'file':<34}{'':<10}{'s':>6}  first failing test")
-    with ThreadPoolExecutor(chosen.jobs) as pool:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    pool, began = ThreadPoolExecutor(chosen.jobs), time.monotonic()
+    try:
+        if not chosen.no_baseline and not baseline_passes(mutants, chosen.jobs, pool):
+            return 1
+        say(f"{'mutant':<42}{'file':<34}{'':<10}{'s':>6}  first failing test")
         outcomes = []
         for outcome in pool.map(try_mutant, mutants):
             say(line_of(outcome))
             outcomes.append(outcome)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        stop_all()
     return conclude(outcomes, time.monotonic() - began)
 
 
-def baseline_passes(mutants: Sequence[Mutant], jobs: int) -> bool:
+def baseline_passes(mutants: Sequence[Mutant], jobs: int, pool: Executor) -> bool:
     """Whether all tests concerned pass against an unchanged copy of the sources; tells those that don't."""
     tests = [test for test in distinct_tests(mutants) if Path(test.partition("::")[0]).is_file()]
     shares = [tests[number::jobs] for number in range(jobs) if tests[number::jobs]]
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         source = copy_source(Path(folder))
         assert imported_from(source.parent) == source, "tests would not be run against the copy"
-        with ThreadPoolExecutor(jobs) as pool:
-            done = list(pool.map(lambda share: run_pytest(share, source.parent, None, first=False), shares))
+        done = list(pool.map(lambda share: run_pytest(share, source.parent, None, first=False), shares))
     for code, output in done:
         if code:
             say(f"Without any fault the tests must pass, but:\n{output}")

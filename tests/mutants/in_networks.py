@@ -2,9 +2,12 @@
 
 from tests.mutants.mutant import Mutant
 
-LINEAR, LINEAR_TESTS = "heads/linear.py", ("tests/heads/test_linear.py", "tests/test_every_head.py")
+EVERY = "tests/test_every_head.py"
+MASKS = (f"{EVERY}::test_masked_steps_change_neither_loss_nor_gradients_nor_statistics",)
+ALONE = (f"{EVERY}::test_result_of_a_row_is_its_own",)
+LINEAR, LINEAR_TESTS = "heads/linear.py", ("tests/heads/test_linear.py", *MASKS)
 C2F, PARITY = "heads/c2f_tcn.py", ("tests/parity/test_c2f_tcn.py",)
-C2F_TESTS = ("tests/heads/test_c2f_tcn.py", "tests/parity/test_c2f_tcn.py", "tests/test_every_head.py")
+C2F_TESTS = ("tests/heads/test_c2f_tcn.py", *PARITY, *MASKS, *ALONE)
 MASKED, MASKED_TESTS = "nn/masked.py", ("tests/nn/test_masked.py",)
 ENCODER, ENCODER_TESTS = "nn/encoder.py", ("tests/nn/test_encoder.py", "tests/parity/test_streams.py")
 TOGETHER = ("tests/methods/test_distillation.py::test_two_processes_equal_one_when_one_lacks_the_student_s_view",)
@@ -113,7 +116,7 @@ MUTANTS = [
         ENCODER,
         "if not self.training or self.dropout == 0:",
         "if self.dropout == 0:",
-        (*ENCODER_TESTS, "tests/test_every_method.py"),
+        (*ENCODER_TESTS, "tests/test_every_method.py::test_dropout_is_on_in_training_only"),
     ),
     Mutant("no_attention_dropout_in_time", ENCODER, "self.dropout if self.training else 0.0", "0.0", ENCODER_TESTS),
     Mutant("another_activation", ENCODER, "F.relu(self.linear1(x_PD))", "F.gelu(self.linear1(x_PD))", ENCODER_TESTS),

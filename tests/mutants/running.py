@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.mutants.mutant import ROOT, SOURCE, Mutant, Stale
 
 TIMEOUT_S = 240.0
+_running: set[subprocess.Popen[bytes]] = set()
 
 
 @dataclass(frozen=True)
@@ -79,13 +80,22 @@ def run_pytest(
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     )
+    _running.add(process)
     try:
         output, _ = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         return None, ""
+    finally:
+        _running.discard(process)
     return process.returncode, output.decode(errors="replace")
+
+
+def stop_all() -> None:
+    """Kill the tests that are running, and what they started."""
+    for process in list(_running):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def imported_from(source: Path) -> Path:
