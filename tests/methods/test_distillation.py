@@ -204,3 +204,10 @@ def test_the_teacher_s_features_are_standardised_like_the_student_s():
     refined = method.encode(batch.features_BVTD[:, 0], mask_BT, "v3")
     assert not torch.allclose(exo, batch.features_BVTD[:, 0])
     torch.testing.assert_close(method(batch).total, (refined - ego)[mask_BT].square().mean())
+
+
+def test_an_optimiser_is_offered_the_student_alone():
+    """Weight decay would move a teacher that it got hold of, gradient or not."""
+    method, _ = distilled()
+    trained = [name for name, parameter in method.named_parameters() if parameter.requires_grad]
+    assert trained and all(name.startswith("student.") for name in trained)

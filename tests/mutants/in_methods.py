@@ -94,7 +94,7 @@ MUTANTS = [
         "fresh.requires_grad_(True)",
         KD_TESTS,
     ),
-    Mutant("head_distilled_without_the_teacher", HEAD_KD, "mask_BT & teacher_BT", "mask_BT", KD_TESTS),
+    Mutant("head_distilled_without_the_teacher", HEAD_KD, "wanted, mask_BT & teacher_BT", "wanted, mask_BT", KD_TESTS),
     Mutant("last_view_teaches_the_head", HEAD_KD, "default=0", "default=-1", KD_TESTS),
     Mutant("teacher_may_be_its_student", "methods/roles.py", "if teacher in chosen:", "if False:", KD_TESTS),
     Mutant(
@@ -173,8 +173,8 @@ MUTANTS = [
     Mutant(
         "covariance_where_one_view_is_absent",
         "methods/cca.py",
-        "both_BT = batch.mask_BVT[:, a] & batch.mask_BVT[:, b]",
-        "both_BT = batch.mask_BVT[:, a]",
+        "batch.features_BVTD[:, a][both_BT], batch.features_BVTD[:, b][both_BT]",
+        "batch.features_BVTD[:, a][batch.mask_BVT[:, a]], batch.features_BVTD[:, b][batch.mask_BVT[:, a]]",
         CLOSED,
     ),
     Mutant(
@@ -211,8 +211,8 @@ MUTANTS = [
     Mutant(
         "refiner_file_with_default_settings",
         "methods/refiner.py",
-        'config = cls.Config(**metadata["config"])',
-        "config = cls.Config()",
+        'metadata["config"])',
+        "{})",
         (f"{EVERY}::test_refiner_survives_its_file_to_the_bit",),
     ),
     Mutant(

@@ -8,6 +8,8 @@ LEARN = ("tests/wiring/test_pretrain.py",)
 RUNS, DRAWS = "tests/training/test_segment.py", ("tests/wiring/test_draws.py",)
 PRE = "tests/training/test_pretrain.py"
 RARE = f"{PRE}::test_a_run_with_rare_checkpoints_resumes_to_the_same_weights"
+KEPT_APART = (f"{RUNS}::test_a_run_is_not_overwritten_nor_mixed",)
+OTHER_DATA = (f"{RUNS}::test_a_resumed_run_refuses_other_features_and_takes_a_copy",)
 REFINED = ("tests/training/test_refined.py",)
 MEASURED = ("tests/training/test_invariance.py",)
 
@@ -23,9 +25,7 @@ MUTANTS = [
         TRAIN,
     ),
     Mutant("head_rate_step_ignored", SEGMENT, "optim.lr_step_epochs, optim.lr_factor)", "40, optim.lr_factor)", TRAIN),
-    Mutant(
-        "head_never_augmented", SEGMENT, "config.sampling, config.seed, known)", "config.sampling, None, known)", TRAIN
-    ),
+    Mutant("head_never_augmented", SEGMENT, "config.seed, known)", "None, known)", TRAIN),
     Mutant("head_starts_from_one_seed", SEGMENT, "torch.manual_seed(config.seed)", "torch.manual_seed(0)", TRAIN),
     Mutant("refiner_not_frozen", SEGMENT, ").freeze()", ")", TRAIN),
     Mutant("refiner_left_out", SEGMENT, "batch = self.frozen.refine(batch)", "pass", TRAIN),
@@ -42,7 +42,11 @@ MUTANTS = [
         REFINED,
     ),
     Mutant(
-        "resumed_on_other_features", SEGMENT, "        refuse_other_data(folder, dataset)\n", "        pass\n", (RUNS,)
+        "resumed_on_other_features",
+        SEGMENT,
+        "refuse_other_data(",
+        "(lambda *_: None)(",
+        OTHER_DATA,
     ),
     Mutant("views_of_validation_ignored", SEGMENT, "config.val_views or config.views", "config.views", TRAIN),
     Mutant("adam_for_adamw", PRETRAIN, "torch.optim.AdamW(", "torch.optim.Adam(", LEARN),
@@ -77,8 +81,8 @@ MUTANTS = [
     Mutant(
         "pairs_never_augmented",
         PRETRAIN,
-        "learn, views, config.sampling, config.seed)",
-        "learn, views, config.sampling, None)",
+        "sampling, config.seed)",
+        "sampling, None)",
         LEARN,
     ),
     Mutant(
@@ -86,9 +90,15 @@ MUTANTS = [
         PRETRAIN,
         "ViewWindows(dataset.source, held, views, still)",
         "ViewWindows(dataset.source, learn, views, still)",
-        (PRE,),
+        LEARN,
     ),
-    Mutant("measured_in_train_mode", PRETRAIN, "    method.eval()\n", "", (*LEARN, PRE)),
+    Mutant(
+        "measured_in_train_mode",
+        PRETRAIN,
+        "    method.eval()\n",
+        "",
+        (f"{PRE}::test_the_kept_epoch_is_the_best_on_held_out_pairs",),
+    ),
     Mutant("learned_on_in_evaluation_mode", PRETRAIN, "method.train(training)", "method.train(False)", LEARN),
     Mutant("worst_retrieval_kept", PRETRAIN, '("val/retrieval", "max")', '("val/retrieval", "min")', LEARN),
     Mutant("greatest_loss_kept", PRETRAIN, '("val/loss", "min")', '("val/loss", "max")', LEARN),
@@ -98,8 +108,8 @@ MUTANTS = [
     Mutant(
         "collapse_not_said",
         PRETRAIN,
-        "if held.collapse else []",
-        "if False else []",
+        "if held.collapse",
+        "if False",
         (f"{PRE}::test_a_run_that_collapses_says_so_by_name",),
     ),
     Mutant(
@@ -185,8 +195,8 @@ MUTANTS = [
     Mutant(
         "measured_where_a_view_is_absent",
         "training/invariance.py",
-        "batch.mask_BVT.all(dim=1)",
-        "batch.mask_BVT.any(dim=1)",
+        ".all(dim=1).cpu()",
+        ".any(dim=1).cpu()",
         MEASURED,
     ),
     Mutant(
@@ -225,6 +235,6 @@ MUTANTS = [
         "half_ND",
         ("tests/training/test_resident.py",),
     ),
-    Mutant("settings_change_in_mid_run", "training/runs.py", "    if changed:\n", "    if False:\n", (RUNS,)),
-    Mutant("a_run_is_written_over", "training/runs.py", "    if not resume:\n", "    if False:\n", (RUNS,)),
+    Mutant("settings_change_in_mid_run", "training/runs.py", "    if changed:\n", "    if False:\n", KEPT_APART),
+    Mutant("a_run_is_written_over", "training/runs.py", "    if not resume:\n", "    if False:\n", KEPT_APART),
 ]

@@ -6,11 +6,12 @@ import pytest
 from safetensors.torch import load_file
 
 from tests.tiny import write_tiny
-from tests.wiring.plain import plain_pretrain
+from tests.wiring.plain import learned_from, plain_pretrain, read_names
 from tests.wiring.watching import Crash, assert_equal_epochs, furthest, recorded
+from viewloom.data.dataset import open_dataset
 from viewloom.data.windows import SamplingConfig
 from viewloom.registry import METHODS
-from viewloom.training.pretrain import PretrainConfig, PretrainOptimConfig, run_pretrain
+from viewloom.training.pretrain import PretrainConfig, PretrainOptimConfig, run_pretrain, split_pairs
 from viewloom.training.trainer import TrainerConfig
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
@@ -73,6 +74,15 @@ def test_every_setting_does_what_it_says(data, tmp_path, method, case):
     usual = CASES[WITHOUT[case]] if case in WITHOUT else {}
     without = plain_pretrain(config(data, tmp_path / "run", method, **(BASE | usual)))
     assert furthest(plain[-1], without[-1]) > 1e-4, "the setting must matter, or the test says nothing"
+
+
+def test_what_is_held_out_is_not_learned_from_and_measured_as_it_is(data, tmp_path):
+    settings = config(data, tmp_path / "run", **(BASE | CASES["augmentation"]))
+    pairs = split_pairs(settings, open_dataset(settings))
+    learned, held = ({window.recording for window in windows.rows} for windows in (pairs.learn, pairs.held_out))
+    assert learned == set(learned_from(settings)) and held == set(read_names(data, "pairs")) - learned and held
+    chunks = {pairs.held_out.drawn(epoch, row).chunk_frames for epoch in range(5) for row in range(len(pairs.held_out))}
+    assert chunks == {20}
 
 
 def test_the_schedule_of_the_invariance_term_follows_the_epoch(data, tmp_path):

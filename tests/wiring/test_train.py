@@ -95,3 +95,16 @@ def test_the_weights_kept_are_those_of_the_chosen_epoch(data, tmp_path, keep, mo
     monkeypatch.setattr("viewloom.training.segment.item_scores", scores)
     weights, kept = run_and_record(config(data, tmp_path / "run", epochs=4, keep=keep, **BASE))
     assert [epoch for epoch in weights if furthest(weights[epoch], kept) == 0] == [1 if keep == "best" else 3]
+
+
+def test_validation_sees_the_views_asked_for(data, tmp_path, monkeypatch):
+    seen = []
+
+    def scores(dataset, items, views, segmenter):
+        seen.append(tuple(views))
+        return {"total": 1.0}
+
+    monkeypatch.setattr("viewloom.training.segment.item_scores", scores)
+    run_train(config(data, tmp_path / "a", epochs=1))
+    run_train(config(data, tmp_path / "b", epochs=1, val_views="e4,v3"))
+    assert seen == [("v3",), ("e4", "v3")]
