@@ -143,8 +143,8 @@ MUTANTS = [
     Mutant(
         "scores_averaged_over_recordings",
         STATISTICS,
-        "five = percent(sums[0], sums[1])",
-        "five = percent(sums[0] / np.maximum(sums[1], 1), np.ones_like(sums[1]))",
+        "low, high = _ends(_scores(weights @ sums), level)",
+        "low, high = _ends(weights @ _scores(sums) / sums.shape[1], level)",
         STATISTIC_TESTS,
     ),
     Mutant(
