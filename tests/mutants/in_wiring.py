@@ -8,6 +8,7 @@ LEARN = ("tests/wiring/test_pretrain.py",)
 RUNS, DRAWS = "tests/training/test_segment.py", ("tests/wiring/test_draws.py",)
 PRE = "tests/training/test_pretrain.py"
 RARE = f"{PRE}::test_a_run_with_rare_checkpoints_resumes_to_the_same_weights"
+FROZEN = (f"{PRE}::test_frozen_is_frozen_while_the_head_trains",)
 KEPT_APART = (f"{RUNS}::test_a_run_is_not_overwritten_nor_mixed",)
 OTHER_DATA = (f"{RUNS}::test_a_resumed_run_refuses_other_features_and_takes_a_copy",)
 REFINED = ("tests/training/test_refined.py",)
@@ -27,7 +28,7 @@ MUTANTS = [
     Mutant("head_rate_step_ignored", SEGMENT, "optim.lr_step_epochs, optim.lr_factor)", "40, optim.lr_factor)", TRAIN),
     Mutant("head_never_augmented", SEGMENT, "config.seed, known)", "None, known)", TRAIN),
     Mutant("head_starts_from_one_seed", SEGMENT, "torch.manual_seed(config.seed)", "torch.manual_seed(0)", TRAIN),
-    Mutant("refiner_not_frozen", SEGMENT, ").freeze()", ")", TRAIN),
+    Mutant("refiner_not_frozen", SEGMENT, ").freeze()", ")", FROZEN),
     Mutant("refiner_left_out", SEGMENT, "batch = self.frozen.refine(batch)", "pass", TRAIN),
     Mutant("validated_in_train_mode", SEGMENT, "        self.head.eval()\n", "", TRAIN),
     Mutant("trained_on_in_evaluation_mode", SEGMENT, "        self.head.train()\n", "", TRAIN),

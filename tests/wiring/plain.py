@@ -21,7 +21,13 @@ import torch
 
 from tests.tiny import ACTIONS, DIM
 from viewloom.data.batch import ViewBatch, Window
+from viewloom.data.windows import SamplingConfig
 from viewloom.registry import HEADS, METHODS
+from viewloom.training.trainer import TrainerConfig
+
+# Every setting that matters is written out, so that the tests don't rest on what is chosen where nothing is set.
+PUBLISHED = SamplingConfig(chunk_frames=20, max_chunks=1200, augment_probability=0.5, augment_factor=2.0)
+QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False, validate_every_epochs=1)
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,12 @@ class Cut:
     name: str
     start: int
     end: int
+
+
+def options_of(config, **wanted):
+    """Options of a head or method: those of the wanted ones that it has, and its input as it is."""
+    wanted = {"standardise": False if config.__qualname__.startswith(("Linear", "C2F")) else "none"} | wanted
+    return config(**{name: value for name, value in wanted.items() if name in config.__dataclass_fields__})
 
 
 def read_names(root, role):

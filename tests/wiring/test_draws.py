@@ -1,17 +1,20 @@
 """What is drawn: chunk sizes by (seed, epoch, row), held-out recordings, and the order of batches."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.wiring.plain import PUBLISHED
 from viewloom.data.batch import Window
 from viewloom.data.dataset import Item
 from viewloom.data.module import EpochBatches
-from viewloom.data.windows import SamplingConfig, augmented_chunk, drawn_window
+from viewloom.data.windows import augmented_chunk, drawn_window
 from viewloom.training.invariance import hold_out
 
-ALWAYS = SamplingConfig(augment_probability=1.0)
+ALWAYS = replace(PUBLISHED, augment_probability=1.0)
 WINDOW = Window("r", "i", 0, 3000, 20)
 
 
@@ -24,7 +27,7 @@ def test_chunk_sizes_differ_by_seed_epoch_and_row_and_repeat():
     assert drawn == chunks(0, 0) and len(set(drawn)) > 5
     assert drawn != chunks(0, 1) and drawn != chunks(1, 0)
     assert set(chunks(None, 0)) == {20}
-    assert set(chunks(0, 0, config=SamplingConfig(augment_probability=0.0))) == {20}
+    assert set(chunks(0, 0, config=replace(PUBLISHED, augment_probability=0.0))) == {20}
 
 
 class Scripted:
@@ -49,7 +52,7 @@ class Scripted:
 @example(chunk=20, most=1200, factor=2.0, share=12_001 / 24_000, place=0.0)
 @example(chunk=7, most=3, factor=3.0, share=1.0, place=0.0)
 def test_no_drawn_size_gives_more_steps_than_a_window_may_have(chunk, most, factor, share, place):
-    config = SamplingConfig(chunk_frames=chunk, max_chunks=most, augment_probability=1.0, augment_factor=factor)
+    config = replace(ALWAYS, chunk_frames=chunk, max_chunks=most, augment_factor=factor)
     frames = max(1, round(share * chunk * most))
     size = augmented_chunk(frames, config, Scripted(place))
     assert -(-frames // size) <= most

@@ -6,25 +6,23 @@ import pytest
 from safetensors.torch import load_file
 
 from tests.tiny import write_tiny
-from tests.wiring.plain import learned_from, plain_pretrain, read_names
+from tests.wiring.plain import PUBLISHED, QUIET, learned_from, options_of, plain_pretrain, read_names
 from tests.wiring.watching import Crash, assert_equal_epochs, furthest, recorded
 from viewloom.data.dataset import open_dataset
-from viewloom.data.windows import SamplingConfig
 from viewloom.registry import METHODS
 from viewloom.training.pretrain import PretrainConfig, PretrainOptimConfig, run_pretrain, split_pairs
-from viewloom.training.trainer import TrainerConfig
 
-QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
-CUT = SamplingConfig(max_chunks=12, augment_probability=0.0)
-SGD = PretrainOptimConfig(name="sgd", lr=0.02)
-BASE = {"sampling": CUT, "optim": PretrainOptimConfig(lr=0.01), "batch_size": 4}
+CUT = replace(PUBLISHED, max_chunks=12, augment_probability=0.0)
+ADAMW = PretrainOptimConfig(name="adamw", lr=0.01, weight_decay=0.0, momentum=0.0, lr_step_epochs=100, lr_factor=0.5)
+SGD = replace(ADAMW, name="sgd", lr=0.02)
+BASE = {"sampling": CUT, "optim": ADAMW, "batch_size": 4}
 CASES = {
     "batches that do not divide": {"batch_size": 3},  # 8 windows
     "plain descent": {"optim": SGD},
     "momentum": {"optim": replace(SGD, momentum=0.9)},
     "descent with weight decay": {"optim": replace(SGD, weight_decay=0.1)},
-    "weight decay": {"optim": PretrainOptimConfig(lr=0.01, weight_decay=0.5)},
-    "a lower rate each epoch": {"optim": PretrainOptimConfig(lr=0.01, lr_step_epochs=1, lr_factor=0.3)},
+    "weight decay": {"optim": replace(ADAMW, weight_decay=0.5)},
+    "a lower rate each epoch": {"optim": replace(ADAMW, lr_step_epochs=1, lr_factor=0.3)},
     "accumulated gradients": {"trainer": replace(QUIET, accumulate=2), "batch_size": 3},  # a step of 2 and one of 1
     "clipped gradients": {"trainer": replace(QUIET, gradient_clip=0.02), "optim": SGD},
     "augmentation": {"sampling": replace(CUT, augment_probability=0.7)},
@@ -44,11 +42,10 @@ def data(tmp_path_factory):
 
 
 def config(data, run, method="two_stream", dropout=0.0, **changes):
-    known = METHODS.get(method).Config.__dataclass_fields__
-    sizes = {"layers": 1, "joint_depth": 0.1, "dropout": dropout}
-    options = METHODS.get(method).Config(**{name: value for name, value in sizes.items() if name in known})
-    settings = {"method": method, "method_options": options, "views": "v3,e4", "held_out": 0.3, "trainer": QUIET}
-    return PretrainConfig(data=data, run=str(run), **(settings | {"epochs": 3} | changes))
+    options = options_of(METHODS.get(method).Config, layers=1, joint_depth=0.1, dropout=dropout)
+    published = {"sampling": PUBLISHED, "optim": replace(ADAMW, lr=3e-4), "batch_size": 8, "trainer": QUIET}
+    settings = {"method": method, "method_options": options, "views": "v3,e4", "held_out": 0.3}
+    return PretrainConfig(data=data, run=str(run), **(published | settings | {"epochs": 3} | changes))
 
 
 def run_and_record(settings):
@@ -58,7 +55,7 @@ def run_and_record(settings):
 
 
 @pytest.mark.parametrize("method", ["two_stream", "sync_kd"])
-def test_default_settings(data, tmp_path, method):
+def test_published_settings(data, tmp_path, method):
     settings = config(data, tmp_path / "run", method, dropout=0.1)
     weights, _ = run_and_record(settings)
     assert_equal_epochs(weights, plain_pretrain(settings))
@@ -94,7 +91,7 @@ def test_the_schedule_of_the_invariance_term_follows_the_epoch(data, tmp_path):
     assert furthest(plain_pretrain(constant)[-1], weights[7]) > 1e-4
 
 
-@pytest.mark.parametrize("optim", [replace(SGD, momentum=0.9, lr_step_epochs=1), PretrainOptimConfig(lr=0.01)])
+@pytest.mark.parametrize("optim", [replace(SGD, momentum=0.9, lr_step_epochs=1), ADAMW])
 def test_a_run_stopped_between_epochs_goes_on_as_if_it_had_not(data, tmp_path, optim):
     augmented = replace(CUT, augment_probability=0.7)
     changes = BASE | {"optim": optim, "dropout": 0.3, "sampling": augmented, "epochs": 4}

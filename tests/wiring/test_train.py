@@ -7,21 +7,19 @@ import torch
 from safetensors.torch import load_file
 
 from tests.tiny import DIM, write_tiny
-from tests.wiring.plain import plain_train
+from tests.wiring.plain import PUBLISHED, QUIET, options_of, plain_train
 from tests.wiring.watching import Crash, assert_equal_epochs, furthest, recorded
-from viewloom.data.windows import SamplingConfig
 from viewloom.methods.residual import ResidualConfig, ResidualRefiner
 from viewloom.registry import HEADS
 from viewloom.training.segment import OptimConfig, TrainConfig, run_train
-from viewloom.training.trainer import TrainerConfig
 
-QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
-CUT = SamplingConfig(max_chunks=12, augment_probability=0.0)
-BASE = {"sampling": CUT, "optim": OptimConfig(lr=0.05), "batch_size": 4}
+CUT = replace(PUBLISHED, max_chunks=12, augment_probability=0.0)
+OPTIM = OptimConfig(lr=0.05, weight_decay=1e-4, lr_step_epochs=40, lr_factor=0.5)
+BASE = {"sampling": CUT, "optim": OPTIM, "batch_size": 4}
 CASES = {
     "batches that divide evenly": {"batch_size": 3},  # 9 windows
-    "weight decay": {"optim": OptimConfig(lr=0.05, weight_decay=0.5)},
-    "a lower rate each epoch": {"optim": OptimConfig(lr=0.05, lr_step_epochs=1, lr_factor=0.3)},
+    "weight decay": {"optim": replace(OPTIM, weight_decay=0.5)},
+    "a lower rate each epoch": {"optim": replace(OPTIM, lr_step_epochs=1, lr_factor=0.3)},
     "accumulated gradients": {"trainer": replace(QUIET, accumulate=2)},
     "clipped gradients": {"trainer": replace(QUIET, gradient_clip=0.02)},
     "augmentation": {"sampling": replace(CUT, augment_probability=0.7)},
@@ -36,9 +34,9 @@ def data(tmp_path_factory):
 
 
 def config(data, run, head="linear", **changes):
-    options = {"width": 4} if head == "c2f_tcn" else {}
-    settings = {"head": head, "head_options": HEADS.get(head).Config(**options), "views": "v3", "trainer": QUIET}
-    return TrainConfig(data=data, run=str(run), **(settings | {"epochs": 3} | changes))
+    published = {"sampling": PUBLISHED, "optim": replace(OPTIM, lr=1e-3), "batch_size": 8, "trainer": QUIET}
+    settings = {"head": head, "head_options": options_of(HEADS.get(head).Config, width=4), "views": "v3"}
+    return TrainConfig(data=data, run=str(run), **(published | settings | {"epochs": 3} | changes))
 
 
 def run_and_record(settings):
@@ -48,7 +46,7 @@ def run_and_record(settings):
 
 
 @pytest.mark.parametrize("head", ["linear", "c2f_tcn"])
-def test_default_settings(data, tmp_path, head):
+def test_published_settings(data, tmp_path, head):
     settings = config(data, tmp_path / "run", head)
     weights, _ = run_and_record(settings)
     assert_equal_epochs(weights, plain_train(settings))
