@@ -1,5 +1,6 @@
 # make demo   simulate, train, score, report: the whole chain on made-up data, in a few minutes
 # make test   the test suite
+# make mutants  faults put into a copy of the sources, each of which some test must notice; ONLY=NAME takes some
 # make check  style, format and types
 # make bench  timings, as JSON and a table; make bench PAGE=docs/results/speed.md writes the page as well
 # make bench-pixels   render videos, extract features, train seven rows: hours on two cores
@@ -9,7 +10,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format bench bench-pixels clean
+.PHONY: demo test mutants check format bench bench-pixels clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -21,6 +22,9 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --durations 10 $(ARGS)
+
+mutants: $(VENV)/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutants $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -1,9 +1,15 @@
-"""Fixtures shared by all tests."""
+"""Fixtures shared by all tests, and how hypothesis draws its examples."""
 
 import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A pipeline must not fail by the luck of a draw, nor by a slow machine: with CI set, the same examples every time.
+settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session")

@@ -162,3 +162,19 @@ def test_partly_broken_rows_are_an_error_under_every_policy(bad):
 def test_impossible_sampling_is_refused(wrong):
     with pytest.raises(ConfigError):
         Sampling(**wrong)
+
+
+def test_the_earlier_neighbour_wins_a_tie():
+    x_TD = np.array([[1.0], [np.nan], [3.0], [np.nan], [np.nan], [np.nan], [7.0]], np.float32)
+    filled, _ = read_window(
+        one_array(x_TD),
+        Window("r", "i", 0, 7, 1),
+        "v",
+        Sampling(missing_frames="nearest", nearest_within_frames=2),
+    )
+    assert filled[:, 0].tolist() == [1, 1, 3, 3, 3, 7, 7]
+
+
+@pytest.mark.parametrize(("frames", "steps"), [(0, 0), (1, 1), (20, 1), (21, 2), (40, 2), (41, 3)])
+def test_a_last_shorter_chunk_counts_as_a_step(frames, steps):
+    assert Window("r", "i", 7, 7 + frames, 20).steps == steps

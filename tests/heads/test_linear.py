@@ -24,3 +24,11 @@ def test_logits_and_loss_are_those_of_a_linear_classifier():
 
 def test_bias_is_optional():
     assert LinearHead(3, 4, LinearHead.Config(bias=False)).linear.bias is None
+
+
+def test_decisions_are_probabilities_of_the_logits():
+    torch.manual_seed(0)
+    head, mask_BT = LinearHead(3, 4), torch.ones(2, 5, dtype=torch.bool)
+    levels = head(torch.randn(2, 5, 3), mask_BT)
+    weights_BTK = levels[0].exp()
+    torch.testing.assert_close(head.decode(levels, mask_BT), weights_BTK / weights_BTK.sum(dim=-1, keepdim=True))

@@ -123,3 +123,10 @@ def test_schedule_is_the_report_s():
     assert invariance_weight(250) == pytest.approx(0.4514, abs=1e-4)
     weights = [invariance_weight(e) for e in range(1, 500)]
     assert all(later < earlier for earlier, later in zip(weights, weights[1:], strict=False))
+
+
+def test_every_decoder_level_is_distilled():
+    levels, wanted = [Z[:, 0], Z[:, 1], 2 * Z[:, 0]], [X[:, 0], X[:, 1], X[:, 0]]
+    each = [squared_error(one, other, MASK[:, 0]) for one, other in zip(levels, wanted, strict=True)]
+    torch.testing.assert_close(level_distillation(levels, wanted, MASK[:, 0]), sum(each))
+    assert min(each) > 0

@@ -137,3 +137,35 @@ def test_signs_are_ours_and_not_the_solver_s(monkeypatch):
 
     monkeypatch.setattr(torch.linalg, "svd", turned)
     torch.testing.assert_close(make_method("cca", views=2, batch=batch).refiner.weight_VDZ, plain)
+
+
+@pytest.mark.parametrize("standardise", ["pooled", "view"])
+@pytest.mark.parametrize("name", ["ridge", "cca"])
+def test_standardised_maps_are_those_of_features_standardised_beforehand(name, standardise):
+    """Statistics are of all steps, maps of the shared ones; the views have means and holes of their own."""
+    batch = view_batch((60, 50), views=2)
+    batch.features_BVTD[:, 0] *= 3.0
+    method = make_method(name, METHODS.get(name).Config(standardise=standardise), views=2, batch=batch)
+    ready = view_batch((60, 50), views=2)
+    for view, mask_BT in enumerate(batch.mask_BVT.unbind(1)):
+        x_BTD = method.refiner.standardiser(batch.features_BVTD[:, view], VIEWS[view])
+        ready.features_BVTD[:, view] = x_BTD.masked_fill(~mask_BT[..., None], 1e3)
+    plain = make_method(name, views=2, batch=ready)
+    for view, mask_BT in enumerate(batch.mask_BVT.unbind(1)):
+        found = method.encode(batch.features_BVTD[:, view], mask_BT, VIEWS[view])
+        wanted = plain.encode(ready.features_BVTD[:, view], mask_BT, VIEWS[view])
+        torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
+
+
+def test_ridge_is_the_formula_with_a_penalty_in_units_of_the_variance():
+    batch = view_batch((60, 50), views=2, holes=False)
+    batch.features_BVTD *= 5.0
+    method = make_method("ridge", Ridge.Config(strength=0.3), views=2, batch=batch)
+    x_ND, y_ND = (batch.features_BVTD[:, v][batch.mask_BVT[:, v]].double() for v in range(2))
+    centred_x_ND, centred_y_ND = x_ND - x_ND.mean(0), y_ND - y_ND.mean(0)
+    penalty = 0.3 * x_ND.var(0, correction=0).mean() * len(x_ND)
+    weight_DD = torch.linalg.solve(
+        centred_x_ND.mT @ centred_x_ND + penalty * torch.eye(7), centred_x_ND.mT @ centred_y_ND
+    )
+    found = method.encode(batch.features_BVTD[:, 0], batch.mask_BVT[:, 0], "v3")[batch.mask_BVT[:, 0]]
+    torch.testing.assert_close(found, (centred_x_ND @ weight_DD + y_ND.mean(0)).float(), atol=1e-3, rtol=1e-4)

@@ -178,3 +178,37 @@ def test_released_mean_of_feature_distillation_counts_padding():
     torch.testing.assert_close(method(batch).total, wanted)
     valid = make_method("sync_kd", SyncKD.Config(layers=1), views=2)
     assert not torch.isclose(valid(batch).total, wanted)
+
+
+@pytest.mark.parametrize("name", ["sync_kd", "sync_kd_head"])
+def test_only_steps_that_student_and_teacher_have_count(name):
+    """Each lacks steps of its own, and one row has no teacher: as if only the shared steps were there."""
+    settings = {"layers": 1, "dropout": 0.0} if name == "sync_kd" else {}
+    method = make_method(name, METHODS.get(name).Config(**settings), views=2)
+    batch, shared = view_batch((12, 9, 7), views=2), view_batch((12, 9, 7), views=2)
+    teacher = method.roles.teacher_place
+    for each in (batch, shared):
+        each.mask_BVT[2, teacher] = False
+        each.mask_BVT[0, 1 - teacher, 1:4] = False
+    both_B1T = batch.mask_BVT.all(dim=1, keepdim=True)
+    assert (batch.mask_BVT & ~both_B1T).any(dim=(0, 2)).all(), "steps of one view alone, either way"
+    shared.mask_BVT &= both_B1T
+    torch.testing.assert_close(method(batch).total, method(shared).total)
+
+
+def test_the_teacher_s_features_are_standardised_like_the_student_s():
+    batch = view_batch((40, 30), views=2, holes=False)
+    config = SyncKD.Config(layers=1, dropout=0.0, standardise="view")
+    method = make_method("sync_kd", config, views=2, batch=batch)
+    exo, ego = (method.refiner.standardiser(batch.features_BVTD[:, v], VIEWS[v]) for v in range(2))
+    mask_BT = batch.mask_BVT[:, 0]
+    refined = method.encode(batch.features_BVTD[:, 0], mask_BT, "v3")
+    assert not torch.allclose(exo, batch.features_BVTD[:, 0])
+    torch.testing.assert_close(method(batch).total, (refined - ego)[mask_BT].square().mean())
+
+
+def test_an_optimiser_is_offered_the_student_alone():
+    """Weight decay would move a teacher that it got hold of, gradient or not."""
+    method, _ = distilled()
+    trained = [name for name, parameter in method.named_parameters() if parameter.requires_grad]
+    assert trained and all(name.startswith("student.") for name in trained)

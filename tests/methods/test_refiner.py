@@ -114,3 +114,15 @@ def test_weights_of_something_else_are_refused():
 def test_every_method_with_published_weights_can_be_named():
     for name in ("two_stream", "two_stream_simple", "sync_kd"):
         assert load_published_refiner(published_state(), name).method == name
+
+
+@pytest.mark.parametrize("start", [1.0, 0.1])
+def test_a_small_start_begins_near_the_identity(start):
+    """Normalised features have a mean square of one: what is added at first has that of the start."""
+    method = make_method(
+        "two_stream", METHODS.get("two_stream").Config(layers=2, joint_depth=0.1, residual_start=start)
+    )
+    batch = view_batch(holes=False)
+    x_BTD, mask_BT = batch.features_BVTD[:, 0], batch.mask_BVT[:, 0]
+    added_ND = (method.encode(x_BTD, mask_BT, "v3") - x_BTD)[mask_BT]
+    assert added_ND.square().mean().sqrt().item() == pytest.approx(start, rel=1e-3)

@@ -186,3 +186,17 @@ def test_depth_shrinks_every_stage_and_keeps_a_layer():
     method = TwoStream(8, VIEWS[:2], TwoStreamConfig(joint_depth=0.01, feed_forward=5))
     assert [len(stage) for stage in method.joint.stages] == [1, 1, 1]
     assert method.refiner.layers[0].linear1.out_features == 5 == method.joint.stages[0][0].linear1.out_features
+
+
+def test_each_view_has_its_own_statistics():
+    """With statistics of each view, the loss is that of views standardised beforehand."""
+    batch, sizes = view_batch(views=2), {"layers": 1, "joint_depth": 0.1, "dropout": 0.0}
+    method = make_method("two_stream", TwoStreamConfig(standardise="view", **sizes), views=2, batch=batch)
+    plain = make_method("two_stream", TwoStreamConfig(**sizes), views=2)
+    plain.load_state_dict({name: v for name, v in method.state_dict().items() if "standardiser" not in name})
+    ready = view_batch(views=2)
+    for view, mask_BT in enumerate(ready.mask_BVT.unbind(1)):
+        x_ND = ready.features_BVTD[:, view][mask_BT]
+        standardised_ND = (x_ND - x_ND.mean(0)) / x_ND.std(0, correction=0)
+        ready.features_BVTD[:, view][mask_BT] = standardised_ND
+    torch.testing.assert_close(method(batch).total, plain(ready).total)

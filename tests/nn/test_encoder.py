@@ -157,3 +157,23 @@ def test_dropped_attention_of_a_single_step_drops_whole_heads():
     dropped = share[..., 0].abs() < 1e-3
     assert torch.isclose(share[..., 0][~dropped], torch.tensor(2.0), atol=1e-3).all()
     assert dropped.float().mean().item() == pytest.approx(0.5, abs=0.03)
+
+
+def test_heads_of_a_single_step_are_dropped_apart():
+    torch.manual_seed(0)
+    attention = SelfAttention(8, 4, 0.5).train()
+    nn.init.eye_(attention.out_proj.weight)
+    with torch.no_grad():
+        y_ND = attention(torch.randn(4000, 8) + 3, Sequences("frame", torch.ones(4000, 1).bool()))
+    left_N = (y_ND.view(4000, 4, 2) != 0).any(dim=-1).sum(dim=1)
+    shares = [(left_N == heads).float().mean().item() for heads in range(5)]
+    assert shares == pytest.approx([1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16], abs=0.03)
+
+
+def test_attention_in_time_is_dropped_in_training_only():
+    torch.manual_seed(0)
+    attention, sequences = SelfAttention(8, 2, 0.5), Sequences("time", torch.ones(1, 50).bool())
+    x_ND = torch.randn(50, 8)
+    with torch.no_grad():
+        wild, calm = ([attention.train(mode)(x_ND, sequences) for _ in range(2)] for mode in (True, False))
+    assert torch.equal(*calm) and (wild[0] - wild[1]).abs().max() > 1e-3

@@ -1,0 +1,163 @@
+"""Faults in what is done with a trained head: segmenting, scoring, predicting, recipes, experiments."""
+
+from tests.mutants.mutant import Mutant
+
+SEGMENTED = (
+    "tests/training/test_segment.py::test_probabilities_are_the_mean_over_chunk_sizes",
+    "tests/training/test_segment.py::test_batch_size_and_order_at_evaluation_change_nothing",
+)
+SCORED = ("tests/training/test_evaluate.py",)
+HEADS = ("tests/training/test_checkpoints.py",)
+RECIPES, EXPERIMENT = ("tests/recipes/test_recipes.py",), "tests/recipes/test_experiment.py"
+SETTINGS, PARTS = "recipes/settings.py", "recipes/parts.py"
+CLAIMS = ("tests/wiring/test_recipes.py",)
+
+MUTANTS = [
+    Mutant(
+        "probabilities_summed",
+        "training/segmenter.py",
+        "running.total_TK /= len(self.sampling.test_chunks)",
+        "pass",
+        SEGMENTED,
+    ),
+    Mutant(
+        "windows_laid_on_each_other",
+        "training/segmenter.py",
+        "offset = window.start - self.item.start",
+        "offset = 0",
+        SEGMENTED,
+    ),
+    Mutant(
+        "one_chunk_size_at_evaluation",
+        "training/segmenter.py",
+        "chunk_frames=chunk, known",
+        "chunk_frames=self.sampling.test_chunks[0], known",
+        SEGMENTED,
+    ),
+    Mutant(
+        "refiner_skipped_at_evaluation", "training/segmenter.py", "batch = self.refiner.refine(batch)", "pass", SCORED
+    ),
+    Mutant(
+        "segments_end_where_the_item_does_not", "training/evaluate.py", "int(end) + first_frame", "int(end)", SCORED
+    ),
+    Mutant("unlabelled_segments_written", "training/evaluate.py", "        if label != IGNORE\n", "", SCORED),
+    Mutant(
+        "actions_in_another_order_scored",
+        "training/evaluate.py",
+        "if dataset.labels.actions != actions:",
+        "if len(dataset.labels.actions) != len(actions):",
+        SCORED,
+    ),
+    Mutant(
+        "background_ignored",
+        "training/evaluate.py",
+        "background = background_ids(config.background, actions)",
+        "background = ()",
+        SCORED,
+    ),
+    Mutant(
+        "protocol_ignored",
+        "training/evaluate.py",
+        "pooled = score(predicted, true, protocol, background)",
+        'pooled = score(predicted, true, "canonical", background)',
+        SCORED,
+    ),
+    Mutant(
+        "split_ignored",
+        "training/evaluate.py",
+        "items = dataset.items(config.split)",
+        'items = dataset.items("test")',
+        SCORED,
+    ),
+    Mutant(
+        "refiner_in_front_ignored", "training/evaluate.py", "Path(refiner) if refiner else own if", "own if", SCORED
+    ),
+    Mutant(
+        "validated_on_the_first_view",
+        "training/evaluate.py",
+        "        for view in views\n        for item, probs in",
+        "        for view in views[:1]\n        for item, probs in",
+        SCORED,
+    ),
+    Mutant("confidence_summed", "training/predict.py", "float(total / (end - start))", "float(total)", SCORED),
+    Mutant(
+        "seconds_of_thirty_frames",
+        "training/predict.py",
+        "round(segment.end / fps, 3)",
+        "round(segment.end / 30.0, 3)",
+        SCORED,
+    ),
+    Mutant(
+        "predicted_from_frame_zero",
+        "training/predict.py",
+        "Segment(int(start) + first_frame,",
+        "Segment(int(start),",
+        SCORED,
+    ),
+    Mutant("head_file_in_train_mode", "training/checkpoints.py", "head.eval(),", "head.train(),", HEADS),
+    Mutant(
+        "head_file_with_default_settings",
+        "training/checkpoints.py",
+        'metadata["config"]',
+        "{}",
+        HEADS,
+    ),
+    Mutant("head_file_of_thirty_frames", "training/checkpoints.py", '"fps": saved.fps', '"fps": 30.0', HEADS),
+    Mutant("head_file_views_lost", "training/checkpoints.py", '"views": saved.views', '"views": ()', HEADS),
+    Mutant("released_rate_of_the_report", SETTINGS, "optim__lr=1e-4", "optim__lr=1e-3", RECIPES),
+    Mutant("rate_of_three_views_for_all", SETTINGS, "if views < 3 else", "if views < 2 else", RECIPES),
+    Mutant(
+        "released_context_of_ours",
+        SETTINGS,
+        'method_options__context="batch"',
+        'method_options__context="frame"',
+        RECIPES,
+    ),
+    Mutant("scale_leaves_epochs", SETTINGS, 'counts = ("epochs", ', "counts = (", RECIPES),
+    Mutant("oracle_learns_from_exo", "recipes/tables.py", 'labels="ego")', 'labels="exo")', RECIPES),
+    Mutant(
+        "refiner_not_in_the_folder_s_name",
+        PARTS,
+        "_hash([type(config).__name__, kept, more])",
+        "_hash([type(config).__name__, kept])",
+        CLAIMS,
+    ),
+    Mutant(
+        "seed_not_in_the_folder_s_name",
+        PARTS,
+        "_hash([type(config).__name__, kept, more])",
+        '_hash([type(config).__name__, {**kept, "seed": 0}, more])',
+        CLAIMS,
+    ),
+    Mutant("labels_not_in_the_folder_s_name", PARTS, "for a in annotations.values()]", "for a in ()]", CLAIMS),
+    Mutant(
+        "feature_values_not_in_the_name",
+        PARTS,
+        "source.read(recording, view, frame, frame + 1)",
+        "source.read(recording, view, first, first + 1) * 0",
+        CLAIMS,
+    ),
+    Mutant("part_finished_without_its_needs", PARTS, " or not all(part.finished for part in self.needs)", "", CLAIMS),
+    Mutant("somebody_s_evaluation_taken", PARTS, "return alike and set(", "return set(", CLAIMS),
+    Mutant("front_row_trains_a_new_head", "recipes/experiment.py", "None if row.front else refiner", "refiner", CLAIMS),
+    Mutant("one_seed_for_all_rows", "recipes/experiment.py", '"seed": seed,', '"seed": 0,', CLAIMS),
+    Mutant(
+        "oracle_without_ego_labels",
+        "recipes/experiment.py",
+        '"ego": self.config.ego,',
+        '"ego": self.config.exo,',
+        CLAIMS,
+    ),
+    Mutant("difference_the_wrong_way", "recipes/results.py", 'f"{m - p:+.2f}"', 'f"{p - m:+.2f}"', CLAIMS),
+    Mutant("collapse_not_in_the_table", "recipes/results.py", " **COLLAPSED**", "", CLAIMS),
+    Mutant(
+        "deviation_without_the_mean", "recipes/results.py", "if len(self.seeds) < 2:", "if len(self.seeds) < 3:", CLAIMS
+    ),
+    Mutant(
+        "queries_counted_with_frame",
+        "recipes/counting.py",
+        'projections = 1 if context == "frame" else 3',
+        "projections = 3",
+        ("tests/recipes/test_counting.py",),
+    ),
+]

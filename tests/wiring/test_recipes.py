@@ -1,0 +1,93 @@
+"""Experiments: what each run takes, what its folder's name stands for, and what a line of the table says."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.tiny import write_tiny
+from viewloom.data.dataset import DataConfig, open_dataset
+from viewloom.recipes.experiment import ExperimentConfig, make_jobs
+from viewloom.recipes.parts import Part, data_key, settings_key, unique_parts
+from viewloom.recipes.results import Result, row_lines
+from viewloom.recipes.tables import TABLES
+from viewloom.training.evaluate import EvaluateConfig, scored_with
+from viewloom.training.segment import TrainConfig
+from viewloom.training.trainer import TrainerConfig
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return str(write_tiny(tmp_path_factory.mktemp("tiny") / "data"))
+
+
+def jobs_of(data, out, table):
+    trainer = TrainerConfig(accelerator="cpu", devices="1")
+    config = ExperimentConfig(data=data, out=str(out), table=table, seeds="3,4", scale=0.01, trainer=trainer)
+    return {(job.row.name, job.seed): unique_parts([job.evaluation]) for job in make_jobs(config, open_dataset(config))}
+
+
+@pytest.mark.parametrize("table", ["table1", "table4"])
+def test_rows_take_the_labels_refiners_and_seeds_they_claim(data, tmp_path, table):
+    jobs = jobs_of(data, tmp_path, table)
+    for (name, seed), parts in jobs.items():
+        row = next(row for row in TABLES[table] if row.name == name)
+        kinds = {part.kind: part for part in parts}
+        train, score = kinds["train"].config, kinds["evaluate"].config
+        assert all(part.config.seed == seed for part in parts if part.kind != "evaluate")
+        assert train.views == ("e4" if row.labels == "ego" else "v3")
+        assert ("pretrain" in kinds) == (row.recipe is not None)
+        refiner = str(kinds["pretrain"].folder / "refiner.safetensors") if row.recipe else None
+        assert train.refiner == (None if row.front else refiner)
+        assert score.refiner == (refiner if row.front else None)
+        assert score.run == str(kinds["train"].folder)
+        if row.front and ("none", seed) in jobs:  # the head of the row without pre-training
+            assert kinds["train"].folder == jobs["none", seed][0].folder
+
+
+def test_a_folder_s_name_stands_for_settings_seed_and_what_was_used(data):
+    config = TrainConfig(data=data, run="r", views="v3")
+    key = settings_key(config, "a")
+    others = [TrainConfig(data=data, run="r", views="v3", seed=1), TrainConfig(data=data, run="r", views="e4")]
+    assert len({key, settings_key(config, "b"), *(settings_key(other, "a") for other in others)}) == 4
+    assert settings_key(TrainConfig(data="elsewhere", run="x", views="v3", workers=2), "a") == key
+
+
+def test_the_key_of_the_data_stands_for_labels_and_values_of_features(tmp_path):
+    roots = [write_tiny(tmp_path / name) for name in ("a", "same", "labels", "values")]
+    text = (roots[2] / "labels.csv").read_text()
+    (roots[2] / "labels.csv").write_text(text.replace("act1", "act2", 1))
+    path = roots[3] / "features" / "p01" / "e4" / "features.npy"
+    x_TD = np.load(path)
+    x_TD[len(x_TD) // 2] += 1
+    np.save(path, x_TD)
+    keys = [data_key(open_dataset(DataConfig(data=str(root)))) for root in roots]
+    assert keys[0] == keys[1] and len(set(keys)) == 3
+
+
+def test_an_evaluation_is_finished_if_it_is_ours_and_so_is_all_it_needs(data, tmp_path):
+    config = EvaluateConfig(data=data, run="r", views="v3")
+    head = Part("train", "head", tmp_path / "head", TrainConfig(data=data, run="r", views="v3"))
+    part = Part("evaluate", "scores", tmp_path, config, (head,))
+    metrics = {"scored_with": scored_with(config), "views": {"v3": {}}}
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    assert not part.finished
+    head.folder.mkdir()
+    (head.folder / "head.safetensors").touch()
+    assert part.finished
+    other = scored_with(EvaluateConfig(data=data, run="r", views="v3", protocol="mean_f1"))
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics | {"scored_with": other}))
+    assert not part.finished
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics | {"views": {"e4": {}}}))
+    assert not part.finished
+
+
+def test_a_line_of_the_table_has_deviation_difference_and_collapse():
+    row = TABLES["table1"][0]
+    seeds = {0: (20.0, 20.0, 20.0, 20.0, 28.0), 1: (24.0, 20.0, 20.0, 20.0, 30.0)}
+    lines = row_lines("table1", Result(row, "e4", "ego", seeds, ("seed 0: COLLAPSE of two_stream: constant features",)))
+    # Published: Edit 22.61, MoF 28.62. Deviation of 20 and 24: sqrt(8).
+    assert "COLLAPSED" in lines[0] and "22.00 ± 2.83" in lines[0] and "29.00 ± 1.41" in lines[0]
+    assert "| -0.61 |" in lines[2] and "| +0.38 |" in lines[2]
+    alone = row_lines("table1", Result(row, "e4", "ego", {0: seeds[0]}, ()))
+    assert "±" not in alone[0] and "COLLAPSED" not in alone[0]
