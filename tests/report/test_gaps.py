@@ -145,3 +145,13 @@ def test_a_reason_has_one_mark():
     notes = Footnotes()
     assert [notes.mark(why) for why in ("a", "", "b", "a")] == ["¹", "", "²", "¹"]
     assert notes.lines() == ["¹ a.", "² b."]
+
+
+def test_a_run_that_learned_from_what_is_scored_is_marked_in_every_table(folder, tmp_path):
+    root = three(tmp_path / "runs")
+    path = root / "cca" / "metrics.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"learned": {"pairs": ["r1", "r2"]}}))
+    expected = "it learned from recordings that are scored here (pairs: r1, r2)"
+    assert expected in shown(root) and expected in page_of(root, tmp_path)
+    assert "cca¹" in shown(root) or "cca²" in shown(root)
+    assert "it learned from" not in shown(folder)

@@ -74,6 +74,7 @@ def collect(config: ExperimentConfig, jobs: Sequence[Job]) -> list[Result]:
             warnings = tuple(w for job in mine for w in warnings_of(job))
             if seeds:
                 ours = [run for run in runs if run.row == row.name]
+                warnings += tuple(dict.fromkeys(run.learned for run in ours if run.learned))
                 gap = Gap(None) if view == "mean" else gap_closed(runs, ours, view)
                 results.append(Result(row, view, kind, seeds, warnings, gap))
     return results
@@ -186,6 +187,7 @@ def row_lines(table: str, result: Result, marks: Footnotes | None = None) -> lis
     closed = [] if marks is None else [f"{result.gap}{marks.mark(result.gap.why)}"]
     blank = [""] * len(closed)
     words = {"COLLAPSE of": " **COLLAPSED**", "LEARNED NOTHING": " **LEARNED NOTHING**"}
+    words |= {"it learned from recordings": " **LEARNED FROM SCORED RECORDINGS**"}
     mark = next((mark for word, mark in words.items() if word in " ".join(result.warnings)), "")
     lines = [_line(result.row.title + mark, "ours", ours + closed)]
     figures = published(table, result.row.name, result.kind)

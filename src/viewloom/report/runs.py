@@ -103,6 +103,13 @@ class Run:
         return self.metrics
 
     @property
+    def learned(self) -> str:
+        """What of the scored recordings it learned from, in words; empty for nothing."""
+        found = self.metrics.learned if self.metrics is not None else {}
+        ways = "; ".join(f"{role}: {listed(names, 3)}" for role, names in found.items() if names)
+        return f"it learned from recordings that are scored here ({ways})" if ways else ""
+
+    @property
     def simulated(self) -> bool:
         """Whether its features are made up."""
         return bool(self.environment.get("simulated")) or (self.metrics is not None and self.metrics.simulated)

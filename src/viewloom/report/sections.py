@@ -99,7 +99,7 @@ def _score_row(
         for name, value in row.view.scores.items()
         if name in COLUMNS
     }
-    cells = [tag("th", row.run.row, scope="row"), tag("td", row.trained)]
+    cells = [tag("th", f"{row.run.row}{notes.mark(row.run.learned)}", scope="row"), tag("td", row.trained)]
     cells += [values[name] for name in ("edit", "f1_10", "f1_25", "f1_50")]
     cells += [tag("td", whisker(row, top, notes.mark(row.why)), class_="interval"), values["mof"], values["total"]]
     if gaps:

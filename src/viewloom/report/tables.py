@@ -161,6 +161,7 @@ def _console_cells(row: ScoreRow, gaps: bool, notes: Footnotes) -> list[str]:
 
     interval = f"{row.f1_50.low:.1f}–{row.f1_50.high:.1f}" if row.f1_50 else f"–{notes.mark(row.why)}"
     values = {name: f"{row.view.scores[name]:.1f}" for name in COLUMNS}
-    cells = [escape(text) for text in (f"{row.view.name} {row.view.kind}", row.run.row, row.trained)]
+    name = f"{row.run.row}{notes.mark(row.run.learned)}"
+    cells = [escape(text) for text in (f"{row.view.name} {row.view.kind}", name, row.trained)]
     cells += [values[name] for name in ("edit", "f1_10", "f1_25", "f1_50")] + [interval, values["mof"], values["total"]]
     return cells + ([row.gap_closed.short + notes.mark(row.gap_closed.why)] if gaps else [])
