@@ -28,7 +28,7 @@ def done(tmp_path_factory):
         rows=",".join(ROWS),
         seeds="0,1",
         head="linear",
-        head_epochs=20,
+        head_epochs=3,
         head_batch_size=2,
         trainer=QUIET,
         sampling=SamplingConfig(test_chunks=(17,)),

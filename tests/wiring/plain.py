@@ -27,7 +27,12 @@ from viewloom.training.trainer import TrainerConfig
 
 # Every setting that matters is written out, so that the tests don't rest on what is chosen where nothing is set.
 PUBLISHED = SamplingConfig(
-    chunk_frames=20, max_chunks=1200, augment_probability=0.5, augment_factor=2.0, test_chunks=(10, 17, 24), pooling="max"
+    chunk_frames=20,
+    max_chunks=1200,
+    augment_probability=0.5,
+    augment_factor=2.0,
+    test_chunks=(10, 17, 24),
+    pooling="max",
 )
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False, validate_every_epochs=1)
 
