@@ -165,7 +165,7 @@ def make_jobs(config: ExperimentConfig, dataset: MultiViewDataset) -> list[Job]:
     select_views(",".join(views), dataset)  # names a view that the data lacks
     if dataset.labels is None:
         raise DataError(f"{dataset.root} has no labels, and no head can be trained without. Pass --labels.")
-    build = Builder(config, data_key(dataset), views)
+    build = Builder(config, data_key(dataset), views, dataset.source.dim)
     seeds = parse_seeds(config.seeds)
     return [Job(row, s, build.evaluation(row, s)) for row in table_rows(config.table, config.rows) for s in seeds]
 
@@ -187,15 +187,17 @@ class Builder:
         config: the experiment's settings.
         key: hash of the data.
         views: views of the table.
+        dim: feature size.
     """
 
     config: ExperimentConfig
     key: str
     views: tuple[str, ...]
+    dim: int
 
     def evaluation(self, row: Row, seed: int) -> Part:
         """The evaluation of a row, with all it needs."""
-        refiner = None if row.recipe is None else self.pretraining(row.recipe, seed)
+        refiner = None if row.recipe is None else self.pretraining(row.recipe, seed, row.front)
         head = self.training(row, seed, None if row.front else refiner)
         needs, folder, path = [head], head.folder, None
         settings = EvaluateConfig(
@@ -212,8 +214,8 @@ class Builder:
         settings = replace(settings, refiner=path, out=str(folder))
         return Part("evaluate", f"{row.name}, seed {seed}: scores", folder, settings, tuple(needs))
 
-    def pretraining(self, recipe: str, seed: int) -> Part:
-        """The pre-training of a refiner."""
+    def pretraining(self, recipe: str, seed: int, front: bool = False) -> Part:
+        """The pre-training of a refiner; one put in front of a head of plain features gives as many of them."""
         values = scaled_values(pretrain_values(recipe, self.config.setting), self.config.scale)
         plain = {name: given.value for name, given in values.items()}
         settings = PretrainConfig(
@@ -224,6 +226,8 @@ class Builder:
             row=recipe,
         )
         settings = apply(settings, plain)
+        if front and hasattr(settings.method_options, "out_dim"):
+            settings = apply(settings, {"method_options.out_dim": self.dim})
         folder = self._folder(f"pretrain-{recipe}", seed, settings_key(settings, self.key))
         return Part("pretrain", f"{recipe}, seed {seed}: refiner", folder, replace(settings, run=str(folder)))
 
