@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from tests.tiny import write_tiny
+from viewloom import load_refiner
 from viewloom.cli import main
 from viewloom.data.dataset import open_dataset
 from viewloom.data.sampling import Sampling, SamplingConfig
@@ -123,13 +124,20 @@ def test_finished_parts_are_used_again_also_by_other_tables(data, done):
     before = files(out / "runs")
     run_experiment(config(data, out))
     assert files(out / "runs") == before
-    text = run_experiment(config(data, out, "table4", seeds="0", rows="front_cca,naive"))
+    text = run_experiment(config(data, out, "table4", seeds="0", rows="front_ridge,naive"))
     new = {Path(path).parts[-2] for path in files(out / "runs").keys() - before.keys()} - {"predictions"}
-    assert len(new) == 1 and next(iter(new)).startswith("front_cca-seed0-")
+    assert len(new) == 1 and next(iter(new)).startswith("front_ridge-seed0-")
     assert {path: t for path, t in files(out / "runs").items() if path in before} == before
     rows = results(text)["rows"]
-    front, naive = (next(r for r in rows if (r["row"], r["view"]) == (n, "v3")) for n in ("front_cca", "naive"))
+    front, naive = (next(r for r in rows if (r["row"], r["view"]) == (n, "v3")) for n in ("front_ridge", "naive"))
     assert front["mean"] != naive["mean"]
+
+
+def test_a_refiner_before_a_head_of_plain_features_keeps_their_number(data, tmp_path):
+    """CCA would choose fewer components, which that head can't take."""
+    run_experiment(config(data, tmp_path, "table4", seeds="0", rows="front_cca"))
+    path = next(tmp_path.glob("runs/pretrain-cca-*/refiner.safetensors"))
+    assert load_refiner(path).out_dim == 8
 
 
 def test_other_settings_or_data_never_meet_an_old_result(data, done, tmp_path):

@@ -68,12 +68,11 @@ def choose(blocks: Sequence[Block], steps: int, strength: float | None, componen
         components: their number, or 0.
     """
     dim = len(blocks[0].first_DD)
-    most = components or dim
     strengths = [strength] if strength is not None else [USUAL] if steps >= ENOUGH_STEPS * dim else STRENGTHS
     if len(strengths) == 1 and components:
         return strengths[0], components
     turned = [_turned(block) for block in blocks]
-    excess = [[_excess(each, ridge)[:most] for each in turned] for ridge in strengths]
+    excess = [[_excess(each, ridge) for each in turned] for ridge in strengths]
     sums = [sum(float(excess_R.clamp(min=0).sum()) for excess_R in of_ridge) for of_ridge in excess]
     best = max(place for place, total in enumerate(sums) if total >= NEARLY * max(sums))
     return strengths[best], components or max(1, *(_before_first_failure(excess_R) for excess_R in excess[best]))

@@ -8,6 +8,7 @@ from viewloom.console import err
 from viewloom.data.chosen_splits import split_folder
 from viewloom.data.content import views_in_use, written_facts
 from viewloom.data.dataset import DataConfig, MultiViewDataset, complete, find_parts, open_dataset
+from viewloom.data.pooling import pooled_dim
 from viewloom.data.sampling import Sampling, SamplingConfig, over_saved, resolve_sampling
 from viewloom.data.splits import DRAWN, VARIANTS
 from viewloom.errors import ConfigError, DataError, UserError
@@ -188,7 +189,8 @@ def make_jobs(config: ExperimentConfig, dataset: MultiViewDataset, data: Identit
     views = table_views(config)
     if dataset.labels is None:
         raise DataError(f"{dataset.root} has no labels, and no head can be trained without. Pass --labels.")
-    build = Builder(config, data, views)
+    dim = pooled_dim(dataset.source.dim, config.sampling.pooling or "max")
+    build = Builder(config, data, views, dim)
     seeds = parse_seeds(config.seeds)
     return [Job(row, s, build.evaluation(row, s)) for row in table_rows(config.table, config.rows) for s in seeds]
 
@@ -210,15 +212,17 @@ class Builder:
         config: the experiment's settings.
         data: what the data is.
         views: views of the table.
+        dim: feature size.
     """
 
     config: ExperimentConfig
     data: Identity
     views: tuple[str, ...]
+    dim: int
 
     def evaluation(self, row: Row, seed: int) -> Part:
         """The evaluation of a row, with all it needs."""
-        refiner = None if row.recipe is None else self.pretraining(row.recipe, seed)
+        refiner = None if row.recipe is None else self.pretraining(row.recipe, seed, row.front)
         head = self.training(row, seed, None if row.front else refiner)
         needs, folder, path = [head], head.folder, None
         settings = EvaluateConfig(
@@ -236,8 +240,8 @@ class Builder:
         settings = replace(settings, refiner=path, out=str(folder), row=row.name)
         return Part("evaluate", f"{row.name}, seed {seed}: scores", folder, settings, tuple(needs))
 
-    def pretraining(self, recipe: str, seed: int) -> Part:
-        """The pre-training of a refiner."""
+    def pretraining(self, recipe: str, seed: int, front: bool = False) -> Part:
+        """The pre-training of a refiner; one put in front of a head of plain features gives as many of them."""
         values = scaled_values(pretrain_values(recipe, self.config.setting), self.config.scale)
         plain = {name: given.value for name, given in values.items()}
         settings = PretrainConfig(
@@ -248,6 +252,8 @@ class Builder:
             row=recipe,
         )
         settings = apply(settings, plain)
+        if front and hasattr(settings.method_options, "out_dim"):
+            settings = apply(settings, {"method_options.out_dim": self.dim})
         folder = self._folder(f"pretrain-{recipe}", seed, part_key(settings, self.data))
         return Part("pretrain", f"{recipe}, seed {seed}: refiner", folder, replace(settings, run=str(folder)))
 
