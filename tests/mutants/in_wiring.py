@@ -177,7 +177,7 @@ MUTANTS = [
         "training/invariance.py",
         "[name for name in recordings if name in complete]",
         "recordings",
-        (f"{PRE}::test_only_recordings_with_all_views_are_held_out",),
+        DRAWS,
     ),
     Mutant(
         "held_out_loss_by_batches",

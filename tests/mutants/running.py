@@ -50,7 +50,7 @@ def judge(code: int | None, output: str) -> tuple[str, str]:
     if code == 0:
         return "survived", ""
     if code == 1:
-        found = re.search(r"^(?:FAILED|ERROR) (\S+)", output, re.MULTILINE)
+        found = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - |$)", output, re.MULTILINE)
         return "killed", found[1] if found else "?"
     lines = [line for line in output.splitlines() if line.strip()]
     return "STALE", f"pytest could not run (status {code}): {' '.join(lines[-2:])}"

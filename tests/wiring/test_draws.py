@@ -89,6 +89,13 @@ def test_held_out_recordings_depend_on_the_seed_and_not_on_the_order_of_items():
     assert {item.recording for item in hold_out(items()[::-1], 0.3, 0, names)[1]} == held[0]
 
 
+def test_recordings_that_lack_a_view_are_never_held_out():
+    complete = {"r01", "r04", "r05", "r08"}
+    for seed in range(6):
+        learned, held = ({item.recording for item in side} for side in hold_out(items(), 0.3, seed, complete))
+        assert len(held) == 3 and held < complete and learned == {item.recording for item in items()} - held
+
+
 def test_batches_are_the_documented_permutation():
     batches = EpochBatches(11, 4, seed=3)
     for epoch in (0, 7):

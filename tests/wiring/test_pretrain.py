@@ -27,6 +27,7 @@ CASES = {
     "clipped gradients": {"trainer": replace(QUIET, gradient_clip=0.02), "optim": SGD},
     "augmentation": {"sampling": replace(CUT, augment_probability=0.7)},
     "dropout": {"dropout": 0.4},
+    "dropout by another seed": {"dropout": 0.4, "seed": 5},
     "another seed": {"seed": 5},
 }
 WITHOUT = {
