@@ -268,7 +268,8 @@ def test_a_part_that_fails_is_named_and_the_rest_goes_on(data, tmp_path, monkeyp
     settings = config(data, tmp_path, seeds="0", rows="naive,sync_kd", scale=0.05)
     with pytest.raises(ConfigError, match="did not finish.*sync_kd, seed 0: refiner: The loss"):
         run_experiment(settings)
-    found = json.loads((folder_of(settings) / "results.json").read_text())
+    (path,) = tmp_path.glob("table1-*/results.json")
+    found = json.loads(path.read_text())
     assert {row["row"] for row in found["rows"]} == {"naive"} and len(found["failed"]) == 3
 
 

@@ -74,7 +74,7 @@ VOTES = {
 @pytest.mark.parametrize("choice", VOTES)
 def test_levels_of_a_published_head_vote_as_asked_for(tmp_path, actions, choice):
     torch.manual_seed(0)
-    head = C2FTCN(8, 2, C2FTCN.Config(canvas="window")).eval()
+    head = C2FTCN(8, 2, C2FTCN.Config(canvas="window", standardise=False)).eval()
     for name, value in head.state_dict().items():
         if name.startswith("outcc") and name.endswith("weight"):
             value.mul_(30)  # levels that disagree
@@ -95,7 +95,7 @@ def test_levels_of_a_published_head_vote_as_asked_for(tmp_path, actions, choice)
 
 @pytest.mark.parametrize("choice", ["c2f", "1,1,1", "1,1,1,1,1,x", "0,0,0,0,0,0", "1,1,1,1,1,-1", "1,1,1,1,1,nan", ""])
 def test_level_weights_that_can_not_be_are_refused(tmp_path, actions, capfd, choice):
-    torch.save(C2FTCN(8, 2).state_dict(), tmp_path / "p.pth")
+    torch.save(C2FTCN(8, 2, C2FTCN.Config(standardise=False)).state_dict(), tmp_path / "p.pth")
     assert convert(tmp_path, "head", "--actions", actions, "--level_weights", choice) == 2
     said = capfd.readouterr().err
     assert "level_weights" in said and "c2f_tcn, view_invariance" in said

@@ -10,7 +10,7 @@ import torch
 
 from tests.tiny import ACTIONS, DIM, write_tiny
 from viewloom.data.dataset import DataConfig, open_dataset
-from viewloom.data.windows import SamplingConfig
+from viewloom.data.sampling import Sampling, SamplingConfig
 from viewloom.errors import ConfigError
 from viewloom.heads.linear import LinearHead
 from viewloom.methods.residual import ResidualConfig, ResidualRefiner
@@ -110,7 +110,7 @@ def test_the_refiner_stands_before_the_head(data, run, where):
 
 def test_validation_pools_the_items_of_all_views(data):
     dataset = open_dataset(DataConfig(data=data))
-    segmenter = Segmenter(some_head(), FrozenRefiner(some_refiner().freeze()), SamplingConfig(), CPU)
+    segmenter = Segmenter(some_head(), FrozenRefiner(some_refiner().freeze()), Sampling(), CPU)
     items = dataset.items("val")
     pairs = [
         (segmenter.probabilities(dataset.source, item, view).argmax(axis=1), true_labels(dataset, item))

@@ -67,7 +67,7 @@ def evaluate(data, run, out, more=None, **sampling):
     request = SamplingConfig(**sampling)
     config = EvaluateConfig(data=str(data), run=str(run), out=str(out), accelerator="cpu", sampling=request)
     run_evaluate(replace(config, **(more or {})))
-    return json.loads((out / "metrics.json").read_text())["scored_with"]["sampling"]
+    return json.loads((out / "metrics.json").read_text())["sampling"]
 
 
 def shift(root, by):

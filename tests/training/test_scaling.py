@@ -12,7 +12,7 @@ from tests.tiny import write_tiny
 from viewloom import load_refiner
 from viewloom.data.dataset import open_dataset
 from viewloom.data.module import dataset_windows
-from viewloom.data.windows import SamplingConfig
+from viewloom.data.sampling import Sampling, SamplingConfig
 from viewloom.registry import HEADS
 from viewloom.training.checkpoints import load_head
 from viewloom.training.evaluate import load_segmenter
@@ -22,6 +22,7 @@ from viewloom.training.trainer import TrainerConfig
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
 SMALL = {"width": 8}
+PUBLISHED = SamplingConfig(chunk_frames=20, test_chunks=(10, 17, 24), pooling="max")
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +34,14 @@ def config(data, run, head="linear", **changes):
     cls = HEADS.get(head).Config
     options = cls(**{key: value for key, value in SMALL.items() if key in {field.name for field in fields(cls)}})
     defaults = {"head": head, "head_options": options, "epochs": 3, "batch_size": 2, "views": "v3", "trainer": QUIET}
+    defaults["sampling"] = PUBLISHED
     return TrainConfig(data=str(data), run=str(run), **(defaults | changes))
 
 
 def steps_of(data, view="v3"):
     """All steps of the training windows, pooled without augmentation."""
     dataset = open_dataset(config(data, "unused"))
-    windows = dataset_windows(dataset, dataset.items("train"), (view,), SamplingConfig())
+    windows = dataset_windows(dataset, dataset.items("train"), (view,), Sampling())
     return np.concatenate([windows[0, row].features_SD for row in range(len(windows))])
 
 
@@ -53,7 +55,7 @@ def test_a_head_trained_on_features_in_other_units_predicts_the_same(data, tmp_p
         run = tmp_path / f"run-{root.name}"
         run_train(config(root, run, head))
         dataset = open_dataset(config(root, "unused"))
-        segmenter = load_segmenter(run, None, SamplingConfig(), "cpu", 4)
+        segmenter = load_segmenter(run, None, Sampling(), "cpu", 4)
         probs.append([p for _, p in segmenter.each(dataset.source, dataset.items("test"), "v3")])
     for one, two in zip(*probs, strict=True):
         np.testing.assert_allclose(one, two, atol=2e-3)

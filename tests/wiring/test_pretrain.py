@@ -109,7 +109,6 @@ def test_a_run_stopped_between_epochs_goes_on_as_if_it_had_not(data, tmp_path, o
 @pytest.mark.parametrize(("select", "kept"), [("retrieval", 1), ("loss", 2), ("last", 3)])
 def test_the_weights_kept_are_those_of_the_chosen_epoch(data, tmp_path, select, kept, monkeypatch):
     """Measures are scripted: the best retrieval and the least loss are in different epochs, in the middle."""
-    from viewloom.training import pairs
 
     script = iter([(50.0, 0.9), (90.0, 0.8), (20.0, 0.1), (60.0, 0.5), (60.0, 0.5)])
     measured = pairs.measure

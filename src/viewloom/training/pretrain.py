@@ -359,7 +359,7 @@ def _finish(begun: Begun, chosen: str, warnings: list[str]) -> None:
     show(warnings)
     assert config.select is not None
     measure = type(method).chosen_by[0] if config.select == "last" else config.select
-    shown = f"{measure} {held.values[measure]:.4g}" + ("" if measure == "loss" else " %")
+    shown = f"loss {held.values['loss']:.4g}" if measure == "loss" else f"{measure} {held.values[measure]:.1f} %"
     if measure == "retrieval":
         shown += f", plain features {before:.1f} %, chance {plain['chance']:.1f} %"
     err.print(f"Kept the {chosen}; held-out {shown}.", markup=False)
