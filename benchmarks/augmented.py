@@ -20,9 +20,9 @@ from viewloom.data.dataset import Item
 from viewloom.data.module import SegmentWindows
 from viewloom.data.pack import PackConfig, run_pack
 from viewloom.data.pooled_cache import CachedSource
+from viewloom.data.sampling import Sampling
 from viewloom.data.sources.base import FeatureSource
 from viewloom.data.sources.store import PackedSource
-from viewloom.data.windows import SamplingConfig
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from timing import in_turn, ratio, show
@@ -31,7 +31,7 @@ from windows import CAMERAS, RECORDING, write_lmdb
 
 def read_epochs(source: FeatureSource, items: list[Item], epochs: int, seed: int | None) -> list[bytes]:
     """Every window of every epoch; returns a hash of some rows of each."""
-    windows = SegmentWindows(source, None, items, tuple(CAMERAS), SamplingConfig(), seed)
+    windows = SegmentWindows(source, None, items, tuple(CAMERAS), Sampling(), seed)
     rows = (windows[epoch, row] for epoch in range(epochs) for row in range(len(windows)))
     return [hashlib.sha256(row.features_SD[::40].tobytes()).digest() for row in rows]
 

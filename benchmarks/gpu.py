@@ -31,8 +31,8 @@ from viewloom.data.batch import ViewBatch
 from viewloom.data.dataset import Item
 from viewloom.data.module import EpochBatches
 from viewloom.data.multiview import ViewWindows
+from viewloom.data.sampling import Sampling
 from viewloom.data.sources.base import Span
-from viewloom.data.windows import SamplingConfig
 from viewloom.methods.two_stream import TwoStream, TwoStreamConfig
 from viewloom.training.pretrain import compile_layers
 from viewloom.training.resident import ResidentViews
@@ -110,7 +110,7 @@ def make_loader(size: Size, device: torch.device) -> ResidentViews:
     """All frames on the device; batches drawn as in pre-training."""
     source = MadeSource(size)
     items = [Item(name, name, 0, size.frames) for name in source.recordings]
-    windows = ViewWindows(source, items, VIEWS, SamplingConfig(), seed=0)
+    windows = ViewWindows(source, items, VIEWS, Sampling(), seed=0)
     return ResidentViews(windows, EpochBatches(len(windows), size.batch, 0), device)
 
 

@@ -22,10 +22,10 @@ import numpy as np
 from viewloom.data.dataset import Item
 from viewloom.data.module import SegmentWindows
 from viewloom.data.multiview import ViewWindows
+from viewloom.data.sampling import Sampling
 from viewloom.data.sources.rows import encode_header, stored_dtype, write_rows
 from viewloom.data.sources.store import MANIFEST, Manifest, PackedSource, StoreEntry, file_of
 from viewloom.data.views import ViewTable
-from viewloom.data.windows import SamplingConfig
 from viewloom.files import write_json
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -59,13 +59,13 @@ def items_of(source: PackedSource) -> list[Item]:
 
 def all_windows(source: PackedSource) -> int:
     """Read every window of every view, as a head's training does."""
-    windows = SegmentWindows(source, None, items_of(source), source.view_table.names, SamplingConfig())
+    windows = SegmentWindows(source, None, items_of(source), source.view_table.names, Sampling())
     return sum(len(windows[0, row].mask_S) for row in range(len(windows)))
 
 
 def all_rows(source: PackedSource) -> int:
     """Read every window in all views at once, as pre-training does."""
-    windows = ViewWindows(source, items_of(source), source.view_table.names, SamplingConfig())
+    windows = ViewWindows(source, items_of(source), source.view_table.names, Sampling())
     return sum(windows[0, row].mask_SV.size for row in range(len(windows)))
 
 
@@ -73,7 +73,7 @@ def plan(source: PackedSource) -> int:
     """Open the store and lay out both kinds of windows; reads no feature."""
     opened = PackedSource(source.root)
     items, views = items_of(opened), opened.view_table.names
-    short = SamplingConfig(max_chunks=2)
+    short = Sampling(max_chunks=2)
     return len(SegmentWindows(opened, None, items, views, short)) + len(ViewWindows(opened, items, views, short))
 
 

@@ -20,8 +20,8 @@ from lightning.pytorch import Callback
 from timing import ratio, show
 
 from viewloom.data.dataset import open_dataset
+from viewloom.data.sampling import SamplingConfig
 from viewloom.data.splits import generate_splits, write_splits
-from viewloom.data.windows import SamplingConfig
 from viewloom.methods.residual import ResidualConfig, ResidualRefiner
 from viewloom.registry import HEADS
 from viewloom.training.segment import TrainConfig, build_module

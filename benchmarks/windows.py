@@ -24,10 +24,11 @@ from numpy.typing import NDArray
 from viewloom.data.batch import Window
 from viewloom.data.pack import PackConfig, run_pack
 from viewloom.data.pooled_cache import CachedSource
+from viewloom.data.sampling import Sampling
 from viewloom.data.sources.base import FeatureSource
 from viewloom.data.sources.lmdb import LmdbSource, frame_key, key_prefix
 from viewloom.data.sources.store import PackedSource
-from viewloom.data.windows import SamplingConfig, pooled_window
+from viewloom.data.windows import pooled_window
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from timing import in_turn, ratio, show
@@ -68,7 +69,7 @@ def plain_loader(source: LmdbSource, window: Window) -> list[Features]:
 
 def ours(source: FeatureSource, window: Window) -> list[Features]:
     """What training does for one window in each view."""
-    return [pooled_window(source, window, view, SamplingConfig())[0] for view in CAMERAS]
+    return [pooled_window(source, window, view, Sampling())[0] for view in CAMERAS]
 
 
 def bare_way(source: PackedSource, window: Window) -> Callable[[], list[NDArray[np.generic]]]:

@@ -4,7 +4,7 @@ import copy
 import functools
 import itertools
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
@@ -13,12 +13,16 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from tests.documented import undocumented
 from viewloom.data.batch import IGNORE
 from viewloom.errors import ConfigError
+from viewloom.heads.base import ANY_VIEW, LIMIT
+from viewloom.nn.standardise import Standardiser
 from viewloom.registry import HEADS
+from viewloom.training.checkpoints import SavedHead, load_head, save_head
 
 DIM, CLASSES = 6, 5
 SMALL = {"width": 8, "window_steps": 450}
@@ -58,6 +62,8 @@ def _made(name, config):
     for norm in norms:
         norm.momentum = 1.0
     x_BTD, _, mask_BT = batch(hole=False)
+    head.observe(x_BTD, mask_BT)
+    head.solve_scaling()
     head.train()(x_BTD, mask_BT)
     for norm in norms:
         norm.momentum = 0.1
@@ -245,6 +251,69 @@ def test_learns_what_each_step_shows(name, config):
         adam.step()
     found_BT = head.decode(levels, mask_BT).argmax(dim=-1)
     assert (found_BT == labels_BT).float().mean() > 0.9
+
+
+def in_units(x_BTD):
+    """The same features in other units: each times a factor of its own, plus an offset."""
+    factor_D = 10 ** torch.linspace(-4, 4, DIM, dtype=torch.float64)
+    return x_BTD * factor_D + 5 * factor_D * torch.linspace(-1, 1, DIM, dtype=torch.float64)
+
+
+@every_head
+def test_units_of_features_make_no_difference(name, config, tmp_path):
+    """The input is standardised by what was observed, and the statistics are saved with the head."""
+    head = make(name, config, torch.float64)
+    x_BTD, _, mask_BT = batch(dtype=torch.float64)
+    other = HEADS.get(name)(DIM, CLASSES, config).double()
+    state = head.state_dict()
+    other.load_state_dict({key: value for key, value in state.items() if not key.startswith("scaling")}, strict=False)
+    plain = other.eval()(x_BTD, mask_BT)
+    for observer, features in ((head, x_BTD), (other, in_units(x_BTD))):
+        observer.scaling = Standardiser(DIM, (ANY_VIEW,), "pooled").double()
+        observer.observe(features, mask_BT)
+        observer.solve_scaling()
+    wanted = head(x_BTD, mask_BT)
+    assert_same([level[mask_BT] for level in other(in_units(x_BTD), mask_BT)], [w[mask_BT] for w in wanted], 1e-7)
+    assert not torch.allclose(plain[0], wanted[0], atol=1e-3), "the statistics make no difference"
+    save_head(tmp_path / "head.safetensors", SavedHead(other.float(), tuple("abcde"), ("v3",), 30.0, {}))
+    loaded, x_BTD = load_head(tmp_path / "head.safetensors").head, in_units(x_BTD).float()
+    assert_same(loaded(x_BTD, mask_BT), other(x_BTD, mask_BT), 0)
+
+
+@every_head
+def test_standardised_features_are_bounded_and_zero_at_masked_steps(name, config):
+    head = make(name, config)
+    x_BTD, _, mask_BT = batch()
+    z_BTD = head.scaled(x_BTD, mask_BT)
+    assert not z_BTD[~mask_BT].any()
+    torch.testing.assert_close(z_BTD[mask_BT].std(0), torch.ones(DIM), atol=0.1, rtol=0)
+    x_BTD[0, 0] = torch.tensor([1e6, -1e6] * 3)
+    torch.testing.assert_close(head.scaled(x_BTD, mask_BT)[0, 0], torch.tensor([LIMIT, -LIMIT] * 3))
+
+
+@every_head
+def test_a_head_that_takes_features_as_they_are_has_no_statistics(name, config):
+    plain = HEADS.get(name)(DIM, CLASSES, replace(config, standardise=False)).eval()
+    scaling = HEADS.get(name)(DIM, CLASSES, config).eval()
+    assert not plain.needs_statistics and scaling.needs_statistics
+    more = scaling.state_dict().keys() - plain.state_dict().keys()
+    assert {key.removeprefix("scaling.") for key in more} == {"mean_GD", "deviation_GD", "steps_G"}
+    scaling.load_state_dict(plain.state_dict(), strict=False)
+    x_BTD, _, mask_BT = batch()
+    assert_same(plain(x_BTD, mask_BT), scaling(x_BTD, mask_BT), 0)  # until there are statistics
+
+
+@every_name
+def test_a_head_saved_before_there_were_statistics_loads(name, tmp_path):
+    plain = HEADS.get(name)(DIM, CLASSES, HEADS.get(name).Config(standardise=False)).eval()
+    path = tmp_path / "head.safetensors"
+    save_head(path, SavedHead(plain, tuple("abcde"), ("v3",), 30.0, {}))
+    with safe_open(path, "pt") as file:
+        metadata = json.loads(file.metadata()["viewloom"])
+    del metadata["config"]["standardise"]
+    save_file(plain.state_dict(), path, {"viewloom": json.dumps(metadata)})
+    x_BTD, _, mask_BT = batch()
+    assert_same(load_head(path).head(x_BTD, mask_BT), plain(x_BTD, mask_BT), 0)
 
 
 @every_name

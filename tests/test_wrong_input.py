@@ -322,7 +322,7 @@ def run_folder_that_is_taken(c):
     return c.train(run="run")
 
 
-@case("other settings of epochs", "--run")
+@case("epochs 7 instead of", "--run")
 def resumption_with_other_settings(c):
     return c.train("--resume", "true", "--epochs", "7", run="run")
 
@@ -334,7 +334,7 @@ def truncated_head(c):
     return c.evaluate()
 
 
-@case("head.safetensors", "not there", "--resume")
+@case("head.safetensors", "no head at", "--resume")
 def run_without_a_head(c):
     (c.run / "head.safetensors").unlink()
     return c.evaluate()
@@ -411,7 +411,7 @@ def listing(root):
 
 
 # What a run that fails while it reads features may have written, each of it whole.
-BEGUN = {"config.yaml", "environment.json"}
+BEGUN = {"config.yaml", "identity.json", "environment.json"}
 
 
 @pytest.mark.parametrize("name", list(CASES))

@@ -26,7 +26,7 @@ class Verb:
         run: function of the settings.
         help: one line.
         example: a command that works in the demo's folder.
-        options: field whose class depends on another field: (field, registry, field that names the entry).
+        options: fields whose class depends on another field: (field, registry, field that names the entry) each.
     """
 
     module: str
@@ -34,7 +34,7 @@ class Verb:
     run: str
     help: str
     example: str
-    options: tuple[str, str, str] | None = None
+    options: tuple[tuple[str, str, str], ...] = ()
 
 
 VERBS = {
@@ -86,7 +86,7 @@ VERBS = {
         "run_train",
         "train a segmentation head on labelled views",
         "viewloom train --data demo/data --views v3 --run runs/naive",
-        options=("head_options", "HEADS", "head"),
+        options=(("head_options", "HEADS", "head"),),
     ),
     "pretrain": Verb(
         "viewloom.training.pretrain",
@@ -94,7 +94,7 @@ VERBS = {
         "run_pretrain",
         "learn a view-invariant refiner from unlabelled synchronised views",
         "viewloom pretrain --data demo/data --views v3,e4 --method cca --run runs/cca",
-        options=("method_options", "METHODS", "method"),
+        options=(("method_options", "METHODS", "method"),),
     ),
     "evaluate": Verb(
         "viewloom.training.evaluate",
@@ -102,6 +102,14 @@ VERBS = {
         "run_evaluate",
         "score a trained head on every view",
         "viewloom evaluate --data demo/data --run runs/naive",
+    ),
+    "crossval": Verb(
+        "viewloom.recipes.crossval",
+        "CrossvalConfig",
+        "run_crossval",
+        "train and score a head on every fold, and pool the scores",
+        "viewloom crossval --data demo/data --splits loso --views v3 --run runs/folds --folds 0,1",
+        options=(("head_options", "HEADS", "head"), ("method_options", "METHODS", "method")),
     ),
     "predict": Verb(
         "viewloom.training.predict",
@@ -201,15 +209,15 @@ def make_parser(name: str, verb: Verb, config: type, args: Sequence[str]) -> "Ar
         exit_on_error=False,
     )
     parser.add_argument("--config", action="config", help="YAML file with any of these settings.")
-    skip = {verb.options[0]} if verb.options else set()
+    skip = {options[0] for options in verb.options}
     parser.add_class_arguments(config, None, skip=skip)
-    if verb.options:
+    for field, registry_name, chooser in verb.options:
         from viewloom import registry
 
-        field, registry_name, chooser = verb.options
         entries = getattr(registry, registry_name)
-        chosen = entries.get(_peek(args, chooser, _default(config, chooser)))
-        parser.add_class_arguments(chosen.Config, field)
+        name_of_entry = _peek(args, chooser, _default(config, chooser))
+        if name_of_entry not in ("None", "null"):  # a setting that may be left out
+            parser.add_class_arguments(entries.get(name_of_entry).Config, field)
     return parser
 
 
@@ -255,6 +263,12 @@ def show(name: str, result: Any) -> int:
         from viewloom.report.tables import scores_table
 
         out.print(scores_table([result]))
+    elif name == "crossval" and not isinstance(result, str):
+        from viewloom.recipes.pooled import over_folds_table
+        from viewloom.report.tables import scores_table
+
+        out.print(scores_table([result.folder]))
+        out.print(over_folds_table(result.folder))
     elif name == "check":
         return 0 if result.usable else 2
     elif result is not None:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import TypeVar
 
 from rich.console import Console
@@ -21,6 +22,12 @@ out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty()
 
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 """Progress, notes and errors, on standard error."""
+
+
+@cache
+def note(text: str) -> None:
+    """Say something, once in a process, that changes what is used."""
+    err.print(f"note: {text}", markup=False)
 
 
 def progress() -> Progress:

@@ -335,7 +335,7 @@ def test_the_real_annotations_with_the_statistics(assembly101):
             "recordings": 265,
             "segments": 6409,
             "actions": "199 of 202 occur",
-            "hours": "30.0 at 30 fps",
+            "labelled": "30.0 h at 30 fps",
             "recordings labelled": "265 of 362 that have frames",
         }
         == report.facts["Labels"]

@@ -220,6 +220,30 @@ def test_a_data_set_file_says_settings_once(folder, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "said", "default"),
+    [
+        ("layout", "table", "auto"),
+        ("missing", "skip", "error"),
+        ("past_end", "cut", "error"),
+        ("axes", "td", "auto"),
+        ("split_variant", "vic", "auto"),
+        ("split_seed", 3, 0),
+        ("pool_cache_gib", 2.5, 20.0),
+    ],
+)
+def test_the_line_beats_the_data_set_file_which_beats_the_default(folder, name, said, default):
+    (folder / "dataset.yaml").write_text(f"{name}: {said}\n")
+
+    def found(**line):
+        return getattr(with_dataset_file(DataConfig(data=str(folder), **line), folder)[0], name)
+
+    assert found() == said
+    assert found(**{name: default}) == default
+    (folder / "dataset.yaml").write_text("")
+    assert found() == default
+
+
+@pytest.mark.parametrize(
     ("text", "told"),
     [
         ("feature: x\n", "sets feature; known settings are: name, layout, features"),

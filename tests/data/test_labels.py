@@ -252,7 +252,7 @@ def test_tables_in_frames_and_seconds(tmp_path):
     [
         ("", "columns are: none"),
         ("recording,start,end,label\n", "and hold segments"),
-        ("recording;start;end;label\nr;0;5;a\n", "columns are: recording;start;end;label"),
+        ("recording:start:end:label\nr:0:5:a\n", "columns are: recording:start:end:label"),
         ("recording,start,end,label\n\nr,0,x,a\n", "line 3: 'x' is not a whole number of frames"),
         ("recording,start,end,label\nr,0,4.5,a\n", "line 2: '4.5' is not a whole number"),
         ("recording,start,end,label\nr,0,nan,a\n", "line 2: 'nan' is not a whole number"),

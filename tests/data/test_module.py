@@ -8,12 +8,13 @@ from viewloom.data.batch import IGNORE
 from viewloom.data.dataset import Item
 from viewloom.data.module import EpochBatches, SegmentWindows, collate, make_loader
 from viewloom.data.multiview import ViewWindows, make_view_loader
-from viewloom.data.windows import FILLER, SamplingConfig
+from viewloom.data.sampling import Sampling
+from viewloom.data.windows import FILLER
 from viewloom.errors import DataError
 
 from .arrays import ArraySource, random_source
 
-SAMPLING = SamplingConfig(chunk_frames=10, max_chunks=16)
+SAMPLING = Sampling(chunk_frames=10, max_chunks=16)
 
 
 def items_of(source):

@@ -14,16 +14,17 @@ from viewloom.data.batch import Window
 from viewloom.data.dataset import DataConfig, open_dataset
 from viewloom.data.module import SegmentWindows, make_loader
 from viewloom.data.pooled_cache import CachedSource
+from viewloom.data.sampling import Sampling
 from viewloom.data.sources.base import PoolingSource
 from viewloom.data.sources.opening import open_source
-from viewloom.data.windows import SamplingConfig, pooled_window
+from viewloom.data.windows import pooled_window
 from viewloom.errors import ConfigError, DataError
 
 from .stores import write_npy
 from .test_module import items_of
-from .test_pooling import CAMERA, KINDS, VIEW, features, write_store
+from .test_pooling import CAMERA, KINDS, POOLINGS, VIEW, features, write_store
 
-MASK = SamplingConfig(test_chunks=(1, 7, 8, 10))
+MASK = Sampling(test_chunks=(1, 7, 8, 10))
 
 
 class Unreadable:
@@ -66,11 +67,12 @@ def holed(tmp_path_factory):
     frames=st.integers(1, 130),
     chunk=st.integers(1, 30),
     policy=st.sampled_from(["mask", "nearest", "error"]),
+    pooling=st.sampled_from(POOLINGS),
 )
 @settings(max_examples=25, deadline=None)
-def test_what_was_kept_equals_the_store(holed, tmp_path_factory, kind, offset, frames, chunk, policy):
+def test_what_was_kept_equals_the_store(holed, tmp_path_factory, kind, offset, frames, chunk, policy, pooling):
     source = holed[kind]
-    config = SamplingConfig(chunk_frames=chunk, missing_frames=policy, nearest_within_frames=20)
+    config = Sampling(chunk_frames=chunk, missing_frames=policy, nearest_within_frames=20, pooling=pooling)
     window = window_of(source, frames, chunk, offset)
     cached = CachedSource(source, tmp_path_factory.getbasetemp() / f"cache_{kind}", 1)
     assert isinstance(cached, PoolingSource)
@@ -210,7 +212,7 @@ def test_folders_and_limits_that_cannot_be_meant_are_refused(tmp_path):
 def test_sizes_drawn_for_one_epoch_take_no_room(tmp_path):
     source = write_store("npy", tmp_path, features(100, 5, 1))
     cached = CachedSource(source, tmp_path / "cache", 1)
-    config = SamplingConfig(chunk_frames=20, test_chunks=(10, 17))
+    config = Sampling(chunk_frames=20, test_chunks=(10, 17))
     for chunk in (9, 10, 17, 18, 20, 21):
         window = window_of(source, 100, chunk)
         same(pooled_window(cached, window, VIEW, config), pooled_window(source, window, VIEW, config))
@@ -232,7 +234,7 @@ def test_epochs_with_a_cache_are_the_epochs_without(tmp_path, workers):
     root = write_npy(tmp_path / "npy", {f"r{i}": {CAMERA: (0, x_TD[i:], (4, 9 + i))} for i in range(4)})
     plain = open_dataset(DataConfig(data=str(root), fps=30.0)).source
     cached = open_dataset(DataConfig(data=str(root), fps=30.0, pool_cache=str(tmp_path / "cache"))).source
-    sampling = SamplingConfig(chunk_frames=10, max_chunks=12)
+    sampling = Sampling(chunk_frames=10, max_chunks=12)
     loaders = [
         make_loader(SegmentWindows(source, None, items_of(source), (VIEW,), sampling, 3), 2, 3, workers)
         for source in (plain, cached)

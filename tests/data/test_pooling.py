@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 
 from viewloom.data.batch import Window
 from viewloom.data.pack import PackConfig, run_pack
-from viewloom.data.pooling import pool_halves, pool_max, pool_rows, pool_valid
+from viewloom.data.pooling import pool_halves, pool_max, pool_rows, pool_valid, pooled_dim
+from viewloom.data.sampling import Sampling
 from viewloom.data.sources.base import FeatureSource, PoolingSource
 from viewloom.data.sources.opening import open_source
-from viewloom.data.windows import SamplingConfig, pooled_window, read_window
+from viewloom.data.windows import pooled_window, read_window
 from viewloom.errors import DataError
 
 from .arrays import random_source
@@ -18,6 +19,7 @@ from .stores import write_lmdb, write_npy
 
 CAMERA = "C10118_rgb"
 VIEW = "v3"
+POOLINGS = ("max", "mean", "both")
 KINDS = ("npy", "lmdb", "float16", "float32")
 
 
@@ -67,8 +69,8 @@ def stores(tmp_path_factory):
 
 
 def assert_same(found, expected):
-    (features_SD, mask_S, lacking), (x_TD, expected_lacking, chunk) = found, expected
-    pooled_SD, expected_mask_S = pool_valid(x_TD, chunk)
+    (features_SD, mask_S, lacking), (x_TD, expected_lacking, chunk, pooling) = found, expected
+    pooled_SD, expected_mask_S = pool_valid(x_TD, chunk, pooling)
     assert features_SD.tobytes() == pooled_SD.tobytes()
     np.testing.assert_array_equal(mask_S, expected_mask_S)
     assert lacking == expected_lacking
@@ -84,7 +86,7 @@ def check(source, window, config):
         with pytest.raises(DataError) as caught:
             pooled_window(source, window, VIEW, config)
         return str(error), str(caught.value)
-    expected = x_TD, lacking, window.chunk_frames
+    expected = x_TD, lacking, window.chunk_frames, config.pooling
     assert_same(pooled_window(source, window, VIEW, config), expected)
     assert_same(pooled_window(plain, window, VIEW, config), expected)
     return None
@@ -99,12 +101,13 @@ def check(source, window, config):
     policy=st.sampled_from(["mask", "nearest", "error"]),
     within=st.integers(0, 20),
     block=st.sampled_from([1, 2000, 1 << 20]),
+    pooling=st.sampled_from(POOLINGS),
 )
 @settings(max_examples=60, deadline=None)
 def test_pooling_while_reading_equals_reading_and_pooling(
-    stores, kind, sign, start, frames, chunk, policy, within, block
+    stores, kind, sign, start, frames, chunk, policy, within, block, pooling
 ):
-    config = SamplingConfig(missing_frames=policy, nearest_within_frames=within)
+    config = Sampling(missing_frames=policy, nearest_within_frames=within, pooling=pooling)
     with pytest.MonkeyPatch.context() as patch:
         for module in ("catalog", "rows"):
             patch.setattr(f"viewloom.data.sources.{module}.BLOCK_BYTES", block)
@@ -164,41 +167,76 @@ def test_float16_pooling_notices_what_a_packed_store_never_holds(bad):
 
 @pytest.mark.parametrize("bad", [np.nan, -np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("kind", ["npy", "lmdb"])
-def test_partly_broken_rows_are_found_while_pooling(tmp_path, kind, bad):
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_partly_broken_rows_are_found_while_pooling(tmp_path, kind, bad, pooling):
     x_TD = features(50, 7, 1)
     x_TD[[30, 44], 5] = bad
     source = write_store(kind, tmp_path, x_TD)
     first = source.span("r", VIEW).first
     window = Window("r", "r", first, first + 50, 4)
     for policy in ("mask", "nearest", "error"):
-        slow, fast = check(source, window, SamplingConfig(missing_frames=policy))
+        slow, fast = check(source, window, Sampling(missing_frames=policy, pooling=pooling))
         assert slow == fast
         assert "2 frame(s) hold NaN or infinite values" in fast
         assert f"first at frame {first + 30}" in fast
 
 
-@given(st.integers(1, 40), st.integers(1, 12), st.floats(0, 1), st.integers(0, 2**32 - 1))
-def test_pooling_rows_tells_which_are_missing(frames, chunk, share, seed):
+@given(st.integers(1, 40), st.integers(1, 12), st.floats(0, 1), st.integers(0, 2**32 - 1), st.sampled_from(POOLINGS))
+def test_pooling_rows_tells_which_are_missing(frames, chunk, share, seed, pooling):
     rng = np.random.default_rng(seed)
     x_TD = features(frames, 4, seed, -1.0)
     holes = np.flatnonzero(rng.random(frames) < share)
     x_TD[holes] = rng.choice([np.nan, -np.nan])
-    out_SD = np.empty((-(-frames // chunk), 4), np.float32)
-    assert pool_rows(x_TD, chunk, "r", 100, out_SD).tolist() == (holes + 100).tolist()
-    assert out_SD.tobytes() == pool_valid(x_TD, chunk)[0].tobytes()
+    out_SZ = np.empty((-(-frames // chunk), pooled_dim(4, pooling)), np.float32)
+    assert pool_rows(x_TD, chunk, "r", 100, out_SZ, pooling).tolist() == (holes + 100).tolist()
+    assert out_SZ.tobytes() == pool_valid(x_TD, chunk, pooling)[0].tobytes()
+
+
+@given(
+    st.integers(1, 90),
+    st.integers(1, 70),
+    st.integers(1, 5),
+    st.sampled_from([0.0, 0.3]),
+    st.integers(0, 2**32 - 1),
+    st.booleans(),
+)
+def test_a_mean_adds_up_frame_after_frame_over_the_frames_there_are(frames, chunk, dim, share, seed, columns):
+    """Whatever the shape and the order in memory, down to a single column, which numpy alone adds up in pairs."""
+    rng = np.random.default_rng(seed)
+    x_TD = rng.normal(size=(frames, dim)).astype(np.float32)
+    x_TD[rng.random(frames) < share] = np.nan
+    expected = np.zeros((-(-frames // chunk), dim), np.float32)
+    for step in range(len(expected)):
+        rows = [row for row in x_TD[step * chunk : (step + 1) * chunk] if not np.isnan(row[0])]
+        total = np.zeros(dim, np.float32)
+        for row in rows:
+            total = (total + row).astype(np.float32)
+        expected[step] = total / np.float32(max(1, len(rows))) + np.float32(0)
+    order = np.asfortranarray(x_TD) if columns else x_TD
+    found, mask_S = pool_valid(order, chunk, "mean")
+    assert found.tobytes() == expected.tobytes()
+    both, _ = pool_valid(order, chunk, "both")
+    assert both.tobytes() == np.concatenate([pool_valid(x_TD, chunk)[0], found], axis=1).tobytes()
+    exact = [
+        np.nanmean(x_TD[at : at + chunk].astype(np.float64), axis=0)
+        for at in range(0, frames, chunk)
+        if mask_S[at // chunk]
+    ]
+    np.testing.assert_allclose(found[mask_S], np.array(exact).reshape(-1, dim), atol=1e-5)
 
 
 def test_a_source_that_cannot_pool_is_read_the_plain_way():
     source = random_source()
     assert isinstance(source, FeatureSource) and not isinstance(source, PoolingSource)
     window = Window("r1", "r1", 5, 99, 10)
-    x_TD, _ = read_window(source, window, "e4", SamplingConfig())
-    features_SD, mask_S, lacking = pooled_window(source, window, "e4", SamplingConfig())
+    x_TD, _ = read_window(source, window, "e4", Sampling())
+    features_SD, mask_S, lacking = pooled_window(source, window, "e4", Sampling())
     assert features_SD.tobytes() == pool_valid(x_TD, 10)[0].tobytes()
     assert mask_S.all() and lacking == 0
 
 
-def test_no_more_than_a_block_of_frames_is_held(tmp_path):
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_no_more_than_a_block_of_frames_is_held(tmp_path, pooling):
     """The window is 4 MiB as float32; pooled at 100 frames it takes 40 KiB, and a block far less than the window."""
     import tracemalloc
 
@@ -207,15 +245,16 @@ def test_no_more_than_a_block_of_frames_is_held(tmp_path):
         source = write_store(kind, tmp_path / kind, x_TD)
         first = source.span("r", VIEW).first
         window = Window("r", "r", first, first + 2048, 100)
-        pooled_window(source, window, VIEW, SamplingConfig())
+        pooled_window(source, window, VIEW, Sampling(pooling=pooling))
         tracemalloc.start()
-        pooled_window(source, window, VIEW, SamplingConfig())
+        pooled_window(source, window, VIEW, Sampling(pooling=pooling))
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 2.7e6, kind
 
 
-def test_only_chunks_with_gaps_leave_the_fast_way(tmp_path, monkeypatch):
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_only_chunks_with_gaps_leave_the_fast_way(tmp_path, monkeypatch, pooling):
     """Of 60 whole chunks the two with gaps, and the short last one, are read row by row."""
     from viewloom.data.sources.catalog import CatalogSource
 
@@ -223,10 +262,10 @@ def test_only_chunks_with_gaps_leave_the_fast_way(tmp_path, monkeypatch):
     slow = []
     plain = CatalogSource.read_pooled
 
-    def noted(self, recording, view, start, end, chunk_frames):
+    def noted(self, recording, view, start, end, *how):
         slow.append((start, end))
-        return plain(self, recording, view, start, end, chunk_frames)
+        return plain(self, recording, view, start, end, *how)
 
     monkeypatch.setattr(CatalogSource, "read_pooled", noted)
-    check(source, Window("r", "r", 1, 606, 10), SamplingConfig())
+    check(source, Window("r", "r", 1, 606, 10), Sampling(pooling=pooling))
     assert slow == [(31, 41), (301, 311), (601, 606)]

@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 
 from viewloom.data.batch import IGNORE, Window
 from viewloom.data.dataset import Item
+from viewloom.data.pooling import pool_max, pool_valid
+from viewloom.data.sampling import Sampling
 from viewloom.data.windows import (
-    SamplingConfig,
     augmented_chunk,
     plan_windows,
     pool_labels,
-    pool_max,
-    pool_valid,
     read_window,
     unpool,
 )
@@ -90,7 +89,7 @@ def test_a_published_window_is_24000_frames():
 @given(st.integers(1, 24_000), st.integers(0, 2**32 - 1))
 @settings(max_examples=200)
 def test_augmented_chunks_stay_in_the_published_range(frames, seed):
-    config = SamplingConfig(augment_probability=1.0)
+    config = Sampling(augment_probability=1.0)
     chunk = augmented_chunk(frames, config, np.random.default_rng(seed))
     assert max(10, int(np.ceil(frames / 1200))) <= chunk <= 40
     assert -(-frames // chunk) <= 1200
@@ -98,7 +97,7 @@ def test_augmented_chunks_stay_in_the_published_range(frames, seed):
 
 def test_augmentation_is_log_uniform_and_happens_half_the_time():
     rng = np.random.default_rng(0)
-    chunks = np.array([augmented_chunk(1000, SamplingConfig(), rng) for _ in range(20_000)])
+    chunks = np.array([augmented_chunk(1000, Sampling(), rng) for _ in range(20_000)])
     # Half keep 20; of the other half, log-uniform on [10, 40) means a half below 20, floored.
     assert np.mean(chunks < 20) == pytest.approx(0.25, abs=0.015)
     # P(floor = 20 | drawn) = log(21/20) / log(4) = .0352
@@ -114,7 +113,7 @@ def test_unpooling_repeats_steps_and_cuts_to_the_window():
 def test_masked_frames_are_left_out_and_counted():
     x_TD = np.arange(6, dtype=np.float32)[:, None]
     x_TD[3] = np.nan
-    x_TD, missing = read_window(one_array(x_TD), Window("r", "i", 0, 8, 2), "v", SamplingConfig())
+    x_TD, missing = read_window(one_array(x_TD), Window("r", "i", 0, 8, 2), "v", Sampling())
     assert missing == 3  # frame 3, and two past the end
     pooled, mask = pool_valid(x_TD, 2)
     assert pooled[:, 0].tolist() == [1, 2, 5, 0]
@@ -124,7 +123,7 @@ def test_masked_frames_are_left_out_and_counted():
 def test_nearest_copies_a_neighbour_even_from_the_next_window():
     x_TD = np.arange(10, dtype=np.float32)[:, None]
     x_TD[4:6] = np.nan
-    config = SamplingConfig(missing_frames="nearest", nearest_within_frames=2)
+    config = Sampling(missing_frames="nearest", nearest_within_frames=2)
     source = one_array(x_TD)
     whole, _ = read_window(source, Window("r", "i", 0, 10, 1), "v", config)
     assert whole[:, 0].tolist() == [0, 1, 2, 3, 3, 6, 6, 7, 8, 9]
@@ -135,7 +134,7 @@ def test_nearest_copies_a_neighbour_even_from_the_next_window():
 def test_nearest_refuses_what_is_too_far():
     x_TD = np.zeros((10, 1), np.float32)
     x_TD[2:8] = np.nan
-    config = SamplingConfig(missing_frames="nearest", nearest_within_frames=2)
+    config = Sampling(missing_frames="nearest", nearest_within_frames=2)
     with pytest.raises(DataError, match=r"r, view v.*nearest_within_frames 2"):
         read_window(one_array(x_TD), Window("r", "i", 0, 10, 1), "v", config)
 
@@ -143,7 +142,7 @@ def test_nearest_refuses_what_is_too_far():
 def test_error_policy_names_the_frames():
     x_TD = np.zeros((10, 1), np.float32)
     x_TD[7] = np.nan
-    config = SamplingConfig(missing_frames="error")
+    config = Sampling(missing_frames="error")
     with pytest.raises(DataError, match=r"r, view v: 1 frame\(s\) are missing: 107"):
         read_window(one_array(x_TD, 100), Window("r", "i", 100, 110, 1), "v", config)
 
@@ -154,7 +153,7 @@ def test_partly_broken_rows_are_an_error_under_every_policy(bad):
     x_TD[3, 1] = bad
     for policy in ("mask", "nearest", "error"):
         with pytest.raises(DataError, match="first at frame 3"):
-            read_window(one_array(x_TD), Window("r", "i", 0, 10, 1), "v", SamplingConfig(missing_frames=policy))
+            read_window(one_array(x_TD), Window("r", "i", 0, 10, 1), "v", Sampling(missing_frames=policy))
 
 
 @pytest.mark.parametrize(
@@ -162,7 +161,7 @@ def test_partly_broken_rows_are_an_error_under_every_policy(bad):
 )
 def test_impossible_sampling_is_refused(wrong):
     with pytest.raises(ConfigError):
-        SamplingConfig(**wrong)
+        Sampling(**wrong)
 
 
 def test_the_earlier_neighbour_wins_a_tie():
@@ -171,7 +170,7 @@ def test_the_earlier_neighbour_wins_a_tie():
         one_array(x_TD),
         Window("r", "i", 0, 7, 1),
         "v",
-        SamplingConfig(missing_frames="nearest", nearest_within_frames=2),
+        Sampling(missing_frames="nearest", nearest_within_frames=2),
     )
     assert filled[:, 0].tolist() == [1, 1, 3, 3, 3, 7, 7]
 

@@ -4,6 +4,8 @@ import importlib.util
 import json
 from pathlib import Path
 
+from viewloom import load_refiner
+
 
 def test_the_demo_prints_a_table_and_writes_a_report(tmp_path, capfd):
     path = Path(__file__).parents[2] / "examples" / "demo.py"
@@ -19,7 +21,8 @@ def test_the_demo_prints_a_table_and_writes_a_report(tmp_path, capfd):
         run = tmp_path / "demo" / "runs" / name
         metrics = json.loads((run / "metrics.json").read_text())
         assert metrics["trained_on"] == [row.labels]
-        assert (run / "refiner.safetensors").exists() == (row.method is not None)
+        refiner = load_refiner(run / "refiner.safetensors")
+        assert (refiner.method, refiner.config.standardise) == (row.method, "view")
         assert set(metrics["views"]) == {"v3", "e4"}
         assert metrics["simulated"] is True
         assert f"{metrics['views']['e4']['scores']['f1_50']:.1f}" in shown

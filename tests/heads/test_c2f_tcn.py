@@ -11,6 +11,9 @@ from tests.heads.published_names import c2f_tcn_shapes
 from viewloom.errors import ConfigError
 from viewloom.heads.c2f_tcn import C2FTCN, MIN_STEPS
 
+PUBLISHED = C2FTCN.Config(standardise=False)
+"""Published heads take features as they are."""
+
 
 def shapes(module):
     return {name: tuple(value.shape) for name, value in module.state_dict().items()}
@@ -23,13 +26,13 @@ def prefix_mask(lengths, steps):
 @pytest.mark.parametrize(("dim", "classes"), [(2048, 202), (16, 7)])
 def test_names_and_shapes_are_the_published_ones(dim, classes):
     with torch.device("meta"):
-        head = C2FTCN(dim, classes)
+        head = C2FTCN(dim, classes, PUBLISHED)
     assert shapes(head) == c2f_tcn_shapes(dim, classes)
 
 
 def test_published_size_has_6888765_parameters():
     with torch.device("meta"):
-        head = C2FTCN(2048, 202)
+        head = C2FTCN(2048, 202, PUBLISHED)
     assert sum(parameter.numel() for parameter in head.parameters()) == 6_888_765
 
 

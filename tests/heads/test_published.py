@@ -58,7 +58,7 @@ def test_head_takes_its_sizes_from_the_checkpoint_and_computes_as_published(head
     torch.save({"model_state_dict": head_weights}, path)
     head = load_published_head(path)
     assert (head.dim, head.classes, head.training) == (DIM, CLASSES, False)
-    assert head.config == C2FTCN.Config(canvas="window", window_steps=1200)
+    assert head.config == C2FTCN.Config(canvas="window", window_steps=1200, standardise=False)
     assert all(torch.equal(value, head_weights[name]) for name, value in head.state_dict().items())
     other = load_published_head(path, C2FTCN.Config(smoothing=0.5))
     assert other.config.canvas == "length"
@@ -80,7 +80,7 @@ def test_everything_that_does_not_fit_is_told_at_once(head_weights):
     del weights["tpp.conv.bias"], weights["weights"]
     weights["extra.weight"] = torch.zeros(1)
     weights["outcc.conv.weight"] = torch.zeros(CLASSES + 1, 128, 1)
-    head = C2FTCN(DIM, CLASSES)
+    head = C2FTCN(DIM, CLASSES, C2FTCN.Config(standardise=False))
     before = {name: value.clone() for name, value in head.state_dict().items()}
     with pytest.raises(DataError) as caught:
         load_weights(head, weights, "some.pth")

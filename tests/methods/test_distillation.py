@@ -170,9 +170,10 @@ def test_two_processes_equal_one_when_one_lacks_the_student_s_view(tmp_path):
 def test_released_mean_of_feature_distillation_counts_padding():
     """Over all steps, padding included: zeros that the network turns into something, against a target of zeros."""
     batch = view_batch((9, 5), views=2, holes=False)
-    method = make_method("sync_kd", SyncKD.Config(layers=1, loss_mean="all"), views=2)
+    method = make_method("sync_kd", SyncKD.Config(layers=1, loss_mean="all", window_steps=12), views=2)
     exo, ego = (batch.features_BVTD[:, v].masked_fill(~batch.mask_BVT[:, v, :, None], 0) for v in range(2))
-    everything = torch.ones(2, 9, dtype=torch.bool)
+    exo, ego = (torch.nn.functional.pad(part, (0, 0, 0, 3)) for part in (exo, ego))  # nine steps to twelve
+    everything = torch.ones(2, 12, dtype=torch.bool)
     wanted = torch.nn.functional.mse_loss(method.encode(exo, everything, "v3"), ego)
     torch.testing.assert_close(method(batch).total, wanted)
     valid = make_method("sync_kd", SyncKD.Config(layers=1), views=2)

@@ -6,7 +6,7 @@ import torch
 
 from tests.methods.made import VIEWS, make_method, view_batch
 from viewloom.errors import ConfigError
-from viewloom.methods.standardise import FLOOR, Standardiser
+from viewloom.nn.standardise import Standardiser
 from viewloom.registry import METHODS
 
 Config = METHODS.get("none").Config
@@ -33,20 +33,33 @@ def test_pooled_statistics_are_those_of_all_steps_together():
     assert method.refiner.accepts("e9")
 
 
-def test_features_that_hardly_move_are_not_blown_up():
+def test_each_feature_has_its_own_scale_however_small():
+    """Sensors come in units that differ by any factor: none is dwarfed by the others."""
+    batch = view_batch((60, 50))
+    factor_D = 10 ** torch.linspace(-5, 5, 7, dtype=torch.float64)
+    batch.features_BVTD = (batch.features_BVTD.double() * factor_D).float()
+    method = make_method("none", Config(standardise="view"), batch=batch)
+    mask_BT = batch.mask_BVT[:, 0]
+    z_NZ = method.encode(batch.features_BVTD[:, 0], mask_BT, "v3")[mask_BT]
+    torch.testing.assert_close(z_NZ.std(0, correction=0), torch.ones(7), atol=1e-3, rtol=0)
+
+
+def test_features_that_stand_still_are_not_blown_up():
     batch = view_batch((60, 50))
     batch.features_BVTD[..., 2] = 4.0
+    batch.features_BVTD[..., 3] = 0.0
     method = make_method("none", Config(standardise="view"), batch=batch)
     deviations_GD = method.refiner.standardiser.deviation_GD
-    moving = deviations_GD[:, [0, 1, 3, 4, 5, 6]].sum(1) / 7
-    torch.testing.assert_close(deviations_GD[:, 2], FLOOR * moving)
+    assert torch.equal(deviations_GD[:, 2], torch.full((3,), 4.0))  # its own magnitude
+    torch.testing.assert_close(deviations_GD[:, 3], deviations_GD[:, [0, 1, 4, 5, 6]].mean(1))
 
 
 def test_nothing_that_moves_at_all():
-    batch = view_batch((60,))
-    batch.features_BVTD[:] = 3.0
-    method = make_method("none", Config(standardise="pooled"), batch=batch)
-    assert torch.equal(method.refiner.standardiser.deviation_GD, torch.ones(1, 7))
+    for value, scale in ((3.0, 3.0), (0.0, 1.0)):
+        batch = view_batch((60,))
+        batch.features_BVTD[:] = value
+        method = make_method("none", Config(standardise="pooled"), batch=batch)
+        assert torch.equal(method.refiner.standardiser.deviation_GD, torch.full((1, 7), scale))
 
 
 def test_a_view_without_any_step_is_named():

@@ -74,11 +74,16 @@ def test_paired_steps_are_those_of_two_views_or_more():
 
 
 def test_released_mean_counts_padding():
-    """The same row in a wider batch: over valid steps nothing changes, over all steps it does, as released."""
+    """A wider window: over valid steps nothing changes, over all steps it does, as released. Batches are not."""
     for mean, changes in (("valid", False), ("all", True)):
-        method = make_method("two_stream", replace(SMALL, loss_mean=mean), views=2)
-        narrow, wide = (method(view_batch((9,), views=2, steps=steps)).total for steps in (9, 20))
-        assert torch.isclose(narrow, wide, rtol=1e-5) != changes
+        narrow, wide = (
+            make_method("two_stream", replace(SMALL, loss_mean=mean, window_steps=steps), views=2) for steps in (20, 40)
+        )
+        totals = [
+            method(view_batch((9,), views=2, steps=steps)).total for method in (narrow, wide) for steps in (9, 20)
+        ]
+        assert torch.isclose(totals[0], totals[2], rtol=1e-5) != changes
+        assert torch.isclose(totals[0], totals[1], rtol=1e-5) and torch.isclose(totals[2], totals[3], rtol=1e-5)
 
 
 def test_fixed_marks_run_from_the_first_view_to_the_last():

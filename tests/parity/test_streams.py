@@ -257,7 +257,9 @@ def test_context_frame_is_torch_attention_over_single_steps():
 def test_released_arithmetic_from_end_to_end(views, simple):
     """Torch's own encoders and mean squared errors, put together as the released code does."""
     dim, epoch = 32, 120
-    config = TwoStreamConfig(dropout=0.0, context="batch", loss_mean="all", view_mark="fixed", mark_at="joint_training")
+    config = TwoStreamConfig(
+        dropout=0.0, context="batch", loss_mean="all", window_steps=8, view_mark="fixed", mark_at="joint_training"
+    )
     cls = TwoStreamSimple if simple else TwoStream
     method = randomised(cls(dim, VIEWS[:views], config)).train()
     method.set_epoch(epoch)
@@ -271,6 +273,7 @@ def test_released_arithmetic_from_end_to_end(views, simple):
         stages.append(torch_encoder(width, ours[0].self_attn.heads, dim, layers))
         stages[-1].load_state_dict({f"layers.{key}": value for key, value in ours.state_dict().items()})
     x = [batch.features_BVTD[:, v].masked_fill(~batch.mask_BVT[:, v, :, None], 0) for v in range(views)]
+    x = [nn.functional.pad(part, (0, 0, 0, 3)) for part in x]  # five steps to the window's eight
     marks = (-1.0, 1.0) if views == 2 else (-1.0, 0.0, 1.0)
     joint = torch.cat([part + mark for part, mark in zip(x, marks, strict=True)], dim=-1)
     for stage, link in zip(stages, method.joint.links, strict=True):

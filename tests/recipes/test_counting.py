@@ -1,14 +1,19 @@
 """Costs of a plan: the published parameter counts, and operations and memory against measurements."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from tests.methods.made import VIEWS
+from tests.methods.made import VIEWS, view_batch
 from viewloom.heads.c2f_tcn import C2FTCN
 from viewloom.methods.two_stream import TwoStream, TwoStreamConfig
+from viewloom.nn.encoder import EncoderLayer
 from viewloom.recipes.counting import head_costs, method_parameters, step_memory, step_operations
+from viewloom.recipes.plan import Reading, pretraining_cost
+from viewloom.training.pretrain import PretrainConfig
 
 
 def test_parameters_at_2048_are_the_reports():
@@ -55,3 +60,33 @@ def test_costs_of_a_head_grow_with_its_steps():
     few, many = head_costs(head, 400), head_costs(head, 800)
     assert many[0] == pytest.approx(2 * few[0], rel=0.1)
     assert many[1] == pytest.approx(2 * few[1], rel=0.1)
+
+
+@pytest.mark.parametrize("context", ["frame", "time", "batch"])
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+@pytest.mark.parametrize("method", ["two_stream", "sync_kd"])
+def test_a_plan_counts_the_steps_that_are_computed_of_a_whole_window(method, dropout, context, monkeypatch):
+    """Four windows of ten steps in two views, filled to 30: what the plan says is what the layers see."""
+    from viewloom.registry import METHODS
+
+    changes = {"layers": 2, "dropout": dropout, "context": context, "loss_mean": "all", "window_steps": 30}
+    config = METHODS.get(method).Config(**changes)
+    seen = []
+    monkeypatch.setattr(EncoderLayer, "forward", lambda self, x, sequences: (seen.append(x[..., 0].numel()), x)[1])
+    METHODS.get(method)(32, VIEWS[:2], config).train()(view_batch((10,) * 4, 32, 2, holes=False))
+    part = PretrainConfig(data="", run="", views="v3,e4", method=method, method_options=config, batch_size=4, epochs=1)
+    read = Reading(recordings=4, windows=8, frames=8 * 200, steps=80, longest=10, gib=0.0)
+    found = [pretraining_cost(replace(part, method_options=c), read, 32, VIEWS[:2]) for c in (config, valid(config))]
+    computed = max(seen) / 4
+    assert computed == (11 if dropout == 0 and context == "frame" else 30)
+    looking = {"frame": 1.0, "time": None, "batch": 1.0}[context]
+    if looking:  # with context time each step also looks at more others
+        assert found[0].operations / found[1].operations == pytest.approx(computed / 10)
+    else:
+        assert found[0].operations / found[1].operations > computed / 10
+    assert found[0].memory_gib > found[1].memory_gib
+
+
+def valid(config):
+    """The same, over valid steps."""
+    return replace(config, loss_mean="valid")

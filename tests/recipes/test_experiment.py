@@ -16,20 +16,21 @@ import pytest
 import yaml
 
 from tests.tiny import write_tiny
+from viewloom import load_refiner
 from viewloom.cli import main
 from viewloom.data.dataset import open_dataset
-from viewloom.data.windows import SamplingConfig
+from viewloom.data.sampling import Sampling, SamplingConfig
 from viewloom.errors import ConfigError, DataError
-from viewloom.recipes.experiment import ExperimentConfig, make_jobs, run_experiment
-from viewloom.recipes.parts import unique_parts
+from viewloom.recipes.experiment import ExperimentConfig, make_jobs, results_folder, run_experiment, table_views
+from viewloom.recipes.parts import data_identity, unique_parts
 from viewloom.recipes.published import PUBLISHED
-from viewloom.recipes.results import MARK, head_text, results_folder
+from viewloom.recipes.results import MARK, head_text
 from viewloom.training.evaluate import EvaluateConfig, run_evaluate
 from viewloom.training.trainer import TrainerConfig
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False, validate_every_epochs=5)
 
-FEW = {"rows": "none,two_stream,cca", "seeds": "1"}
+FEW = {"rows": "naive,two_stream,cca", "seeds": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +65,17 @@ def done(data, tmp_path_factory):
     return out, run_experiment(config(data, out))
 
 
-def results(out, name="table1-report-scale0.01"):
-    return json.loads((out / name / "results.json").read_text())
+def results(text):
+    """Results by the text that the command shows, which ends with their path."""
+    return json.loads(Path(text.splitlines()[-1]).read_text())
+
+
+def identity(settings):
+    return data_identity(open_dataset(settings), table_views(settings), "auto")
+
+
+def folder_of(settings):
+    return results_folder(settings, identity(settings))
 
 
 def files(root):
@@ -73,12 +83,12 @@ def files(root):
 
 
 def test_a_table_has_all_rows_views_and_differences(done):
-    out, text = done
-    found = results(out)
+    _, text = done
+    found = results(text)
     rows = {(row["row"], row["view"]): row for row in found["rows"]}
-    assert {name for name, _ in rows} == {"none", "sync_kd", "two_stream", "ridge", "cca", "oracle"}
+    assert {name for name, _ in rows} == {"naive", "sync_kd", "two_stream", "ridge", "cca", "oracle"}
     assert {view for _, view in rows} == {"v3", "e4"} and found["failed"] == {}
-    row = rows["none", "e4"]
+    row = rows["naive", "e4"]
     each = [row["seeds"][seed]["mof"] for seed in ("0", "1")]
     assert row["mean"]["mof"] == pytest.approx(np.mean(each))
     assert row["deviation"]["mof"] == pytest.approx(np.std(each, ddof=1))
@@ -86,13 +96,13 @@ def test_a_table_has_all_rows_views_and_differences(done):
     assert f"{row['mean']['mof'] - 28.62:+.2f}" in text
     for told in ("scale: 0.01", "seeds: 0,1", "simulated: no", "head: linear instead", "setting: report"):
         assert told in text
-    assert (out / "table1-report-scale0.01" / "table.md").read_text() in text
+    assert (Path(text.splitlines()[-1]).parent / "table.md").read_text() in text
 
 
 def test_scores_are_those_of_the_run_folders(done):
-    out, _ = done
-    for row in results(out)["rows"]:
-        if row["row"] in ("none", "oracle"):
+    out, text = done
+    for row in results(text)["rows"]:
+        if row["row"] in ("naive", "oracle"):
             (folder,) = (out / "runs").glob(f"{row['row']}-seed1-*")
             scores = json.loads((folder / "metrics.json").read_text())["views"][row["view"]]["scores"]
             assert row["seeds"]["1"]["edit"] == scores["edit"]
@@ -104,9 +114,9 @@ def test_rows_differ_in_what_they_claim_and_in_nothing_else(done):
     heads = {path.parent.name.split("-")[0]: yaml.safe_load(path.read_text()) for path in paths}
     heads.pop("pretrain")
     for name, settings in heads.items():
-        differing = {key for key in settings if settings[key] != heads["none"][key]} - {"run", "row", "refiner"}
+        differing = {key for key in settings if settings[key] != heads["naive"][key]} - {"run", "row", "refiner"}
         assert differing == ({"views"} if name == "oracle" else set())
-        assert (settings["refiner"] is None) == (name in ("none", "oracle"))
+        assert (settings["refiner"] is None) == (name in ("naive", "oracle"))
 
 
 def test_finished_parts_are_used_again_also_by_other_tables(data, done):
@@ -114,57 +124,116 @@ def test_finished_parts_are_used_again_also_by_other_tables(data, done):
     before = files(out / "runs")
     run_experiment(config(data, out))
     assert files(out / "runs") == before
-    run_experiment(config(data, out, "table4", seeds="0", rows="front_cca,none"))
+    text = run_experiment(config(data, out, "table4", seeds="0", rows="front_ridge,naive"))
     new = {Path(path).parts[-2] for path in files(out / "runs").keys() - before.keys()} - {"predictions"}
-    assert len(new) == 1 and next(iter(new)).startswith("front_cca-seed0-")
+    assert len(new) == 1 and next(iter(new)).startswith("front_ridge-seed0-")
     assert {path: t for path, t in files(out / "runs").items() if path in before} == before
-    rows = results(out, "table4-report-scale0.01-none+front_cca")["rows"]
-    front, none = (next(r for r in rows if (r["row"], r["view"]) == (n, "v3")) for n in ("front_cca", "none"))
-    assert front["mean"] != none["mean"]
+    rows = results(text)["rows"]
+    front, naive = (next(r for r in rows if (r["row"], r["view"]) == (n, "v3")) for n in ("front_ridge", "naive"))
+    assert front["mean"] != naive["mean"]
+
+
+def test_a_refiner_before_a_head_of_plain_features_keeps_their_number(data, tmp_path):
+    """CCA would choose fewer components, which that head can't take."""
+    run_experiment(config(data, tmp_path, "table4", seeds="0", rows="front_cca"))
+    path = next(tmp_path.glob("runs/pretrain-cca-*/refiner.safetensors"))
+    assert load_refiner(path).out_dim == 8
 
 
 def test_other_settings_or_data_never_meet_an_old_result(data, done, tmp_path):
     out, _ = done
     before = files(out / "runs")
-    run_experiment(config(data, out, seeds="0", rows="none", scale=0.02))
+    run_experiment(config(data, out, seeds="0", rows="naive", scale=0.02))
     assert files(out / "runs").keys() > before.keys()
     other = write_tiny(tmp_path / "data", recordings=12, seed=3)
     again = files(out / "runs")
-    run_experiment(config(str(other), out, seeds="0", rows="none"))
+    run_experiment(config(str(other), out, seeds="0", rows="naive"))
     assert files(out / "runs").keys() > again.keys()
 
 
+@pytest.mark.parametrize(
+    ("line", "file", "expected"),
+    [
+        ({}, "", Sampling(chunk_frames=20, test_chunks=(10, 17, 24), pooling="max")),
+        ({"chunk_frames": 4}, "", Sampling(chunk_frames=4, test_chunks=(2, 3, 5))),
+        ({"test_chunks": 17}, "", Sampling(test_chunks=(17,))),
+        (
+            {"pooling": "mean"},
+            "sampling: {chunk_s: 1.0, pooling: both}",
+            Sampling(chunk_frames=30, test_chunks=(15, 25, 36), pooling="mean"),
+        ),
+    ],
+)
+def test_recipes_have_the_published_sampling_but_for_what_is_set(data, tmp_path, monkeypatch, line, file, expected):
+    """Whatever the data: its features are signed here, and its segments short."""
+    root = shutil.copytree(data, tmp_path / "data")
+    (root / "dataset.yaml").write_text(f"fps: 30\n{file}\n")
+    for path in root.rglob("features.npy"):
+        np.save(path, np.load(path) - 1)
+    seen = []
+    monkeypatch.setattr("viewloom.recipes.experiment.run_parts", lambda parts: seen.extend(parts) or {"all": "not run"})
+    monkeypatch.setattr("viewloom.recipes.results.write_results", lambda *_: "")
+    with pytest.raises(ConfigError, match="not run"):
+        run_experiment(config(str(root), tmp_path / "out", sampling=SamplingConfig(**line)))
+    assert {part.kind for part in seen} == {"pretrain", "train", "evaluate"}
+    assert {part.config.sampling for part in seen} == {expected.as_request()}
+
+
 def test_other_epochs_and_batches_of_the_head_are_stated_and_used(data, tmp_path):
-    text = run_experiment(config(data, tmp_path, seeds="0", rows="none", head_epochs=3, head_batch_size=2))
+    text = run_experiment(config(data, tmp_path, seeds="0", rows="naive", head_epochs=3, head_batch_size=2))
     assert "linear instead of c2f_tcn, 3 epochs instead of the recipe's, batch size 2 instead of 64" in text
-    (path,) = tmp_path.glob("runs/none-*/config.yaml")
+    (path,) = tmp_path.glob("runs/naive-*/config.yaml")
     settings = yaml.safe_load(path.read_text())
     assert (settings["epochs"], settings["batch_size"]) == (3, 2)
 
 
 def test_another_width_of_the_head_is_stated_and_used(data, tmp_path):
-    jobs = make_jobs(config(data, tmp_path, head=None, head_width=16), open_dataset(config(data, tmp_path)))
+    settings = config(data, tmp_path, head=None, head_width=16)
+    jobs = make_jobs(settings, open_dataset(settings), identity(settings))
     heads = [part.config for job in jobs for part in unique_parts([job.evaluation]) if part.kind == "train"]
     assert {head.head_options.width for head in heads} == {16}
-    folders = {results_folder(config(data, tmp_path, head_width=width)).name for width in (None, 16, 32)}
-    assert folders == {f"table1-report-scale0.01{end}" for end in ("", "-width16", "-width32")}
     assert head_text(config(data, tmp_path, head=None, head_width=16)) == "c2f_tcn, width 16 instead of the recipe's"
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"head_width": 16},
+        {"head": None},
+        {"exo": "v4"},
+        {"seeds": "0,1,2"},
+        {"rows": "cca"},
+        {"sampling": SamplingConfig(test_chunks=(10,))},
+        {"trainer": replace(QUIET, accumulate=2)},
+    ],
+)
+def test_results_of_other_settings_have_a_folder_of_their_own(data, tmp_path, changes):
+    first, other = config(data, tmp_path), config(data, tmp_path, **changes)
+    assert folder_of(first) != folder_of(other) and folder_of(first).name.startswith("table1-report-scale0.01-")
+    assert folder_of(first) == folder_of(config(data, tmp_path, workers=2, trainer=replace(QUIET, progress=True)))
+
+
+def test_results_of_other_features_have_a_folder_of_their_own(data, tmp_path):
+    other = Path(shutil.copytree(data, tmp_path / "data"))
+    for path in other.glob("features/*/v3/features.npy"):
+        np.save(path, np.load(path)[::-1])
+    settings = [config(data, tmp_path), config(data, tmp_path, features=str(other / "features"))]
+    assert len({folder_of(each) for each in settings}) == 2
+
+
 def test_tables_3_and_5_run(data, tmp_path):
-    run_experiment(config(data, tmp_path, "table3", seeds="0", rows="two_stream_simple", setting="released_code"))
-    found = results(tmp_path, "table3-released_code-scale0.01-two_stream_simple")["rows"]
+    settings = config(data, tmp_path, "table3", seeds="0", rows="two_stream_simple", setting="released_code")
+    found = results(run_experiment(settings))["rows"]
     assert {row["view"] for row in found} == {"v3", "e4"}
-    run_experiment(config(data, tmp_path, "table5", seeds="0"))
-    found = results(tmp_path, "table5-report-scale0.01")["rows"]
-    by_view = {row["view"]: row["mean"]["mof"] for row in found if row["row"] == "none3"}
+    found = results(run_experiment(config(data, tmp_path, "table5", seeds="0")))["rows"]
+    by_view = {row["view"]: row["mean"]["mof"] for row in found if row["row"] == "naive3"}
     assert by_view.pop("mean") == pytest.approx(np.mean([by_view["v3"], by_view["v4"], by_view["e4"]]))
     published = next(r["published"] for r in found if (r["row"], r["view"]) == ("two_stream3", "mean"))
     assert tuple(published.values()) == PUBLISHED["table5"]["two_stream3"]["mean"]
 
 
 def test_a_killed_experiment_goes_on_to_the_same_table(data, done, tmp_path):
-    run_experiment(config(data, done[0], **FEW))
+    whole = run_experiment(config(data, done[0], **FEW))
     code = (
         "import sys; from tests.recipes.test_experiment import config; "
         "from viewloom.recipes.experiment import run_experiment; "
@@ -181,11 +250,10 @@ def test_a_killed_experiment_goes_on_to_the_same_table(data, done, tmp_path):
     process.wait()
     assert not list(tmp_path.glob("table1-*"))
     kept = files(tmp_path / "runs")
-    run_experiment(config(data, tmp_path, **FEW))
+    text = run_experiment(config(data, tmp_path, **FEW))
     heads = [path for path in kept if path.endswith("head.safetensors")]
     assert all(files(tmp_path / "runs")[path] == kept[path] for path in heads)
-    folder = results_folder(config(data, tmp_path, **FEW)).name
-    assert results(tmp_path, folder)["rows"] == results(done[0], folder)["rows"]
+    assert results(text)["rows"] == results(whole)["rows"]
 
 
 def test_a_part_that_fails_is_named_and_the_rest_goes_on(data, tmp_path, monkeypatch):
@@ -197,11 +265,11 @@ def test_a_part_that_fails_is_named_and_the_rest_goes_on(data, tmp_path, monkeyp
         return values | {"optim.lr": Given(1e30, "ours")} if recipe == "sync_kd" else values
 
     monkeypatch.setattr(experiment, "pretrain_values", wild)
-    settings = config(data, tmp_path, seeds="0", rows="none,sync_kd", scale=0.05)
+    settings = config(data, tmp_path, seeds="0", rows="naive,sync_kd", scale=0.05)
     with pytest.raises(ConfigError, match="did not finish.*sync_kd, seed 0: refiner: The loss"):
         run_experiment(settings)
-    found = results(tmp_path, "table1-report-scale0.05-none+sync_kd")
-    assert {row["row"] for row in found["rows"]} == {"none"} and len(found["failed"]) == 3
+    found = json.loads((folder_of(settings) / "results.json").read_text())
+    assert {row["row"] for row in found["rows"]} == {"naive"} and len(found["failed"]) == 3
 
 
 def test_a_page_states_how_it_came_about_and_replaces_none_of_others(data, done, tmp_path):
@@ -264,7 +332,7 @@ def test_a_view_that_is_not_there_is_named(data, tmp_path):
 
 def test_the_command_takes_it_all(data, tmp_path, capfd):
     argv = ["experiment", "--table", "table1", "--data", data, "--out", str(tmp_path), "--plan", "true"]
-    assert main([*argv, "--scale", "0.1", "--rows", "cca,none", "--head", "linear"]) == 0
+    assert main([*argv, "--scale", "0.1", "--rows", "cca,naive", "--head", "linear"]) == 0
     assert "50 epochs" in capfd.readouterr().out
     assert main([*argv, "--scale", "7"]) == 2
 
@@ -276,20 +344,18 @@ def test_features_of_other_values_never_meet_an_old_result(data, done, tmp_path)
     copy = shutil.copytree(data, tmp_path / "data")
     for path in copy.glob("features/*/v3/features.npy"):
         np.save(path, np.load(path)[::-1])
-    run_experiment(config(str(copy), out, seeds="0", rows="none"))
+    run_experiment(config(str(copy), out, seeds="0", rows="naive"))
     assert files(out / "runs").keys() > before.keys()
     same = shutil.copytree(data, tmp_path / "same")
     again = files(out / "runs")
-    run_experiment(config(str(same), out, seeds="0", rows="none"))
+    run_experiment(config(str(same), out, seeds="0", rows="naive"))
     assert files(out / "runs") == again, "a copy is the same data"
 
 
 def test_somebodys_own_evaluation_of_a_run_is_not_taken(data, done):
     out, _ = done
-    run_experiment(config(data, out, seeds="0", rows="none"))
-    rows = results(out, "table1-report-scale0.01-none")["rows"]
-    for run in out.glob("runs/none-*"):
+    rows = results(run_experiment(config(data, out, seeds="0", rows="naive")))["rows"]
+    for run in out.glob("runs/naive-*"):
         own = EvaluateConfig(data=data, run=str(run), split="train", protocol="mean_f1", overwrite=True)
         run_evaluate(own)
-    run_experiment(config(data, out, seeds="0", rows="none"))
-    assert results(out, "table1-report-scale0.01-none")["rows"] == rows
+    assert results(run_experiment(config(data, out, seeds="0", rows="naive")))["rows"] == rows

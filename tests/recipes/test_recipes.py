@@ -102,8 +102,8 @@ def test_honest_rows_stand_in_every_table():
 
 
 def test_rows_are_picked_by_name():
-    assert [row.name for row in table_rows("table1", "cca, none")] == ["none", "cca"]
-    with pytest.raises(ConfigError, match="'?best'?.*none, sync_kd"):
+    assert [row.name for row in table_rows("table1", "cca, naive")] == ["naive", "cca"]
+    with pytest.raises(ConfigError, match="'?best'?.*naive, sync_kd"):
         table_rows("table1", "best")
     with pytest.raises(ConfigError, match="table1, table2"):
         table_rows("table9", None)

@@ -116,3 +116,13 @@ def test_a_table_needs_scores(tmp_path):
     write_pretraining(tmp_path / "x")
     with pytest.raises(ConfigError, match="No evaluated run"):
         scores_table([tmp_path])
+
+
+def test_the_baseline_of_an_older_experiment_is_the_naive_one(tmp_path):
+    items = make_items(3, [f"a{i}" for i in range(24)])
+    write_run(tmp_path / "none-seed0-4d78f8eefd", "none", {"e4": 0.2}, ["v3"], items)
+    write_run(tmp_path / "mine", "none", {"e4": 0.3}, ["v3"], items, seed=1)
+    write_run(tmp_path / "oracle-seed0-12", "oracle", {"e4": 0.9}, ["e4"], items, seed=2)
+    rows = {row.run.row: row for row in score_rows(load_runs([tmp_path]))}
+    assert set(rows) == {"naive", "none", "oracle"}
+    assert rows["naive"].gap == 0 and rows["none"].gap > 0

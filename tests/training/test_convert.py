@@ -1,10 +1,13 @@
 """Published checkpoints become run folders whose outputs are those of the published weights."""
 
+import numpy as np
 import pytest
 import torch
 
+from tests.parity.reference_c2f_tcn import probabilities
 from viewloom import load_head, load_refiner
 from viewloom.cli import main
+from viewloom.data.sampling import Sampling, stored_sampling
 from viewloom.heads.c2f_tcn import C2FTCN
 from viewloom.methods.residual import ResidualConfig, ResidualRefiner
 
@@ -25,10 +28,11 @@ def convert(tmp_path, kind, *more):
 
 @torch.no_grad()
 def test_a_published_head(tmp_path, actions):
-    head = C2FTCN(8, 2, C2FTCN.Config(canvas="window")).eval()
+    head = C2FTCN(8, 2, C2FTCN.Config(canvas="window", standardise=False)).eval()
     torch.save({"model_state_dict": head.state_dict(), "epoch": 3}, tmp_path / "p.pth")
     assert convert(tmp_path, "head", "--actions", actions) == 0
     saved = load_head(tmp_path / "r" / "head.safetensors")
+    assert stored_sampling(saved.extra) == Sampling() and "sampling" in saved.extra
     assert saved.actions == ("attach wheel", "x")
     x_BTD, mask_BT = torch.randn(1, 40, 8), torch.ones(1, 40, dtype=torch.bool)
     assert torch.equal(saved.head(x_BTD, mask_BT)[0], head(x_BTD, mask_BT)[0])
@@ -40,12 +44,13 @@ def test_a_published_refiner(tmp_path):
     torch.save({f"module.{name}": t for name, t in refiner.state_dict().items()}, tmp_path / "p.pth")
     assert convert(tmp_path, "refiner", "--views", "v3,e4") == 0
     loaded = load_refiner(tmp_path / "r" / "refiner.safetensors")
+    assert stored_sampling(loaded.extra) == Sampling() and "sampling" in loaded.extra
     x_BTD, mask_BT = torch.randn(2, 9, 32), torch.ones(2, 9, dtype=torch.bool)
     assert torch.equal(loaded.encode(x_BTD, mask_BT, "e4"), refiner.encode(x_BTD, mask_BT, "e4"))
 
 
 def test_wrong_ones_are_refused(tmp_path, actions, capfd):
-    head = C2FTCN(8, 5)
+    head = C2FTCN(8, 5, C2FTCN.Config(standardise=False))
     torch.save(head.state_dict(), tmp_path / "p.pth")
     assert convert(tmp_path, "head") == 2
     assert "--actions" in capfd.readouterr().err
@@ -53,3 +58,65 @@ def test_wrong_ones_are_refused(tmp_path, actions, capfd):
     assert "5 outputs" in capfd.readouterr().err
     assert convert(tmp_path, "refiner") == 2
     assert not (tmp_path / "r" / "refiner.safetensors").exists()
+
+
+VOTES = {
+    # github.com/dipika-singhania/C2F-TCN, train.py: the four finest levels.
+    "c2f_tcn": (1, 1, 1, 1, 0, 0),
+    # The release of the view-invariance report, and Assembly101's baseline before it: all six.
+    "view_invariance": (1, 1, 1, 1, 1, 1),
+    "3, 0, 0.5,0,1,2": (3, 0, 0.5, 0, 1, 2),
+    None: (1, 1, 1, 1, 1, 1),
+}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("choice", VOTES)
+def test_levels_of_a_published_head_vote_as_asked_for(tmp_path, actions, choice):
+    torch.manual_seed(0)
+    head = C2FTCN(8, 2, C2FTCN.Config(canvas="window")).eval()
+    for name, value in head.state_dict().items():
+        if name.startswith("outcc") and name.endswith("weight"):
+            value.mul_(30)  # levels that disagree
+    torch.save(head.state_dict(), tmp_path / "p.pth")
+    asked = [] if choice is None else ["--level_weights", choice]
+    assert convert(tmp_path, "head", "--actions", actions, *asked) == 0
+    saved = load_head(tmp_path / "r" / "head.safetensors").head
+    x_BTD, mask_BT = torch.randn(2, 40, 8), torch.ones(2, 40, dtype=torch.bool)
+    levels = head(x_BTD, mask_BT)
+    decided = saved.decode(saved(x_BTD, mask_BT), mask_BT)
+    for row in range(2):
+        plain = [level[row].double().numpy().T for level in levels]
+        np.testing.assert_allclose(decided[row], probabilities(plain, VOTES[choice]).T, atol=1e-5)
+        for other in VOTES.values():
+            if other != VOTES[choice]:
+                assert np.abs(decided[row].numpy() - probabilities(plain, other).T).max() > 1e-2
+
+
+@pytest.mark.parametrize("choice", ["c2f", "1,1,1", "1,1,1,1,1,x", "0,0,0,0,0,0", "1,1,1,1,1,-1", "1,1,1,1,1,nan", ""])
+def test_level_weights_that_can_not_be_are_refused(tmp_path, actions, capfd, choice):
+    torch.save(C2FTCN(8, 2).state_dict(), tmp_path / "p.pth")
+    assert convert(tmp_path, "head", "--actions", actions, "--level_weights", choice) == 2
+    said = capfd.readouterr().err
+    assert "level_weights" in said and "c2f_tcn, view_invariance" in said
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize(
+    "kind, option, value",
+    [
+        ("refiner", "--level_weights", "c2f_tcn"),
+        ("refiner", "--actions", "actions.csv"),
+        ("refiner", "--fps", "30"),
+        ("head", "--context", "batch"),
+    ],
+)
+def test_an_option_of_the_other_kind_is_refused(tmp_path, actions, capfd, kind, option, value):
+    refiner = ResidualRefiner("two_stream", 32, ("v3", "e4"), ResidualConfig(layers=2))
+    network = refiner if kind == "refiner" else C2FTCN(8, 2)
+    torch.save(network.state_dict(), tmp_path / "p.pth")
+    needed = ["--actions", actions] if kind == "head" else []
+    assert convert(tmp_path, kind, *needed, option, value) == 2
+    said = capfd.readouterr().err
+    assert option in said and f"a {kind} has none" in said
+    assert not (tmp_path / "r").exists()

@@ -16,13 +16,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.continued import begun_with
 from tests.methods.made import make_method, view_batch
 from tests.tiny import write_tiny
 from viewloom import load_refiner
 from viewloom.data.dataset import open_dataset
 from viewloom.data.module import make_loader
 from viewloom.data.multiview import make_view_loader
-from viewloom.data.windows import SamplingConfig
+from viewloom.data.sampling import SamplingConfig
 from viewloom.errors import ConfigError, DataError
 from viewloom.methods.cca import CCAConfig
 from viewloom.metrics.invariance import retrieval_accuracy
@@ -41,7 +42,7 @@ from viewloom.training.refined import FrozenRefiner
 from viewloom.training.segment import TrainConfig, build_module, dataset_windows, run_train
 from viewloom.training.trainer import TrainerConfig, build_trainer
 
-QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
+QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False, validate_every_epochs=1)
 SMALL = {"layers": 1, "joint_depth": 0.1, "dropout": 0.1}
 
 
@@ -70,6 +71,7 @@ def config(data, run, method="two_stream", epochs=2, **changes):
         "batch_size": 2,
         "held_out": 0.4,
         "trainer": QUIET,
+        "optim": PretrainOptimConfig(lr_step_epochs=100),
     }
     return PretrainConfig(data=data, run=str(run), method=method, epochs=epochs, **(defaults | changes))
 
@@ -113,7 +115,7 @@ def test_frozen_is_frozen_while_the_head_trains(data, tmp_path):
     settings = TrainConfig(**{**settings.__dict__, "head_options": None})
     dataset = open_dataset(settings)
     module = build_module(settings, dataset)
-    windows = dataset_windows(dataset, dataset.items("train"), ("v3",), settings.sampling, 0)
+    windows = dataset_windows(dataset, dataset.items("train"), ("v3",), module.sampling, 0)
     batch = next(iter(make_loader(windows, 2, 0)))
     module.train()
     assert module.head.training
@@ -145,8 +147,7 @@ def test_a_killed_run_resumes_to_the_same_weights(data, tmp_path):
     process.send_signal(signal.SIGKILL)
     process.wait()
     epochs = torch.load(last, weights_only=True)["epoch"] + 4
-    settings = (killed / "config.yaml").read_text()
-    (killed / "config.yaml").write_text(settings.replace(f"epochs: {many}", f"epochs: {epochs}", 1))
+    begun_with(killed, epochs=epochs)
     assert not (killed / "refiner.safetensors").exists()
     run_pretrain(config(data, killed, epochs=epochs, resume=True))
     run_pretrain(config(data, tmp_path / "alone", epochs=epochs))
@@ -237,6 +238,9 @@ def test_distilling_a_head_follows_the_teacher(data, head, tmp_path):
     assert not same_weights(path, head / "head.safetensors")
     losses = [float(row["val/loss"]) for row in csv.DictReader((tmp_path / "run" / "metrics.csv").open())]
     assert losses[-1] < losses[0]
+    # Its refiner is the identity, whose retrieval is the same at every epoch: the loss chooses.
+    kept = json.loads((tmp_path / "run" / "invariance.json").read_text())["kept"]
+    assert kept == f"best epoch ({int(np.argmin(losses)) + 1} of 8)"
     run_evaluate(EvaluateConfig(data=data, run=str(tmp_path / "run"), accelerator="cpu", views="e4"))
 
 

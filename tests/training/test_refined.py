@@ -7,11 +7,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.continued import begun_with
 from tests.tiny import DIM, write_tiny
 from viewloom.data.batch import IGNORE
 from viewloom.data.dataset import DataConfig, open_dataset
 from viewloom.data.module import SegmentWindows, collate, dataset_windows, make_loader
-from viewloom.data.windows import FILLER, SamplingConfig
+from viewloom.data.sampling import Sampling
+from viewloom.data.windows import FILLER
 from viewloom.errors import ConfigError
 from viewloom.methods.residual import ResidualConfig, ResidualRefiner
 from viewloom.registry import HEADS
@@ -40,7 +42,7 @@ def refiner(**changes):
 
 def windows_of(data, seed=0, known=()):
     dataset = open_dataset(DataConfig(data=data))
-    return dataset_windows(dataset, dataset.all_items(), ("v3", "e4"), SamplingConfig(max_chunks=12), seed, known)
+    return dataset_windows(dataset, dataset.all_items(), ("v3", "e4"), Sampling(max_chunks=12), seed, known)
 
 
 def epochs(frozen, windows, count):
@@ -176,7 +178,7 @@ def test_items_computed_together_are_those_computed_alone(data, batch_size):
     dataset = open_dataset(DataConfig(data=data))
     torch.manual_seed(0)
     head = HEADS.get("c2f_tcn")(DIM, 4).eval()
-    sampling = SamplingConfig(max_chunks=9)
+    sampling = Sampling(max_chunks=9)
     segmenter = Segmenter(head, FrozenRefiner(refiner()), sampling, torch.device("cpu"), batch_size)
     items = dataset.all_items()[:4]
     found = list(segmenter.each(dataset.source, items, "e4"))
@@ -194,10 +196,10 @@ def test_windows_of_several_items_share_a_batch(data):
     sizes = []
     head.register_forward_pre_hook(lambda _, args: sizes.append(len(args[0])))
     items = dataset.all_items()
-    segmenter = Segmenter(head, None, SamplingConfig(), torch.device("cpu"), 8)
+    segmenter = Segmenter(head, None, Sampling(), torch.device("cpu"), 8)
     assert len(list(segmenter.each(dataset.source, items, "v3"))) == len(items)
     rows = sum(
-        len(SegmentWindows(dataset.source, None, items, ["v3"], SamplingConfig(), chunk_frames=c)) for c in (10, 17, 24)
+        len(SegmentWindows(dataset.source, None, items, ["v3"], Sampling(), chunk_frames=c)) for c in (10, 17, 24)
     )
     assert sum(sizes) == rows and set(sizes[:-1]) == {8}
 
@@ -216,9 +218,11 @@ def test_a_resumed_head_goes_on_with_the_refiner_it_began_with(data, tmp_path):
     run_train(config("cut", 2))
     state = torch.load(tmp_path / "cut" / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
     assert state and all(name.startswith("head.") for name in state)
-    settings = tmp_path / "cut" / "config.yaml"
-    settings.write_text(settings.read_text().replace("epochs: 2", "epochs: 4", 1))
-    torch.manual_seed(77)
-    ResidualRefiner("two_stream", DIM, ("v3", "e4"), ResidualConfig(layers=2)).save(path)
+    begun_with(tmp_path / "cut", epochs=4)
+    path.unlink()
     resumed = load_file(run_train(config("cut", 4, resume=True)))
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+    torch.manual_seed(77)
+    ResidualRefiner("two_stream", DIM, ("v3", "e4"), ResidualConfig(layers=2)).save(path)
+    with pytest.raises(ConfigError, match="files of refiner"):
+        run_train(config("cut", 4, resume=True))

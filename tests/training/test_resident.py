@@ -11,7 +11,7 @@ from tests.tiny import write_tiny
 from viewloom.data.dataset import DataConfig, open_dataset
 from viewloom.data.module import EpochBatches, dataset_windows, make_loader
 from viewloom.data.multiview import ViewWindows, make_view_loader
-from viewloom.data.windows import SamplingConfig
+from viewloom.data.sampling import Sampling
 from viewloom.methods.two_stream import TwoStreamConfig
 from viewloom.training.pretrain import PretrainConfig, run_pretrain
 from viewloom.training.resident import ResidentSegments, ResidentViews, resident
@@ -60,9 +60,10 @@ def compare(loader, held):
 
 @pytest.mark.parametrize("probability", [0.0, 0.7])
 @pytest.mark.parametrize("kind", ["segments", "views"])
-def test_batches_are_the_loader_s_to_the_bit(data, kind, probability):
+@pytest.mark.parametrize("pooling", ["max", "mean", "both"])
+def test_batches_are_the_loader_s_to_the_bit(data, kind, probability, pooling):
     dataset = open_dataset(DataConfig(data=data))
-    sampling = SamplingConfig(augment_probability=probability, max_chunks=15)
+    sampling = Sampling(augment_probability=probability, max_chunks=15, pooling=pooling)
     if kind == "segments":
         windows = dataset_windows(dataset, dataset.all_items(), ("v3", "e4"), sampling, 5)
         loader, cls = make_loader(windows, 3, 1), ResidentSegments
@@ -71,6 +72,8 @@ def test_batches_are_the_loader_s_to_the_bit(data, kind, probability):
         loader, cls = make_view_loader(windows, 3, 1), ResidentViews
     held = resident(cls, windows, EpochBatches(len(windows), 3, 1), CPU, "always")
     compare(loader, held)
+    if pooling != "max" and probability == 0:
+        return  # a mean of halves is no half
     halves = {stretch.x_ND.dtype for stretch in held.stretches.values()}
     exact = np.load(next(dataset.root.rglob("p00/v3/features.npy")))
     assert (torch.float32 in halves) == (not np.array_equal(exact, exact.astype(np.float16)))
@@ -78,14 +81,14 @@ def test_batches_are_the_loader_s_to_the_bit(data, kind, probability):
 
 def test_holes_filled_by_neighbours_too(data):
     dataset = open_dataset(DataConfig(data=data))
-    sampling = SamplingConfig(missing_frames="nearest", nearest_within_frames=60)
+    sampling = Sampling(missing_frames="nearest", nearest_within_frames=60)
     windows = dataset_windows(dataset, dataset.all_items(), ("v3", "e4"), sampling, 5)
     compare(make_loader(windows, 4, 1), ResidentSegments(windows, EpochBatches(len(windows), 4, 1), CPU))
 
 
 def test_windows_known_to_the_caller_come_empty(data):
     dataset = open_dataset(DataConfig(data=data))
-    windows = dataset_windows(dataset, dataset.all_items(), ("v3",), SamplingConfig(), None)
+    windows = dataset_windows(dataset, dataset.all_items(), ("v3",), Sampling(), None)
     windows.known = {windows.rows[1], windows.rows[3]}
     compare(make_loader(windows, 3), ResidentSegments(windows, EpochBatches(len(windows), 3, None), CPU))
 
@@ -95,16 +98,16 @@ def test_fillers_of_an_uneven_share_too(data, rank):
     dataset = open_dataset(DataConfig(data=data))
     items = dataset.all_items()[:5]
     share = {"rank": rank, "world": 2}
-    windows = dataset_windows(dataset, items, ("v3",), SamplingConfig(), 5)
+    windows = dataset_windows(dataset, items, ("v3",), Sampling(), 5)
     batches = EpochBatches(len(windows), 3, 1, **share)
     compare(make_loader(windows, 3, 1, **share), ResidentSegments(windows, batches, CPU))
-    pairs = ViewWindows(dataset.source, items, ("v3", "e4"), SamplingConfig(), 5)
+    pairs = ViewWindows(dataset.source, items, ("v3", "e4"), Sampling(), 5)
     compare(make_view_loader(pairs, 4, 1, **share), ResidentViews(pairs, EpochBatches(len(pairs), 4, 1, **share), CPU))
 
 
 def test_where_features_stay(data):
     dataset = open_dataset(DataConfig(data=data))
-    windows = dataset_windows(dataset, dataset.all_items(), ("v3",), SamplingConfig(), 5)
+    windows = dataset_windows(dataset, dataset.all_items(), ("v3",), Sampling(), 5)
     sampler = EpochBatches(len(windows), 3, 1)
     for when, held in (("never", False), ("auto", False), ("always", True)):
         assert (resident(ResidentSegments, windows, sampler, CPU, when) is not None) == held

@@ -14,9 +14,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.continued import begun_with
 from tests.tiny import write_tiny
 from viewloom.data.dataset import DataConfig, Item, open_dataset
-from viewloom.data.windows import SamplingConfig
+from viewloom.data.sampling import Sampling
 from viewloom.errors import ConfigError
 from viewloom.heads.linear import LinearHead
 from viewloom.training.checkpoints import load_head
@@ -27,8 +28,9 @@ from viewloom.training.segment import OptimConfig, TrainConfig, run_train
 from viewloom.training.segmenter import Segmenter
 from viewloom.training.trainer import TrainerConfig, make_checkpoints
 
-QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
-FAST = OptimConfig(lr=0.05)
+QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False, validate_every_epochs=1)
+STEADY = OptimConfig(lr_step_epochs=40)
+FAST = OptimConfig(lr=0.05, lr_step_epochs=40)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,7 @@ def data(tmp_path_factory):
 
 
 def config(data, run, **changes):
-    defaults = {"head": "linear", "epochs": 4, "batch_size": 2, "views": "v3", "trainer": QUIET}
+    defaults = {"head": "linear", "epochs": 4, "batch_size": 2, "views": "v3", "trainer": QUIET, "optim": STEADY}
     return TrainConfig(data=data, run=str(run), **(defaults | changes))
 
 
@@ -87,8 +89,7 @@ def test_a_killed_run_resumes_to_the_same_weights(data, tmp_path, head):
     done = torch.load(last, weights_only=True)["epoch"] + 1
     epochs = done + 3
     # What is compared is the run of `epochs` epochs, alone and from the kill on.
-    settings = (killed / "config.yaml").read_text()
-    (killed / "config.yaml").write_text(settings.replace(f"epochs: {many}", f"epochs: {epochs}", 1))
+    begun_with(killed, epochs=epochs)
     assert not (killed / "head.safetensors").exists()
     run_train(config(data, killed, head=head, epochs=epochs, resume=True))
     run_train(config(data, tmp_path / "alone", head=head, epochs=epochs))
@@ -107,7 +108,7 @@ def test_the_kept_epoch_is_the_best_on_validation(trained):
 def test_a_run_is_not_overwritten_nor_mixed(data, trained):
     with pytest.raises(ConfigError, match="already holds a run"):
         run_train(config(data, trained, epochs=12, optim=FAST))
-    with pytest.raises(ConfigError, match="other settings of seed"):
+    with pytest.raises(ConfigError, match="seed 3 instead of 0"):
         run_train(config(data, trained, epochs=12, seed=3, optim=FAST, resume=True))
 
 
@@ -115,7 +116,7 @@ def test_a_resumed_run_refuses_other_features_and_takes_a_copy(data, tmp_path):
     run = tmp_path / "run"
     run_train(config(data, run, head="linear", epochs=2))
     other = write_tiny(tmp_path / "other", recordings=5)
-    with pytest.raises(ConfigError, match="began with features of other recordings"):
+    with pytest.raises(ConfigError, match="begun with other settings or data.*the train items"):
         run_train(config(str(other), run, head="linear", epochs=2, resume=True))
     facts = json.loads((run / "environment.json").read_text())
     copy = shutil.copytree(data, tmp_path / "copy")
@@ -133,7 +134,7 @@ def test_a_resumed_run_takes_the_same_refiner_from_elsewhere(data, tmp_path):
     copy = shutil.copytree(first.parent, tmp_path / "copy") / first.name
     run_train(config(data, run, refiner=str(copy), resume=True, **settings))
     copy.write_bytes(copy.read_bytes() + b" ")
-    with pytest.raises(ConfigError, match="other settings of refiner"):
+    with pytest.raises(ConfigError, match="files of refiner"):
         run_train(config(data, run, refiner=str(copy), resume=True, **settings))
 
 
@@ -170,7 +171,7 @@ def test_scores_files_agree_and_learning_happened(data, trained):
 def test_batch_size_and_order_at_evaluation_change_nothing(data, trained, batch_size):
     dataset = open_dataset(DataConfig(data=data))
     head = load_head(trained / "head.safetensors").head
-    sampling = SamplingConfig(max_chunks=7)  # several windows of each item, the last one short
+    sampling = Sampling(max_chunks=7)  # several windows of each item, the last one short
     reference = Segmenter(head, None, sampling, torch.device("cpu"), 4)
     other = Segmenter(head, None, sampling, torch.device("cpu"), batch_size)
     for item in dataset.items("test"):
@@ -186,10 +187,10 @@ def test_probabilities_are_the_mean_over_chunk_sizes(data):
     item: Item = dataset.items("test")[0]
     cpu = torch.device("cpu")
     each = [
-        Segmenter(head, None, SamplingConfig(test_chunks=(c,)), cpu).probabilities(dataset.source, item, "e4")
+        Segmenter(head, None, Sampling(test_chunks=(c,)), cpu).probabilities(dataset.source, item, "e4")
         for c in (10, 17, 24)
     ]
-    together = Segmenter(head, None, SamplingConfig(), cpu).probabilities(dataset.source, item, "e4")
+    together = Segmenter(head, None, Sampling(), cpu).probabilities(dataset.source, item, "e4")
     np.testing.assert_allclose(together, np.mean(each, axis=0), atol=1e-6)
     x_TD = dataset.source.read(item.recording, "e4", item.start, item.end)
     with torch.no_grad():

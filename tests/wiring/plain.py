@@ -21,12 +21,19 @@ import torch
 
 from tests.tiny import ACTIONS, DIM
 from viewloom.data.batch import ViewBatch, Window
-from viewloom.data.windows import SamplingConfig
+from viewloom.data.sampling import SamplingConfig
 from viewloom.registry import HEADS, METHODS
 from viewloom.training.trainer import TrainerConfig
 
 # Every setting that matters is written out, so that the tests don't rest on what is chosen where nothing is set.
-PUBLISHED = SamplingConfig(chunk_frames=20, max_chunks=1200, augment_probability=0.5, augment_factor=2.0)
+PUBLISHED = SamplingConfig(
+    chunk_frames=20,
+    max_chunks=1200,
+    augment_probability=0.5,
+    augment_factor=2.0,
+    test_chunks=(10, 17, 24),
+    pooling="max",
+)
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False, validate_every_epochs=1)
 
 

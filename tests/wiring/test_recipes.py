@@ -7,10 +7,12 @@ import pytest
 
 from tests.tiny import write_tiny
 from viewloom.data.dataset import DataConfig, open_dataset
-from viewloom.recipes.experiment import ExperimentConfig, make_jobs
-from viewloom.recipes.parts import Part, data_key, settings_key, unique_parts
+from viewloom.identity import Identity
+from viewloom.recipes.experiment import ExperimentConfig, make_jobs, table_views
+from viewloom.recipes.parts import Part, data_identity, part_key, unique_parts
 from viewloom.recipes.results import Result, row_lines
 from viewloom.recipes.tables import TABLES
+from viewloom.report.gaps import Gap
 from viewloom.training.evaluate import EvaluateConfig, scored_with
 from viewloom.training.segment import TrainConfig
 from viewloom.training.trainer import TrainerConfig
@@ -24,7 +26,9 @@ def data(tmp_path_factory):
 def jobs_of(data, out, table):
     trainer = TrainerConfig(accelerator="cpu", devices="1")
     config = ExperimentConfig(data=data, out=str(out), table=table, seeds="3,4", scale=0.01, trainer=trainer)
-    return {(job.row.name, job.seed): unique_parts([job.evaluation]) for job in make_jobs(config, open_dataset(config))}
+    dataset = open_dataset(config)
+    jobs = make_jobs(config, dataset, data_identity(dataset, table_views(config), None))
+    return {(job.row.name, job.seed): unique_parts([job.evaluation]) for job in jobs}
 
 
 @pytest.mark.parametrize("table", ["table1", "table4"])
@@ -41,16 +45,18 @@ def test_rows_take_the_labels_refiners_and_seeds_they_claim(data, tmp_path, tabl
         assert train.refiner == (None if row.front else refiner)
         assert score.refiner == (refiner if row.front else None)
         assert score.run == str(kinds["train"].folder)
-        if row.front and ("none", seed) in jobs:  # the head of the row without pre-training
-            assert kinds["train"].folder == jobs["none", seed][0].folder
+        if row.front and ("naive", seed) in jobs:  # the head of the row without pre-training
+            assert kinds["train"].folder == jobs["naive", seed][0].folder
 
 
-def test_a_folder_s_name_stands_for_settings_seed_and_what_was_used(data):
+def test_a_folder_s_name_stands_for_settings_seed_and_what_was_used(data, tmp_path):
     config = TrainConfig(data=data, run="r", views="v3")
-    key = settings_key(config, "a")
+    a, b = (Identity({"features": {"v3": name}}) for name in "ab")
+    key = part_key(config, a)
     others = [TrainConfig(data=data, run="r", views="v3", seed=1), TrainConfig(data=data, run="r", views="e4")]
-    assert len({key, settings_key(config, "b"), *(settings_key(other, "a") for other in others)}) == 4
-    assert settings_key(TrainConfig(data="elsewhere", run="x", views="v3", workers=2), "a") == key
+    assert len({key, part_key(config, b), *(part_key(other, a) for other in others)}) == 4
+    assert part_key(TrainConfig(data="elsewhere", run="x", views="v3", workers=2), a) == key
+    assert part_key(config, a, tmp_path / "refiner") != key
 
 
 def test_the_key_of_the_data_stands_for_labels_and_values_of_features(tmp_path):
@@ -61,7 +67,7 @@ def test_the_key_of_the_data_stands_for_labels_and_values_of_features(tmp_path):
     x_TD = np.load(path)
     x_TD[len(x_TD) // 2] += 1
     np.save(path, x_TD)
-    keys = [data_key(open_dataset(DataConfig(data=str(root)))) for root in roots]
+    keys = [data_identity(open_dataset(DataConfig(data=str(root))), ("v3", "e4"), None).key for root in roots]
     assert keys[0] == keys[1] and len(set(keys)) == 3
 
 
@@ -85,9 +91,11 @@ def test_an_evaluation_is_finished_if_it_is_ours_and_so_is_all_it_needs(data, tm
 def test_a_line_of_the_table_has_deviation_difference_and_collapse():
     row = TABLES["table1"][0]
     seeds = {0: (20.0, 20.0, 20.0, 20.0, 28.0), 1: (24.0, 20.0, 20.0, 20.0, 30.0)}
-    lines = row_lines("table1", Result(row, "e4", "ego", seeds, ("seed 0: COLLAPSE of two_stream: constant features",)))
+    lines = row_lines(
+        "table1", Result(row, "e4", "ego", seeds, ("seed 0: COLLAPSE of two_stream: constant features",), Gap(None))
+    )
     # Published: Edit 22.61, MoF 28.62. Deviation of 20 and 24: sqrt(8).
     assert "COLLAPSED" in lines[0] and "22.00 ± 2.83" in lines[0] and "29.00 ± 1.41" in lines[0]
     assert "| -0.61 |" in lines[2] and "| +0.38 |" in lines[2]
-    alone = row_lines("table1", Result(row, "e4", "ego", {0: seeds[0]}, ()))
+    alone = row_lines("table1", Result(row, "e4", "ego", {0: seeds[0]}, (), Gap(None)))
     assert "±" not in alone[0] and "COLLAPSED" not in alone[0]

@@ -17,23 +17,19 @@ from viewloom.data.check_features import (
     index_spans,
     source_spans,
 )
+from viewloom.data.check_first import next_command
+from viewloom.data.check_folds import check_folds
 from viewloom.data.check_labels import check_splits, describe_labels, fit_labels, read_labels
-from viewloom.data.dataset import (
-    DataConfig,
-    find_parts,
-    generated,
-    is_simulated,
-    known_fps,
-    open_features_of,
-    split_folder,
-)
+from viewloom.data.chosen_splits import folds_of, generated, needs_fold, split_folder
+from viewloom.data.dataset import DataConfig, find_parts, is_simulated, known_fps, open_features_of
+from viewloom.data.dataset_file import settled
 from viewloom.data.findings import CheckReport, render
 from viewloom.data.index import load_index
 from viewloom.data.labels import LabelSet
 from viewloom.data.layout import Parts
 from viewloom.data.sources.base import Span
 from viewloom.data.sources.catalog import CatalogSource
-from viewloom.data.splits import Splits, read_splits
+from viewloom.data.splits import DRAWN, Splits, read_splits
 from viewloom.errors import ConfigError
 from viewloom.files import write_json
 
@@ -86,9 +82,12 @@ def run_check(config: CheckConfig) -> CheckReport:
 
 def check(config: CheckConfig) -> CheckReport:
     """Everything that can be told about a folder; errors become findings, so that all of it is looked at."""
-    report = CheckReport(config.data)
+    report, asked = CheckReport(config.data), config
     config, parts = find_parts(config)
     source = _open_features(report, config, parts)
+    if known_fps(config, parts, source) is None:
+        remedy = "Pass --fps: seconds in labels, durations and offsets rest on it."
+        report.add("warning", "Frame rate assumed to be 30 fps, since nobody says", [config.data], remedy)
     labels = read_labels(report, parts, known_fps(config, parts, source))
     if labels is not None:
         describe_labels(report, labels, known_fps(config, parts, source) or 30.0)
@@ -96,14 +95,13 @@ def check(config: CheckConfig) -> CheckReport:
     if spans:
         describe_spans(report, spans, (source.fps if source else config.fps or parts.fps) or 30.0)
         if labels is not None:
-            fit_labels(report, labels, spans, config.past_end)
-    splits, variant = _read_splits(report, config, parts, labels, tuple(spans))
-    if splits is not None:
-        check_splits(report, config, splits, variant, labels, spans)
+            fit_labels(report, labels, spans, settled(config.past_end))
+    splits, folds = _check_splits(report, config, parts, labels, spans)
     if source is not None and config.depth != "spans":
         check_frames(report, source, config.depth)
         count = None if config.depth == "full" else config.sync_recordings
         check_offsets(report, source, count, config.max_offset_frames)
+    report.command = next_command(asked, source, labels, splits, spans, folds)
     return report
 
 
@@ -138,6 +136,30 @@ def _spans(report: CheckReport, config: CheckConfig, parts: Parts, source: Catal
     return spans
 
 
+def _check_splits(
+    report: CheckReport, config: CheckConfig, parts: Parts, labels: LabelSet | None, spans: Coverage
+) -> tuple[Splits | None, bool]:
+    """The folds there are, and the lists beside them or instead.
+
+    Returns:
+        The splits that commands would use, and whether they are folds of which none was chosen.
+    """
+    splits: Splits | None = None
+    with report.catching("Split lists"):
+        recordings = tuple(spans) or (() if labels is None else labels.recordings)
+        folds = folds_of(config, parts, recordings, labels)
+        folder = None if config.splits in DRAWN else split_folder(config, parts)
+        chosen = config.fold is not None or needs_fold(config, folder, folds)
+        if chosen or len(folds) > 1:
+            check_folds(report, config, folds, labels, spans)
+        if chosen:
+            return next((fold.splits for fold in folds if fold.number == config.fold), None), config.fold is None
+        splits, variant = _read_splits(report, config, parts, labels, tuple(spans))
+        if splits is not None:
+            check_splits(report, config, splits, variant, labels, spans)
+    return splits, False
+
+
 def _read_splits(
     report: CheckReport,
     config: CheckConfig,
@@ -148,11 +170,11 @@ def _read_splits(
     """The lists (or drawn splits) and their variant's name; None where there are none or they can't be read."""
     found: tuple[Splits | None, str] = (None, "")
     with report.catching("Split lists"):
-        folder = None if config.splits == "generate" else split_folder(config, parts)
+        folder = None if config.splits in DRAWN else split_folder(config, parts)
         if config.splits == "generate":
             found = generated(config, recordings, labels), "generate"
         elif folder is not None:
-            found = read_splits(folder, config.split_variant)
+            found = read_splits(folder, settled(config.split_variant))
         else:
             remedy = "Write pairs.txt, train.txt, val.txt and test.txt into splits/, or pass --splits generate."
             report.add("warning", "No split lists", [config.data], remedy)

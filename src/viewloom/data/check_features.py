@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.console import track
-from viewloom.data.findings import CheckReport
+from viewloom.data.findings import CheckReport, duration
 from viewloom.data.index import Index
 from viewloom.data.sources.base import Span
 from viewloom.data.sources.catalog import CatalogSource, all_cameras, default_views
@@ -31,6 +31,8 @@ OUT_OF_STEP_FRAMES = 3.0
 PAIR_OUT_OF_STEP_FRAMES = 1.5
 """The same for the median of a pair of views over `LEAST_RECORDINGS` or more."""
 LEAST_RECORDINGS = 3
+FEW_FEATURES = 64
+"""No backbone gives so few features of a picture."""
 UNEQUAL_S = 1.0
 """Views whose ends or beginnings differ by more are worth a warning."""
 
@@ -90,7 +92,7 @@ def describe_spans(report: CheckReport, spans: Coverage, fps: float) -> None:
     report.facts["Frames"] = {
         "recordings": len(spans),
         "views": ", ".join(f"{view} ({per_view[view]})" for view in order),
-        "in all": f"{frames.sum():,} ({frames.sum() / fps / 3600:.1f} h over all views at {fps:g} fps)",
+        "in all": f"{frames.sum():,} ({duration(frames.sum() / fps)} over all views at {fps:g} fps)",
         "per view and recording": f"median {np.median(frames):.0f}, from {frames.min()} to {frames.max()}",
     }
     report.pairs = {a: {b: sum(a in there and b in there for there in spans.values()) for b in order} for a in order}
@@ -200,7 +202,13 @@ def check_frames(report: CheckReport, source: CatalogSource, depth: Literal["sam
         view: values[view].summary() for view in source.view_table.names if view in values and values[view].frames
     }
     tail = "" if depth == "full" else " (in a sample; --depth full reads all)"
-    _report_faults(report, found, tail, holes=tail if source.kind == "npy" else "")
+    _report_faults(report, found, tail, tail if source.kind == "npy" else "", maybe_sensors(source))
+
+
+def maybe_sensors(source: CatalogSource) -> bool:
+    """Whether features may be those of sensors instead of pictures: few, or of a view that is neither exo nor ego."""
+    used = {view for name in source.recordings for view in source.views(name)}
+    return source.dim <= FEW_FEATURES or any(source.view_table[view].kind == "other" for view in used)
 
 
 def _readable(source: CatalogSource, recording: str) -> tuple[str, ...]:
@@ -241,7 +249,7 @@ def _look(x_TD: NDArray[np.float32], first: int, faults: _Faults, values: _Value
         values.add(rows)
 
 
-def _report_faults(report: CheckReport, found: Mapping[str, _Faults], tail: str, holes: str) -> None:
+def _report_faults(report: CheckReport, found: Mapping[str, _Faults], tail: str, holes: str, sensors: bool) -> None:
     """Findings from the faults of every recording and view, the worst first.
 
     Args:
@@ -249,7 +257,14 @@ def _report_faults(report: CheckReport, found: Mapping[str, _Faults], tail: str,
         found: faults by place.
         tail: what to say behind a title where only a sample was read.
         holes: the same for missing frames, which most stores know without reading.
+        sensors: they may be of sensors, not of pictures.
     """
+    again = "Extract these frames again" + (", or export the sensor's values again." if sensors else ".")
+    blank = "A black picture or a failed extraction, unless features are few and sparse."
+    frozen = "The camera or its extraction failed: redo it."
+    if sensors:
+        blank = "A sensor at rest or switched off, a black picture, or a failed extraction or export."
+        frozen = "The sensor or camera, or its extraction or export, failed: redo it."
 
     def worst(count: str) -> list[tuple[str, _Faults]]:
         having = [(place, faults) for place, faults in found.items() if getattr(faults, count)]
@@ -259,7 +274,7 @@ def _report_faults(report: CheckReport, found: Mapping[str, _Faults], tail: str,
         "error",
         f"NaN or infinite features{tail}",
         [f"{place} ({f.broken} frames, first {f.first_broken})" for place, f in worst("broken")],
-        "Extract these frames again.",
+        again,
     )
     report.add(
         "warning",
@@ -271,10 +286,10 @@ def _report_faults(report: CheckReport, found: Mapping[str, _Faults], tail: str,
         "note",
         f"Blank frames, zero throughout{tail}",
         [f"{place} ({f.blank} frames)" for place, f in worst("blank")],
-        "A black picture or a failed extraction, unless features are few and sparse.",
+        blank,
     )
     still = [place for place, faults in found.items() if faults.still]
-    report.add("error", f"Features that never change{tail}", still, "The camera or its extraction failed: redo it.")
+    report.add("error", f"Features that never change{tail}", still, frozen)
 
 
 def check_offsets(report: CheckReport, source: CatalogSource, count: int | None, most_frames: int) -> None:
@@ -317,7 +332,9 @@ def _report_offsets(report: CheckReport) -> None:
         if offset["reliable"]:
             told.setdefault((offset["first"], offset["second"]), []).append(offset)
     middles = {pair: _common_offset(offsets) for pair, offsets in told.items()}
-    remedy = "Shift one camera's frame numbers by that much when extracting; pairs are compared frame by frame."
+    remedy = (
+        "Shift one view's frame numbers by that much when extracting or exporting; moments are compared one by one."
+    )
     report.add(
         "warning",
         "Pairs of views out of step in most recordings",

@@ -5,13 +5,15 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from viewloom.data.dataset import DataConfig, recording_in
-from viewloom.data.findings import CheckReport, Severity
+from viewloom.data.chosen_splits import recording_in
+from viewloom.data.dataset import DataConfig
+from viewloom.data.findings import CheckReport, Severity, duration
 from viewloom.data.labels import Annotation, LabelSet, UnknownAction
 from viewloom.data.layout import Parts
 from viewloom.data.sources.base import Span
-from viewloom.data.splits import ROLES, VARIANTS, Role, Splits, overlaps
+from viewloom.data.splits import ROLES, Role, Splits, overlaps, variant_of
 from viewloom.errors import DataError
 
 Spans = Mapping[str, Mapping[str, Span]]
@@ -56,7 +58,7 @@ def describe_labels(report: CheckReport, labels: LabelSet, fps: float) -> None:
         "recordings": len(labels.recordings),
         "segments": len(lengths),
         "actions": f"{len(used)} of {len(labels.actions)} occur",
-        "hours": f"{lengths.sum() / fps / 3600:.1f} at {fps:g} fps",
+        "labelled": f"{duration(lengths.sum() / fps)} at {fps:g} fps",
         "segment frames": f"10 %: {shares[0]:.0f}, median {shares[1]:.0f}, 90 %: {shares[2]:.0f}",
     }
     never = np.setdiff1d(np.arange(len(labels.actions)), used)
@@ -128,15 +130,29 @@ def _describe_coverage(report: CheckReport, annotations: Sequence[Annotation], s
     """Share of recordings and of their frames that are labelled."""
     if not annotations:
         return
-    names = {a.recording for a in annotations}
-    frames = {
-        name: max(s.end for s in spans[name].values()) - min(s.first for s in spans[name].values()) for name in names
-    }
-    labelled = sum(int((a.ends - a.starts).sum()) for a in annotations)
     report.facts["Labels"] |= {
-        "recordings labelled": f"{len(names)} of {len(spans)} that have frames",
-        "frames labelled": f"{labelled / sum(frames.values()):.0%} of theirs",
+        "recordings labelled": f"{len({a.recording for a in annotations})} of {len(spans)} that have frames",
+        "frames labelled": f"{labelled_share(annotations, spans):.0%} of theirs",
     }
+
+
+def labelled_share(annotations: Sequence[Annotation], spans: Spans) -> float:
+    """Of the frames that some view of a labelled recording has, the share that has a label; each counts once."""
+    labelled = there = 0
+    for name in {a.recording for a in annotations}:
+        own = [np.stack([a.starts, a.ends], axis=1) for a in annotations if a.recording == name]
+        views = np.array([(span.first, span.end) for span in spans[name].values()])
+        frames = _covered(views)
+        there += frames
+        labelled += _covered(np.concatenate(own)) + frames - _covered(np.concatenate([*own, views]))
+    return labelled / max(there, 1)
+
+
+def _covered(ranges_N2: NDArray[np.int64]) -> int:
+    """Number of frames in one or more of the ranges [start, end)."""
+    starts_N, ends_N = ranges_N2[ranges_N2[:, 0].argsort()].T
+    before_N = np.append(starts_N[:1], np.maximum.accumulate(ends_N)[:-1])
+    return int(np.maximum(ends_N - np.maximum(starts_N, before_N), 0).sum())
 
 
 def check_splits(
@@ -150,7 +166,7 @@ def check_splits(
     """Sizes of the roles; what is listed without labels or features; recordings in two roles; unseen actions."""
     recording = recording_in(labels)
     items = {role: getattr(splits, role) for role in ROLES}
-    report.facts["Splits"] = {"lists": f"{variant} ({_source(variant)})"} | {
+    report.facts["Splits"] = {"lists": f"{variant} ({variant_of(variant).source})"} | {
         role: f"{len(names)} items of {len({recording(name) for name in names})} recordings"
         for role, names in items.items()
     }
@@ -173,10 +189,6 @@ def check_splits(
         report.add(severity, "Listed items without features", lost, "Bring them, or pass --missing skip.")
 
 
-def _source(variant: str) -> str:
-    return VARIANTS[variant].source if variant in VARIANTS else "drawn by recording, seeded"
-
-
 _EMPTY: dict[Role, tuple[Severity, str]] = {
     "pairs": ("note", "Pre-training on pairs needs them; a head does not."),
     "train": ("warning", "No head can be trained."),
@@ -196,11 +208,11 @@ def _check_overlap(
     report: CheckReport, config: DataConfig, splits: Splits, variant: str, labels: LabelSet | None
 ) -> None:
     """Recordings that serve two roles."""
-    chosen = VARIANTS.get(variant)
+    chosen = variant_of(variant)
     for (one, other), names in overlaps(splits, recording_in(labels)).items():
-        if chosen is not None and (one, other) in chosen.shared:
+        if (one, other) in chosen.shared:
             continue
-        reason = chosen.leaks.get((one, other), "") if chosen is not None else ""
+        reason = chosen.leaks.get((one, other), "")
         allowed = config.allow_overlap == variant
         report.add(
             "warning" if allowed else "error",

@@ -1,70 +1,100 @@
 """A data set as commands see it: features, labels, splits and views, opened from one folder."""
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from viewloom.console import err
-from viewloom.data.dataset_file import with_dataset_file
-from viewloom.data.label_files import recording_of
+from viewloom.console import note
+from viewloom.data.chosen_splits import chosen_splits, recording_in
+from viewloom.data.dataset_file import settled, with_dataset_file
 from viewloom.data.labels import Annotation, LabelSet, stop
 from viewloom.data.layout import Parts
 from viewloom.data.pooled_cache import CachedSource
-from viewloom.data.sources.base import FeatureSource
+from viewloom.data.sources.base import Compare, FeatureSource
 from viewloom.data.sources.catalog import CatalogSource
 from viewloom.data.sources.opening import open_source
-from viewloom.data.splits import Role, Splits, generate_splits, load_splits
+from viewloom.data.splits import Role, Splits
 from viewloom.data.views import ViewTable
-from viewloom.errors import ConfigError, DataError, listed
+from viewloom.errors import DataError, listed
+from viewloom.identity import free
 from viewloom.registry import DATASETS
 
 SIMULATION_FILE = "simulation.json"
 """What the simulator leaves beside its features."""
 C = TypeVar("C", bound="DataConfig")
-
-GENERATED: Mapping[str, float] = {"pairs": 0.4, "train": 0.3, "val": 0.1, "test": 0.2}
-"""Shares of the recordings with --splits generate."""
+PairSpans = Literal["recordings", "labelled"]
+"""What pairs are: whole recordings, or the spans of them that are labelled."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """Where the data is. Only ``data`` is needed when the folder has a known layout."""
+    """Where the data is. Only ``data`` is needed when the folder has a known layout.
 
-    data: str
+    None is "not set": `complete` fills in what ``dataset.yaml`` says, and then the `DEFAULTS`.
+
+    None of these is part of what a run is: the features, labels and items that they lead to are, by content.
+    """
+
+    data: str = free()
     """Data set folder (features, labels, splits), in any known layout."""
-    layout: str = "auto"
-    """Layout of the folder: assembly101, mstcn, table, or auto to recognise it by its files."""
-    features: str | None = None
+    layout: str | None = free(default=None)
+    """Layout of the folder: assembly101, mstcn, table, or auto to recognise it by its files. Default: auto."""
+    features: str | None = free(default=None)
     """Feature store to use instead of the folder's own (LMDB folder, npy folder, packed store)."""
-    labels: str | None = None
+    labels: str | None = free(default=None)
     """Label folder or CSV to use instead of the folder's own."""
-    splits: str | None = None
-    """Folder with split lists to use instead of the folder's own, or `generate` to draw them by recording."""
-    split_variant: str = "auto"
-    """Which lists of that folder: own, vic, triple, bold, official, mstcn, or auto for the first there."""
-    split_seed: int = 0
-    """Seed of --splits generate."""
-    split_by: str | None = None
-    """With --splits generate: regular expression; recordings whose names give the same match stay together."""
-    allow_overlap: str | None = None
+    splits: str | None = free(default=None)
+    """Folder with split lists to use instead of the folder's own, `generate` to draw them by recording, or `loso` for
+    folds that leave one recording (or group, see split_by) out each."""
+    split_variant: str | None = free(default=None)
+    """Which lists of that folder: own, vic, triple, bold, official, mstcn, or auto for the first there. Default:
+    auto."""
+    split_seed: int | None = free(default=None)
+    """Seed of --splits generate. Default: 0."""
+    split_by: str | None = free(default=None)
+    """With --splits generate or loso: regular expression; recordings whose names give the same match stay together
+    (its first group counts, if it has one)."""
+    fold: int | None = free(default=None)
+    """Fold to use, by its number, where splits are folds: split folder with fold0/, fold1/, ..., MS-TCN bundles, or
+    --splits loso."""
+    val_groups: int | None = free(default=None)
+    """With --splits loso: groups that choose the epoch, the next ones after the tested group; default: 0, the last
+    epoch is kept."""
+    allow_overlap: str | None = free(default=None)
     """Split variant whose roles may share recordings, by name, as published (triple) or by your own choice."""
-    missing: Literal["error", "skip"] = "error"
-    """Listed items without labels or features: stop, or leave them out and say how many."""
-    past_end: Literal["error", "cut"] = "error"
-    """Labels outside the frames of every view: stop, or cut them there and say how many."""
-    views_file: str | None = None
+    missing: Literal["error", "skip"] | None = free(default=None)
+    """Listed items without labels or features: stop, or leave them out and say how many. Default: error."""
+    past_end: Literal["error", "cut"] | None = free(default=None)
+    """Labels outside the frames of every view: stop, or cut them there and say how many. Default: error."""
+    views_file: str | None = free(default=None)
     """YAML file that names views and their cameras, instead of the layout's own table."""
-    fps: float | None = None
+    fps: float | None = free(default=None)
     """Frames per second, where the files don't say."""
-    axes: Literal["auto", "dt", "td"] = "auto"
-    """Axis order of npy files: (D, T), (T, D), or inferred where only one can be meant."""
-    pool_cache: str | None = None
+    axes: Literal["auto", "dt", "td"] | None = free(default=None)
+    """Axis order of npy files: (D, T), (T, D), or inferred where only one can be meant. Default: auto."""
+    pool_cache: str | None = free(default=None)
     """Folder in which windows are kept, pooled at the fixed chunk sizes; it may be deleted at any time."""
-    pool_cache_gib: float = 20.0
-    """Room that --pool_cache may take; what doesn't fit is read from the features each time."""
+    pool_cache_gib: float | None = free(default=None)
+    """Room that --pool_cache may take; what doesn't fit is read from the features each time. Default: 20."""
+    compare_features: Compare | None = free(default=None)
+    """How features are compared with those a run began with: full (every value), sampled (blocks of frames of every
+    recording and view), or auto: full up to 256 MiB, beyond it sampled, with the files' sizes and times. Default:
+    auto."""
+
+
+DEFAULTS: Mapping[str, Any] = {
+    "layout": "auto",
+    "split_variant": "auto",
+    "split_seed": 0,
+    "missing": "error",
+    "past_end": "error",
+    "axes": "auto",
+    "pool_cache_gib": 20.0,
+    "compare_features": "auto",
+}
+"""What settings are that neither the user nor ``dataset.yaml`` sets, where it isn't None."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +128,7 @@ class MultiViewDataset:
         simulated: True where the features are not from real video.
         missing: what to do with listed items that have no labels or features.
         past_end: what to do with labels outside the frames of every view.
+        fps_known: False where nobody said the frame rate, so that the source's is an assumption.
     """
 
     name: str
@@ -109,9 +140,17 @@ class MultiViewDataset:
     simulated: bool
     missing: Literal["error", "skip"] = "error"
     past_end: Literal["error", "cut"] = "error"
+    fps_known: bool = True
 
-    def items(self, role: Role) -> tuple[Item, ...]:
+    def items(
+        self, role: Role, views: Sequence[str] | None = None, spans: PairSpans = "recordings"
+    ) -> tuple[Item, ...]:
         """The items of a role, in the order of its list; a recording's name stands for all its annotations.
+
+        Args:
+            role: pairs are whole recordings, or what of them is labelled (``spans``); of the others the labelled spans.
+            views: the views in use; others never cut a recording. None: all it has.
+            spans: what pairs are.
 
         Raises:
             DataError: no splits, an empty role, listed items without features (or, but for pairs, labels), or
@@ -120,15 +159,19 @@ class MultiViewDataset:
         if self.splits is None:
             raise DataError(f"{self.root} has no split lists. Pass --splits FOLDER, or --splits generate.")
         names = self.splits.role(role)
-        found = {name: self.items_of(name, labelled=role != "pairs") for name in names}
+        pairs = role == "pairs"
+        if pairs and spans == "recordings":
+            found = {name: self._recordings_of(name, views) for name in names}
+        else:
+            found = {name: self.items_of(name, labelled=not pairs, views=views) for name in names}
         lost = [name for name in names if not found[name]]
-        what = "features" if role == "pairs" else "features or no labels"
+        what = "features" if pairs else "features or no labels"
         told = f"{len(lost)} of {len(names)} items listed in {role!r} have no {what} in {self.root}"
         if lost and (self.missing == "error" or len(lost) == len(names)):
             remedy = "Add them" if len(lost) == len(names) else "Add them, or pass --missing skip to go on without"
             raise DataError(f"{told}: {listed(lost, 3)}. {remedy}.")
         if lost:
-            _note(f"{told} and are left out: {listed(lost, 3)}.")
+            note(f"{told} and are left out: {listed(lost, 3)}.")
         return _once(item for name in names for item in found[name])
 
     def all_items(self) -> tuple[Item, ...]:
@@ -136,12 +179,13 @@ class MultiViewDataset:
         names = self.source.recordings if self.labels is None else tuple(self.labels.annotations)
         return tuple(item for name in names for item in self.items_of(name, labelled=self.labels is not None))
 
-    def items_of(self, name: str, labelled: bool) -> tuple[Item, ...]:
+    def items_of(self, name: str, labelled: bool, views: Sequence[str] | None = None) -> tuple[Item, ...]:
         """Items that a listed name stands for: its annotation, a recording's annotations, or a whole recording.
 
         Args:
             name: of an annotation or a recording.
             labelled: whether labels are needed; without, a recording that has none is taken as a whole.
+            views: the views in use, see `items`.
 
         Returns:
             None where there are no features, or no labels though they are needed.
@@ -152,8 +196,12 @@ class MultiViewDataset:
         known = self._recordings
         if annotations:
             return tuple(item for a in annotations if a.recording in known for item in self._labelled_item(a))
-        recording = name if name in known else recording_of(name)
-        return () if labelled or recording not in known else (self._whole(recording),)
+        return () if labelled else self._recordings_of(name, views)
+
+    def _recordings_of(self, name: str, views: Sequence[str] | None) -> tuple[Item, ...]:
+        """The whole recording that a listed name stands for, be it its own or that of an annotation."""
+        recording = name if name in self._recordings else recording_in(self.labels)(name)
+        return (self._whole(recording, views),) if recording in self._recordings else ()
 
     @cached_property
     def _recordings(self) -> frozenset[str]:
@@ -172,18 +220,22 @@ class MultiViewDataset:
         )
         if self.past_end == "error":
             raise DataError(f"{told}. Check that both count frames alike (--fps), or pass --past_end cut.")
-        _note(f"{told}; what lies outside is cut.")
+        note(f"{told}; what lies outside is cut.")
         start, end = max(item.start, first), min(item.end, end)
         return (replace(item, start=start, end=end),) if start < end else ()
 
-    def _whole(self, recording: str) -> Item:
-        """A recording as one item: the frames that all its views have."""
-        spans = {view: self.source.span(recording, view) for view in self.source.views(recording)}
-        start, end = max(span.first for span in spans.values()), min(span.end for span in spans.values())
+    def _whole(self, recording: str, views: Sequence[str] | None = None) -> Item:
+        """A recording as one item: the frames that two views in use have at least, or its only one."""
+        present = [view for view in self.source.views(recording) if views is None or view in views]
+        spans = {view: self.source.span(recording, view) for view in present or self.source.views(recording)}
+        # From where the second view begins to where the last but one ends: a third, shorter one cuts nothing.
+        second = min(1, len(spans) - 1)
+        start = sorted(span.first for span in spans.values())[second]
+        end = sorted((span.end for span in spans.values()), reverse=True)[second]
         if start >= end:
-            told = listed(f"{view} {span.first} to {span.end}" for view, span in spans.items())
+            apart = listed(f"{view} {span.first} to {span.end}" for view, span in spans.items())
             raise DataError(
-                f"The views of recording {recording} have no frame in common: {told}. Remove the broken one."
+                f"The views of recording {recording} have no frame in common: {apart}. Remove the broken one."
             )
         return Item(recording, recording, start, end)
 
@@ -193,19 +245,23 @@ def _once(items: Iterable[Item]) -> tuple[Item, ...]:
     return tuple({item.name: item for item in items}.values())
 
 
-@cache
-def _note(text: str) -> None:
-    """Tell something once that changes what is used."""
-    err.print(f"note: {text}", markup=False)
+def complete(config: C) -> C:
+    """The settings with all that the user left open: as ``dataset.yaml`` says, else the defaults."""
+    return _completed(config)[0]
+
+
+def _completed(config: C) -> tuple[C, str | None]:
+    root = Path(config.data)
+    if not root.is_dir():
+        raise DataError(f"{root} is {'a file' if root.exists() else 'not there'}; pass the data set's folder.")
+    return with_dataset_file(config, root)
 
 
 def find_parts(config: C) -> tuple[C, Parts]:
     """Where each part of a data set is: settings completed by ``dataset.yaml``, and the layout's finds."""
+    config, name = _completed(config)
     root = Path(config.data)
-    if not root.is_dir():
-        raise DataError(f"{root} is {'a file' if root.exists() else 'not there'}; pass the data set's folder.")
-    config, name = with_dataset_file(config, root)
-    parts: Parts = _layout(config.layout, root).find(root, config)
+    parts: Parts = _layout(settled(config.layout), root).find(root, config)
     return config, replace(parts, name=name)
 
 
@@ -224,8 +280,8 @@ def _layout(name: str, root: Path) -> Any:
     )
 
 
-def open_dataset(config: DataConfig) -> MultiViewDataset:
-    """Open a data set's features, labels (if any) and splits (if any)."""
+def open_dataset(config: DataConfig, with_splits: bool = True) -> MultiViewDataset:
+    """Open a data set's features, labels (if any) and, but where they aren't needed, splits (if any)."""
     root = Path(config.data)
     config, parts = find_parts(config)
     source = open_features_of(config, parts)
@@ -233,13 +289,14 @@ def open_dataset(config: DataConfig) -> MultiViewDataset:
     return MultiViewDataset(
         name=parts.name or root.resolve().name,
         root=root,
-        source=CachedSource(source, config.pool_cache, config.pool_cache_gib) if config.pool_cache else source,
+        source=CachedSource(source, config.pool_cache, settled(config.pool_cache_gib)) if config.pool_cache else source,
         views=source.view_table,
         labels=labels,
-        splits=_splits(config, parts, source, labels),
+        splits=chosen_splits(config, parts, source, labels) if with_splits else None,
         simulated=is_simulated(root, parts),
-        missing=config.missing,
-        past_end=config.past_end,
+        missing=settled(config.missing),
+        past_end=settled(config.past_end),
+        fps_known=known_fps(config, parts, source) is not None,
     )
 
 
@@ -248,7 +305,7 @@ def open_features_of(config: DataConfig, parts: Parts) -> CatalogSource:
     if parts.features is None:
         raise DataError(f"{config.data} holds no features. Pass --features FOLDER (LMDB, npy or packed store).")
     table = ViewTable.from_yaml(config.views_file) if config.views_file else parts.views
-    return open_source(parts.features, views=table, fps=config.fps or parts.fps, axes=config.axes)
+    return open_source(parts.features, views=table, fps=config.fps or parts.fps, axes=settled(config.axes))
 
 
 def known_fps(config: DataConfig, parts: Parts, source: CatalogSource | None) -> float | None:
@@ -261,66 +318,3 @@ def is_simulated(root: Path, parts: Parts) -> bool:
     """Whether the features were made by the simulator: it leaves a file beside them."""
     folders = [root] if parts.features is None else [root, parts.features, parts.features.parent]
     return any((folder / SIMULATION_FILE).exists() for folder in folders)
-
-
-def _splits(config: DataConfig, parts: Parts, source: FeatureSource, labels: LabelSet | None) -> Splits | None:
-    """Published, own or generated splits; None where there are no lists and none were asked for."""
-    if config.splits == "generate":
-        return generated(config, source.recordings, labels)
-    folder = split_folder(config, parts)
-    if folder is None:
-        return None
-    return load_splits(folder, config.split_variant, recording_in(labels), config.allow_overlap)[0]
-
-
-def split_folder(config: DataConfig, parts: Parts) -> Path | None:
-    """Folder of the split lists, or None; not for ``generate``."""
-    folder = Path(config.splits) if config.splits else parts.splits
-    if folder is not None and not folder.is_dir():
-        raise ConfigError(f"--splits {folder} is no folder. Pass the folder of the lists, or `generate`.")
-    return folder
-
-
-def generated(config: DataConfig, recordings: Sequence[str], labels: LabelSet | None) -> Splits:
-    """Splits drawn by recording, or by what ``split_by`` matches, from what has features.
-
-    Recordings without labels go to the pairs, unless ``split_by`` ties them to a labelled one of another role.
-    """
-    recording, group = recording_in(labels), _group(config.split_by)
-    if labels is None:
-        return generate_splits(recordings, GENERATED, config.split_seed, recording, group)
-    known = set(recordings)
-    names = [a.name for a in labels.annotations.values() if a.recording in known]
-    drawn = generate_splits(names, GENERATED, config.split_seed, recording, group)
-    taken = {group(recording(name)) for role in ("train", "val", "test") for name in getattr(drawn, role)}
-    free = [name for name in recordings if not labels.of_recording(name) and group(name) not in taken]
-    return replace(drawn, pairs=(*drawn.pairs, *free))
-
-
-def _group(pattern: str | None) -> Callable[[str], str]:
-    """Maps a recording to the text that ``pattern`` (its first group, if it has one) matches in its name."""
-    if pattern is None:
-        return lambda recording: recording
-    try:
-        expression = re.compile(pattern)
-    except re.error as error:
-        raise ConfigError(f"--split_by {pattern!r} is no regular expression: {error}.") from None
-
-    def group(recording: str) -> str:
-        match = expression.search(recording)
-        if match is None:
-            raise ConfigError(f"--split_by {pattern!r} matches nothing in the recording's name {recording!r}.")
-        return match[1] if expression.groups else match[0]
-
-    return group
-
-
-def recording_in(labels: LabelSet | None) -> Callable[[str], str]:
-    """Maps an item to its recording by its annotation, else by its name."""
-
-    def recording(name: str) -> str:
-        if labels is not None and name in labels.annotations:
-            return labels.annotations[name].recording
-        return recording_of(name)
-
-    return recording

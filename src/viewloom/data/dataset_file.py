@@ -6,7 +6,9 @@ from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from viewloom.errors import DataError, listed
+from viewloom.data.sampling import SamplingConfig, filled
+from viewloom.data.splits import DRAWN
+from viewloom.errors import ConfigError, DataError, listed
 
 if TYPE_CHECKING:
     from viewloom.data.dataset import DataConfig
@@ -16,31 +18,65 @@ PATHS = ("features", "labels", "splits", "views_file", "pool_cache")
 """Settings that are paths, relative to the data set's folder."""
 
 C = TypeVar("C", bound="DataConfig")
+T = TypeVar("T")
 
 
 def with_dataset_file(config: C, root: Path) -> tuple[C, str | None]:
-    """Settings completed by the file where the command line left the default, and the data set's name.
+    """Settings that the user left open (None) as the file has them, else the defaults; and the data set's name.
+
+    The file's ``sampling`` table completes that of a config that has one.
 
     Raises:
         DataError: for a file that is not YAML, an unknown setting, or a value of the wrong kind.
     """
     path = root / DATASET_FILE
     found = _read(path) if path.is_file() else {}
-    name = found.pop("name", None)
-    from viewloom.data.dataset import DataConfig
+    name, table = found.pop("name", None), found.pop("sampling", None)
+    from viewloom.data.dataset import DEFAULTS, DataConfig
 
-    known = {field.name: field.default for field in fields(DataConfig) if field.default is not MISSING}
-    unknown = sorted(set(found) - set(known))
-    if unknown:
-        raise DataError(f"{path} sets {listed(unknown)}; known settings are: {listed(('name', *known), 20)}.")
-    hints = get_type_hints(DataConfig)
+    known = [field.name for field in fields(DataConfig) if field.default is not MISSING]
+    _check_table(str(path), "", found, known, get_type_hints(DataConfig))
     for key, value in found.items():
-        if not _fits(value, hints[key]):
-            raise DataError(f"{path}: {key} is {value!r}, but must be {_told(hints[key])}.")
-        if key in PATHS and value is not None and value != "generate":
+        if key in PATHS and value is not None and value not in DRAWN:
             found[key] = str(root / value)
-    changed = {key: value for key, value in found.items() if getattr(config, key) == known[key]}
+    below = {**DEFAULTS, **{key: value for key, value in found.items() if value is not None}}
+    changed = {key: value for key, value in below.items() if getattr(config, key) is None}
+    sampling = _sampling(str(path), table)
+    own = getattr(config, "sampling", None)
+    if isinstance(own, SamplingConfig):
+        changed["sampling"] = filled(own, sampling)
     return replace(config, **changed), None if name is None else str(name)
+
+
+def settled(value: T | None) -> T:
+    """A setting that `with_dataset_file` has filled in."""
+    assert value is not None, "settings are completed before they are used"
+    return value
+
+
+def _sampling(path: str, table: Any) -> SamplingConfig:
+    """The file's ``sampling`` table, checked."""
+    if table is None:
+        return SamplingConfig()
+    if not isinstance(table, dict):
+        raise DataError(f"{path}: sampling must hold a table of settings, such as `sampling: {{chunk_s: 0.5}}`.")
+    hints = get_type_hints(SamplingConfig)
+    _check_table(path, "sampling.", table, list(hints), hints)
+    try:
+        return SamplingConfig(**table)
+    except ConfigError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+def _check_table(path: str, prefix: str, table: dict[Any, Any], known: list[str], hints: dict[str, Any]) -> None:
+    """`DataError` for settings that aren't known, and for values of another type."""
+    unknown = sorted(f"{prefix}{key}" for key in table if key not in known)
+    if unknown:
+        names = known if prefix else ["name", *known, "sampling"]
+        raise DataError(f"{path} sets {listed(unknown)}; known settings are: {listed(names, 20)}.")
+    for key, value in table.items():
+        if not _fits(value, hints[key]):
+            raise DataError(f"{path}: {prefix}{key} is {value!r}, but must be {_told(hints[key])}.")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -57,18 +93,23 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value is of a setting's type: a Literal's, or one of a union of plain types."""
+    """Whether a value is of a setting's type, which is a union of plain types, a Literal and a tuple at most."""
     if get_origin(hint) is Literal:
-        return value in get_args(hint)
-    kinds = get_args(hint) or (hint,)
+        return any(value == choice for choice in get_args(hint))
+    if get_origin(hint) is tuple:
+        return isinstance(value, list) and all(_fits(entry, get_args(hint)[0]) for entry in value)
+    if get_args(hint):
+        return any(_fits(value, kind) for kind in get_args(hint))
     if isinstance(value, bool):
-        return bool in kinds
-    return isinstance(value, kinds) or (float in kinds and isinstance(value, int))
+        return hint is bool
+    return isinstance(value, hint) or (hint is float and isinstance(value, int))
 
 
 def _told(hint: Any) -> str:
     """A setting's type in words."""
     if get_origin(hint) is Literal:
         return f"one of {listed(get_args(hint))}"
+    if get_origin(hint) is tuple:
+        return "a list"
     words = {str: "text", float: "a number", int: "a whole number", type(None): "empty"}
-    return " or ".join(words[kind] for kind in get_args(hint) or (hint,))
+    return " or ".join(words[kind] if kind in words else _told(kind) for kind in get_args(hint) or (hint,))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from viewloom.data.dataset import DataConfig, find_parts
+from viewloom.data.dataset_file import settled
 from viewloom.data.sources.catalog import CatalogSource
 from viewloom.data.sources.npy import Axes
 from viewloom.data.sources.opening import open_source
@@ -20,7 +21,7 @@ def open_features(
     *,
     views_file: str | None = None,
     fps: float | None = None,
-    axes: Axes = "auto",
+    axes: Axes | None = None,
     index: Index | None = None,
 ) -> CatalogSource:
     """The features in a feature store's folder, or of a data set in a known layout.
@@ -29,7 +30,7 @@ def open_features(
         data: folder of a store or a data set.
         views_file: YAML file that names views and their cameras.
         fps: frames per second, where the files don't say.
-        axes: axis order of npy files.
+        axes: axis order of npy files; None: as ``dataset.yaml`` says, else auto.
         index: spans found before, for an LMDB folder.
 
     Raises:
@@ -39,4 +40,4 @@ def open_features(
     if parts.features is None:
         raise DataError(f"{data} holds no features. Pass the folder of a feature store instead.")
     views = ViewTable.from_yaml(config.views_file) if config.views_file else parts.views
-    return open_source(parts.features, views=views, fps=config.fps or parts.fps, axes=config.axes, index=index)
+    return open_source(parts.features, views=views, fps=config.fps or parts.fps, axes=settled(config.axes), index=index)

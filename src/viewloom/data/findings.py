@@ -15,6 +15,13 @@ MOST_COLUMNS = 16
 """Views in the table of pairs; a wider one can't be read."""
 
 
+def duration(seconds: float) -> str:
+    """A length of time in seconds below two minutes, in minutes below an hour, else in hours."""
+    if seconds < 120:
+        return f"{seconds:.0f} s" if seconds >= 10 or seconds == int(seconds) else f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
+
+
 @dataclass(frozen=True)
 class Finding:
     """One kind of problem.
@@ -48,6 +55,7 @@ class CheckReport:
         values: statistics of the features that were read, {view: {name: value}}.
         offsets: estimated offsets, a pair of views of a recording each.
         findings: problems.
+        command: the command to run next, where the folder is usable.
     """
 
     data: str
@@ -56,6 +64,7 @@ class CheckReport:
     values: dict[str, dict[str, float]] = field(default_factory=dict)
     offsets: list[dict[str, Any]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    command: str = ""
 
     @property
     def usable(self) -> bool:
@@ -69,6 +78,15 @@ class CheckReport:
         if counts["error"]:
             return f"not usable yet: {counts['error']} error(s), {counts['warning']} warning(s)"
         return f"usable with care: {counts['warning']} warning(s)" if counts["warning"] else "usable"
+
+    @property
+    def first(self) -> str:
+        """The first thing to do: what the gravest finding asks for; without errors, the command to run next too."""
+        grave = next((finding for finding in self._sorted() if finding.severity != "note"), None)
+        if grave is None:
+            return self.command
+        asked = f"{grave.title}: {grave.remedy or grave.offenders[0]}"
+        return f"{asked} Then: {self.command}" if self.usable and self.command else asked
 
     def add(self, severity: Severity, title: str, offenders: Iterable[object], remedy: str) -> None:
         """Note a problem, if there are offenders."""
@@ -89,6 +107,7 @@ class CheckReport:
         return asdict(self) | {
             "verdict": self.verdict,
             "usable": self.usable,
+            "first": self.first,
             "findings": [asdict(finding) | {"count": finding.count} for finding in self._sorted()],
         }
 
@@ -119,6 +138,8 @@ def render(report: CheckReport) -> Iterator[Any]:
     from rich.markup import escape
 
     yield f"[bold]{escape(report.data)}: {report.verdict}[/]"
+    if report.first:
+        yield f"First: {escape(report.first)}"
 
 
 def _lines(finding: Finding) -> Iterator[str]:

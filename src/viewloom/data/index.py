@@ -36,8 +36,8 @@ class IndexConfig:
     """YAML file that names views and their cameras."""
     fps: float | None = None
     """Frames per second, where the files don't say."""
-    axes: Axes = "auto"
-    """Axis order of npy files: dt for (D, T), td for (T, D), or auto."""
+    axes: Axes | None = None
+    """Axis order of npy files: dt for (D, T), td for (T, D), or auto. Default: auto."""
     overwrite: bool = False
     """Replace a file that is already there."""
 

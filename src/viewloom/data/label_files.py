@@ -5,8 +5,10 @@ Every reader takes a `Fault`: by default the first bad line stops it; the check 
 
 import csv
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -44,9 +46,24 @@ def _numbered(path: Path) -> Iterator[tuple[int, str]]:
     return ((number, line) for number, line in enumerate(read_lines(path), 1) if line.strip())
 
 
-def csv_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Column names of a CSV, and its (line number, fields) without blank lines; fields are stripped."""
-    reader = csv.reader(read_lines(path))
+class CsvTable(NamedTuple):
+    """A CSV: names of its columns, (line number, fields) without blank lines, and what separates the fields."""
+
+    columns: list[str]
+    rows: list[tuple[int, list[str]]]
+    delimiter: str
+
+    @property
+    def separated(self) -> str:
+        """What separates the fields, for messages about a line that has too few."""
+        return f"fields are separated by {self.delimiter!r}, as in the header"
+
+
+def csv_rows(path: Path) -> CsvTable:
+    """A CSV whose fields are separated by commas, or by semicolons where its header is; fields are stripped."""
+    lines = read_lines(path)
+    delimiter = _delimiter(next((line for line in lines if line.strip()), ""))
+    reader = csv.reader(lines, delimiter=delimiter)
     rows: list[tuple[int, list[str]]] = []
     try:
         for fields in reader:
@@ -54,18 +71,28 @@ def csv_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     except csv.Error as error:
         raise DataError(f"{path}, line {reader.line_num}: {error}. Save it as comma-separated text.") from None
     rows = [(line, fields) for line, fields in rows if any(fields)]
-    return (rows[0][1], rows[1:]) if rows else ([], [])
+    return CsvTable(rows[0][1], rows[1:], delimiter) if rows else CsvTable([], [], delimiter)
+
+
+def _delimiter(header: str) -> str:
+    """Comma or semicolon, whichever cuts a header into more fields; where spreadsheets have a decimal comma, they
+    write semicolons."""
+    with suppress(csv.Error):
+        return max(",;", key=lambda sign: len(next(csv.reader([header], delimiter=sign))))
+    return ","
 
 
 def read_actions(path: Path) -> tuple[str, ...]:
     """Action names by id from Assembly101's ``actions.csv`` (columns action_id and action_cls)."""
-    columns, rows = csv_rows(path)
+    table = csv_rows(path)
+    columns, rows, _ = table
     if not rows or not {"action_id", "action_cls"} <= set(columns):
         raise DataError(f"{path} must be a CSV with the columns action_id and action_cls, and hold actions.")
     number, name = columns.index("action_id"), columns.index("action_cls")
     short = [line for line, fields in rows if len(fields) <= max(number, name)]
     if short:
-        raise DataError(f"{path}, line {short[0]}: expected {len(columns)} columns. Complete the line.")
+        wanted = f"expected {len(columns)} columns ({table.separated})"
+        raise DataError(f"{path}, line {short[0]}: {wanted}. Complete the line.")
     return _by_id(path, [(line, fields[number], fields[name]) for line, fields in rows])
 
 

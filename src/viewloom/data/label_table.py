@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from viewloom.data.label_files import class_of, csv_rows
+from viewloom.data.label_files import CsvTable, class_of, csv_rows
 from viewloom.data.labels import Annotation, Fault, LabelSet, build_annotation, stop
 from viewloom.errors import DataError, listed
 
@@ -14,7 +14,7 @@ UNITS = {"frames": False, "frame": False, "seconds": True, "s": True}
 
 @dataclass(frozen=True)
 class _Columns:
-    """Where a table keeps what; ``unit`` is the place of that column, or None."""
+    """Where a table keeps what; ``unit`` is the place of that column, or None, and ``table`` the table itself."""
 
     recording: int
     start: int
@@ -22,6 +22,7 @@ class _Columns:
     label: int
     seconds: bool
     unit: int | None
+    table: CsvTable
 
     @property
     def last(self) -> int:
@@ -30,7 +31,8 @@ class _Columns:
 
 
 def read_table(path: Path, fps: float | None, actions: Sequence[str] | None = None, fault: Fault = stop) -> LabelSet:
-    """A CSV with the columns ``recording,start,end,label`` in frames, end exclusive.
+    """A CSV with the columns ``recording,start,end,label`` in frames, end exclusive. Fields are separated by commas,
+    or by semicolons, and then a comma may stand for the decimal point.
 
     Times in seconds stand in ``start_s,end_s`` instead (where both pairs are there, as in what `viewloom predict`
     writes, the frames count), or in ``start,end`` beside a column ``unit`` that says ``frames`` or ``seconds`` in
@@ -42,8 +44,8 @@ def read_table(path: Path, fps: float | None, actions: Sequence[str] | None = No
         actions: class names by id; None takes the labels that occur, sorted.
         fault: what to do with a bad row.
     """
-    names, rows = csv_rows(path)
-    columns = _find_columns(path, names, bool(rows))
+    table = csv_rows(path)
+    rows, columns = table.rows, _find_columns(path, table)
     if actions is None:
         actions = sorted({fields[columns.label] for _, fields in rows if len(fields) > columns.last} - {""})
     ids = {name: i for i, name in enumerate(actions)}
@@ -66,8 +68,9 @@ def read_table(path: Path, fps: float | None, actions: Sequence[str] | None = No
     return LabelSet(tuple(actions), found)
 
 
-def _find_columns(path: Path, names: list[str], filled: bool) -> _Columns:
+def _find_columns(path: Path, table: CsvTable) -> _Columns:
     """Places of the columns; `DataError` where they are not there."""
+    names, filled = table.columns, bool(table.rows)
     frames, seconds = {"start", "end"} <= set(names), {"start_s", "end_s"} <= set(names)
     if not filled or not {"recording", "label"} <= set(names) or not (frames or seconds):
         raise DataError(
@@ -77,7 +80,7 @@ def _find_columns(path: Path, names: list[str], filled: bool) -> _Columns:
     start, end = ("start", "end") if frames else ("start_s", "end_s")
     unit = names.index("unit") if "unit" in names and frames else None
     recording, first, last, label = (names.index(name) for name in ("recording", start, end, "label"))
-    return _Columns(recording, first, last, label, seconds=not frames, unit=unit)
+    return _Columns(recording, first, last, label, seconds=not frames, unit=unit, table=table)
 
 
 def _row(
@@ -85,7 +88,7 @@ def _row(
 ) -> tuple[str, tuple[int, int, int]]:
     """(recording, (start, end, class id)) of a row."""
     if len(fields) <= columns.last:
-        raise DataError(f"{where}: {len(fields)} fields are too few. Complete the line.")
+        raise DataError(f"{where}: {len(fields)} fields are too few ({columns.table.separated}). Complete the line.")
     recording, seconds = fields[columns.recording], columns.seconds
     if not recording:
         raise DataError(f"{where}: the recording is missing. Name it.")
@@ -96,17 +99,21 @@ def _row(
         seconds = UNITS[unit]
     if seconds and fps is None:
         raise DataError(f"{where} gives seconds, but nobody says the features' frame rate. Pass --fps.")
-    start, end = (_frame(where, fields[place], fps if seconds else None) for place in (columns.start, columns.end))
+    comma = columns.table.delimiter == ";"
+    ends = (fields[place] for place in (columns.start, columns.end))
+    start, end = (_frame(where, text, fps if seconds else None, comma) for text in ends)
     return recording, (start, end, class_of(where, fields[columns.label], ids))
 
 
-def _frame(where: str, text: str, fps: float | None) -> int:
-    """A frame number from a field in frames (fps None) or seconds."""
+def _frame(where: str, text: str, fps: float | None, comma: bool) -> int:
+    """A frame number from a field in frames (fps None) or seconds; with ``comma`` that may be the decimal point."""
     try:
-        value = float(text)
+        value = float(text.replace(",", ".") if comma else text)
         if fps is None and value != int(value):
             raise ValueError
         return int(value) if fps is None else round(value * fps)
     except (ValueError, OverflowError):
         kind = "a whole number of frames" if fps is None else "a number of seconds"
-        raise DataError(f"{where}: {text!r} is not {kind}. Correct the line.") from None
+        odd = "," in text and not comma
+        hint = "Write a decimal point; a comma is one only where fields are separated by ';'." if odd else ""
+        raise DataError(f"{where}: {text!r} is not {kind}. {hint or 'Correct the line.'}") from None

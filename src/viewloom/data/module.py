@@ -11,10 +11,11 @@ from torch.utils.data import DataLoader, Dataset
 from viewloom.data.batch import IGNORE, SegmentBatch, Window
 from viewloom.data.dataset import Item, MultiViewDataset
 from viewloom.data.labels import LabelSet
+from viewloom.data.pooling import pooled_dim
+from viewloom.data.sampling import Sampling
 from viewloom.data.sources.base import FeatureSource
 from viewloom.data.windows import (
     FILLER,
-    SamplingConfig,
     drawn_window,
     pad_steps,
     plan_windows,
@@ -51,6 +52,9 @@ class SegmentWindows(Dataset[SegmentRow]):
         seed: of the augmentation; None switches it off.
         chunk_frames: chunk size when not ``sampling.chunk_frames``.
         known: (window, view) pairs whose features the caller has: they are not read, and zeros stand for them.
+
+    Attributes:
+        dim: size of a step's features.
     """
 
     def __init__(
@@ -59,7 +63,7 @@ class SegmentWindows(Dataset[SegmentRow]):
         labels: LabelSet | None,
         items: Sequence[Item],
         views: Sequence[str],
-        sampling: SamplingConfig,
+        sampling: Sampling,
         seed: int | None = None,
         chunk_frames: int | None = None,
         known: Container[tuple[Window, str]] = (),
@@ -69,6 +73,7 @@ class SegmentWindows(Dataset[SegmentRow]):
         self.labels = labels
         self.sampling = sampling
         self.seed = seed
+        self.dim = pooled_dim(source.dim, sampling.pooling)
         chunk = chunk_frames or sampling.chunk_frames
         planned = ((item, plan_windows(item, chunk, sampling.max_chunks)) for item in items)
         self.rows = tuple(
@@ -85,10 +90,10 @@ class SegmentWindows(Dataset[SegmentRow]):
     def __getitem__(self, key: tuple[int, int]) -> SegmentRow:
         window, view = self.drawn(*key)
         if not window.steps:
-            nothing_1D, unlabelled_1 = np.zeros((1, self.source.dim), np.float32), np.full(1, IGNORE)
+            nothing_1D, unlabelled_1 = np.zeros((1, self.dim), np.float32), np.full(1, IGNORE)
             return SegmentRow(nothing_1D, np.zeros(1, np.bool_), unlabelled_1, window, view, 0)
         if (window, view) in self.known:
-            nothing_SD = np.broadcast_to(np.float32(0), (window.steps, self.source.dim))
+            nothing_SD = np.broadcast_to(np.float32(0), (window.steps, self.dim))
             return SegmentRow(nothing_SD, np.ones(window.steps, np.bool_), self.labels_of(window), window, view, 0)
         pooled_SD, mask_S, missing = pooled_window(self.source, window, view, self.sampling)
         return SegmentRow(pooled_SD, mask_S, self.labels_of(window), window, view, missing)
@@ -189,7 +194,7 @@ def dataset_windows(
     dataset: MultiViewDataset,
     items: Sequence[Item],
     views: Sequence[str],
-    sampling: SamplingConfig,
+    sampling: Sampling,
     seed: int | None = None,
     known: Container[tuple[Window, str]] = (),
 ) -> SegmentWindows:

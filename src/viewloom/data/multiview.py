@@ -11,8 +11,10 @@ from torch.utils.data import DataLoader, Dataset
 from viewloom.data.batch import ViewBatch, Window
 from viewloom.data.dataset import Item
 from viewloom.data.module import EpochBatches
+from viewloom.data.pooling import pooled_dim
+from viewloom.data.sampling import Sampling
 from viewloom.data.sources.base import FeatureSource
-from viewloom.data.windows import SamplingConfig, drawn_window, plan_windows, pooled_window
+from viewloom.data.windows import drawn_window, plan_windows, pooled_window
 from viewloom.errors import DataError, listed
 
 
@@ -38,6 +40,9 @@ class ViewWindows(Dataset[ViewRow]):
         views: logical views, the order of axis V.
         sampling: sizes, augmentation, policy for missing frames.
         seed: of the augmentation; None switches it off.
+
+    Attributes:
+        dim: size of a step's features.
     """
 
     def __init__(
@@ -45,10 +50,11 @@ class ViewWindows(Dataset[ViewRow]):
         source: FeatureSource,
         items: Sequence[Item],
         views: Sequence[str],
-        sampling: SamplingConfig,
+        sampling: Sampling,
         seed: int | None = None,
     ) -> None:
         self.source, self.views, self.sampling, self.seed = source, tuple(views), sampling, seed
+        self.dim = pooled_dim(source.dim, sampling.pooling)
         several = [len(set(source.views(item.recording)) & set(views)) >= 2 for item in items]
         paired = [item for item, good in zip(items, several, strict=True) if good]
         self.items = tuple(paired)
@@ -69,10 +75,10 @@ class ViewWindows(Dataset[ViewRow]):
         window = self.drawn(*key)
         if not window.steps:
             views = len(self.views)
-            nothing_1VD = np.zeros((1, views, self.source.dim), np.float32)
+            nothing_1VD = np.zeros((1, views, self.dim), np.float32)
             return ViewRow(nothing_1VD, np.zeros((1, views), np.bool_), window)
         # View after view in memory, as the batch wants them.
-        features_SVD = np.zeros((len(self.views), window.steps, self.source.dim), np.float32).transpose(1, 0, 2)
+        features_SVD = np.zeros((len(self.views), window.steps, self.dim), np.float32).transpose(1, 0, 2)
         mask_SV = np.zeros((window.steps, len(self.views)), np.bool_)
         present = self.source.views(window.recording)
         lacking: list[tuple[str, int]] = []

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from viewloom import __version__
-from viewloom.console import err, progress
+from viewloom.console import err, progress, track
 from viewloom.data.features import open_features
 from viewloom.data.index import load_index
 from viewloom.data.pack_files import Journal, Packer, PackTask, locked, prepare_folder
+from viewloom.data.sources.base import Compare
 from viewloom.data.sources.catalog import CatalogSource
 from viewloom.data.sources.npy import Axes
 from viewloom.data.sources.store import MANIFEST, Manifest, StoreEntry, backbone_of
@@ -57,10 +58,13 @@ class PackConfig:
     """YAML file that names views and their cameras."""
     fps: float | None = None
     """Frames per second, where the files don't say."""
-    axes: Axes = "auto"
-    """Axis order of npy files: dt for (D, T), td for (T, D), or auto."""
+    axes: Axes | None = None
+    """Axis order of npy files: dt for (D, T), td for (T, D), or auto. Default: auto."""
     index: str | None = None
     """Index of an LMDB folder (viewloom index), to open it without seeking."""
+    compare_features: Compare = "auto"
+    """What of files packed before is compared with their source: blocks of frames (sampled; auto: every frame where
+    the source was written since), or every frame (full)."""
     backbone: dict[str, str] = field(default_factory=dict)
     """What extracted the features (name, weights, preprocessing), kept in the store to tell stores apart."""
 
@@ -143,15 +147,16 @@ def run_pack(config: PackConfig) -> PackResult:
     source = open_features(config.data, views_file=config.views_file, fps=config.fps, axes=config.axes, index=index)
     tasks = plan_tasks(source, config)
     settings = _settings(source, config, tasks)
+    packer = Packer(source, out, config.corrupt, config.verify, config.compare_features == "full")
     if config.plan:
-        return _result(config, tasks, Journal(out, settings).known if out.is_dir() else {}, [], started)
+        begun = Journal(out, settings).known if out.is_dir() else {}
+        return _result(config, tasks, _kept(packer, tasks, begun), [], started)
     out.mkdir(parents=True, exist_ok=True)
     with locked(out):
         prepare_folder(out)
         journal = Journal(out, settings)
         before = _result(config, tasks, journal.known, [], started)
         _refuse_full_disk(before)
-        packer = Packer(source, out, config.corrupt, config.verify)
         with journal.open():
             settled = _settle_all(packer, tasks, journal, _workers(config, tasks))
         entries = [settled[task.file][0] for task in tasks]
@@ -260,6 +265,16 @@ def _result(
         seconds=time.monotonic() - started,
         plan=config.plan,
     )
+
+
+def _kept(packer: Packer, tasks: Sequence[PackTask], begun: Mapping[str, StoreEntry]) -> dict[str, StoreEntry]:
+    """The files of a begun store that would not be packed again."""
+    found = [(task.file, begun[task.file], task) for task in tasks if task.file in begun]
+    return {
+        file: entry
+        for file, entry, task in track(found, "comparing with the source", len(found))
+        if task.fits(packer.root, entry) and packer.unchanged(task, entry)
+    }
 
 
 def _refuse_full_disk(plan: PackResult) -> None:

@@ -14,6 +14,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from viewloom.data.content import rows_digest, rows_hash
+from viewloom.data.sources.base import Span
 from viewloom.data.sources.catalog import CatalogSource, consecutive_runs
 from viewloom.data.sources.rows import encode_header, hash_file, stored_dtype, write_rows
 from viewloom.data.sources.store import FEATURES, JOURNAL, MANIFEST, StoreEntry, file_of, read_manifest
@@ -94,8 +96,9 @@ class PackTask:
 
 @dataclass
 class _Found:
-    """Frames of one file that are missing, and those of them that were corrupt."""
+    """Frames of one file that are missing, those of them that were corrupt, and the hash of the rows as read."""
 
+    rows: Any
     missing: list[NDArray[np.int64]] = field(default_factory=list)
     corrupt: int = 0
 
@@ -109,18 +112,36 @@ class Packer:
         root: the store's folder.
         corrupt: what to do with rows that are NaN or infinite in part.
         verify: read each file back from disk and compare hashes.
+        compare_all: compare every row of a file packed before with its source, not blocks of them.
     """
 
     source: CatalogSource
     root: Path
     corrupt: Literal["error", "missing"]
     verify: bool
+    compare_all: bool = False
 
     def settle(self, task: PackTask, known: StoreEntry | None) -> tuple[StoreEntry, bool]:
-        """Keep the file that ``known`` records if it is whole, else pack it; returns (entry, packed now)."""
-        if known is not None and task.fits(self.root, known):
+        """Keep the file that ``known`` records if it is whole and its source unchanged, else pack it.
+
+        Returns:
+            The entry, and whether it was packed now.
+        """
+        if known is not None and task.fits(self.root, known) and self.unchanged(task, known):
             return known, False
         return self.pack(task), True
+
+    def unchanged(self, task: PackTask, known: StoreEntry) -> bool:
+        """Whether the source still has the rows that a file was packed from.
+
+        Blocks of rows are compared; all of them where the source was written after the file, or on request.
+        """
+        if rows_hash(self.source, task.recording, task.view, "sampled") != known.source_blocks:
+            return False
+        written_ns = self.source.written(task.recording, task.view)[2]
+        if not self.compare_all and written_ns <= (self.root / task.file).stat().st_mtime_ns:
+            return True
+        return rows_hash(self.source, task.recording, task.view, "full") == known.source_rows
 
     def pack(self, task: PackTask) -> StoreEntry:
         """Write one file under a temporary name, flush it to disk, rename it, and read it back.
@@ -129,7 +150,7 @@ class Packer:
             DataError: for a corrupt row, a value beyond float16, a disk that is full or gives back other bytes.
         """
         path = self.root / task.file
-        found = _Found()
+        found = _Found(rows_digest(Span(task.first, task.end), task.dim))
         try:
             with atomic_path(path) as temporary:
                 sha256 = write_rows(temporary, task.header, self._blocks(task, found))
@@ -152,6 +173,8 @@ class Packer:
             corrupt=found.corrupt,
             bytes=task.bytes,
             sha256=sha256,
+            source_rows=found.rows.hexdigest(),
+            source_blocks=rows_hash(self.source, task.recording, task.view, "sampled"),
         )
 
     def _blocks(self, task: PackTask, found: _Found) -> Iterator[NDArray[Any]]:
@@ -159,6 +182,7 @@ class Packer:
         size = max(1, BLOCK_BYTES // (4 * task.dim))
         for start in range(task.first, task.end, size):
             x_TD = self.source.read(task.recording, task.view, start, min(start + size, task.end))
+            found.rows.update(np.ascontiguousarray(x_TD).data)
             finite = np.isfinite(x_TD)
             if not finite.all():
                 self._settle_holes(task, start, x_TD, finite, found)

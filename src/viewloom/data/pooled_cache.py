@@ -1,9 +1,9 @@
 """Windows pooled before, kept in a folder that several processes and runs share.
 
 One safetensors file holds one window of one view at one chunk size, under a name that is a hash of everything it
-depends on: the features' content, recording, camera, frames and chunk size. So a file is right for ever, and one
-of features that have changed is never found again. Files appear whole or not at all; none is ever removed, only
-damaged ones are rewritten, and a user may delete the folder at any time.
+depends on: the features' content, recording, camera, frames, chunk size and pooling. So a file is right for ever,
+and one of features that have changed is never found again. Files appear whole or not at all; none is ever removed,
+only damaged ones are rewritten, and a user may delete the folder at any time.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.console import err
-from viewloom.data.pooling import Pooled
+from viewloom.data.pooling import Pooled, Pooling
 from viewloom.data.sources.base import Span
 from viewloom.data.sources.catalog import CatalogSource, consecutive_runs
 from viewloom.data.sources.rows import RowFile, encode_header, stored_dtype, write_rows
@@ -81,25 +81,32 @@ class CachedSource:
         """Features of frames [start, end), from the store; frames are not kept."""
         return self.source.read(recording, view, start, end)
 
+    def written(self, recording: str, view: str) -> tuple[str, int, int]:
+        """The store's own."""
+        return self.source.written(recording, view)
+
     def fingerprint(self) -> str:
         """The store's own."""
         return self.source.fingerprint()
 
-    def read_pooled(self, recording: str, view: str, start: int, end: int, chunk_frames: int) -> Pooled:
+    def read_pooled(
+        self, recording: str, view: str, start: int, end: int, chunk_frames: int, pooling: Pooling = "max"
+    ) -> Pooled:
         """Frames [start, end) pooled by chunks: from the folder, or from the store and into the folder."""
-        key = self._key(recording, view, start, end, chunk_frames)
+        key = self._key(recording, view, start, end, chunk_frames, pooling)
         path = self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}.safetensors"
         kept = _load(path, key)
         if kept is not None:
             return Pooled(*kept, start, end, chunk_frames)
-        pooled = self.source.read_pooled(recording, view, start, end, chunk_frames)
+        pooled = self.source.read_pooled(recording, view, start, end, chunk_frames, pooling)
         self._keep(path, key, pooled)
         return pooled
 
-    def _key(self, recording: str, view: str, start: int, end: int, chunk_frames: int) -> str:
+    def _key(self, recording: str, view: str, start: int, end: int, chunk_frames: int, pooling: Pooling) -> str:
         camera = self.source.camera(recording, view)
         content = self.source.content(recording, camera)
-        return json.dumps([FORMAT, content, recording, camera, start, end, chunk_frames])
+        other = [] if pooling == "max" else [pooling]  # windows of before there were others stay found
+        return json.dumps([FORMAT, content, recording, camera, start, end, chunk_frames, *other])
 
     def _keep(self, path: Path, key: str, pooled: Pooled) -> None:
         """Write a window, where there is room; say so, once, when there is no more."""

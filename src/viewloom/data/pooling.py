@@ -1,18 +1,22 @@
-"""Frames into steps: the element-wise maximum of each chunk, over the frames there are.
+"""Frames into steps: the element-wise maximum or mean of each chunk, or both, over the frames there are.
 
 `pool_valid` is the plain form. `pool_rows` gives the same, bit for bit, without a second pass over the frames;
 the feature stores build on it (``read_pooled``). Zeros in the result are always positive: which of -0.0 and 0.0
-numpy's maximum returns depends on the processor, so both are made 0.0.
+numpy's maximum returns depends on the processor, so both are made 0.0. A mean adds up frame after frame in float32,
+each chunk in one go, so that neither blocks nor the kind of store change a bit of it.
 """
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.errors import DataError
+
+Pooling = Literal["max", "mean", "both"]
+"""What a step keeps of its frames: the maximum, the mean, or the one beside the other."""
 
 BLOCK_BYTES = 1 << 20
 """Features (as float32) that a store reads and pools at a time: few enough to stay in the processor's cache."""
@@ -26,7 +30,7 @@ class Pooled(NamedTuple):
     """A window pooled by chunks.
 
     Attributes:
-        features_SD: float32, element-wise maximum of each chunk's frames; zeros where it has none.
+        features_SD: float32, each chunk's frames pooled element by element; zeros where it has none.
         missing: numbers of the frames that the view lacks, ascending.
         start: first frame.
         end: frame after the last.
@@ -49,6 +53,11 @@ class Pooled(NamedTuple):
         return mask_S
 
 
+def pooled_dim(dim: int, pooling: Pooling) -> int:
+    """Size of a step's features: that of a frame's, twice as much for both poolings."""
+    return 2 * dim if pooling == "both" else dim
+
+
 def pool_max(x_TD: NDArray[np.float32], chunk_frames: int) -> NDArray[np.float32]:
     """Element-wise maximum of each run of ``chunk_frames`` rows, the last one shorter; (T, D) to (S, D).
 
@@ -57,6 +66,15 @@ def pool_max(x_TD: NDArray[np.float32], chunk_frames: int) -> NDArray[np.float32
     pooled_SD = np.empty((-(-len(x_TD) // chunk_frames), x_TD.shape[1]), np.float32)
     _pool_max_into(x_TD, chunk_frames, pooled_SD)
     return pooled_SD
+
+
+def _pool_into(x_TD: NDArray[np.float32], chunk_frames: int, pooling: Pooling, out_SZ: NDArray[np.float32]) -> None:
+    """Pool runs of rows, the last one shorter; a chunk with a NaN in it gives NaN, and zeros come out positive."""
+    dim = x_TD.shape[1]
+    if pooling != "mean":
+        _pool_max_into(x_TD, chunk_frames, out_SZ[:, :dim])
+    if pooling != "max":
+        _pool_mean_into(np.ascontiguousarray(x_TD), chunk_frames, out_SZ[:, out_SZ.shape[1] - dim :])
 
 
 def _pool_max_into(x_TD: NDArray[np.float32], chunk_frames: int, out_SD: NDArray[np.float32]) -> None:
@@ -68,27 +86,57 @@ def _pool_max_into(x_TD: NDArray[np.float32], chunk_frames: int, out_SD: NDArray
     out_SD += np.float32(0.0)  # -0.0 + 0.0 is 0.0
 
 
-def pool_valid(x_TD: NDArray[np.float32], chunk_frames: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Like `pool_max`, over the frames there are: rows of NaN are left out.
+def _pool_mean_into(x_TD: NDArray[np.float32], chunk_frames: int, out_SD: NDArray[np.float32]) -> None:
+    full = len(x_TD) // chunk_frames
+    whole, rest = x_TD[: full * chunk_frames], x_TD[full * chunk_frames :]
+    with np.errstate(invalid="ignore", over="ignore"):  # infinite values are the caller's to find
+        _add_up(whole.reshape(full, chunk_frames, x_TD.shape[1]), out_SD[:full])
+        out_SD[:full] /= np.float32(chunk_frames)
+        if len(rest):
+            _add_up(rest[None], out_SD[full:])
+            out_SD[full:] /= np.float32(len(rest))
+        out_SD += np.float32(0.0)
+
+
+def _add_up(x_SCD: NDArray[np.float32], out_SD: NDArray[np.float32]) -> None:
+    """Sum of each chunk, one frame after the other."""
+    if x_SCD.shape[2] > 1:
+        np.add.reduce(x_SCD, axis=1, out=out_SD)
+    else:  # of a single column numpy's reduce would add up pairs
+        out_SD[:] = np.add.accumulate(x_SCD, axis=1)[:, -1]
+
+
+def pool_valid(
+    x_TD: NDArray[np.float32], chunk_frames: int, pooling: Pooling = "max"
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Pool each run of ``chunk_frames`` rows, the last one shorter, over the frames there are, leaving out rows of NaN.
 
     Returns:
-        Pooled features (S, D), zeros in a chunk without a single frame, and the mask (S,) of chunks with one.
+        Pooled features (S, Z), zeros in a chunk without a single frame, and the mask (S,) of chunks with one.
     """
-    pooled_SD = pool_max(x_TD, chunk_frames)
-    holes = np.flatnonzero(np.isnan(pooled_SD[:, 0])) if pooled_SD.size else np.empty(0, np.int64)
-    return pooled_SD, _pool_again(x_TD, chunk_frames, holes, pooled_SD)
+    pooled_SZ = np.empty((-(-len(x_TD) // chunk_frames), pooled_dim(x_TD.shape[1], pooling)), np.float32)
+    _pool_into(x_TD, chunk_frames, pooling, pooled_SZ)
+    holes = np.flatnonzero(np.isnan(pooled_SZ[:, 0])) if pooled_SZ.size else np.empty(0, np.int64)
+    return pooled_SZ, _pool_again(x_TD, chunk_frames, pooling, holes, pooled_SZ)
 
 
 def _pool_again(
-    x_TD: NDArray[np.float32], chunk_frames: int, steps: NDArray[np.int64], out_SD: NDArray[np.float32]
+    x_TD: NDArray[np.float32],
+    chunk_frames: int,
+    pooling: Pooling,
+    steps: NDArray[np.int64],
+    out_SZ: NDArray[np.float32],
 ) -> NDArray[np.bool_]:
     """Pool chunks that lack frames over those they have, in place; returns the mask (S,) of chunks with one."""
-    mask_S = np.ones(len(out_SD), np.bool_)
+    mask_S = np.ones(len(out_SZ), np.bool_)
     for step in steps:  # only chunks that lack a frame come here
         rows = x_TD[step * chunk_frames : (step + 1) * chunk_frames]
         rows = rows[~np.isnan(rows[:, 0])]
         mask_S[step] = len(rows) > 0
-        out_SD[step] = rows.max(axis=0) + np.float32(0.0) if len(rows) else 0.0
+        if len(rows):
+            _pool_into(rows, len(rows), pooling, out_SZ[step : step + 1])
+        else:
+            out_SZ[step] = 0.0
     return mask_S
 
 
@@ -114,9 +162,14 @@ def missing_rows(x_TD: NDArray[np.float32], where: str, first_frame: int) -> NDA
 
 
 def pool_rows(
-    x_TD: NDArray[np.float32], chunk_frames: int, where: str, first_frame: int, out_SD: NDArray[np.float32]
+    x_TD: NDArray[np.float32],
+    chunk_frames: int,
+    where: str,
+    first_frame: int,
+    out_SD: NDArray[np.float32],
+    pooling: Pooling = "max",
 ) -> NDArray[np.int64]:
-    """`missing_rows` and `pool_valid` of rows that are in the processor's cache, at little more than the maximum.
+    """`missing_rows` and `pool_valid` of rows that are in the processor's cache, at little more than the pooling.
 
     Args:
         x_TD: features, C-contiguous.
@@ -124,6 +177,7 @@ def pool_rows(
         where: recording and view, for messages.
         first_frame: number of the first row's frame.
         out_SD: receives the pooled features.
+        pooling: what is kept of each chunk.
 
     Returns:
         Numbers of the missing frames.
@@ -131,14 +185,32 @@ def pool_rows(
     Raises:
         DataError: see `missing_rows`.
     """
-    _pool_max_into(x_TD, chunk_frames, out_SD)
-    # NaN and +inf show in the maximum. As unsigned integers, -inf and negative NaN are the largest of all.
-    finite = out_SD.max(initial=0) < np.inf and x_TD.view(np.uint32).max(initial=0) < _NEGATIVE_INFINITY_BITS
+    _pool_into(x_TD, chunk_frames, pooling, out_SD)
+    if pooling == "max":
+        # NaN and +inf show in the maximum. As unsigned integers, -inf and negative NaN are the largest of all.
+        finite = out_SD.max(initial=0) < np.inf and x_TD.view(np.uint32).max(initial=0) < _NEGATIVE_INFINITY_BITS
+    else:
+        finite = bool(np.isfinite(out_SD).all())  # in a sum nothing that isn't finite is lost
     if finite:
         return np.empty(0, np.int64)
     missing = missing_rows(x_TD, where, first_frame)
-    _pool_again(x_TD, chunk_frames, np.unique(missing // chunk_frames), out_SD)
+    _pool_again(x_TD, chunk_frames, pooling, np.unique(missing // chunk_frames), out_SD)
     return missing + first_frame
+
+
+def pool_stored(
+    rows_TD: NDArray[np.floating], chunk_frames: int, pooling: Pooling, out_SZ: NDArray[np.float32]
+) -> bool:
+    """Pool whole chunks of rows as a packed store keeps them, float16 or float32.
+
+    Returns:
+        False where some row isn't finite; ``out_SZ`` then holds nothing of use.
+    """
+    if pooling == "max":
+        pool = pool_halves if rows_TD.dtype == np.float16 else pool_finite
+        return pool(rows_TD, chunk_frames, out_SZ)
+    _pool_into(rows_TD.astype(np.float32, copy=False), chunk_frames, pooling, out_SZ)
+    return bool(np.isfinite(out_SZ).all())
 
 
 def pool_finite(x_TD: NDArray[np.float32], chunk_frames: int, out_SD: NDArray[np.float32]) -> bool:

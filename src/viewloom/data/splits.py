@@ -93,8 +93,18 @@ VARIANTS: dict[str, Variant] = {
     )
     for fold in range(1, 6)
 }
+DRAWN: dict[str, Variant] = {
+    "generate": Variant({}, "drawn by recording, seeded"),
+    "loso": Variant({}, "one group of recordings left out in turn", shared=(("pairs", "train"),)),
+}
+"""Splits that are no lists: values of --splits instead of a folder."""
 SEARCH = ("own", "vic", "official", "mstcn")
 """Order in which `auto` looks for a variant whose files are all there; the others must be asked for."""
+
+
+def variant_of(name: str) -> Variant:
+    """The rules of a split variant, drawn splits and folds of any number included."""
+    return (VARIANTS | DRAWN).get(name, Variant({}, name))
 
 
 def load_splits(
@@ -136,12 +146,20 @@ def read_splits(folder: Path, variant: str = "auto") -> tuple[Splits, str]:
     return Splits(**lists), name
 
 
-def _find(folder: Path) -> str:
-    """The first variant of `SEARCH` whose files the folder holds."""
-    for name in SEARCH:
+def find_variant(folder: Path, variant: str = "auto") -> str | None:
+    """The variant whose files the folder holds: that one, or for 'auto' the first of `SEARCH`; None without any."""
+    for name in SEARCH if variant == "auto" else [variant] if variant in VARIANTS else []:
         files = [folder / file for names in VARIANTS[name].files.values() for file in names]
         if (any if name == "own" else all)(file.exists() for file in files):
             return name
+    return None
+
+
+def _find(folder: Path) -> str:
+    """The first variant of `SEARCH` whose files the folder holds."""
+    name = find_variant(folder)
+    if name is not None:
+        return name
     wanted = "; ".join(f"{name}: {listed(VARIANTS[name].files['train'])}" for name in SEARCH)
     raise DataError(
         f"{folder} holds no known split lists. Looked for {wanted}. Write pairs.txt, train.txt, val.txt and "
@@ -173,7 +191,7 @@ def refuse_overlap(
     splits: Splits, recording: Callable[[str], str], variant: str, where: str, allowed: str | None = None
 ) -> None:
     """`DataError` for a recording in two roles, but where that gives nothing away or was asked for by name."""
-    chosen = VARIANTS[variant]
+    chosen = variant_of(variant)
     if allowed == variant:
         return
     for (one, other), names in overlaps(splits, recording).items():

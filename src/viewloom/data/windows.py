@@ -2,12 +2,12 @@
 
 Source: C2F-TCN (Singhania, Rahaman, Yao, 2021), as the view-invariance report uses it: a labelled span is cut
 into windows of at most 1200 chunks of 20 frames; a chunk's feature is the element-wise maximum of its frames,
-its label the most frequent frame label. All functions are numpy only, and none loops over frames.
+its label the most frequent frame label. Other sizes and poolings are settings. All functions are numpy only, and
+none loops over frames.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,39 +15,10 @@ from numpy.typing import NDArray
 from viewloom.data.batch import IGNORE, Window
 from viewloom.data.dataset import Item
 from viewloom.data.pooled_cache import CachedSource
-from viewloom.data.pooling import Pooled, missing_rows, pool_max, pool_valid
+from viewloom.data.pooling import Pooled, missing_rows, pool_valid
+from viewloom.data.sampling import Sampling
 from viewloom.data.sources.base import FeatureSource, PoolingSource
-from viewloom.errors import ConfigError, DataError, listed
-
-
-@dataclass(frozen=True, kw_only=True)
-class SamplingConfig:
-    """How spans become windows and frames become steps."""
-
-    chunk_frames: int = 20
-    """Frames pooled into one step (element-wise maximum)."""
-    max_chunks: int = 1200
-    """Steps in a window at most; longer spans are cut, without overlap."""
-    augment_probability: float = 0.5
-    """Probability that a training window draws its own chunk size."""
-    augment_factor: float = 2.0
-    """Largest factor by which a drawn chunk size differs from chunk_frames, both ways."""
-    test_chunks: tuple[int, ...] = (10, 17, 24)
-    """Chunk sizes (frames) whose frame-level probabilities are averaged at evaluation."""
-    missing_frames: Literal["mask", "nearest", "error"] = "mask"
-    """Frames a view lacks: leave them out, copy the nearest frame of the view, or stop."""
-    nearest_within_frames: int = 5
-    """With missing_frames=nearest: farthest frame that may be copied; beyond it is an error."""
-
-    def __post_init__(self) -> None:
-        if self.chunk_frames < 1 or self.max_chunks < 1:
-            raise ConfigError(
-                f"chunk_frames and max_chunks must be 1 or more, but are {self.chunk_frames} and {self.max_chunks}."
-            )
-        if not 0 <= self.augment_probability <= 1 or self.augment_factor < 1:
-            raise ConfigError("augment_probability must lie in [0, 1] and augment_factor be 1 or more.")
-        if not self.test_chunks or min(self.test_chunks) < 1:
-            raise ConfigError(f"test_chunks must hold sizes of 1 frame or more, but is {self.test_chunks}.")
+from viewloom.errors import DataError, listed
 
 
 def plan_windows(item: Item, chunk_frames: int, max_chunks: int) -> tuple[Window, ...]:
@@ -59,7 +30,7 @@ def plan_windows(item: Item, chunk_frames: int, max_chunks: int) -> tuple[Window
     )
 
 
-def augmented_chunk(frames: int, config: SamplingConfig, rng: np.random.Generator) -> int:
+def augmented_chunk(frames: int, config: Sampling, rng: np.random.Generator) -> int:
     """Draw a chunk size for a training window of ``frames`` frames.
 
     With probability ``augment_probability`` log-uniform between max(chunk / factor, ceil(frames / max_chunks))
@@ -80,7 +51,7 @@ FILLER = -1
 batch whose rows don't divide evenly."""
 
 
-def drawn_window(window: Window, config: SamplingConfig, seed: int | None, epoch: int, row: int) -> Window:
+def drawn_window(window: Window, config: Sampling, seed: int | None, epoch: int, row: int) -> Window:
     """The window with the chunk size that its row draws in an epoch; as it is where ``seed`` is None.
 
     For `FILLER` an empty window: no frames, no steps.
@@ -118,12 +89,12 @@ def unpool(steps_SX: NDArray[np.float32], window: Window) -> NDArray[np.float32]
 
 
 def pooled_window(
-    source: FeatureSource, window: Window, view: str, config: SamplingConfig
+    source: FeatureSource, window: Window, view: str, config: Sampling
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], int]:
-    """Pooled features (S, D) and mask (S,) of a window in one view, and the number of frames the view lacks.
+    """Pooled features (S, Z) and mask (S,) of a window in one view, and the number of frames the view lacks.
 
-    The same as `pool_valid` of `read_window`, bit for bit, but no more frames than fit into the processor's cache
-    are held at a time, where the source knows how (`PoolingSource`).
+    Z is D, or twice as much with pooling ``both``. The same as `pool_valid` of `read_window`, bit for bit, but no
+    more frames than fit into the processor's cache are held at a time, where the source knows how (`PoolingSource`).
 
     Raises:
         DataError: see `read_window`.
@@ -132,9 +103,10 @@ def pooled_window(
         source = source.source  # a size drawn for one epoch isn't worth the room
     if not isinstance(source, PoolingSource):
         x_TD, lacking = read_window(source, window, view, config)
-        return *pool_valid(x_TD, window.chunk_frames), lacking
+        return *pool_valid(x_TD, window.chunk_frames, config.pooling), lacking
     try:
-        pooled = source.read_pooled(window.recording, view, window.start, window.end, window.chunk_frames)
+        span = window.start, window.end
+        pooled = source.read_pooled(window.recording, view, *span, window.chunk_frames, config.pooling)
     except DataError:
         read_window(source, window, view, config)  # tells of all corrupt frames, not of the first few alone
         raise
@@ -144,7 +116,7 @@ def pooled_window(
 
 
 def _pool_nearest(
-    source: FeatureSource, window: Window, view: str, config: SamplingConfig, pooled: Pooled
+    source: FeatureSource, window: Window, view: str, config: Sampling, pooled: Pooled
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Chunks that lack frames read again with the policy applied: ``nearest``, or ``error``, which stops."""
     features_SD, mask_S = pooled.features_SD.copy(), np.ones(window.steps, np.bool_)
@@ -154,13 +126,11 @@ def _pool_nearest(
         start = window.start + step * window.chunk_frames
         chunk = replace(window, start=start, end=min(start + window.chunk_frames, window.end))
         x_TD, _ = read_window(source, chunk, view, config)
-        features_SD[step] = pool_max(x_TD, chunk.frames)[0]
+        features_SD[step] = pool_valid(x_TD, chunk.frames, config.pooling)[0][0]
     return features_SD, mask_S
 
 
-def read_window(
-    source: FeatureSource, window: Window, view: str, config: SamplingConfig
-) -> tuple[NDArray[np.float32], int]:
+def read_window(source: FeatureSource, window: Window, view: str, config: Sampling) -> tuple[NDArray[np.float32], int]:
     """Features (frames, D) of a window in one view, with the policy for missing frames applied.
 
     Returns:

@@ -7,11 +7,23 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from viewloom.losses.base import LossOutput
+from viewloom.nn.standardise import Standardiser
+
+LIMIT = 10.0
+"""Standardised features are cut off at this many deviations: one that hardly ever moved in training, and does so in
+another view, would drown all others."""
+
+ANY_VIEW = "any"
+"""Heads don't tell views apart: all have one scale."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HeadConfig:
     """Settings of a head; each head nests its own as ``Config``."""
+
+    standardise: bool = True
+    """Bring each input feature to mean 0 and deviation 1 over the training windows' steps, and cut it off at 10
+    deviations; the statistics are saved with the head. False takes features as they are, as published heads do."""
 
 
 class Head(nn.Module, ABC):
@@ -20,23 +32,62 @@ class Head(nn.Module, ABC):
     The result for a row never depends on the other rows, nor on how far the batch pads it: whatever a head
     needs a length for is taken from the row's own mask (valid steps come first) and from its config.
 
+    A new head implements `logits`, `loss` and `decode`; `forward` standardises before it calls `logits`.
+
     Args:
         dim: feature size D.
         classes: number of classes K.
         config: the head's own settings.
+
+    Attributes:
+        scaling: statistics of the input; until they were taken (`viewloom train` does so) features pass unchanged.
     """
 
     Config: ClassVar[type[HeadConfig]] = HeadConfig
+    least_steps: ClassVar[int] = 600
+    """Optimiser steps below which training stops too early, whatever the data: the default number of epochs gives
+    as many at least."""
 
     def __init__(self, dim: int, classes: int, config: HeadConfig | None = None) -> None:
         super().__init__()
         self.dim = dim
         self.classes = classes
         self.config = config if config is not None else type(self).Config()
+        self.scaling = Standardiser(dim, (ANY_VIEW,), "pooled" if self.config.standardise else "none")
+
+    def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> list[Tensor]:
+        """Logits (B, T, K) of every decoder level, each brought to T steps, finest first.
+
+        Args:
+            x_BTD: features, as they come from the data or the refiner; what stands at masked steps is never used.
+            mask_BT: bool, True where a step is valid.
+        """
+        return self.logits(self.scaled(x_BTD, mask_BT), mask_BT)
+
+    def scaled(self, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+        """Standardised features, zeros at masked steps; the features themselves where there are no statistics."""
+        if self.scaling.mode == "none" or not self.scaling.ready:
+            return x_BTD
+        outside_BT1 = ~mask_BT[..., None]
+        z_BTD: Tensor = self.scaling(x_BTD.masked_fill(outside_BT1, 0.0), ANY_VIEW)
+        return z_BTD.clamp(-LIMIT, LIMIT).masked_fill(outside_BT1, 0.0)
+
+    def observe(self, x_BTD: Tensor, mask_BT: Tensor) -> None:
+        """Take the valid steps of a batch into the statistics; `solve_scaling` makes use of them."""
+        self.scaling.accumulate(x_BTD[:, None], mask_BT[:, None])
+
+    def solve_scaling(self) -> None:
+        """Standardise by what was observed from now on."""
+        self.scaling.solve()
+
+    @property
+    def needs_statistics(self) -> bool:
+        """Whether the input is to be standardised, and its statistics are not there yet."""
+        return not self.scaling.ready
 
     @abstractmethod
-    def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> list[Tensor]:
-        """Logits (B, T, K) of every decoder level, each brought to T steps, finest first."""
+    def logits(self, x_BTD: Tensor, mask_BT: Tensor) -> list[Tensor]:
+        """What `forward` returns, of features that are already standardised."""
 
     @abstractmethod
     def loss(self, levels: list[Tensor], labels_BT: Tensor, mask_BT: Tensor) -> LossOutput:

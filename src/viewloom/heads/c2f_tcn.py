@@ -35,6 +35,9 @@ from viewloom.nn.masked import (
 from viewloom.registry import HEADS
 
 POOLS = (2, 3, 5, 6)
+LEVEL_WEIGHTS = {"c2f_tcn": (1.0, 1.0, 1.0, 1.0, 0.0, 0.0), "view_invariance": (1.0,) * 6}
+"""How decoder levels vote, finest first, by the release: that of C2F-TCN itself, whose two coarsest levels have no
+say, and that of the view-invariance report, where all have the same, as in Assembly101's baseline."""
 MIN_STEPS = 2**6 * max(POOLS)
 """Shortest canvas: six halvings must leave enough steps for the widest pool of the pyramid."""
 
@@ -74,6 +77,7 @@ class C2FTCN(Head):
             _check(self)
 
     config: Config
+    least_steps = 200
     weights: Tensor
 
     def __init__(self, dim: int, classes: int, config: HeadConfig | None = None) -> None:
@@ -89,7 +93,7 @@ class C2FTCN(Head):
         self.outcc0, self.outcc1, self.outcc2 = (_Classifier(w, classes) for _ in range(3))
         self.outcc3, self.outcc4, self.outcc = (_Classifier(w, classes) for _ in range(3))
 
-    def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> list[Tensor]:
+    def logits(self, x_BTD: Tensor, mask_BT: Tensor) -> list[Tensor]:
         """Logits (B, T, K) of the six levels, finest first; zero beyond each row's canvas.
 
         Raises:

@@ -30,12 +30,13 @@ class LinearHead(Head):
         """Add a learned constant to each class's logit."""
 
     config: Config
+    least_steps = 600
 
     def __init__(self, dim: int, classes: int, config: HeadConfig | None = None) -> None:
         super().__init__(dim, classes, config)
         self.linear = nn.Linear(dim, classes, bias=self.config.bias)
 
-    def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> list[Tensor]:
+    def logits(self, x_BTD: Tensor, mask_BT: Tensor) -> list[Tensor]:
         """One level of logits (B, T, K), zero at masked steps."""
         outside_BT1 = ~mask_BT[..., None]
         logits_BTK = self.linear(x_BTD.masked_fill(outside_BT1, 0.0))

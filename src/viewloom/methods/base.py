@@ -12,13 +12,15 @@ from torch import Tensor, nn
 from viewloom.data.batch import ViewBatch
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.losses.base import LossOutput
-from viewloom.methods.standardise import Standardise, Standardiser
+from viewloom.nn.standardise import Standardise, Standardiser
 from viewloom.registry import METHODS
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 Fit = Literal["gradient", "closed_form", "nothing"]
+Choice = Literal["retrieval", "agreement", "loss", "last"]
+"""What can choose the checkpoint of a run: a measure on held-out pairs, or nothing (the last epoch)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +103,9 @@ class Refiner(nn.Module, ABC):
         own_map = self.per_view or self.config.standardise == "view"
         return not own_map or view in self.views
 
+    def resize(self, out_dim: int) -> None:
+        """Give features of another size, where it is chosen from the data; most refiners' settings fix it."""
+
     def freeze(self) -> Self:
         """Nothing learns or moves any more: no gradients, dropout off, also when an outer module trains."""
         self.frozen = True
@@ -135,12 +140,18 @@ class Method(nn.Module, ABC):
         fit: how it is fitted.
         refiner: what it has learned; saved on its own.
         requires: what must be handed to it before it can learn.
+        chosen_by: what its checkpoint can be chosen by, the default first: measures that change as it learns.
+        chosen: what it chose from the data, in words; empty where nothing was left open.
     """
 
     Config: ClassVar[type[MethodConfig]] = MethodConfig
     fit: Fit = "gradient"
     requires: ClassVar[Literal["pairs", "teacher_head"]] = "pairs"
     min_views: ClassVar[int] = 2
+    chosen_by: ClassVar[tuple[Choice, ...]] = ("retrieval", "loss", "last")
+    least_steps: ClassVar[int] = 400
+    """Optimiser steps below which a method fitted by gradient stops too early: the default number of epochs gives as
+    many at least."""
     refiner: Refiner
 
     def __init__(self, dim: int, views: tuple[str, ...], config: MethodConfig | None = None) -> None:
@@ -155,6 +166,7 @@ class Method(nn.Module, ABC):
         self.views = views
         self.config = config if config is not None else type(self).Config()
         self.epoch = 0
+        self.chosen = ""
         self.refiner = type(self).build_refiner(dim, views, self.config)
 
     @classmethod
@@ -173,6 +185,10 @@ class Method(nn.Module, ABC):
         Finite, and with gradients for every parameter, for any mask: what a recording lacks adds nothing.
         """
         raise TypeError(f"{type(self).__name__} is fitted by {self.fit}: it has no loss")
+
+    def held_out_counts(self, batch: ViewBatch) -> dict[str, tuple[int, int]]:
+        """Measures of its own on a batch of held-out pairs, by name: how often, and out of how many."""
+        return {}
 
     def encode(self, x_BTD: Tensor, mask_BT: Tensor, view: str) -> Tensor:
         """Refined features of one view; see `Refiner.encode`."""

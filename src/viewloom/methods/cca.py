@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from viewloom.data.batch import ViewBatch
 from viewloom.errors import ConfigError, DataError
 from viewloom.methods.base import Method, MethodConfig, Refiner
+from viewloom.methods.cca_choice import Block, choose, out_of_step
 from viewloom.methods.linear_map import LinearRefiner
 from viewloom.methods.moments import Moments
 from viewloom.registry import METHODS
@@ -26,16 +27,17 @@ class CCAConfig(MethodConfig):
     """Settings of canonical correlation."""
 
     out_dim: int = 0
-    """Number of canonical components kept, the most correlated first; 0 keeps as many as there are features."""
-    strength: float = 1e-2
-    """Ridge within each view, as a share of the view's mean variance. To choose it, compare the held-out
-    retrieval of runs with 1e-4 to 1."""
+    """Number of canonical components kept, the most correlated first; 0 keeps those that are more correlated than
+    chance has it, as the same views show when they are put out of step."""
+    strength: float | None = None
+    """Ridge within each view, as a share of the view's mean variance. None takes 0.01 from 50 steps a feature on, and
+    with fewer the one of 0.0001 to 10 with which correlations exceed chance by most."""
     scale: Literal["correlation", "unit"] = "correlation"
     """Deviation of each component: its correlation between views, so that what the views don't share fades out
     (Kakade, Foster: Multi-view Regression via Canonical Correlation Analysis, COLT 2007), or 1 for all."""
 
     def __post_init__(self) -> None:
-        if self.out_dim < 0 or not self.strength > 0:
+        if self.out_dim < 0 or (self.strength is not None and not self.strength > 0):
             raise ConfigError(
                 f"out_dim must be 0 or more and strength above 0, but are {self.out_dim} and {self.strength}."
             )
@@ -65,6 +67,8 @@ class CCA(Method):
             raise ConfigError(f"out_dim is {self.config.out_dim}, but there are only {dim} features. Lower it.")
         self.pairs = list(combinations_with_replacement(range(len(self.views)), 2))
         self.moments = nn.ModuleList(Moments(dim, dim) for _ in self.pairs)
+        self.crossed = [pair for pair in self.pairs if pair[0] != pair[1]]
+        self.nulls = nn.ModuleList(Moments(dim, dim) for _ in self.crossed)
 
     @classmethod
     def build_refiner(cls, dim: int, views: tuple[str, ...], config: Any) -> Refiner:
@@ -77,6 +81,9 @@ class CCA(Method):
         for (a, b), moments in zip(self.pairs, self.moments, strict=True):
             both_BT = batch.mask_BVT[:, a] & batch.mask_BVT[:, b]
             moments.add(batch.features_BVTD[:, a][both_BT], batch.features_BVTD[:, b][both_BT])  # type: ignore[operator]
+        for (a, b), moments in zip(self.crossed, self.nulls, strict=True):
+            both_BT = batch.mask_BVT[:, a] & batch.mask_BVT[:, b]
+            moments.add(*out_of_step(batch.features_BVTD[:, a], batch.features_BVTD[:, b], both_BT))  # type: ignore[operator]
 
     @torch.no_grad()
     def solve(self) -> None:
@@ -88,11 +95,34 @@ class CCA(Method):
         super().solve()
         totals = {pair: m.over_processes() for pair, m in zip(self.pairs, self.moments, strict=True)}  # type: ignore[operator]
         self._check_overlap(totals)
-        config, size = self.config, self.refiner.out_dim
-        maps_VDZ = canonical_maps(self._covariance(totals), config.strength, size, config.scale)
+        covariance_VDVD = self._covariance(totals)
+        strength, size = self._choose(covariance_VDVD, totals)
+        self.refiner.resize(size)
+        maps_VDZ = canonical_maps(covariance_VDVD, strength, size, self.config.scale)
         for place, view in enumerate(self.views):
             mean_D = self.refiner.standardiser.of_mean(totals[place, place].means[0], view)
             self.refiner.set_map(view, mean_D, maps_VDZ[place], torch.zeros(size))
+
+    def _choose(self, covariance_VDVD: Tensor, totals: dict[tuple[int, int], Moments]) -> tuple[float, int]:
+        """Ridge and number of components, as set or as the data suggest."""
+        config, steps = self.config, int(max(totals[pair].count for pair in self.crossed))
+        nulls = {pair: m.over_processes() for pair, m in zip(self.crossed, self.nulls, strict=True)}  # type: ignore[operator]
+        blocks = []
+        for (a, b), null in nulls.items():
+            if null.count > 0:
+                null_DD = self.refiner.standardiser.of_covariance(null.covariance_DE, self.views[a], self.views[b])
+                first_DD, second_DD = covariance_VDVD[a, :, a], covariance_VDVD[b, :, b]
+                blocks.append(Block(first_DD, second_DD, covariance_VDVD[a, :, b], null_DD))
+        if blocks:
+            strength, size = choose(blocks, steps, config.strength, config.out_dim)
+        else:  # single steps, which no null can be had from
+            strength, size = config.strength or 1.0, config.out_dim or max(1, min(self.dim, steps // 10))
+        if config.strength is None or not config.out_dim:
+            self.chosen = (
+                f"cca keeps {size} of {self.dim} components with a ridge of {strength:g} times the mean variance, "
+                f"chosen from {steps:,} steps (--method_options.out_dim and strength set others)"
+            )
+        return strength, size
 
     def _check_overlap(self, totals: dict[tuple[int, int], Moments]) -> None:
         for place, view in enumerate(self.views):

@@ -28,10 +28,15 @@ class LinearRefiner(Refiner):
     ) -> None:
         super().__init__(method, dim, views, config, out_dim)
         self.register_buffer("mean_VD", torch.zeros(len(views), dim))
-        self.register_buffer("weight_VDZ", torch.zeros(len(views), dim, self.out_dim))
-        self.register_buffer("offset_VZ", torch.zeros(len(views), self.out_dim))
-        self.ready = False
+        self.resize(self.out_dim)
         self.register_load_state_dict_post_hook(_note_loaded)  # type: ignore[no-untyped-call]
+
+    def resize(self, out_dim: int) -> None:
+        """Give features of another size; maps are forgotten."""
+        self.out_dim, count = out_dim, len(self.views)
+        self.register_buffer("weight_VDZ", self.mean_VD.new_zeros(count, self.dim, out_dim))
+        self.register_buffer("offset_VZ", self.mean_VD.new_zeros(count, out_dim))
+        self.ready = False
 
     def set_map(self, view: str, mean_D: Tensor, weight_DZ: Tensor, offset_Z: Tensor) -> None:
         """Put in the map of one view."""

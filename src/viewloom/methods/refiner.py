@@ -3,25 +3,34 @@
 `load_refiner(path)` needs nothing else: neither the data nor the run it came from.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from viewloom.errors import ConfigError, DataError, listed
-from viewloom.files import atomic_path
+from viewloom.errors import DataError, listed
 from viewloom.methods.base import Refiner
 from viewloom.methods.residual import ResidualConfig, ResidualRefiner
 from viewloom.nn.encoder import Context
 from viewloom.registry import METHODS
+from viewloom.saved import COUNT, NAMES, OBJECT, TEXT, Kind, building, fill, read_saved, read_settings, write_saved
 
-FORMAT = "viewloom-refiner"
-VERSION = 1
+REFINER = Kind(
+    "refiner",
+    {
+        "method": TEXT,
+        "dim": COUNT,
+        "out_dim": COUNT,
+        "views": NAMES,
+        "config": OBJECT,
+        "statistics": OBJECT,
+        "extra": OBJECT,
+    },
+    "the refiner.safetensors of a pre-training run (`viewloom pretrain`)",
+)
+"""What a refiner's file holds."""
 
 
 def save_refiner(refiner: Refiner, path: Path | str, extra: Mapping[str, Any] | None = None) -> None:
@@ -34,8 +43,6 @@ def save_refiner(refiner: Refiner, path: Path | str, extra: Mapping[str, Any] | 
     """
     refiner.check_ready()
     metadata = {
-        "format": FORMAT,
-        "version": VERSION,
         "method": refiner.method,
         "dim": refiner.dim,
         "out_dim": refiner.out_dim,
@@ -44,41 +51,29 @@ def save_refiner(refiner: Refiner, path: Path | str, extra: Mapping[str, Any] | 
         "statistics": refiner.standardiser.info(),
         "extra": dict(extra or {}),
     }
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in refiner.state_dict().items()}
-    text = json.dumps(metadata, allow_nan=False)
-    with atomic_path(path) as temporary:
-        save_file(weights, temporary, {"viewloom": text})
+    write_saved(path, REFINER, metadata, refiner)
 
 
 def load_refiner(path: Path | str) -> Refiner:
     """Read a refiner written by `save_refiner`: on the CPU, in evaluation mode.
 
     Raises:
-        DataError: there is no such file, or it is broken.
-        ConfigError: it is something else, or was written by a later version.
+        DataError: there is no such file, it is broken, or its tensors are not those it tells of.
+        ConfigError: it is something else, was written by a later version, or has settings that can't work.
     """
     path = Path(path)
-    metadata, weights = _read(path)
-    if metadata.get("format") != FORMAT:
-        raise ConfigError(
-            f"{path} is not a viewloom refiner, but {metadata.get('format', 'an unknown file')}. Pass the "
-            "refiner.safetensors of a pre-training run."
+    metadata, weights = read_saved(path, REFINER)
+    with building(path):
+        cls = METHODS.get(metadata["method"])
+        config = read_settings(path, cls.Config, metadata["config"])
+        refiner: Refiner = cls.build_refiner(metadata["dim"], tuple(metadata["views"]), config)
+        refiner.resize(metadata["out_dim"])  # it may have been chosen from the data
+        fill(path, refiner, weights)
+    if refiner.out_dim != metadata["out_dim"]:
+        raise DataError(
+            f"{path} says that it gives features of size {metadata['out_dim']} ('out_dim'), but its network gives "
+            f"{refiner.out_dim}. Write it again."
         )
-    if metadata["version"] > VERSION:
-        raise ConfigError(
-            f"{path} was written by a later version of viewloom (format {metadata['version']}; this one reads up "
-            f"to {VERSION}). Upgrade viewloom."
-        )
-    cls = METHODS.get(metadata["method"])
-    try:
-        config = cls.Config(**metadata["config"])
-    except TypeError as error:
-        raise ConfigError(f"{path}: settings this version doesn't know ({error}). Upgrade viewloom.") from None
-    refiner: Refiner = cls.build_refiner(metadata["dim"], tuple(metadata["views"]), config)
-    try:
-        refiner.load_state_dict(weights)
-    except RuntimeError as error:
-        raise DataError(f"{path} doesn't hold the weights it tells of ({error}). Copy it again.") from None
     refiner.extra = metadata["extra"]
     return refiner.eval()
 
@@ -126,14 +121,3 @@ def _published_config(
     layers = {name.split(".")[1] for name in weights if name.startswith("layers.")}
     feed_forward, dim = first.shape
     return config(layers=len(layers), feed_forward=feed_forward, context=context), dim
-
-
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    if not path.is_file():
-        raise DataError(f"There is no refiner at {path}. Check the path, or run `viewloom pretrain` first.")
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = json.loads((file.metadata() or {}).get("viewloom", "{}"))
-            return metadata, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, json.JSONDecodeError) as error:
-        raise DataError(f"{path} is not a whole safetensors file ({error}). Copy or make it again.") from None

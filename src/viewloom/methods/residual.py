@@ -31,13 +31,30 @@ class ResidualConfig(MethodConfig):
     """Weight of the refiner's last normalisation at the start: 1 as in the release; 0.1 starts near the
     identity."""
 
+    loss_mean: Literal["valid", "all"] = "valid"
+    """Losses over valid steps, or over all steps of a window filled with zeros to window_steps: padding is then data,
+    in encoders and losses, as in the released code (74 % of the steps on its pair list)."""
+    window_steps: int = 1200
+    """Steps of a window with loss_mean=all, the same for every window; 1200 as released."""
+
     def __post_init__(self) -> None:
+        if self.window_steps < 1:
+            raise ConfigError(f"window_steps must be 1 or more, but is {self.window_steps}.")
         if self.layers < 1 or self.feed_forward < 0:
             raise ConfigError(
                 f"layers must be 1 or more and feed_forward 0 or more, but are {self.layers}, {self.feed_forward}."
             )
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"dropout must be at least 0 and below 1, but is {self.dropout}.")
+
+    @property
+    def whole_window(self) -> bool:
+        """Whether padding counts as data."""
+        return self.loss_mean == "all"
+
+    def alike(self, training: bool) -> bool:
+        """Whether all padded steps come out the same: each is computed alone, and draws no dropout of its own."""
+        return self.context == "frame" and not (training and self.dropout > 0)
 
 
 class ResidualRefiner(Refiner):

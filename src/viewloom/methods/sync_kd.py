@@ -16,6 +16,7 @@ from viewloom.losses.squared_error import as_counted
 from viewloom.methods.base import Method, MethodConfig, Refiner
 from viewloom.methods.residual import ResidualConfig, ResidualRefiner
 from viewloom.methods.roles import Roles, assign_roles
+from viewloom.methods.whole_window import fill_window, repeat_last
 from viewloom.nn.distributed import mean_count
 from viewloom.registry import METHODS
 
@@ -31,8 +32,6 @@ class SyncKDConfig(ResidualConfig):
     teacher_path: Literal["network", "identity"] = "network"
     """What the teacher's own view goes through when it is encoded: the network like every view, as in the report,
     or nothing, since its features are the target already."""
-    loss_mean: Literal["valid", "all"] = "valid"
-    """Losses over valid steps, or over all: padding is then treated as data, as in the released code."""
 
 
 @METHODS.register("sync_kd")
@@ -63,8 +62,10 @@ class SyncKD(Method):
     def forward(self, batch: ViewBatch) -> LossOutput:
         """Loss of a batch, over the steps that a student and the teacher both have."""
         self.check_views(batch)
+        if self.config.whole_window:
+            batch = fill_window(batch, self.config.window_steps, self.config.alike(self.training))
         mask_BVT = batch.mask_BVT
-        if self.config.loss_mean == "all":
+        if self.config.whole_window:
             mask_BVT = mask_BVT.any(dim=2, keepdim=True).expand_as(mask_BVT)
         x_BVTD = batch.features_BVTD.masked_fill(~batch.mask_BVT[..., None], 0.0)
         roles, standardise = self.roles, self.refiner.standardiser
@@ -74,8 +75,13 @@ class SyncKD(Method):
             self.refiner.transform(standardise(x_BVTD[:, place], view), mask_BVT[:, place], view)
             for place, view in zip(roles.student_places, roles.students, strict=True)
         ]
+        students_BSTD = torch.stack(students, dim=1)
+        if self.config.whole_window:
+            steps = self.config.window_steps
+            students_BSTD, teacher_BTD = repeat_last(students_BSTD, steps), repeat_last(teacher_BTD, steps)
+            both_BST = both_BST[..., :1].expand(*both_BST.shape[:2], steps)
         count = mean_count if self.training else as_counted
-        loss = feature_distillation(torch.stack(students, dim=1), teacher_BTD, both_BST, count)
+        loss = feature_distillation(students_BSTD, teacher_BTD, both_BST, count)
         return LossOutput(loss, {"distillation": loss.detach()})
 
 

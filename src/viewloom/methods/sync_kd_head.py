@@ -22,7 +22,7 @@ from viewloom.heads.base import Head
 from viewloom.losses.base import LossOutput
 from viewloom.losses.distillation import level_distillation
 from viewloom.losses.squared_error import as_counted
-from viewloom.methods.base import Method, MethodConfig, Refiner
+from viewloom.methods.base import Choice, Method, MethodConfig, Refiner
 from viewloom.methods.none import IdentityRefiner
 from viewloom.methods.roles import assign_roles
 from viewloom.nn.distributed import mean_count
@@ -60,6 +60,8 @@ class SyncKDHead(Method):
 
     Config: ClassVar[type[MethodConfig]] = SyncKDHeadConfig
     requires = "teacher_head"
+    # Not by retrieval: the refiner is the identity, which finds the same steps after every epoch.
+    chosen_by: ClassVar[tuple[Choice, ...]] = ("loss", "agreement", "last")
     config: SyncKDHeadConfig
     student: Head | None
     teacher: Head | None
@@ -85,6 +87,7 @@ class SyncKDHead(Method):
         self.teacher = copy.deepcopy(head).requires_grad_(False).eval()
         fresh = type(head)(head.dim, head.classes, head.config) if self.config.start == "random" else head
         self.student = copy.deepcopy(fresh).requires_grad_(True)
+        self.student.scaling = copy.deepcopy(head.scaling)  # a fresh one has no statistics of its own
         return self
 
     def train(self, mode: bool = True) -> Self:
@@ -97,20 +100,39 @@ class SyncKDHead(Method):
     def forward(self, batch: ViewBatch) -> LossOutput:
         """Loss of a batch, over the steps that a student view and the teacher's view both have."""
         self.check_views(batch)
-        if self.student is None or self.teacher is None:
-            raise ConfigError("Head distillation needs a trained head as teacher: call with_teacher(head) first.")
+        student, teacher = self._heads()
         teacher_BTD, teacher_BT = self._view(batch, self.roles.teacher_place)
         with torch.no_grad():
-            wanted = self.teacher(teacher_BTD, teacher_BT)
+            wanted = teacher(teacher_BTD, teacher_BT)
         count = mean_count if self.training else as_counted
-        total = torch.stack([p.sum() for p in self.student.parameters()]).sum() * 0.0
+        total = torch.stack([p.sum() for p in student.parameters()]).sum() * 0.0
         for place in self.roles.student_places:
             x_BTD, mask_BT = self._view(batch, place)
             # A head can't take batch statistics over nothing; all processes decide alike.
             if count(mask_BT.sum()) > 0:
-                levels = self.student(x_BTD, mask_BT)
+                levels = student(x_BTD, mask_BT)
                 total = total + level_distillation(levels, wanted, mask_BT & teacher_BT, count)
         return LossOutput(total, {"distillation": total.detach()})
+
+    def held_out_counts(self, batch: ViewBatch) -> dict[str, tuple[int, int]]:
+        """``agreement``: steps of student views at which the student's class is the teacher's on its own view."""
+        student, teacher = self._heads()
+        teacher_BTD, teacher_BT = self._view(batch, self.roles.teacher_place)
+        wanted_BT = _classes(teacher, teacher_BTD, teacher_BT)
+        same = steps = 0
+        for place in self.roles.student_places:
+            x_BTD, mask_BT = self._view(batch, place)
+            both_BT = mask_BT & teacher_BT
+            if both_BT.any():
+                same += int(((_classes(student, x_BTD, mask_BT) == wanted_BT) & both_BT).sum())
+                steps += int(both_BT.sum())
+        return {"agreement": (same, steps)}
+
+    def _heads(self) -> tuple[Head, Head]:
+        """Student and teacher; `ConfigError` before there are any."""
+        if self.student is None or self.teacher is None:
+            raise ConfigError("Head distillation needs a trained head as teacher: call with_teacher(head) first.")
+        return self.student, self.teacher
 
     def _view(self, batch: ViewBatch, place: int) -> tuple[Tensor, Tensor]:
         """Standardised features and mask of one view."""
@@ -118,3 +140,8 @@ class SyncKDHead(Method):
         x_BTD = batch.features_BVTD[:, place].masked_fill(~mask_BT[..., None], 0.0)
         x_BTD = self.refiner.standardiser(x_BTD, self.views[place])
         return x_BTD.masked_fill(~mask_BT[..., None], 0.0), mask_BT
+
+
+def _classes(head: Head, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    """The class a head decides for at each step, (B, T)."""
+    return head.decode(head(x_BTD, mask_BT), mask_BT).argmax(dim=-1)

@@ -24,6 +24,7 @@ from viewloom.losses.schedule import invariance_weight
 from viewloom.losses.squared_error import as_counted
 from viewloom.methods.base import Method, MethodConfig, Refiner
 from viewloom.methods.residual import Mark, ResidualConfig, ResidualRefiner, ViewMarks
+from viewloom.methods.whole_window import fill_window, repeat_last
 from viewloom.nn.distributed import mean_count, sum_with_gradient
 from viewloom.nn.joint import JointStream
 from viewloom.nn.sizes import Stage, pseudo_3d_stages
@@ -36,9 +37,6 @@ class TwoStreamConfig(ResidualConfig):
 
     joint_depth: float = 1.0
     """Factor on the number of layers of the joint stream's stages; each keeps one at least."""
-    loss_mean: Literal["valid", "all"] = "valid"
-    """Losses over valid steps, or over all: padding is then treated as data, in encoders and losses, as in the
-    released code (at least 49 % of its windows is padding)."""
     schedule: Literal["report", "constant"] = "report"
     """Weight of the invariance term in training: (100 + e) / (100 + e^1.18) at epoch e, or 1. In evaluation it is
     1, so that losses of different epochs compare."""
@@ -105,6 +103,8 @@ class TwoStream(Method):
     def forward(self, batch: ViewBatch) -> LossOutput:
         """Loss of a batch; parts are unweighted."""
         self.check_views(batch)
+        if self.config.whole_window:
+            batch = fill_window(batch, self.config.window_steps, self.config.alike(self.training))
         own_BVT = self._counted(batch.mask_BVT)
         mask_BVT = paired_steps(own_BVT)
         x_BVTD = self._standardised(batch, own_BVT)
@@ -113,6 +113,10 @@ class TwoStream(Method):
         ]
         z_BVTD = torch.stack(refined, dim=1)
         joint_BTD = self.joint(self._marked(x_BVTD, own_BVT), mask_BVT.any(dim=1))
+        if self.config.whole_window:
+            steps = self.config.window_steps
+            x_BVTD, z_BVTD, joint_BTD = (repeat_last(x, steps) for x in (x_BVTD, z_BVTD, joint_BTD))
+            mask_BVT = mask_BVT[..., :1].expand(*mask_BVT.shape[:2], steps)
         terms = self._terms(x_BVTD, z_BVTD, joint_BTD, mask_BVT)
         total = torch.stack([weight * term for weight, term in terms.values()]).sum()
         return LossOutput(total, {name: term.detach() for name, (_, term) in terms.items()})
@@ -151,7 +155,7 @@ class TwoStream(Method):
 
     def _counted(self, mask_BVT: Tensor) -> Tensor:
         """Steps treated as data: the valid ones, or every step of a view that the recording has."""
-        if self.config.loss_mean == "valid":
+        if not self.config.whole_window:
             return mask_BVT
         return mask_BVT.any(dim=2, keepdim=True).expand_as(mask_BVT)
 

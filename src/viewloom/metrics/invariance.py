@@ -75,6 +75,18 @@ def retrieval_accuracy(z_VTZ: Features, tolerance: int = 0) -> float:
     return float(np.mean(found))
 
 
+def retrieval_chance(steps: int, tolerance: int = 0) -> float:
+    """What `retrieval_accuracy` gives on average where every neighbour is drawn blindly.
+
+    Args:
+        steps: steps T of the window.
+        tolerance: as there.
+    """
+    places_T = np.arange(steps)
+    within_T = np.minimum(places_T + tolerance, steps - 1) - np.maximum(places_T - tolerance, 0) + 1
+    return float(within_T.mean() / steps)
+
+
 def collapse_verdict(z_VNZ: Features, x_VND: Features) -> str | None:
     """What has collapsed, in words, or None.
 
@@ -150,13 +162,20 @@ class InvarianceState:
         """Root mean square of all features."""
         return float(np.sqrt(self.scatter_ZZ.trace() / (len(self.sum_VZ) * self.moments * len(self.scatter_ZZ))))
 
-    def verdict(self, plain: "InvarianceState") -> str | None:
-        """What has collapsed against the ``plain`` features, in words, or None."""
+    def verdict(self, plain: "InvarianceState", own_scale: bool = False) -> str | None:
+        """What has collapsed against the ``plain`` features, in words, or None.
+
+        Args:
+            plain: the features they were made from.
+            own_scale: refined features have a scale of their own, as those of a closed form do; that they are smaller
+                than the plain ones says nothing then.
+        """
         if not np.isfinite(self.scatter_ZZ).all():
             return "features that are not finite"
         kept = float(np.sqrt(np.square(self.deviation_Z).mean()))
         had = float(np.sqrt(np.square(plain.deviation_Z).mean()))
-        if kept < MIN_DEVIATION * had or kept * plain.magnitude < MIN_CONTRAST * had * self.magnitude:
+        smaller = not own_scale and kept < MIN_DEVIATION * had
+        if smaller or kept * plain.magnitude < MIN_CONTRAST * had * self.magnitude:
             return (
                 f"constant features: over time they deviate by {kept:.3g} at a magnitude of {self.magnitude:.3g} "
                 f"(input: {had:.3g} at {plain.magnitude:.3g})"

@@ -1,4 +1,4 @@
-"""How sure a score is: intervals over recordings, paired comparison of two systems, spread over seeds.
+"""How sure a score is: intervals over recordings, paired comparison of two systems, the gap closed, spread over seeds.
 
 What is drawn again is the *cluster*, a recording: its items (label files) and the cameras that saw it are repeated
 measurements of one thing, and intervals that take them for independent are too narrow. Every score is a ratio of
@@ -12,7 +12,7 @@ clusters they come out too narrow. They speak of other recordings under the *sam
 seed would do is `spread`'s to tell. Scores are treated one by one: with many comparisons some p are small by chance.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ from viewloom.metrics.runs import Floats
 from viewloom.metrics.segmentation import NAMES, Counts, percent
 
 ALL = (*NAMES, "total")
+FAR = np.inf  # where a draw without a gap lies
 TIE = 1e-9  # percentage points; sums of other order differ in the last digits
 
 
@@ -113,11 +114,7 @@ def differences(
 
     Arguments and errors as `intervals`; ``clusters`` names the recording of each item of both.
     """
-    if len(ours.frames) != len(theirs.frames) or (ours.frames != theirs.frames).any():
-        raise DataError(
-            f"The two systems were scored on different items ({len(ours.frames)} and {len(theirs.frames)}, or of "
-            "other lengths). Pass the results of both on the same items, in one order."
-        )
+    _check_same_items(ours, theirs)
     one, other = _sums(ours, clusters, protocol), _sums(theirs, clusters, protocol)
     weights = cluster_weights(one.shape[1], resamples, seed)
     low, high = _ends(_scores(weights @ one) - _scores(weights @ other), level)
@@ -125,6 +122,88 @@ def differences(
     p = _swap_test(one, other, np.abs(observed), cluster_swaps(one.shape[1], resamples, seed))
     columns = np.stack([observed, low, high, p], axis=1)
     return {name: Difference(*row) for name, row in zip(ALL, columns.tolist(), strict=True)}
+
+
+def gap_closed(
+    ours: Sequence[Counts],
+    naive: Sequence[Counts],
+    oracle: Sequence[Counts],
+    clusters: Sequence[str],
+    score: str = "f1_50",
+    protocol: str = "canonical",
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """Share of the way from naive to the oracle, (ours - naive) / (oracle - naive), percent, with its interval.
+
+    Each draw takes the same recordings for all three, and pools the scores anew. A draw in which the oracle is no
+    better than naive has no gap: it counts as the farthest one could be, at both ends. With more such draws than lie
+    outside of the interval at one end, there is no interval (a ratio whose denominator may be zero has no bounds:
+    Fieller, J. R. Stat. Soc. B 16, 1954).
+
+    Args:
+        ours: counts of each seed of a system, all on the same items; seeds count by the mean of their scores.
+        naive: the same of the system that closes nothing.
+        oracle: the same of the system that closes all.
+        clusters: the recording of each item.
+        score: one of the five scores, or total.
+        protocol: the one the items were counted under.
+        level: coverage aimed at.
+        resamples: draws.
+        seed: same seed, same interval.
+
+    Raises:
+        ConfigError: a level, number of draws or score that there isn't.
+        DataError: fewer than two recordings, other items, a system without a run, or an oracle that isn't clearly
+            better than naive.
+    """
+    if score not in ALL:
+        raise ConfigError(f"There is no score {score!r}; there are: {', '.join(ALL)}.")
+    _check_level(level)
+    roles = {"ours": ours, "naive": naive, "the oracle": oracle}
+    absent = [name for name, seeds in roles.items() if not seeds]
+    if absent:
+        raise DataError(f"There is no run of {absent[0]}, so no gap to speak of. Pass the counts of one seed at least.")
+    sums = {name: [_sums(counts, clusters, protocol) for counts in seeds] for name, seeds in roles.items()}
+    for counts in (*ours, *naive, *oracle):
+        _check_same_items(counts, ours[0])
+    weights = cluster_weights(sums["ours"][0].shape[1], resamples, seed)
+    place = ALL.index(score)
+    drawn = {name: _mean_score([weights @ one for one in each], place) for name, each in sums.items()}
+    whole = {name: _mean_score([one.sum(axis=1) for one in each], place) for name, each in sums.items()}
+    return _gap_interval(drawn, whole, level)
+
+
+def _mean_score(sums: Sequence[Floats], place: int) -> Floats:
+    """Mean over seeds of one score, (...,), of numerators and denominators (2, ..., 5) of each."""
+    return np.asarray(np.mean([_scores(one)[..., place] for one in sums], axis=0))
+
+
+def _gap_interval(drawn: Mapping[str, Floats], whole: Mapping[str, Floats], level: float) -> Interval:
+    """The gap closed over all items, and the ends over draws, of scores by role."""
+    if not whole["the oracle"] - whole["naive"] > TIE:
+        raise DataError("The oracle is not better than naive, so there is no gap to close. Compare the scores instead.")
+    ways_R = drawn["the oracle"] - drawn["naive"]
+    none_R = ways_R <= TIE
+    shares_R = 100.0 * (drawn["ours"] - drawn["naive"]) / np.where(none_R, 1.0, ways_R)
+    if np.count_nonzero(none_R) > int((1 - level) / 2 * (len(none_R) - 1)):  # more than lie beyond one end
+        raise DataError(
+            f"The oracle is not clearly better than naive: in {none_R.mean():.0%} of the recordings drawn anew it "
+            "is no better, so the gap closed has no bounds. Score more recordings, or compare the scores."
+        )
+    low, high = (_ends(np.where(none_R, far, shares_R)[:, None], level)[end][0] for end, far in enumerate((-FAR, FAR)))
+    estimate = 100.0 * (whole["ours"] - whole["naive"]) / (whole["the oracle"] - whole["naive"])
+    return Interval(float(estimate), float(low), float(high))
+
+
+def _check_same_items(ours: Counts, theirs: Counts) -> None:
+    """`DataError` for two systems that were scored on other items."""
+    if len(ours.frames) != len(theirs.frames) or (ours.frames != theirs.frames).any():
+        raise DataError(
+            f"The two systems were scored on different items ({len(ours.frames)} and {len(theirs.frames)}, or of "
+            "other lengths). Pass the results of both on the same items, in one order."
+        )
 
 
 def _swap_test(one: Floats, other: Floats, observed: Floats, swaps: Floats) -> Floats:
@@ -157,6 +236,11 @@ def _check_resamples(resamples: int) -> None:
         raise ConfigError(f"Expected at least one draw, but resamples is {resamples}. 2000 or more are usual.")
 
 
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise ConfigError(f"Expected a level between 0 and 1, but got {level}; .95 is usual.")
+
+
 def _sums(counts: Counts, clusters: Sequence[str], protocol: str) -> Floats:
     """Numerators and denominators of the scores, summed over each recording's items: (2, C, 5)."""
     if len(clusters) != len(counts.frames):
@@ -180,7 +264,6 @@ def _scores(sums: Floats) -> Floats:
 
 def _ends(drawn: Floats, level: float) -> tuple[Floats, Floats]:
     """Lower and upper end of percentile intervals of the columns of (R, 6)."""
-    if not 0 < level < 1:
-        raise ConfigError(f"Expected a level between 0 and 1, but got {level}; .95 is usual.")
+    _check_level(level)
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return low, high

@@ -1,20 +1,26 @@
 """`viewloom experiment`: all rows of one of the report's tables, with equal head settings and seeds."""
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from viewloom.console import err
-from viewloom.data.dataset import DataConfig, MultiViewDataset, find_parts, open_dataset, split_folder
-from viewloom.data.splits import VARIANTS
-from viewloom.data.windows import SamplingConfig
+from viewloom.data.chosen_splits import split_folder
+from viewloom.data.content import views_in_use, written_facts
+from viewloom.data.dataset import DataConfig, MultiViewDataset, complete, find_parts, open_dataset
+from viewloom.data.pooling import pooled_dim
+from viewloom.data.sampling import Sampling, SamplingConfig, over_saved, resolve_sampling
+from viewloom.data.splits import DRAWN, VARIANTS
 from viewloom.errors import ConfigError, DataError, UserError
-from viewloom.recipes.parts import Part, data_key, data_settings, settings_key, unique_parts
-from viewloom.recipes.settings import Setting, apply, head_values, pretrain_values, scaled_values
+from viewloom.identity import Identity, free, settings_of
+from viewloom.recipes.parts import Part, data_identity, data_settings, part_key, unique_parts
+from viewloom.recipes.settings import SAMPLING, Setting, apply, head_values, pretrain_values, scaled_values
 from viewloom.recipes.tables import TABLES, Row, table_rows
 from viewloom.registry import HEADS, METHODS
 from viewloom.training.evaluate import EvaluateConfig, select_views
+from viewloom.training.length import validation_interval
 from viewloom.training.pretrain import PretrainConfig
+from viewloom.training.run_identity import refuse_written_again
 from viewloom.training.segment import TrainConfig
 from viewloom.training.trainer import TrainerConfig
 
@@ -25,7 +31,7 @@ class ExperimentConfig(DataConfig):
 
     table: str
     """table1 to table5."""
-    out: str
+    out: str = free()
     """Folder for runs and results. What is finished there is used again, also by other tables; a stopped
     experiment goes on when started again."""
     setting: Setting = "report"
@@ -36,11 +42,11 @@ class ExperimentConfig(DataConfig):
     """Factor on epochs and on layer counts of pre-training networks, above 0 and up to 1; the table states it."""
     rows: str | None = None
     """Rows to run, comma-separated; default: all of the table."""
-    plan: bool = False
+    plan: bool = free(default=False)
     """Show what would run (data, parameters, FLOPs, memory in GiB, GPU-hours), and run nothing."""
-    tflops: float = 10.0
+    tflops: float = free(default=10.0)
     """With --plan: arithmetic the device really achieves, in 10^12 operations a second."""
-    docs: str | None = None
+    docs: str | None = free(default=None)
     """Markdown page to write the table to, besides the results folder."""
     exo: str = "v3"
     """View that has labels."""
@@ -58,8 +64,9 @@ class ExperimentConfig(DataConfig):
     head_width: int | None = None
     """Width of the head's layers (a head that has this setting), instead of the recipe's 128; the table states it."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
-    """Windows and chunks, the same for every row."""
-    workers: int = 0
+    """Windows and chunks, the same for every row. Default: the report's chunks of 20 frames, pooled by their maximum,
+    and 10, 17 and 24 frames at evaluation."""
+    workers: int = free(default=0)
     """Processes that read windows; 0 reads in the training process."""
     trainer: TrainerConfig = field(default_factory=lambda: TrainerConfig(devices="1"))
     """Device, precision, logs. One device: several rows or seeds side by side are several commands."""
@@ -108,9 +115,12 @@ def parse_seeds(seeds: str) -> tuple[int, ...]:
 
 def run_experiment(config: ExperimentConfig) -> str | None:
     """Run (or plan) a table; returns the plan's or the results' text."""
-    config = with_variant(config)
+    config = with_variant(complete(config))
     dataset = open_dataset(config)
-    jobs = make_jobs(config, dataset)
+    select_views(",".join(table_views(config)), dataset)  # names a view that the data lacks
+    config = replace(config, sampling=recipe_sampling(config.sampling, dataset.source.fps).as_request())
+    data = data_identity(dataset, table_views(config), config.compare_features)
+    jobs = make_jobs(config, dataset, data)
     if config.plan:
         from viewloom.recipes.plan import plan_text
 
@@ -118,17 +128,24 @@ def run_experiment(config: ExperimentConfig) -> str | None:
     from viewloom.recipes.results import check_page, write_results
 
     check_page(config)
-    failed = run_parts(unique_parts([job.evaluation for job in jobs]))
-    text = write_results(config, dataset, jobs, failed)
+    parts = unique_parts([job.evaluation for job in jobs])
+    refuse_rewritten(config, dataset, parts)
+    failed = run_parts(parts)
+    text = write_results(config, dataset, results_folder(config, data), jobs, failed)
     if failed:
         told = "; ".join(f"{part}: {reason}" for part, reason in failed.items())
         raise ConfigError(f"{len(failed)} part(s) did not finish, and the table lacks them. {told}")
     return text
 
 
+def recipe_sampling(request: SamplingConfig, fps: float) -> Sampling:
+    """The recipes' sampling, but for what is set."""
+    return resolve_sampling(over_saved(request, resolve_sampling(SAMPLING, fps), fps), fps)
+
+
 def with_variant(config: ExperimentConfig) -> ExperimentConfig:
     """Table 5 takes its published split lists where they are and no others were asked for."""
-    if config.table != "table5" or config.split_variant != "auto" or config.splits == "generate":
+    if config.table != "table5" or config.split_variant != "auto" or config.splits in DRAWN:
         return config
     folder = split_folder(*find_parts(config))
     names = [name for files in VARIANTS["triple"].files.values() for name in files]
@@ -158,13 +175,22 @@ def run_parts(parts: list[Part]) -> dict[str, str]:
     return failed
 
 
-def make_jobs(config: ExperimentConfig, dataset: MultiViewDataset) -> list[Job]:
+def refuse_rewritten(config: ExperimentConfig, dataset: MultiViewDataset, parts: list[Part]) -> None:
+    """`ConfigError` where features too large to compare whole were written again since a part was finished."""
+    pairs = views_in_use(dataset.source, dataset.source.recordings, table_views(config))
+    written = written_facts(dataset.source, pairs)
+    for part in parts:
+        if part.kind != "evaluate" and part.finished:
+            refuse_written_again(part.folder, written, config.compare_features)
+
+
+def make_jobs(config: ExperimentConfig, dataset: MultiViewDataset, data: Identity) -> list[Job]:
     """All rows with all seeds, row by row."""
     views = table_views(config)
-    select_views(",".join(views), dataset)  # names a view that the data lacks
     if dataset.labels is None:
         raise DataError(f"{dataset.root} has no labels, and no head can be trained without. Pass --labels.")
-    build = Builder(config, data_key(dataset), views)
+    dim = pooled_dim(dataset.source.dim, config.sampling.pooling or "max")
+    build = Builder(config, data, views, dim)
     seeds = parse_seeds(config.seeds)
     return [Job(row, s, build.evaluation(row, s)) for row in table_rows(config.table, config.rows) for s in seeds]
 
@@ -184,35 +210,38 @@ class Builder:
 
     Attributes:
         config: the experiment's settings.
-        key: hash of the data.
+        data: what the data is.
         views: views of the table.
+        dim: feature size.
     """
 
     config: ExperimentConfig
-    key: str
+    data: Identity
     views: tuple[str, ...]
+    dim: int
 
     def evaluation(self, row: Row, seed: int) -> Part:
         """The evaluation of a row, with all it needs."""
-        refiner = None if row.recipe is None else self.pretraining(row.recipe, seed)
+        refiner = None if row.recipe is None else self.pretraining(row.recipe, seed, row.front)
         head = self.training(row, seed, None if row.front else refiner)
         needs, folder, path = [head], head.folder, None
         settings = EvaluateConfig(
             **data_settings(self.config),
             run=str(head.folder),
             views=",".join(self.views),
+            allow_learned="train,val,pairs" if self.config.allow_overlap else None,  # so were the lists, by name
             sampling=self.config.sampling,
             accelerator={"gpu": "cuda"}.get(self.config.trainer.accelerator, self.config.trainer.accelerator),
         )
         if row.front:
             assert refiner is not None
             needs, path = [refiner, head], str(refiner.folder / "refiner.safetensors")
-            folder = self._folder(row.name, seed, settings_key(settings, head.folder.name, refiner.folder.name))
-        settings = replace(settings, refiner=path, out=str(folder))
+            folder = self._folder(row.name, seed, part_key(settings, self.data, head.folder, refiner.folder))
+        settings = replace(settings, refiner=path, out=str(folder), row=row.name)
         return Part("evaluate", f"{row.name}, seed {seed}: scores", folder, settings, tuple(needs))
 
-    def pretraining(self, recipe: str, seed: int) -> Part:
-        """The pre-training of a refiner."""
+    def pretraining(self, recipe: str, seed: int, front: bool = False) -> Part:
+        """The pre-training of a refiner; one put in front of a head of plain features gives as many of them."""
         values = scaled_values(pretrain_values(recipe, self.config.setting), self.config.scale)
         plain = {name: given.value for name, given in values.items()}
         settings = PretrainConfig(
@@ -223,7 +252,9 @@ class Builder:
             row=recipe,
         )
         settings = apply(settings, plain)
-        folder = self._folder(f"pretrain-{recipe}", seed, settings_key(settings, self.key))
+        if front and hasattr(settings.method_options, "out_dim"):
+            settings = apply(settings, {"method_options.out_dim": self.dim})
+        folder = self._folder(f"pretrain-{recipe}", seed, part_key(settings, self.data))
         return Part("pretrain", f"{recipe}, seed {seed}: refiner", folder, replace(settings, run=str(folder)))
 
     def training(self, row: Row, seed: int, refiner: Part | None) -> Part:
@@ -231,7 +262,9 @@ class Builder:
         values = scaled_values(head_values(len(self.views), self.config.setting), self.config.scale)
         plain = {name: given.value for name, given in values.items()}
         if self.config.head is not None:
-            plain = {name: value for name, value in plain.items() if not name.startswith("head")}
+            # What every head has stays, so that all heads of a setting are fed alike.
+            shared = {"head_options.standardise"}
+            plain = {name: value for name, value in plain.items() if name in shared or not name.startswith("head")}
         head = self.config.head or plain["head"]
         plain |= {"epochs": self.config.head_epochs or plain["epochs"]}
         plain |= {"batch_size": self.config.head_batch_size or plain["batch_size"]}
@@ -244,9 +277,9 @@ class Builder:
             head_options=HEADS.get(head).Config(),
         )
         settings = apply(settings, plain | {"head": head})
-        name = row.name if refiner is not None else {"exo": "none", "ego": "oracle", "all": "none3"}[row.labels]
-        more = () if refiner is None else (refiner.folder.name,)
-        folder = self._folder(name, seed, settings_key(settings, self.key, *more))
+        name = row.name if refiner is not None else {"exo": "naive", "ego": "oracle", "all": "naive3"}[row.labels]
+        more = () if refiner is None else (refiner.folder,)
+        folder = self._folder(name, seed, part_key(settings, self.data, *more))
         path = None if refiner is None else str(refiner.folder / "refiner.safetensors")
         settings = replace(settings, run=str(folder), refiner=path, row=name)
         return Part("train", f"{name}, seed {seed}: head", folder, settings, () if refiner is None else (refiner,))
@@ -254,7 +287,7 @@ class Builder:
     def _common(self, seed: int, epochs: int) -> dict[str, Any]:
         """Settings that pre-training and head training share."""
         trainer = self.config.trainer
-        every = min(trainer.validate_every_epochs, epochs)
+        every = min(trainer.validate_every_epochs or validation_interval(epochs), epochs)
         return {
             "run": "",
             "seed": seed,
@@ -267,8 +300,8 @@ class Builder:
         return Path(self.config.out) / "runs" / f"{name}-seed{seed}-{key}"
 
 
-def settings_of(config: ExperimentConfig) -> dict[str, Any]:
-    """What the results file says about how it came about."""
-    told = asdict(config)
-    names = ("table", "setting", "scale", "seeds", "head", "head_epochs", "head_batch_size", "head_width")
-    return {name: told[name] for name in (*names, "exo", "ego", "second_exo")}
+def results_folder(config: ExperimentConfig, data: Identity) -> Path:
+    """Folder of a table's results: another for each table, for other settings, and for other data."""
+    scale = f"-scale{config.scale:g}" if config.scale != 1 else ""
+    key = Identity({"settings": settings_of(config), "data": {"key": data.key}}).key
+    return Path(config.out) / f"{config.table}-{config.setting}{scale}-{key}"

@@ -4,29 +4,21 @@ A folder's name ends in a hash of all settings that change its result and of the
 by its folder and its artefacts, tables share parts, and other settings never meet an old result.
 """
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
-from viewloom.data.dataset import DataConfig, MultiViewDataset
-from viewloom.data.sources.base import FeatureSource
-from viewloom.data.sources.store import backbone_of
+from viewloom.data.dataset import DataConfig, Item, MultiViewDataset
+from viewloom.data.sources.base import Compare
+from viewloom.data.splits import ROLES, Role
 from viewloom.files import write_text
+from viewloom.identity import Identity, settings_of
 from viewloom.training.evaluate import EvaluateConfig, run_evaluate, scored_with
 from viewloom.training.pretrain import PretrainConfig, run_pretrain
+from viewloom.training.run_identity import RunContent
 from viewloom.training.runs import as_yaml, read_json
 from viewloom.training.segment import TrainConfig, run_train
-
-NO_RESULT = (
-    *("run", "resume", "workers", "data", "features", "refiner", "row", "out", "overwrite", "accelerator"),
-    *("pool_cache", "pool_cache_gib", "refined_cache_gib"),
-)
-"""Settings that do not change a result, or stand for a part that is hashed itself."""
-NO_RESULT_TRAINER = ("accelerator", "devices", "num_nodes", "logger", "progress")
 
 
 @dataclass(frozen=True)
@@ -80,46 +72,18 @@ def data_settings(config: DataConfig) -> dict[str, Any]:
     return {entry.name: getattr(config, entry.name) for entry in fields(DataConfig)}
 
 
-def data_key(dataset: MultiViewDataset) -> str:
-    """Short hash of features, split lists and labels: what results rest on.
-
-    Of the features: names, spans, what extracted them, and some rows of every view of every recording. All rows
-    would take hours on a large store.
-    """
-    labels = dataset.labels
-    annotations = {} if labels is None else labels.annotations
-    facts = [
-        dataset.source.fingerprint(),
-        backbone_of(dataset.source),
-        sampled_rows(dataset.source),
-        asdict(dataset.splits) if dataset.splits is not None else None,
-        None if labels is None else labels.actions,
-        [(a.name, a.starts.tolist(), a.ends.tolist(), a.labels.tolist()) for a in annotations.values()],
-    ]
-    return _hash(facts)
+def data_identity(dataset: MultiViewDataset, views: Sequence[str], compare: Compare | None) -> Identity:
+    """What results on a data set rest on: the items of all roles, their labels, their features in some views."""
+    splits = dataset.splits
+    roles: list[Role] = [role for role in ROLES if splits is not None and getattr(splits, role)]
+    items: dict[str, tuple[Item, ...]] = {role: dataset.items(role, views, "labelled") for role in roles}
+    return RunContent(dataset, items, views, compare=compare).identity(None)
 
 
-def sampled_rows(source: FeatureSource) -> str:
-    """Hash of the first, the middle and the last row of every view of every recording."""
-    digest = hashlib.sha256()
-    for recording in source.recordings:
-        for view in source.views(recording):
-            first, end = source.span(recording, view)
-            for frame in sorted({first, (first + end) // 2, end - 1}):
-                digest.update(np.ascontiguousarray(source.read(recording, view, frame, frame + 1)).tobytes())
-    return digest.hexdigest()
-
-
-def settings_key(config: Any, *more: str) -> str:
-    """Short hash of the settings that change a result, and of what else does."""
-    kept = {name: value for name, value in asdict(config).items() if name not in NO_RESULT}
-    if "trainer" in kept:
-        kept["trainer"] = {k: v for k, v in kept["trainer"].items() if k not in NO_RESULT_TRAINER}
-    return _hash([type(config).__name__, kept, more])
-
-
-def _hash(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:10]
+def part_key(config: Any, data: Identity, *needs: Path) -> str:
+    """Key of a part: settings that change its result, its data, and the parts it takes."""
+    facts = {"settings": settings_of(config), "needs": {str(i): folder.name for i, folder in enumerate(needs)}}
+    return Identity(facts | {"kind": {"name": type(config).__name__}, "data": {"key": data.key}}).key
 
 
 def unique_parts(parts: list[Part]) -> list[Part]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from viewloom.data.dataset import MultiViewDataset
+from viewloom.data.pooling import pooled_dim
+from viewloom.data.sampling import resolve_sampling
 from viewloom.data.splits import Role
 from viewloom.data.windows import plan_windows
 from viewloom.heads.base import HeadConfig
@@ -23,6 +25,7 @@ from viewloom.recipes.experiment import ExperimentConfig
 from viewloom.recipes.parts import Part
 from viewloom.registry import HEADS
 from viewloom.training.evaluate import EvaluateConfig, select_views
+from viewloom.training.length import validation_interval
 from viewloom.training.pretrain import PretrainConfig
 from viewloom.training.segment import TrainConfig
 
@@ -61,14 +64,14 @@ class Cost:
 
 def reading(dataset: MultiViewDataset, role: Role, views: Sequence[str], config: ExperimentConfig) -> Reading:
     """What one pass over the items of a role reads in some views, at the plain chunk size."""
-    items = dataset.items(role)
-    chunk, most = config.sampling.chunk_frames, config.sampling.max_chunks
+    items = dataset.items(role, views, "labelled")  # as the recipes have it
+    sampling = resolve_sampling(config.sampling, dataset.source.fps)
     windows = [
         window
         for item in items
         for view in views
         if view in dataset.source.views(item.recording)
-        for window in plan_windows(item, chunk, most)
+        for window in plan_windows(item, sampling.chunk_frames, sampling.max_chunks)
     ]
     frames = sum(window.frames for window in windows)
     return Reading(
@@ -90,26 +93,36 @@ def pretraining_cost(part: PretrainConfig, read: Reading, dim: int, views: Seque
         solving = 30.0 * (len(views) * dim) ** 3
         sums = 2.0 * dim * dim * pairs * read.steps / len(views)
         return Cost(counts, sums + solving, 6 * 8 * (len(views) * dim) ** 2 / GIB)  # float64, a few copies
+    assert part.epochs is not None, "recipes set it"
     steps, per_step = _steps(part, read, len(views)), _moment_operations(method, part, read, len(views))
     weights = sum(counts.values())
     states = 2 if part.optim.name == "sgd" and part.optim.momentum == 0 else 4
     kept = len(views) * step_memory(method.refiner, part.method_options.context)
     joint = getattr(method, "joint", None)
     kept += step_memory(joint, part.method_options.context) if joint is not None else 0
-    memory = BYTES * states * weights + kept * part.batch_size * read.longest
+    memory = BYTES * states * weights + kept * part.batch_size * _filled_steps(part, read)
     return Cost(counts, 3.0 * part.epochs * steps * per_step, memory / GIB)
 
 
 def _steps(part: PretrainConfig, read: Reading, views: int) -> float:
-    """Moments that are computed in one pass: all of the padded batches where padding takes part."""
-    whole = part.method_options.context == "frame" and part.method_options.loss_mean == "valid"
-    return read.steps / views if whole else read.windows / views * read.longest
+    """Moments that are computed in one pass: all of the padded windows where padding counts."""
+    valid = part.method_options.context == "frame" and not part.method_options.whole_window
+    return read.steps / views if valid else read.windows / views * _filled_steps(part, read)
+
+
+def _filled_steps(part: PretrainConfig, read: Reading) -> int:
+    """Steps that a window is filled to in a batch: those of the longest one, or the fixed ones of the released code."""
+    options = part.method_options
+    if not options.whole_window:
+        return read.longest
+    alike = min(options.window_steps, read.longest + 1)  # one step stands for padded ones that are all the same
+    return alike if options.alike(training=True) else int(options.window_steps)
 
 
 def _moment_operations(method: Method, part: PretrainConfig, read: Reading, views: int) -> float:
     """Operations of one moment, seen by all views, forward."""
     context = part.method_options.context
-    attended = part.batch_size if context == "batch" else read.longest
+    attended = part.batch_size if context == "batch" else _filled_steps(part, read)
     total = views * step_operations(method.refiner, context, attended)
     joint = getattr(method, "joint", None)
     return total + (step_operations(joint, context, attended) if joint is not None else 0.0)
@@ -118,7 +131,8 @@ def _moment_operations(method: Method, part: PretrainConfig, read: Reading, view
 def training_cost(part: TrainConfig, read: Reading, checked: Reading, dim: int, classes: int) -> Cost:
     """Cost of a head's training; a refiner before it counts little beside, and is left out."""
     weights, operations, kept = _head_facts(part.head, part.head_options, dim, classes, read.longest)
-    validated = checked.steps / part.trainer.validate_every_epochs
+    assert part.epochs is not None, "recipes set it"
+    validated = checked.steps / (part.trainer.validate_every_epochs or validation_interval(part.epochs))
     passes = part.epochs * (3.0 * read.steps + validated) / read.longest
     memory = BYTES * 4 * weights + kept * part.batch_size
     return Cost({part.head: weights}, operations * passes, memory / GIB)
@@ -162,7 +176,8 @@ def part_cost(
     config: ExperimentConfig, dataset: MultiViewDataset, part: PretrainConfig | TrainConfig
 ) -> tuple[Cost, Reading]:
     """Cost of a run, and what it reads a pass."""
-    views, dim = select_views(part.views, dataset), dataset.source.dim
+    views = select_views(part.views, dataset)
+    dim = pooled_dim(dataset.source.dim, resolve_sampling(part.sampling, dataset.source.fps).pooling)
     if isinstance(part, PretrainConfig):
         read = reading(dataset, "pairs", views, config)
         return pretraining_cost(part, read, dim, views), read

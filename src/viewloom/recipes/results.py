@@ -4,7 +4,7 @@ import json
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -13,9 +13,13 @@ from viewloom import __version__
 from viewloom.data.dataset import MultiViewDataset
 from viewloom.errors import ConfigError
 from viewloom.files import write_json, write_text
-from viewloom.recipes.experiment import ExperimentConfig, Job, settings_of, table_views
+from viewloom.identity import settings_of
+from viewloom.recipes.experiment import ExperimentConfig, Job, table_views
+from viewloom.recipes.parts import unique_parts
 from viewloom.recipes.published import SCORES, Figures
 from viewloom.recipes.tables import Row, published, table_rows
+from viewloom.report.gaps import Footnotes, Gap, gap_closed
+from viewloom.report.runs import Run, load_run
 from viewloom.training.runs import read_json
 
 NAMES = ("Edit", "F1@10", "F1@25", "F1@50", "MoF")
@@ -32,7 +36,8 @@ class Result:
         view: a view's name, or ``mean`` over all views.
         kind: ego, exo or mean: whose published figures stand beside.
         seeds: scores of each seed (percent), in the order of `SCORES`.
-        warnings: what its pre-training said, collapse above all.
+        warnings: what its runs said: that features collapsed, or that nothing was learned.
+        gap: share of the way from naive to the oracle that its seeds close on the view, by their mean.
     """
 
     row: Row
@@ -40,6 +45,7 @@ class Result:
     kind: str
     seeds: Mapping[int, Figures]
     warnings: tuple[str, ...]
+    gap: Gap
 
     @property
     def mean(self) -> tuple[float, ...]:
@@ -60,15 +66,23 @@ def collect(config: ExperimentConfig, jobs: Sequence[Job]) -> list[Result]:
     kinds = {view: "ego" if view == config.ego else "exo" for view in reversed(views)}
     if len(views) > 2:
         kinds = {"mean": "mean"} | kinds
-    results = []
+    results, runs = [], scored_runs(jobs)
     for view, kind in kinds.items():
         for row in table_rows(config.table, config.rows):
             mine = [job for job in jobs if job.row == row and job.evaluation.finished]
             seeds = {job.seed: scores_of(job, view, views) for job in mine}
-            warnings = tuple(w for job in mine for w in collapse_of(job))
+            warnings = tuple(w for job in mine for w in warnings_of(job))
             if seeds:
-                results.append(Result(row, view, kind, seeds, warnings))
+                ours = [run for run in runs if run.row == row.name]
+                warnings += tuple(dict.fromkeys(run.learned for run in ours if run.learned))
+                gap = Gap(None) if view == "mean" else gap_closed(runs, ours, view)
+                results.append(Result(row, view, kind, seeds, warnings, gap))
     return results
+
+
+def scored_runs(jobs: Sequence[Job]) -> list[Run]:
+    """What is finished, as the report sees it, under the names of the table's rows."""
+    return [replace(load_run(job.evaluation.folder), row=job.row.name) for job in jobs if job.evaluation.finished]
 
 
 def scores_of(job: Job, view: str, views: Sequence[str]) -> Figures:
@@ -78,20 +92,26 @@ def scores_of(job: Job, view: str, views: Sequence[str]) -> Figures:
     return tuple(fmean(values) for values in zip(*each, strict=True))  # type: ignore[return-value]
 
 
-def collapse_of(job: Job) -> list[str]:
-    """Warnings of the pre-training behind a job."""
-    part = job.pretraining
-    if part is None:
-        return []
-    return [f"seed {job.seed}: {warning}" for warning in read_json(part.folder / "invariance.json")["warnings"]]
+def warnings_of(job: Job) -> list[str]:
+    """Warnings of the runs behind a job."""
+    found = []
+    for part in unique_parts([job.evaluation]):
+        if part.kind == "pretrain":
+            found += read_json(part.folder / "invariance.json")["warnings"]
+        elif part.kind == "train":
+            found += read_json(part.folder / "environment.json").get("warnings", [])
+    return [f"seed {job.seed}: {warning}" for warning in found]
 
 
 def write_results(
-    config: ExperimentConfig, dataset: MultiViewDataset, jobs: Sequence[Job], failed: Mapping[str, str]
+    config: ExperimentConfig,
+    dataset: MultiViewDataset,
+    folder: Path,
+    jobs: Sequence[Job],
+    failed: Mapping[str, str],
 ) -> str:
     """Write ``results.json`` and ``table.md`` into the table's folder, and the page; returns what to show."""
     results = collect(config, jobs)
-    folder = results_folder(config)
     lines = header(config, dataset) + body(config, results) + notes(config, results, failed)
     text = "\n".join(lines) + "\n"
     write_json(folder / "results.json", as_data(config, dataset, results, failed))
@@ -99,16 +119,6 @@ def write_results(
     if config.docs is not None:
         write_text(config.docs, text)
     return f"{text}\n{folder / 'results.json'}"
-
-
-def results_folder(config: ExperimentConfig) -> Path:
-    """Folder of a table's results: one for each setting, scale and size of head, and for each choice of rows."""
-    name = f"{config.table}-{config.setting}" + (f"-scale{config.scale:g}" if config.scale != 1 else "")
-    changed = {"width": config.head_width, "epochs": config.head_epochs, "batch": config.head_batch_size}
-    name += "".join(f"-{told}{value}" for told, value in changed.items() if value is not None)
-    if config.rows is not None:
-        name += "-" + "+".join(row.name for row in table_rows(config.table, config.rows))
-    return Path(config.out) / name
 
 
 def check_page(config: ExperimentConfig) -> None:
@@ -158,27 +168,33 @@ def _without_folders(word: str) -> str:
 def body(config: ExperimentConfig, results: Sequence[Result]) -> list[str]:
     """One table a view: ours, published, difference."""
     lines: list[str] = []
+    gaps, marks = any(result.gap.closed is not None for result in results), Footnotes()
+    names = [*NAMES, *(["gap closed"] if gaps else [])]
     for view in dict.fromkeys(result.view for result in results):
         mine = [result for result in results if result.view == view]
         title = "Mean over the views" if view == "mean" else f"Scored on {view} ({mine[0].kind})"
-        lines += [f"## {title}", "", f"| row | | {' | '.join(NAMES)} |", "|---|---|" + "---|" * len(NAMES)]
+        lines += [f"## {title}", "", f"| row | | {' | '.join(names)} |", "|---|---|" + "---|" * len(names)]
         for result in mine:
-            lines += row_lines(config.table, result)
+            lines += row_lines(config.table, result, marks if gaps else None)
         lines.append("")
-    return lines
+    return [*lines, *(f"{line}\n" for line in marks.lines())]
 
 
-def row_lines(table: str, result: Result) -> list[str]:
-    """Markdown lines of one result."""
+def row_lines(table: str, result: Result, marks: Footnotes | None = None) -> list[str]:
+    """Markdown lines of one result; with the gap closed, and marks of what is missing of it, where marks are taken."""
     spread = result.deviation or (None,) * len(SCORES)
     ours = [f"{m:.2f}" + ("" if d is None else f" ± {d:.2f}") for m, d in zip(result.mean, spread, strict=True)]
-    collapse = " **COLLAPSED**" if result.warnings else ""
-    lines = [_line(result.row.title + collapse, "ours", ours)]
+    closed = [] if marks is None else [f"{result.gap}{marks.mark(result.gap.why)}"]
+    blank = [""] * len(closed)
+    words = {"COLLAPSE of": " **COLLAPSED**", "LEARNED NOTHING": " **LEARNED NOTHING**"}
+    words |= {"it learned from recordings": " **LEARNED FROM SCORED RECORDINGS**"}
+    mark = next((mark for word, mark in words.items() if word in " ".join(result.warnings)), "")
+    lines = [_line(result.row.title + mark, "ours", ours + closed)]
     figures = published(table, result.row.name, result.kind)
     if figures is not None:
-        lines.append(_line("", "published", [f"{value:.2f}" for value in figures]))
+        lines.append(_line("", "published", [f"{value:.2f}" for value in figures] + blank))
         differences = [f"{m - p:+.2f}" for m, p in zip(result.mean, figures, strict=True)]
-        lines.append(_line("", "difference", differences))
+        lines.append(_line("", "difference", differences + blank))
     return lines
 
 
@@ -190,6 +206,11 @@ def _line(*cells: Any) -> str:
 def notes(config: ExperimentConfig, results: Sequence[Result], failed: Mapping[str, str]) -> list[str]:
     """What must be known to read the table."""
     lines = ["Percent; mean ± standard deviation over seeds. Every row has the same head settings and seeds."]
+    if any(result.gap.closed is not None for result in results):
+        lines.append(
+            "Gap closed: (row - naive) / (oracle - naive) of F1@50, by means over seeds, with its 95 % interval over "
+            "recordings, the same ones drawn for all three."
+        )
     if config.table == "table5":
         lines.append("The report gives one set of figures for all views; it stands beside our mean over the views.")
     if config.table in ("table1", "table2"):
@@ -197,6 +218,12 @@ def notes(config: ExperimentConfig, results: Sequence[Result], failed: Mapping[s
     told = dict.fromkeys(f"{result.row.title}: {warning}" for result in results for warning in result.warnings)
     lines += [f"{part} did not finish: {reason}" for part, reason in failed.items()]
     return [*(f"- {line}" for line in (*lines, *told))]
+
+
+def gap_data(gap: Gap) -> dict[str, Any]:
+    """The gap closed as plain data."""
+    ends = {"low": gap.interval.low, "high": gap.interval.high} if gap.interval else {"low": None, "high": None}
+    return {"closed": gap.closed, **ends, "note": gap.why}
 
 
 def as_data(
@@ -214,6 +241,7 @@ def as_data(
             "seeds": {str(seed): dict(zip(SCORES, values, strict=True)) for seed, values in result.seeds.items()},
             "published": dict(zip(SCORES, figures, strict=True)) if figures else None,
             "warnings": list(result.warnings),
+            "gap_closed": gap_data(result.gap),
         }
         for result in results
         for figures in [published(config.table, result.row.name, result.kind)]

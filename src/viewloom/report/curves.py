@@ -1,8 +1,10 @@
 """Training curves as SVG: one small plot for each quantity, one line a run."""
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from viewloom.report.markup import Html, join, tag
 from viewloom.report.reading import Points
@@ -58,7 +60,9 @@ class Axis:
 
     def at(self, value: float) -> float:
         """Place of a value."""
-        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
+        scale = 1.0 if math.isfinite(self.high - self.low) else 0.25  # else the range itself would be infinite
+        share = (value * scale - self.low * scale) / (self.high * scale - self.low * scale)
+        return self.start + share * (self.end - self.start)
 
 
 def plot(lines: Mapping[str, Points], styles: Mapping[str, str], name: str) -> Html:
@@ -117,14 +121,40 @@ def _x_mark(axis: Axis, epoch: int) -> Html:
     return tag("text", str(epoch), x=f"{axis.at(epoch):.1f}", y=HEIGHT - 8, text_anchor="middle")
 
 
+TOLERANCE = Fraction(1, 10**9)
+"""Share of a step by which an end may lie beyond the outermost mark: sums of floats are off by less."""
+
+
 def nice_marks(low: float, high: float, about: int) -> list[float]:
-    """Round, evenly spaced values that enclose a range: multiples of 1, 2 or 5 times a power of ten."""
-    span = high - low if high > low else abs(high) or 1.0
-    rough = span / about
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [index * step for index in range(first, max(last, first + 1) + 1)]
+    """Round, evenly spaced values that enclose a range: multiples of 1, 2 or 5 times a power of ten.
+
+    Any finite range will do. Where floats are too coarse, or end, for that many round values, there are fewer: two at
+    least.
+    """
+    # Exactly, since differences and powers of floats overflow, or vanish, at the ends of what they can hold.
+    bottom, top = Fraction(low), Fraction(high)
+    step = _nice_step((top - bottom if top > bottom else abs(top) or Fraction(1)) / about)
+    first, last = math.floor(bottom / step + TOLERANCE), math.ceil(top / step - TOLERANCE)
+    marks = [_as_float(index * step) for index in range(first, max(last, first + 1) + 1)]
+    marks = sorted(set(marks))
+    if len(marks) < 2:
+        marks = [max(math.nextafter(low, -math.inf), -LARGEST), min(math.nextafter(high, math.inf), LARGEST)]
+    return marks
+
+
+LARGEST = sys.float_info.max
+
+
+def _nice_step(rough: Fraction) -> Fraction:
+    """The smallest of 1, 2 and 5 times a power of ten that isn't below."""
+    power = Fraction(10) ** (len(str(rough.numerator)) - len(str(rough.denominator)) - 1)  # below, by 100 at most
+    factors = (factor * ten for ten in (1, 10, 100, 1000) for factor in (1, 2, 5))
+    return next(factor * power for factor in factors if factor * power >= rough * (1 - TOLERANCE))
+
+
+def _as_float(value: Fraction) -> float:
+    """The nearest float; the largest one for what lies beyond it."""
+    return float(max(min(value, Fraction(LARGEST)), Fraction(-LARGEST)))
 
 
 def epoch_marks(low: float, high: float) -> list[int]:

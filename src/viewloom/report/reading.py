@@ -4,7 +4,7 @@ import csv
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,8 @@ class Metrics:
     row: str | None
     warnings: list[str]
     views: dict[str, ViewScores]
+    learned: dict[str, list[str]] = field(default_factory=dict)
+    """Recordings among the scored ones that the run learned from, by role."""
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -102,6 +104,7 @@ def read_metrics(path: Path) -> Metrics:
         row=None if value.get("row") is None else str(value["row"]),
         warnings=[str(warning) for warning in value.get("warnings", [])],
         views=views,
+        learned={str(role): [str(name) for name in names] for role, names in value.get("learned", {}).items()},
     )
 
 

@@ -24,6 +24,9 @@ from viewloom.report.reading import (
 MARKS = ("metrics.json", "metrics.csv", "config.yaml", "environment.json", "invariance.json")
 """A folder with one of these is a run."""
 
+OLD_ROWS = {"none": "naive", "none3": "naive3"}
+"""What experiments of viewloom 0.1 called the baseline, in their own folders."""
+
 TOLERANCE = 0.05
 """Percentage points by which scores of the predictions may differ from those written beside them."""
 
@@ -100,6 +103,13 @@ class Run:
         return self.metrics
 
     @property
+    def learned(self) -> str:
+        """What of the scored recordings it learned from, in words; empty for nothing."""
+        found = self.metrics.learned if self.metrics is not None else {}
+        ways = "; ".join(f"{role}: {listed(names, 3)}" for role, names in found.items() if names)
+        return f"it learned from recordings that are scored here ({ways})" if ways else ""
+
+    @property
     def simulated(self) -> bool:
         """Whether its features are made up."""
         return bool(self.environment.get("simulated")) or (self.metrics is not None and self.metrics.simulated)
@@ -118,7 +128,7 @@ def load_runs(folders: Sequence[str | Path]) -> list[Run]:
         raise ConfigError(f"{listed(twice)} is named twice. Pass each run folder once.")
     if not paths:
         raise ConfigError("No run folder was named. Pass the --run folders of `viewloom train`.")
-    runs = _distinct([_load(path) for path in paths])
+    runs = _distinct([load_run(path) for path in paths])
     _check_common(runs)
     return runs
 
@@ -147,8 +157,12 @@ def _is_run(folder: Path) -> bool:
     return any((folder / name).exists() for name in MARKS)
 
 
-def _load(folder: Path) -> Run:
-    """Read all there is of one run, and say what isn't."""
+def load_run(folder: Path) -> Run:
+    """Read all there is of one run, and say what isn't; its name may be that of others.
+
+    Raises:
+        DataError: a file that can't be read.
+    """
     path = folder / "metrics.json"
     metrics = read_metrics(path) if path.exists() else None
     environment = _optional_json(folder / "environment.json")
@@ -161,9 +175,10 @@ def _load(folder: Path) -> Run:
         *_optional_json(folder / "invariance.json").get("warnings", []),
         *(f"{name} was not finite in some epochs" for name, points in curves.items() if not finite(points)),
     ]
+    row = str((metrics.row if metrics else None) or environment.get("row") or folder.name)
     return Run(
         folder,
-        str((metrics.row if metrics else None) or environment.get("row") or folder.name),
+        OLD_ROWS.get(row, row) if folder.name.startswith(f"{row}-seed") else row,
         metrics,
         views,
         environment,

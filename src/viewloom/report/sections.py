@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from viewloom.report.curves import nice_marks
+from viewloom.report.gaps import Footnotes
 from viewloom.report.markup import Child, Html, fixed, join, table, tag
 from viewloom.report.picking import Pick
 from viewloom.report.runs import Run, ViewResult
-from viewloom.report.tables import COLUMNS, FEW, ScoreRow
+from viewloom.report.tables import COLUMNS, FEW, ScoreRow, shows_gaps
 
 LEVEL = 0.05
 """Differences of a lower p are set in bold."""
@@ -61,24 +62,25 @@ def _differing_truth(results: Sequence[ViewResult]) -> str | None:
 
 def scores(rows: Sequence[ScoreRow], reference: str | None) -> Html:
     """The table of scores: view by view, with intervals, the gap closed and the difference to the reference."""
-    gaps, compared = any(row.gap is not None for row in rows), any(row.difference for row in rows)
+    gaps, compared, notes = shows_gaps(rows), any(row.difference for row in rows), Footnotes()
     highest = max([row.f1_50.high for row in rows if row.f1_50] + [row.view.scores["f1_50"] for row in rows])
     top = min(100.0, nice_marks(0.0, max(highest, 1.0), 5)[-1])
     head: list[Child] = ["run", "labels from", *list(COLUMNS.values())[:4], f"F1@50, 95 % interval, 0 to {top:g}"]
     head += ["MoF", "Total"] + ["gap closed"] * gaps + [f"F1@50 less {reference}"] * compared
     bodies = [
-        _view_body([row for row in rows if row.view.name == view], len(head), top, gaps, compared)
+        _view_body([row for row in rows if row.view.name == view], len(head), top, gaps, compared, notes)
         for view in dict.fromkeys(row.view.name for row in rows)
     ]
     header = tag("thead", tag("tr", *(tag("th", name, scope="col") for name in head)))
     made = tag("table", header, *bodies, class_="text2 scores")
     wide = tag("div", made, class_="scroll", tabindex="0", role="region", aria_label="table of scores")
-    return join(
-        wide, *(tag("p", note, class_="note") for note in _score_notes(rows, gaps, reference if compared else None))
-    )
+    said = [*_score_notes(rows, gaps, reference if compared else None), *notes.lines()]
+    return join(wide, *(tag("p", note, class_="note") for note in said))
 
 
-def _view_body(rows: Sequence[ScoreRow], columns: int, top: float, gaps: bool, compared: bool) -> Html:
+def _view_body(
+    rows: Sequence[ScoreRow], columns: int, top: float, gaps: bool, compared: bool, notes: Footnotes
+) -> Html:
     view = rows[0].view
     count, recordings = len(view.per_item), len({row["recording"] for row in view.per_item})
     facts = f" {view.kind} · {count} items of {recordings} recordings"
@@ -86,20 +88,22 @@ def _view_body(rows: Sequence[ScoreRow], columns: int, top: float, gaps: bool, c
         "tr", tag("th", "scored on ", tag("b", view.name), tag("small", facts), colspan=columns, scope="rowgroup")
     )
     best = {name: max(row.view.scores[name] for row in rows) for name in COLUMNS} if len(rows) > 1 else {}
-    return tag("tbody", title, *(_score_row(row, best, top, gaps, compared) for row in rows))
+    return tag("tbody", title, *(_score_row(row, best, top, gaps, compared, notes) for row in rows))
 
 
-def _score_row(row: ScoreRow, best: Mapping[str, float], top: float, gaps: bool, compared: bool) -> Html:
+def _score_row(
+    row: ScoreRow, best: Mapping[str, float], top: float, gaps: bool, compared: bool, notes: Footnotes
+) -> Html:
     values = {
         name: tag("td", fixed(value), class_="best" if best.get(name) == value else None)
         for name, value in row.view.scores.items()
         if name in COLUMNS
     }
-    cells = [tag("th", row.run.row, scope="row"), tag("td", row.trained)]
+    cells = [tag("th", f"{row.run.row}{notes.mark(row.run.learned)}", scope="row"), tag("td", row.trained)]
     cells += [values[name] for name in ("edit", "f1_10", "f1_25", "f1_50")]
-    cells += [tag("td", whisker(row, top), class_="interval"), values["mof"], values["total"]]
+    cells += [tag("td", whisker(row, top, notes.mark(row.why)), class_="interval"), values["mof"], values["total"]]
     if gaps:
-        cells.append(tag("td", "–" if row.gap is None else f"{fixed(row.gap, 0)} %"))
+        cells.append(tag("td", str(row.gap_closed) + notes.mark(row.gap_closed.why)))
     if compared:
         cells.append(tag("td", _difference(row)))
     return tag("tr", *cells)
@@ -116,8 +120,9 @@ def _difference(row: ScoreRow) -> Child:
     return join(tag("b", text) if clear else text, tag("small", ends))
 
 
-def whisker(row: ScoreRow, top: float) -> Html:
-    """F1@50 as a dot and its interval as a line, on the scale that all rows share; then the interval in figures."""
+def whisker(row: ScoreRow, top: float, mark: str = "") -> Html:
+    """F1@50 as a dot and its interval as a line, on the scale that all rows share; then the interval in figures, or a
+    dash with the mark of why there is none."""
 
     def at(value: float) -> str:
         return f"{4 + value / top * (WHISKER - 8):.1f}"
@@ -128,7 +133,7 @@ def whisker(row: ScoreRow, top: float) -> Html:
         parts.append(tag("line", x1=at(row.f1_50.low), x2=at(row.f1_50.high), y1=9, y2=9, class_="range"))
     parts.append(tag("circle", cx=at(centre), cy=9, r=4, class_="centre"))
     svg = tag("svg", *parts, viewBox=f"0 0 {WHISKER} 18", width=WHISKER, height=18, aria_hidden="true")
-    ends = f"{fixed(row.f1_50.low)} to {fixed(row.f1_50.high)}" if row.f1_50 else "–"
+    ends = f"{fixed(row.f1_50.low)} to {fixed(row.f1_50.high)}" if row.f1_50 else f"–{mark}"
     return join(svg, tag("small", ends))
 
 
@@ -145,7 +150,7 @@ def _score_notes(rows: Sequence[ScoreRow], gaps: bool, reference: str | None) ->
     if gaps:
         notes.append(
             "Gap closed: (run − naive) / (oracle − naive) of F1@50. The naive run has no labels of the view, the "
-            "oracle learned from them."
+            "oracle learned from them. In brackets: its 95 % interval, the same recordings drawn for all three."
         )
     if reference:
         notes.append(

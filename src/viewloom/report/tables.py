@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from viewloom.errors import ConfigError, listed
 from viewloom.metrics.statistics import Difference, Interval, differences, intervals
+from viewloom.report.gaps import NOT_BETTER, Footnotes, Gap, called, gap_closed, why_no_interval
 from viewloom.report.runs import Run, ViewResult, evaluated, load_runs
 
 if TYPE_CHECKING:
@@ -31,16 +31,23 @@ class ScoreRow:
     Attributes:
         run: the run.
         view: its results.
-        f1_50: interval of F1@50 over recordings, where predictions were kept.
-        gap: share of the gap between naive and oracle that it closes on this view, percent, where both are known.
+        f1_50: interval of F1@50 over recordings, where it can be had.
+        why: why there is no interval; empty where there is one.
+        gap_closed: share of the gap between naive and oracle that it closes on this view.
         difference: of its F1@50 to that of the reference, paired by recording, where both can be had.
     """
 
     run: Run
     view: ViewResult
     f1_50: Interval | None
-    gap: float | None
+    why: str
+    gap_closed: Gap
     difference: Difference | None
+
+    @property
+    def gap(self) -> float | None:
+        """The gap closed, percent; None where it has no meaning."""
+        return self.gap_closed.closed
 
     @property
     def trained(self) -> str:
@@ -65,7 +72,7 @@ def score_rows(
     """
     scored = evaluated(runs)
     for name in (naive, oracle, reference):
-        if name is not None and not _called(scored, name):
+        if name is not None and not called(scored, name):
             raise ConfigError(f"No run is called {name!r}; the rows are: {listed((r.row for r in scored), 20)}.")
     other = _reference(scored, reference or naive or "naive")
     return [
@@ -73,7 +80,8 @@ def score_rows(
             run,
             run.views[view],
             _interval(run, run.views[view]),
-            gap_closed(scored, run, view, naive, oracle),
+            why_no_interval(run.views[view]),
+            gap_closed(scored, [run], view, naive, oracle),
             _difference(run, other, view),
         )
         for view in view_names(scored)
@@ -88,14 +96,9 @@ def view_names(runs: Sequence[Run]) -> list[str]:
     return sorted(kinds, key=lambda name: (KINDS.index(kinds[name]) if kinds[name] in KINDS else 1, name))
 
 
-def _called(runs: Sequence[Run], name: str) -> list[Run]:
-    """Runs of that name; several seeds of one row have their folders behind it."""
-    return [run for run in runs if run.row == name or run.row.startswith(f"{name} (")]
-
-
 def _reference(runs: Sequence[Run], name: str) -> Run | None:
     """The one run of that name; None where there is no such run, or several."""
-    found = _called(runs, name)
+    found = called(runs, name)
     return found[0] if len(found) == 1 else None
 
 
@@ -118,26 +121,9 @@ def _difference(run: Run, other: Run | None, view: str) -> Difference | None:
     return differences(ours.counts, theirs.counts, ours.clusters, run.scored.protocol)["f1_50"]
 
 
-def gap_closed(
-    runs: Sequence[Run], run: Run, view: str, naive: str | None = None, oracle: str | None = None
-) -> float | None:
-    """(run - naive) / (oracle - naive) of F1@50 on a view, percent; None where that has no meaning.
-
-    It has none on a view whose labels the naive run learned from, nor where the oracle is no better than it.
-    Several seeds of naive or oracle count by their mean.
-    """
-    bases = [r for r in _called(runs, naive or "naive") if view in r.views and view not in r.scored.trained_on]
-    best = [r for r in (_called(runs, oracle) if oracle else _oracles(runs, view)) if view in r.views]
-    if not bases or not best:
-        return None
-    low = fmean(r.views[view].scores["f1_50"] for r in bases)
-    high = fmean(r.views[view].scores["f1_50"] for r in best)
-    return 100.0 * (run.views[view].scores["f1_50"] - low) / (high - low) if high - low > 1e-9 else None
-
-
-def _oracles(runs: Sequence[Run], view: str) -> list[Run]:
-    """Runs called an oracle that were trained on the view's own labels."""
-    return [r for r in runs if "oracle" in r.row.lower() and view in r.scored.trained_on]
+def shows_gaps(rows: Sequence[ScoreRow]) -> bool:
+    """Whether a gap is there, or should be: naive and oracle were scored on a view that naive has no labels of."""
+    return any(row.gap is not None or row.gap_closed.why == NOT_BETTER for row in rows)
 
 
 def scores_table(runs: Sequence[str | Path | Run]) -> "Table":
@@ -147,6 +133,7 @@ def scores_table(runs: Sequence[str | Path | Run]) -> "Table":
         runs: run folders, folders of runs, or runs that were loaded already.
     """
     from rich.table import Table
+    from rich.text import Text
 
     folders = [run for run in runs if not isinstance(run, Run)]
     loaded = [run for run in runs if isinstance(run, Run)] + (load_runs(folders) if folders else [])
@@ -155,25 +142,26 @@ def scores_table(runs: Sequence[str | Path | Run]) -> "Table":
     protocols = listed(dict.fromkeys(row.run.scored.protocol for row in rows))
     title = f"Scores in percent, {protocols} protocol" + (", SIMULATED features" * simulated)
     table = Table(title=title, title_justify="left", box=None, header_style="bold", padding=(0, 1, 0, 0))
-    gaps = any(row.gap is not None for row in rows)
-    for name in ("scored on", "run", "labels"):
+    gaps, notes = shows_gaps(rows), Footnotes()
+    for name in ("view", "run", "from"):
         table.add_column(name, overflow="fold")
-    for name in ("Edit", "F1@10", "F1@25", "F1@50", "95 %", "MoF", "Total", *(["gap"] if gaps else [])):
+    for name in ("Edit", "F1@10", "F1@25", "F1@50", "95 %", "MoF", "Total", *(["gap %"] if gaps else [])):
         table.add_column(name, justify="right", no_wrap=True)
     for row, following in zip(rows, [*rows[1:], None], strict=True):
         last = following is not None and following.view.name != row.view.name
-        table.add_row(*_console_cells(row, gaps), end_section=last)
-    if gaps:
-        table.caption = "gap: share of the way from naive to the oracle on that view, in F1@50"
-        table.caption_justify = "left"
+        table.add_row(*_console_cells(row, gaps, notes), end_section=last)
+    about = ["from: whose labels it learned"]
+    about += ["gap: share of the way from naive to the oracle on that view in F1@50 (95 %)"] if gaps else []
+    table.caption, table.caption_justify = Text("\n".join([*about, *notes.lines()])), "left"
     return table
 
 
-def _console_cells(row: ScoreRow, gaps: bool) -> list[str]:
+def _console_cells(row: ScoreRow, gaps: bool, notes: Footnotes) -> list[str]:
     from rich.markup import escape
 
-    interval = f"{row.f1_50.low:.1f}–{row.f1_50.high:.1f}" if row.f1_50 else ""
+    interval = f"{row.f1_50.low:.1f}–{row.f1_50.high:.1f}" if row.f1_50 else f"–{notes.mark(row.why)}"
     values = {name: f"{row.view.scores[name]:.1f}" for name in COLUMNS}
-    cells = [escape(text) for text in (f"{row.view.name} {row.view.kind}", row.run.row, row.trained)]
+    name = f"{row.run.row}{notes.mark(row.run.learned)}"
+    cells = [escape(text) for text in (f"{row.view.name} {row.view.kind}", name, row.trained)]
     cells += [values[name] for name in ("edit", "f1_10", "f1_25", "f1_50")] + [interval, values["mof"], values["total"]]
-    return cells + ([f"{row.gap:.0f} %" if row.gap is not None else ""] if gaps else [])
+    return cells + ([row.gap_closed.short + notes.mark(row.gap_closed.why)] if gaps else [])

@@ -1,20 +1,41 @@
 """Trained heads as single safetensors files: weights, and in the metadata all that is needed to use them."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-
-from viewloom.errors import ConfigError
-from viewloom.files import atomic_path
+from viewloom.errors import DataError
 from viewloom.heads.base import Head
 from viewloom.registry import HEADS
+from viewloom.saved import (
+    COUNT,
+    NAMES,
+    OBJECT,
+    RATE,
+    TEXT,
+    Kind,
+    building,
+    fill,
+    read_saved,
+    read_settings,
+    write_saved,
+)
 
-FORMAT = "viewloom-head"
+HEAD = Kind(
+    "head",
+    {
+        "head": TEXT,
+        "dim": COUNT,
+        "classes": COUNT,
+        "config": OBJECT,
+        "actions": NAMES,
+        "views": NAMES,
+        "fps": RATE,
+        "extra": OBJECT,
+    },
+    "a finished run; `viewloom train --resume true` goes on with one that was stopped",
+)
+"""What a head's file holds."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +61,6 @@ def save_head(path: Path, saved: SavedHead) -> None:
     """Write a head with its metadata, atomically."""
     head = saved.head
     metadata = {
-        "format": FORMAT,
-        "version": 1,
         "head": HEADS.name_of(type(head)),
         "dim": head.dim,
         "classes": head.classes,
@@ -51,36 +70,28 @@ def save_head(path: Path, saved: SavedHead) -> None:
         "fps": saved.fps,
         "extra": saved.extra,
     }
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in head.state_dict().items()}
-    with atomic_path(path) as temporary:
-        save_file(weights, temporary, {"viewloom": json.dumps(metadata)})
+    write_saved(path, HEAD, metadata, head)
 
 
 def load_head(path: Path | str) -> SavedHead:
-    """Read a head written by `save_head`; `ConfigError` when the file is something else."""
+    """Read a head written by `save_head`.
+
+    Raises:
+        DataError: there is no such file, it is broken, or its tensors or actions are not those it tells of.
+        ConfigError: it is something else, was written by a later version, or has settings that can't work.
+    """
     path = Path(path)
-    metadata, weights = read_safetensors(path)
-    if metadata.get("format") != FORMAT:
-        raise ConfigError(f"{path} is not a viewloom head, but {metadata.get('format', 'an unknown file')}.")
-    cls = HEADS.get(metadata["head"])
-    head: Head = cls(metadata["dim"], metadata["classes"], cls.Config(**metadata["config"]))
-    head.load_state_dict(weights)
-    return SavedHead(
-        head.eval(),
-        tuple(metadata["actions"]),
-        tuple(metadata["views"]),
-        metadata["fps"],
-        metadata["extra"],
-    )
-
-
-def read_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """Metadata and tensors of a viewloom safetensors file; `ConfigError` when it can't be read."""
-    if not path.is_file():
-        raise ConfigError(f"{path} is not there. Has the run finished? `viewloom train --resume true` goes on.")
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = json.loads((file.metadata() or {}).get("viewloom", "{}"))
-            return metadata, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, json.JSONDecodeError) as error:
-        raise ConfigError(f"{path} is not a whole safetensors file ({error}). Copy or train it again.") from None
+    metadata, weights = read_saved(path, HEAD)
+    if len(metadata["actions"]) != metadata["classes"]:
+        raise DataError(
+            f"{path} has {metadata['classes']} outputs ('classes'), but names {len(metadata['actions'])} actions. "
+            "Write it again."
+        )
+    with building(path):
+        cls = HEADS.get(metadata["head"])
+        # Heads saved before they could standardise took features as they are.
+        config = read_settings(path, cls.Config, {"standardise": False} | metadata["config"])
+        head: Head = cls(metadata["dim"], metadata["classes"], config)
+        fill(path, head, weights)
+    views, actions = tuple(metadata["views"]), tuple(metadata["actions"])
+    return SavedHead(head.eval(), actions, views, metadata["fps"], metadata["extra"])

@@ -1,13 +1,16 @@
 """`viewloom convert`: published checkpoints of heads and refiners into files of this project."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 from viewloom import __version__
 from viewloom.data.label_files import read_actions
-from viewloom.errors import ConfigError
+from viewloom.data.sampling import Sampling
+from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json, write_text
+from viewloom.heads.c2f_tcn import C2FTCN, LEVEL_WEIGHTS
 from viewloom.training.checkpoints import SavedHead, save_head
 from viewloom.training.published import load_published_head, read_weights
 from viewloom.training.runs import as_yaml
@@ -27,10 +30,15 @@ class ConvertConfig:
     """Action list of a head: Assembly101's actions.csv, ids as the head's outputs."""
     views: str = "v3"
     """Views it was trained on, comma-separated; for tables."""
-    fps: float = 30.0
-    """Frames per second of the features it was trained on."""
-    context: Literal["frame", "time", "batch"] = "frame"
-    """What a refiner's attention looks at; batch repeats the released code, whose results depend on batch mates."""
+    fps: float | None = None
+    """Frames per second of the features a head was trained on; default: 30."""
+    level_weights: str | None = None
+    """How a head's six decoder levels vote: view_invariance (all alike, as in the release of the view-invariance report
+    and in Assembly101's baseline), c2f_tcn (the four finest alike, as in the release of C2F-TCN), or six
+    comma-separated weights, finest first; default: view_invariance."""
+    context: Literal["frame", "time", "batch"] | None = None
+    """What a refiner's attention looks at: frame, time or batch, which repeats the released code, whose results depend
+    on batch mates; default: frame."""
 
 
 def run_convert(config: ConvertConfig) -> Path:
@@ -39,6 +47,7 @@ def run_convert(config: ConvertConfig) -> Path:
     target = run / f"{config.kind}.safetensors"
     if target.exists():
         raise ConfigError(f"{target} is there already. Choose another --run folder.")
+    _refuse_misfits(config)
     views = tuple(view.strip() for view in config.views.split(",") if view.strip())
     if config.kind == "refiner":
         _convert_refiner(config, views, target)
@@ -49,22 +58,52 @@ def run_convert(config: ConvertConfig) -> Path:
     return target
 
 
+OF_HEADS, OF_REFINERS = ("actions", "fps", "level_weights"), ("context",)
+"""Settings of one kind alone."""
+
+
+def _refuse_misfits(config: ConvertConfig) -> None:
+    """`ConfigError` for a setting of the other kind: it would do nothing."""
+    for name in OF_REFINERS if config.kind == "head" else OF_HEADS:
+        if getattr(config, name) is not None:
+            raise ConfigError(f"--{name} {getattr(config, name)} can't be set: a {config.kind} has none. Leave it out.")
+
+
+def parse_level_weights(text: str) -> tuple[float, ...]:
+    """Weights of the six decoder levels, finest first, from a release's name or six numbers."""
+    if text in LEVEL_WEIGHTS:
+        return LEVEL_WEIGHTS[text]
+    try:
+        weights = tuple(float(value) for value in text.split(","))
+    except ValueError:
+        weights = ()
+    if len(weights) != 6 or not all(0 <= weight < math.inf for weight in weights) or not sum(weights):
+        raise ConfigError(
+            f"--level_weights must be one of {listed(LEVEL_WEIGHTS)}, or six weights such as 1,1,1,1,0,0, none "
+            f"negative and not all zero, but is {text!r}."
+        )
+    return weights
+
+
 def _convert_head(config: ConvertConfig, views: tuple[str, ...], target: Path) -> None:
     """A head, with the action list it was trained on."""
     if config.actions is None:
         raise ConfigError("A head needs --actions FILE, the action list whose ids its outputs are.")
-    actions, head = read_actions(Path(config.actions)), load_published_head(config.checkpoint)
+    weights = parse_level_weights("view_invariance" if config.level_weights is None else config.level_weights)
+    settings = C2FTCN.Config(canvas="window", level_weights=weights)
+    actions, head = read_actions(Path(config.actions)), load_published_head(config.checkpoint, settings)
     if len(actions) != head.classes:
         raise ConfigError(
             f"{config.checkpoint} has {head.classes} outputs, but {config.actions} lists {len(actions)} actions. "
             "Pass the list it was trained with."
         )
-    save_head(target, SavedHead(head.eval(), actions, views, config.fps, {"published": config.checkpoint}))
+    extra = {"published": config.checkpoint, "sampling": asdict(Sampling())}  # its defaults are the published values
+    save_head(target, SavedHead(head.eval(), actions, views, config.fps or 30.0, extra))
 
 
 def _convert_refiner(config: ConvertConfig, views: tuple[str, ...], target: Path) -> None:
     """A refiner, shared by all views."""
     from viewloom.methods.refiner import load_published_refiner, save_refiner
 
-    refiner = load_published_refiner(read_weights(config.checkpoint), views=views, context=config.context)
-    save_refiner(refiner, target, {"published": config.checkpoint})
+    refiner = load_published_refiner(read_weights(config.checkpoint), views=views, context=config.context or "frame")
+    save_refiner(refiner, target, {"published": config.checkpoint, "sampling": asdict(Sampling())})

@@ -1,6 +1,5 @@
 """`viewloom evaluate`: frame-level scores of a trained head on every view, per class and per recording."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -9,19 +8,22 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom.console import progress
+from viewloom.console import err, progress
 from viewloom.data.batch import IGNORE
-from viewloom.data.dataset import DataConfig, Item, MultiViewDataset, open_dataset
+from viewloom.data.dataset import DataConfig, Item, MultiViewDataset, complete, open_dataset
+from viewloom.data.sampling import Sampling, SamplingConfig
 from viewloom.data.sources.rows import hash_file
-from viewloom.data.windows import SamplingConfig
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import write_json
+from viewloom.identity import free, settings_of
 from viewloom.metrics.per_class import score_per_class
 from viewloom.metrics.protocols import PROTOCOLS
 from viewloom.metrics.segmentation import score, score_per_item, segments
 from viewloom.training.checkpoints import load_head
+from viewloom.training.provenance import allowed_roles, refuse_learned, scored_again
 from viewloom.training.refined import FrozenRefiner
 from viewloom.training.runs import read_json, refuse_other_features
+from viewloom.training.sampling import own_pooling, used_sampling, warn_assumed_fps
 from viewloom.training.segmenter import Segmenter, pick_device
 
 Labels = NDArray[np.int64]
@@ -31,28 +33,33 @@ Labels = NDArray[np.int64]
 class EvaluateConfig(DataConfig):
     """Score a trained head on the test items, in every view."""
 
-    run: str
+    run: str = free()
     """Run folder of `viewloom train`; metrics.json and predictions/ are written into it."""
-    views: str | None = None
+    views: str | None = free(default=None)
     """Views to score, comma-separated; default: all that a test recording has."""
     split: Literal["test", "val", "train"] = "test"
     """Items to score."""
-    refiner: str | None = None
+    refiner: str | None = free(default=None)
     """Refiner to put before the head, instead of the run's own (Table 4 of the report)."""
     protocol: str = "canonical"
     """Named score protocol."""
     background: str = ""
     """Actions that don't count as segments, comma-separated."""
-    accelerator: str = "auto"
+    allow_learned: str | None = free(default=None)
+    """Recordings that may be scored although the run learned from them: train, val, pairs, comma-separated. They are
+    marked in every table. --split train and --split val allow their own."""
+    accelerator: str = free(default="auto")
     """Device: auto, cpu, cuda."""
-    batch_size: int = 8
+    batch_size: int = free(default=8)
     """Windows computed at once."""
-    out: str | None = None
+    out: str | None = free(default=None)
     """Folder for metrics.json and predictions/, instead of the run folder."""
-    overwrite: bool = False
+    row: str | None = free(default=None)
+    """Name of these results in tables; default: the run's, and what --refiner put before its head."""
+    overwrite: bool = free(default=False)
     """Replace the results of an earlier evaluation."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
-    """Windows, chunk sizes averaged, policy for missing frames."""
+    """Windows, chunk sizes averaged, policy for missing frames; by default as the head was trained."""
 
     def __post_init__(self) -> None:
         if self.protocol not in PROTOCOLS:
@@ -116,13 +123,19 @@ def run_evaluate(config: EvaluateConfig) -> Path:
     out = Path(config.out) if config.out else run
     if (out / "metrics.json").exists() and not config.overwrite:
         raise ConfigError(f"{out / 'metrics.json'} is there already. Pass --overwrite true or another --out.")
+    config = complete(config)
     dataset = open_dataset(config)
+    warn_assumed_fps(dataset)
     refuse_other_features(run, dataset)
     saved = load_head(run / "head.safetensors")
     actions = known_actions(dataset, saved.actions, run)
-    segmenter = load_segmenter(run, config.refiner, config.sampling, config.accelerator, config.batch_size)
+    sampling = used_sampling(config.sampling, saved.extra, saved.fps, dataset)
+    segmenter = load_segmenter(run, config.refiner, sampling, config.accelerator, config.batch_size)
     background = background_ids(config.background, actions)
     items = dataset.items(config.split)
+    views = views_to_score(config.views, dataset, items, segmenter)
+    learned = scored_again(dataset, items, segmenter.learned_from(saved.extra))
+    refuse_learned(learned, allowed_roles(config.allow_learned, config.split))
     metrics: dict[str, Any] = {
         "protocol": config.protocol,
         "split": config.split,
@@ -131,28 +144,73 @@ def run_evaluate(config: EvaluateConfig) -> Path:
         "actions": actions,
         "trained_on": saved.views,
         "simulated": dataset.simulated,
-        "row": read_json(run / "environment.json").get("row", run.name),
+        "row": config.row or default_row(run, config.refiner),
         "scored_with": scored_with(config),
+        "sampling": asdict(sampling),
+        "learned": learned,
         "views": {},
     }
-    for view in select_views(config.views, dataset):
+    for view in views:
         scored = score_view(dataset, items, view, segmenter)
-        if scored:
-            metrics["views"][view] = summary(scored, actions, config.protocol, background) | {
-                "kind": dataset.views[view].kind
-            }
-            write_json(out / "predictions" / f"{view}.json", predictions(scored, actions, dataset.source.fps))
-    segmenter.missing.tell(config.sampling.missing_frames)
+        found = summary(scored, actions, config.protocol, background) | {"kind": dataset.views[view].kind}
+        metrics["views"][view] = found
+        write_json(out / "predictions" / f"{view}.json", predictions(scored, actions, dataset.source.fps))
+    segmenter.missing.tell(sampling.missing_frames)
     write_json(out / "metrics.json", metrics)
     return out
 
 
+def views_to_score(
+    names: str | None, dataset: MultiViewDataset, items: Sequence[Item], segmenter: Segmenter
+) -> tuple[str, ...]:
+    """The views asked for, or all that some item has and the run's refiner knows; those left out are named.
+
+    Raises:
+        DataError: a view asked for that no item has, or that the refiner has no map for; no view at all.
+    """
+    there = dict.fromkeys(view for item in items for view in dataset.source.views(item.recording))
+    wanted = select_views(names, dataset) if names is not None else tuple(there)
+    absent = [view for view in wanted if view not in there]
+    if absent or not there:
+        raise DataError(
+            f"None of the {len(items)} items to score has view {listed(absent)}; they have: {listed(there, 20)}. Pass "
+            "--views with some of these."
+        )
+    return fitting_views(wanted, names is not None, segmenter)
+
+
+def fitting_views(views: tuple[str, ...], named: bool, segmenter: Segmenter) -> tuple[str, ...]:
+    """The views that a run's refiner knows; those left out are said.
+
+    Args:
+        views: all views.
+        named: whether the user named them: then none may be left out.
+        segmenter: the run's chain.
+
+    Raises:
+        DataError: one that was named, or all, are unknown to the refiner.
+    """
+    unfit = [view for view in views if not segmenter.accepts(view)]
+    if unfit and (named or len(unfit) == len(views)):
+        raise DataError(
+            f"The refiner of this run has a map for each view it learned, but none for {listed(unfit)}. Leave that "
+            "view out of --views, or pre-train on it too."
+        )
+    if unfit:
+        err.print(f"note: {listed(unfit)} left out: the run's refiner has no map for them.", markup=False)
+    return tuple(view for view in views if view not in unfit)
+
+
+def default_row(run: Path, refiner: str | None) -> str:
+    """What a run is called in tables; with another refiner before its head it isn't that run any more."""
+    own = str(read_json(run / "environment.json").get("row", run.name))
+    return own if refiner is None else f"{own} behind {Path(refiner).parent.name}"
+
+
 def scored_with(config: EvaluateConfig) -> dict[str, Any]:
-    """The settings that scores depend on, as JSON holds them; a refiner by its content."""
-    kept = {name: getattr(config, name) for name in ("split", "protocol", "background")}
+    """The settings that scores depend on besides the run, as JSON holds them; a refiner by its content."""
     refiner = None if config.refiner is None else hash_file(Path(config.refiner))
-    found: dict[str, Any] = json.loads(json.dumps(kept | {"refiner": refiner, "sampling": asdict(config.sampling)}))
-    return found
+    return settings_of(config) | {"refiner": refiner}
 
 
 def known_actions(dataset: MultiViewDataset, actions: tuple[str, ...], run: Path) -> tuple[str, ...]:
@@ -176,9 +234,7 @@ def background_ids(names: str, actions: tuple[str, ...]) -> tuple[int, ...]:
     return tuple(actions.index(name) for name in wanted)
 
 
-def load_segmenter(
-    run: Path, refiner: str | None, sampling: SamplingConfig, accelerator: str, batch_size: int
-) -> Segmenter:
+def load_segmenter(run: Path, refiner: str | None, sampling: Sampling, accelerator: str, batch_size: int) -> Segmenter:
     """The chain a run trained: its head, and its refiner (or the one given) before it."""
     device = pick_device(accelerator)
     head = load_head(run / "head.safetensors").head.to(device)
@@ -189,6 +245,7 @@ def load_segmenter(
         from viewloom.methods.refiner import load_refiner
 
         loaded = load_refiner(path).freeze().to(device)
+        own_pooling(loaded.extra, SamplingConfig(pooling=sampling.pooling), str(path))
         if loaded.out_dim != head.dim:
             raise ConfigError(
                 f"{path} gives features of size {loaded.out_dim}, but the head of {run} takes {head.dim}."

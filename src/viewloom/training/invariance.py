@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from viewloom.data.batch import ViewBatch
 from viewloom.data.dataset import Item
 from viewloom.errors import DataError, listed
 from viewloom.methods.base import Method
-from viewloom.metrics.invariance import InvarianceState, retrieval_accuracy
+from viewloom.metrics.invariance import InvarianceState, retrieval_accuracy, retrieval_chance
 
 RETRIEVAL_TOLERANCE_STEPS = 2
 """A step counts as found when its nearest neighbour in the other view is at most this many steps away."""
@@ -25,7 +26,8 @@ class HeldOut:
         values: loss (the method's own), retrieval (percent of steps whose nearest neighbour among the same
             window's steps in another view is the same moment), effective_rank of the refined features and
             input_rank of the plain ones, deviation (mean per-feature standard deviation), view_share (share of
-            variance between views) and input_view_share.
+            variance between views) and input_view_share; and the method's own measures (percent), such as the
+            agreement of a distilled head with its teacher.
         collapse: what collapsed, in words, or None.
     """
 
@@ -61,15 +63,20 @@ def hold_out(
 def measure(method: Method, batches: Iterable[ViewBatch], device: torch.device) -> HeldOut:
     """Loss, retrieval and collapse of a method over batches of held-out windows."""
     losses, weights, found = [], [], []
-    plain, refined = InvarianceState(), InvarianceState()
+    own: dict[str, tuple[int, int]] = {}
+    plain, started, refined = InvarianceState(), InvarianceState(), InvarianceState()
     dtype = next((p.dtype for p in method.parameters()), torch.float32)  # float64 with precision 64-true
     for batch in batches:
         batch = batch.to(device)
         batch.features_BVTD = batch.features_BVTD.to(dtype)
         losses.append(float(method(batch).total) if method.fit == "gradient" else 0.0)
         weights.append(int(batch.mask_BVT.sum()))
-        for x_VTD, z_VTZ in refined_windows(method, batch):
+        for name, (hits, steps) in method.held_out_counts(batch).items():
+            before = own.get(name, (0, 0))
+            own[name] = before[0] + hits, before[1] + steps
+        for x_VTD, s_VTD, z_VTZ in refined_windows(method, batch):
             plain.add(x_VTD)
+            started.add(s_VTD)
             refined.add(z_VTZ)
             found.append(retrieval_accuracy(z_VTZ, RETRIEVAL_TOLERANCE_STEPS))
     if not found:
@@ -86,18 +93,46 @@ def measure(method: Method, batches: Iterable[ViewBatch], device: torch.device) 
         "view_share": refined.view_share,
         "input_view_share": plain.view_share,
     }
-    return HeldOut(values, refined.verdict(plain))
+    values |= {name: 100.0 * hits / max(steps, 1) for name, (hits, steps) in own.items()}
+    return HeldOut(values, refined.verdict(started, own_scale=method.fit == "closed_form"))
 
 
-def refined_windows(method: Method, batch: ViewBatch) -> Iterable[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Raw (V, T, D) and refined (V, T, Z) features of each window, at the steps that all views have."""
+@torch.inference_mode()
+def measure_plain(method: Method, batches: Iterable[ViewBatch], device: torch.device) -> dict[str, float]:
+    """What `measure` should be held against, in percent: ``plain_retrieval``, the retrieval of the features that the
+    method starts from (standardised, where it does that), and ``chance``, that of blind guesses."""
+    found, blind = [], []
+    dtype = next((value.dtype for value in method.parameters()), torch.float32)
+    for batch in batches:
+        batch = batch.to(device)
+        s_BVTD = standardised(method, batch.features_BVTD.to(dtype), batch.views).float().cpu().numpy()
+        for s_VTD, both_T in zip(s_BVTD, batch.mask_BVT.all(dim=1).cpu().numpy(), strict=True):
+            if both_T.sum() > 1:
+                found.append(retrieval_accuracy(s_VTD[:, both_T], RETRIEVAL_TOLERANCE_STEPS))
+                blind.append(retrieval_chance(int(both_T.sum()), RETRIEVAL_TOLERANCE_STEPS))
+    return {"plain_retrieval": 100.0 * float(np.mean(found)), "chance": 100.0 * float(np.mean(blind))}
+
+
+def standardised(method: Method, x_BVTD: Tensor, views: Sequence[str]) -> Tensor:
+    """The features that a method starts from."""
+    return torch.stack([method.refiner.standardiser(x_BVTD[:, v], name) for v, name in enumerate(views)], dim=1)
+
+
+def refined_windows(
+    method: Method, batch: ViewBatch
+) -> Iterable[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]]:
+    """Raw and standardised (V, T, D) and refined (V, T, Z) features of each window, at the steps that all views have.
+
+    Standardised as the method does it; where it doesn't, they are the raw ones.
+    """
     refined = [
         method.encode(batch.features_BVTD[:, place], batch.mask_BVT[:, place], view)
         for place, view in enumerate(batch.views)
     ]
     z_BVTZ = torch.stack(refined, dim=1).float().cpu().numpy()
+    s_BVTD = standardised(method, batch.features_BVTD, batch.views).cpu().numpy()
     x_BVTD = batch.features_BVTD.cpu().numpy()
     shared_BT = batch.mask_BVT.all(dim=1).cpu().numpy()
-    for x_VTD, z_VTZ, both_T in zip(x_BVTD, z_BVTZ, shared_BT, strict=True):
+    for x_VTD, s_VTD, z_VTZ, both_T in zip(x_BVTD, s_BVTD, z_BVTZ, shared_BT, strict=True):
         if both_T.sum() > 1:
-            yield x_VTD[:, both_T], z_VTZ[:, both_T]
+            yield x_VTD[:, both_T], s_VTD[:, both_T], z_VTZ[:, both_T]

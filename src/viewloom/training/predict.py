@@ -11,14 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.console import progress
-from viewloom.data.dataset import DataConfig, Item, MultiViewDataset, open_dataset
-from viewloom.data.windows import SamplingConfig
+from viewloom.data.dataset import DataConfig, Item, MultiViewDataset, complete, open_dataset
+from viewloom.data.sampling import SamplingConfig
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import write_text
 from viewloom.metrics.segmentation import segments
 from viewloom.training.checkpoints import load_head
-from viewloom.training.evaluate import load_segmenter, select_views
+from viewloom.training.evaluate import fitting_views, load_segmenter, select_views
 from viewloom.training.runs import refuse_other_features
+from viewloom.training.sampling import used_sampling, warn_assumed_fps
 
 COLUMNS = ("recording", "view", "start", "end", "start_s", "end_s", "label", "confidence")
 
@@ -34,7 +35,7 @@ class PredictConfig(DataConfig):
     views: str | None = None
     """Views to segment, comma-separated; default: all there are."""
     recordings: str | None = None
-    """Recordings to segment, comma-separated; default: all there are."""
+    """Recordings to segment, comma-separated; default: those that --fold tests, or else all there are."""
     text: Literal["segments", "frames"] = "segments"
     """Text files: segments (start, end, action, tab-separated, as Assembly101's labels) or frames (one
     action a line, as MS-TCN's)."""
@@ -45,7 +46,7 @@ class PredictConfig(DataConfig):
     overwrite: bool = False
     """Replace files of an earlier prediction."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
-    """Windows, chunk sizes averaged, policy for missing frames."""
+    """Windows, chunk sizes averaged, policy for missing frames; by default as the head was trained."""
 
 
 @dataclass(frozen=True)
@@ -69,28 +70,34 @@ def run_predict(config: PredictConfig) -> Path:
     table = out / "segments.csv"
     if table.exists() and not config.overwrite:
         raise ConfigError(f"{table} is there already. Pass --overwrite true or another --out.")
-    dataset = open_dataset(config)
+    config = complete(config)
+    dataset = open_dataset(config, with_splits=config.fold is not None)
+    warn_assumed_fps(dataset)
     run = Path(config.run)
     refuse_other_features(run, dataset)
-    actions = load_head(run / "head.safetensors").actions
-    segmenter = load_segmenter(run, None, config.sampling, config.accelerator, config.batch_size)
+    saved = load_head(run / "head.safetensors")
+    actions = saved.actions
+    sampling = used_sampling(config.sampling, saved.extra, saved.fps, dataset)
+    segmenter = load_segmenter(run, None, sampling, config.accelerator, config.batch_size)
     source, names = dataset.source, select_recordings(config.recordings, dataset)
     rows: list[tuple[object, ...]] = []
     with progress() as bar:
-        for view in select_views(config.views, dataset):
+        for view in fitting_views(select_views(config.views, dataset), config.views is not None, segmenter):
             items = [Item(name, name, *source.span(name, view)) for name in names if view in source.views(name)]
             predicted = segmenter.each(source, items, view)
             for item, probs_TK in bar.track(predicted, total=len(items), description=f"Predicting {view}"):
                 found = to_segments(probs_TK, item.start)
                 rows.extend(table_rows(item.name, view, found, actions, source.fps))
                 write_text(out / view / f"{item.name}.txt", as_text(found, actions, config.text))
-    segmenter.missing.tell(config.sampling.missing_frames)
+    segmenter.missing.tell(sampling.missing_frames)
     write_text(table, as_csv(rows))
     return table
 
 
 def select_recordings(names: str | None, dataset: MultiViewDataset) -> tuple[str, ...]:
-    """The recordings a comma-separated list names (None: all)."""
+    """The recordings a comma-separated list names (None: those of the test split, or all without splits)."""
+    if names is None and dataset.splits is not None:
+        return tuple(dict.fromkeys(item.recording for item in dataset.items("test")))
     if names is None:
         return dataset.source.recordings
     wanted = tuple(name.strip() for name in names.split(",") if name.strip())

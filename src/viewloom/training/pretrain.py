@@ -12,23 +12,31 @@ from torch.utils.data import DataLoader
 
 from viewloom.console import err, track
 from viewloom.data.batch import ViewBatch
-from viewloom.data.dataset import DataConfig, Item, MultiViewDataset, open_dataset
+from viewloom.data.dataset import DataConfig, MultiViewDataset, PairSpans, complete, open_dataset
 from viewloom.data.module import EpochBatches
 from viewloom.data.multiview import ViewRow, ViewWindows, make_view_loader
-from viewloom.data.windows import SamplingConfig
+from viewloom.data.sampling import SamplingConfig
 from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json
 from viewloom.heads.base import Head
-from viewloom.methods.base import Method
+from viewloom.identity import free
+from viewloom.methods.base import Choice, Method
+from viewloom.methods.none import IdentityRefiner
 from viewloom.nn.encoder import EncoderLayer
 from viewloom.registry import METHODS
 from viewloom.training.checkpoints import SavedHead, load_head, save_head
-from viewloom.training.evaluate import select_views
-from viewloom.training.invariance import HeldOut, hold_out, measure
+from viewloom.training.invariance import measure_plain
+from viewloom.training.learned import against_first_epoch, against_plain, show
+from viewloom.training.length import Usual, with_length
 from viewloom.training.missing import MissingFrames
+from viewloom.training.pairs import Pairs, held_out_measures, split_pairs
+from viewloom.training.provenance import learned_from, together
 from viewloom.training.resident import ResidentViews, resident
-from viewloom.training.runs import is_main_process, prepare_run, refuse_other_data, write_environment
+from viewloom.training.run_identity import RunContent
+from viewloom.training.runs import is_main_process, prepare_run, write_environment
+from viewloom.training.sampling import kept
 from viewloom.training.segmenter import pick_device
+from viewloom.training.threads import choose_threads, using_threads
 from viewloom.training.trainer import TrainerConfig, build_trainer, rows_in_batch
 
 
@@ -44,8 +52,8 @@ class PretrainOptimConfig:
     """Weight decay."""
     momentum: float = 0.0
     """Momentum (sgd only)."""
-    lr_step_epochs: int = 100
-    """Epochs between two reductions of the learning rate."""
+    lr_step_epochs: int | None = None
+    """Epochs between two reductions of the learning rate; None takes 40 % of the epochs, and 100 at least."""
     lr_factor: float = 0.5
     """Factor of each reduction."""
 
@@ -54,7 +62,7 @@ class PretrainOptimConfig:
 class PretrainConfig(DataConfig):
     """Learn a refiner from unlabelled synchronised views."""
 
-    run: str
+    run: str = free()
     """Run folder to write (new, unless --resume true)."""
     views: str
     """Views to learn from, comma-separated: v3,e4."""
@@ -62,26 +70,31 @@ class PretrainConfig(DataConfig):
     """Registered pre-training method."""
     method_options: Any = None
     """Settings of the method (see the end of --help)."""
-    teacher: str | None = None
+    teacher: str | None = free(default=None)
     """Run folder of the trained head that a distilling method (sync_kd_head) follows."""
-    epochs: int = 60
-    """Passes over the pair windows (closed-form methods need one)."""
+    pairs: PairSpans = "recordings"
+    """What the pairs are: whole recordings, or as published the labelled spans of them, which uses where labels
+    begin and end."""
+    epochs: int | None = None
+    """Passes over the pair windows (closed-form methods need one); None takes 60, or more where windows are so few
+    that the method would take fewer optimiser steps than it needs (400)."""
     batch_size: int = 8
     """Windows in a step, over all processes."""
     held_out: float = 0.1
     """Share of the pair recordings kept apart, to choose the checkpoint and to measure invariance on."""
-    select: Literal["retrieval", "loss", "last"] = "retrieval"
-    """What chooses the checkpoint, on held-out pairs: how often a step finds itself in the other view, the
-    method's own loss, or nothing (the last epoch)."""
+    select: Choice | None = None
+    """What chooses the checkpoint, on held-out pairs: retrieval (how often a step finds itself in the other view),
+    loss (the method's own), agreement (how often a distilled head says what its teacher says), or last (nothing:
+    the last epoch); default: what fits the method, retrieval for a refiner and loss for a distilled head."""
     seed: int = 0
     """Seed of weights, order, dropout, augmentation and of the held-out recordings."""
-    row: str | None = None
+    row: str | None = free(default=None)
     """Name of this run in tables; default: the method's name."""
-    resume: bool = False
+    resume: bool = free(default=False)
     """Go on with the run in the folder."""
-    workers: int = 0
+    workers: int = free(default=0)
     """Processes that read windows; 0 reads in the training process."""
-    compile: bool = False
+    compile: bool = free(default=False)
     """Compile the encoder layers with torch.compile (context frame only; the first step then takes minutes on a
     CPU, where little is gained)."""
     optim: PretrainOptimConfig = field(default_factory=PretrainOptimConfig)
@@ -95,16 +108,8 @@ class PretrainConfig(DataConfig):
         if not 0 < self.held_out < 1:
             raise ConfigError(f"--held_out must lie between 0 and 1, but is {self.held_out}.")
         for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ConfigError(f"--{name} must be 1 or more, but is {getattr(self, name)}.")
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Windows to learn from, and those held out."""
-
-    learn: ViewWindows
-    held_out: ViewWindows
 
 
 class PretrainingModule(LightningModule):
@@ -150,8 +155,8 @@ class PretrainingModule(LightningModule):
     def on_train_epoch_end(self) -> None:
         """Measure loss, retrieval and collapse on held-out pairs."""
         if self.current_epoch == 0:
-            self.missing.tell(self.config.sampling.missing_frames)
-        if (self.current_epoch + 1) % self.config.trainer.validate_every_epochs:
+            self.missing.tell(self.pairs.learn.sampling.missing_frames)
+        if (self.current_epoch + 1) % (self.trainer.check_val_every_n_epoch or 1):
             return
         held = held_out_measures(self.method, self.pairs.held_out, self.config.batch_size, self.device)
         self.log_dict({f"val/{name}": value for name, value in held.values.items()})
@@ -168,70 +173,105 @@ class PretrainingModule(LightningModule):
             )
         else:
             optimiser = torch.optim.AdamW(parameters, optim.lr, weight_decay=optim.weight_decay, fused=fused)
+        assert optim.lr_step_epochs is not None, "run_pretrain fills it in"
         steps = torch.optim.lr_scheduler.StepLR(optimiser, optim.lr_step_epochs, optim.lr_factor)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": steps, "interval": "epoch"}}
 
 
-def held_out_measures(method: Method, windows: ViewWindows, batch_size: int, device: torch.device) -> HeldOut:
-    """Loss, retrieval and collapse of a method on held-out windows, in evaluation mode."""
-    training = method.training
-    method.eval()
-    loader = make_view_loader(windows, batch_size)
-    held = measure(method, loader, device)
-    method.train(training)
-    return held
+@dataclass(frozen=True)
+class Begun:
+    """A pre-training whose folder was made or re-entered: settings with every choice made, data, and what learns."""
+
+    config: PretrainConfig
+    dataset: MultiViewDataset
+    pairs: Pairs
+    method: Method
+    teacher: SavedHead | None
+    folder: Path
+    checkpoint: Path | None
 
 
-def split_pairs(config: PretrainConfig, dataset: MultiViewDataset) -> Pairs:
-    """The pair recordings, a seeded share of them held out; all windows of a recording stay together."""
-    items: tuple[Item, ...] = dataset.items("pairs")
-    views = select_views(config.views, dataset)
-    if len(views) < 2:
-        raise ConfigError(f"--views must name two views or more to learn from, but is {config.views!r}.")
-    complete = {name for name in dataset.source.recordings if set(views) <= set(dataset.source.views(name))}
-    learn, held = hold_out(items, config.held_out, config.seed, complete)
-    still = replace(config.sampling, augment_probability=0.0)
-    pairs = Pairs(
-        ViewWindows(dataset.source, learn, views, config.sampling, config.seed),
-        ViewWindows(dataset.source, held, views, still),
-    )
-    if pairs.learn.skipped and is_main_process():
-        told = f"{len(pairs.learn.skipped)} of {len(items)} items have fewer than two of the views {listed(views)}"
-        err.print(f"note: {told} and are left out: {listed(pairs.learn.skipped, 3)}.", markup=False)
-    return pairs
+def begin_pretrain(config: PretrainConfig) -> Begun:
+    """Make or re-enter the run folder of a pre-training."""
+    cls = METHODS.get(config.method)
+    select = chosen_by(config.method, config.select)
+    config = complete(replace(config, method_options=config.method_options or cls.Config(), select=select))
+    dataset = open_dataset(config)
+    pairs = split_pairs(config, dataset)
+    config = replace(config, sampling=pairs.learn.sampling.as_request())
+    torch.manual_seed(config.seed)
+    method: Method = cls(pairs.learn.dim, pairs.learn.views, config.method_options)
+    teacher = _give_teacher(config, method)
+    config = with_epochs(config, method, pairs)
+    folder, checkpoint = prepare_run(config, run_content(config, dataset, pairs))
+    return Begun(config, dataset, pairs, method, teacher, folder, checkpoint)
 
 
 def run_pretrain(config: PretrainConfig) -> Path:
     """Learn a refiner and write its run folder; returns the path of ``refiner.safetensors``."""
-    cls = METHODS.get(config.method)
-    config = replace(config, method_options=config.method_options or cls.Config())
-    dataset = open_dataset(config)
-    pairs = split_pairs(config, dataset)
-    torch.manual_seed(config.seed)
-    method: Method = cls(dataset.source.dim, pairs.learn.views, config.method_options)
-    teacher = _give_teacher(config, method)
-    folder, checkpoint = prepare_run(config.run, config, config.resume)
-    row = config.row or config.method
-    if config.resume:
-        refuse_other_data(folder, dataset)
-    write_environment(folder, dataset, config.seed, row=row, trained_on=pairs.learn.views, method=config.method)
+    begun = begin_pretrain(config)
+    config, method, views = begun.config, begun.method, begun.pairs.learn.views
+    threads = choose_threads(config.trainer, method, method.dim, begun.folder, config.resume)
+    facts = {"row": config.row or config.method, "trained_on": views, "method": config.method, "threads": threads}
+    write_environment(begun.folder, begun.dataset, config.seed, **facts)
+    with using_threads(threads):
+        return _learn(begun)
+
+
+def _learn(begun: Begun) -> Path:
+    """Fit the method, and write what it leaves behind; returns the path of that."""
+    config, dataset, pairs, method, folder = begun.config, begun.dataset, begun.pairs, begun.method, begun.folder
     if method.needs_pass:
         _show_all_pairs(method, pairs, config.batch_size)
     if config.compile:
         compile_layers(method)
-    kept = "closed form" if method.fit == "closed_form" else "features as they are"
+    chosen, warnings = "closed form" if method.fit == "closed_form" else "features as they are", list[str]()
     if method.fit == "gradient":
-        kept = _fit_by_gradient(config, method, pairs, folder, checkpoint)
+        chosen, warnings = _fit_by_gradient(config, method, pairs, folder, begun.checkpoint)
+    teacher = begun.teacher
     path = folder / ("refiner.safetensors" if teacher is None else "head.safetensors")
     if not is_main_process():
         return path  # the first process writes it
-    _finish(config, dataset, method, pairs, folder, kept)
+    _finish(begun, chosen, warnings)
     if teacher is None:
         return path
     # A method that distils a head leaves the student behind, beside a refiner that changes nothing.
     assert isinstance(method.student, Head)
-    save_head(path, replace(teacher, head=method.student.cpu(), views=method.views))
+    learned = together(teacher.extra.get("learned_from", {}), method.refiner.extra["learned_from"])
+    extra = teacher.extra | kept(pairs.learn.sampling, dataset) | {"learned_from": learned}
+    student = replace(teacher, head=method.student.cpu(), views=method.views, fps=dataset.source.fps, extra=extra)
+    save_head(path, student)
     return path
+
+
+def run_content(config: PretrainConfig, dataset: MultiViewDataset, pairs: Pairs) -> RunContent:
+    """What a pre-training rests on."""
+    items = {"pairs": pairs.learn.items, "held-out": pairs.held_out.items}
+    files = {} if config.teacher is None else {"teacher": Path(config.teacher) / "head.safetensors"}
+    compare = config.compare_features
+    return RunContent(dataset, items, pairs.learn.views, labelled=False, files=files, compare=compare)
+
+
+def chosen_by(method: str, select: Choice | None) -> Choice:
+    """What chooses a method's checkpoint: what was asked for, or what fits it best.
+
+    Raises:
+        ConfigError: it doesn't change while this method learns.
+    """
+    possible: tuple[Choice, ...] = METHODS.get(method).chosen_by
+    if select is not None and select not in possible:
+        raise ConfigError(
+            f"--select {select} says nothing about the method {method!r}: it is not what changes while it learns. "
+            f"Choose one of {listed(possible)}, or leave --select out for {possible[0]}."
+        )
+    return select or possible[0]
+
+
+def with_epochs(config: PretrainConfig, method: Method, pairs: Pairs) -> PretrainConfig:
+    """The settings with a number of epochs that gives the method enough steps, where none was set."""
+    if method.fit != "gradient":
+        config = replace(config, epochs=config.epochs or 1)
+    return with_length(config, len(pairs.learn), Usual(60, method.least_steps, 100, "method"))
 
 
 def _give_teacher(config: PretrainConfig, method: Method) -> SavedHead | None:
@@ -249,20 +289,21 @@ def _give_teacher(config: PretrainConfig, method: Method) -> SavedHead | None:
 
 def _fit_by_gradient(
     config: PretrainConfig, method: Method, pairs: Pairs, folder: Path, checkpoint: Path | None
-) -> str:
-    """Train, and load the chosen epoch's weights into the method; returns which was kept."""
-    monitor, mode = {
-        "retrieval": ("val/retrieval", "max"),
-        "loss": ("val/loss", "min"),
-        "last": (None, "min"),
-    }[config.select]
+) -> tuple[str, list[str]]:
+    """Train, and load the chosen epoch's weights into the method; returns which was kept, and what to be wary of."""
+    monitor = None if config.select == "last" else f"val/{config.select}"
+    mode: Literal["min", "max"] = "min" if config.select in ("loss", "last") else "max"
     module = PretrainingModule(method, pairs, config)
-    trainer = build_trainer(config.trainer, folder, config.epochs, config.seed, monitor, mode)  # type: ignore[arg-type]
+    assert config.epochs is not None
+    trainer = build_trainer(config.trainer, folder, config.epochs, config.seed, monitor, mode)
     trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
     name = "last" if monitor is None else "best"
     state = torch.load(folder / "checkpoints" / f"{name}.ckpt", map_location="cpu", weights_only=True)
     module.load_state_dict(state["state_dict"])
-    return f"{name} epoch ({state['epoch'] + 1} of {config.epochs})"
+    warnings, every = [], trainer.check_val_every_n_epoch or 1
+    if name == "best":
+        warnings = against_first_epoch(config.method, state["epoch"] + 1, every, config.epochs)
+    return f"{name} epoch ({state['epoch'] + 1} of {config.epochs})", warnings
 
 
 def compile_layers(method: Method, backend: str = "inductor") -> None:
@@ -290,23 +331,35 @@ def _show_all_pairs(method: Method, pairs: Pairs, batch_size: int) -> None:
         missing.note_views(batch)
     missing.tell(learn.sampling.missing_frames)
     method.solve()
+    if method.chosen and is_main_process():
+        err.print(f"note: {method.chosen}.", markup=False)
 
 
-def _finish(
-    config: PretrainConfig, dataset: MultiViewDataset, method: Method, pairs: Pairs, folder: Path, kept: str
-) -> None:
-    """Write what was measured on held-out pairs, and then the refiner; say a collapse out loud."""
+def _finish(begun: Begun, chosen: str, warnings: list[str]) -> None:
+    """Write what was measured on held-out pairs, and then the refiner; say out loud if nothing came of it."""
+    config, dataset, pairs, method, folder = begun.config, begun.dataset, begun.pairs, begun.method, begun.folder
     device = pick_device({"gpu": "cuda"}.get(config.trainer.accelerator, config.trainer.accelerator))
     held = held_out_measures(method.to(device).eval(), pairs.held_out, config.batch_size, device)
-    method.refiner.extra = {"kept": kept, "seed": config.seed, "data": dataset.name}
-    warnings = [f"COLLAPSE of {config.method}: {held.collapse}"] if held.collapse else []
+    learned = learned_from(run_content(config, dataset, pairs))
+    facts = {"kept": chosen, "seed": config.seed, "data": dataset.name, "fps": dataset.source.fps}
+    method.refiner.extra = facts | kept(pairs.learn.sampling, dataset) | {"learned_from": learned}
+    plain = measure_plain(method, make_view_loader(pairs.held_out, config.batch_size), device)
+    retrieval, before = held.values["retrieval"], plain["plain_retrieval"]
+    if held.collapse:
+        warnings = [f"COLLAPSE of {config.method}: {held.collapse}"]
+    elif not isinstance(method.refiner, IdentityRefiner):
+        warnings = against_plain(config.method, retrieval, before, plain["chance"]) or warnings
     # JSON knows no NaN: a measure that isn't finite is null there, and the warning says so.
-    finite = {name: value if math.isfinite(value) else None for name, value in held.values.items()}
+    finite = {name: value if math.isfinite(value) else None for name, value in (held.values | plain).items()}
     write_json(
         folder / "invariance.json",
-        {"kept": kept, "select": config.select, "held_out": finite, "warnings": warnings},
+        {"kept": chosen, "select": config.select, "chosen": method.chosen, "held_out": finite, "warnings": warnings},
     )
     method.refiner.save(folder / "refiner.safetensors")
-    for warning in warnings:
-        err.print(f"[bold red]{warning}[/]")
-    err.print(f"Kept the {kept}; held-out retrieval {held.values['retrieval']:.1f} %.")
+    show(warnings)
+    assert config.select is not None
+    measure = type(method).chosen_by[0] if config.select == "last" else config.select
+    shown = f"{measure} {held.values[measure]:.4g}" + ("" if measure == "loss" else " %")
+    if measure == "retrieval":
+        shown += f", plain features {before:.1f} %, chance {plain['chance']:.1f} %"
+    err.print(f"Kept the {chosen}; held-out {shown}.", markup=False)

@@ -6,7 +6,7 @@ Segmentation heads come as bare state dicts or wrapped as ``model_state_dict``; 
 
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from viewloom.errors import DataError, listed
 from viewloom.heads.c2f_tcn import C2FTCN
+from viewloom.saved import differences
 
 WRAPPERS = ("model_state_dict", "state_dict")
 PREFIX = "module."
@@ -68,20 +69,10 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor], origin: Path 
     Raises:
         DataError: names are missing or unexpected, or shapes differ; all of it in one message.
     """
-    wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in weights.items()}
-    differing = [
-        f"{name} is {found[name]}, not {shape}" for name, shape in wanted.items() if found.get(name, shape) != shape
-    ]
-    faults = {
-        "missing": [name for name in wanted if name not in found],
-        "unexpected": [name for name in found if name not in wanted],
-        "of another shape": differing,
-    }
-    told = [f"{len(names)} {kind} ({listed(names, 4)})" for kind, names in faults.items() if names]
+    told = differences(module, weights)
     if told:
         raise DataError(
-            f"{origin} doesn't fit {type(module).__name__}: {'; '.join(told)}. "
+            f"{origin} doesn't fit {type(module).__name__}: {told}. "
             "Pass the checkpoint of such a network, and the sizes it was trained with."
         )
     module.load_state_dict(dict(weights))
@@ -92,12 +83,16 @@ def load_published_head(path: Path | str, config: C2FTCN.Config | None = None) -
 
     Args:
         path: the checkpoint.
-        config: settings; by default the published canvas of 1200 steps, which its outputs depend on.
+        config: settings; by default the published canvas of 1200 steps, which its outputs depend on. Levels vote by
+            these settings: what a checkpoint holds as ``weights`` is not what the released code lets them vote by.
+            Published heads took features as they are, so ``standardise`` is False whatever stands here.
     """
     weights = read_weights(path)
     dim, classes = head_size(weights, path)
-    head = C2FTCN(dim, classes, config if config is not None else C2FTCN.Config(canvas="window"))
+    config = config if config is not None else C2FTCN.Config(canvas="window")
+    head = C2FTCN(dim, classes, replace(config, standardise=False))
     load_weights(head, weights, path)
+    head.weights.copy_(torch.tensor(head.config.level_weights))
     return head.eval()
 
 

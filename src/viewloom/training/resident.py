@@ -2,7 +2,7 @@
 
 Where every window has one chunk size, its pooled steps are kept; where chunk sizes are drawn, its frames are, in
 float16 if that holds them exactly, else in float32. Batches equal those of the loaders to the bit: a maximum rounds
-nothing.
+nothing, and a mean adds up frame after frame here as there.
 """
 
 from abc import ABC, abstractmethod
@@ -18,6 +18,7 @@ from viewloom.console import track
 from viewloom.data.batch import IGNORE, Batch, SegmentBatch, ViewBatch, Window
 from viewloom.data.module import EpochBatches, SegmentWindows
 from viewloom.data.multiview import ViewWindows
+from viewloom.data.pooling import Pooling
 from viewloom.data.windows import pad_steps, pooled_window, read_window
 
 FREE_SHARE = 0.5
@@ -40,21 +41,39 @@ class Stretch:
         there_N: bool, False in rows that are missing; None if all are there.
         frames: frames that a row stands for.
         missing_frames: number of frames the view lacks.
+        pooling: what a step keeps of the rows.
     """
 
     x_ND: Tensor
     there_N: Tensor | None
     frames: int
     missing_frames: int
+    pooling: Pooling = "max"
 
     def pooled(self, chunk_frames: int) -> tuple[Tensor, Tensor]:
-        """Float32 maxima (S, D) of chunks, zeros in chunks without a single frame, and the mask (S,) of the others."""
+        """Float32 steps (S, Z) of chunks, zeros in chunks without a single frame, and the mask (S,) of the others."""
         rows = chunk_frames // self.frames
-        x_SD = _pool(self.x_ND, rows).float() + 0.0  # -0.0 + 0.0 is 0.0, as the readers have it
+        both = {"max": (True, False), "mean": (False, True), "both": (True, True)}[self.pooling]
+        halves = [_pool(self.x_ND, rows).float()] if both[0] else []
+        halves += [_pool_mean(self.x_ND, self.there_N, rows)] if both[1] else []
+        x_SZ = torch.cat(halves, dim=1) + 0.0  # -0.0 + 0.0 is 0.0, as the readers have it
         if self.there_N is None:
-            return x_SD, torch.ones(len(x_SD), dtype=torch.bool, device=x_SD.device)
+            return x_SZ, torch.ones(len(x_SZ), dtype=torch.bool, device=x_SZ.device)
         mask_S = _pool(self.there_N[:, None].byte(), rows)[:, 0] > 0
-        return x_SD.masked_fill(~mask_S[:, None], 0.0), mask_S
+        return x_SZ.masked_fill(~mask_S[:, None], 0.0), mask_S
+
+
+def _pool_mean(x_ND: Tensor, there_N: Tensor | None, rows: int) -> Tensor:
+    """Float32 mean of the rows there are of each run, added up one row after the other as the readers do."""
+    there_N = torch.ones(len(x_ND), dtype=torch.bool, device=x_ND.device) if there_N is None else there_N
+    x_ND = x_ND.float().masked_fill(~there_N[:, None], 0.0)
+    steps, full = -(-len(x_ND) // rows), len(x_ND) // rows
+    total_SD, count_S = x_ND.new_zeros(steps, x_ND.shape[1]), x_ND.new_zeros(steps)
+    for place in range(min(rows, len(x_ND))):
+        at = slice(None, steps if place < len(x_ND) - full * rows else full)
+        total_SD[at] += x_ND[place::rows]
+        count_S[at] += there_N[place::rows]
+    return total_SD / count_S.clamp(min=1)[:, None]  # by a tensor: by a number, a GPU multiplies with the reciprocal
 
 
 def _pool(x_ND: Tensor, rows: int) -> Tensor:
@@ -78,7 +97,9 @@ def load(windows: SegmentWindows | ViewWindows, window: Window, view: str, devic
         half_ND = x_ND.astype(np.float16)
     kept_ND = torch.from_numpy(half_ND if np.array_equal(half_ND, x_ND) else x_ND)
     there = None if there_N.all() else torch.from_numpy(there_N).to(device)
-    return Stretch(kept_ND.to(device), there, window.chunk_frames if fixed_chunks(windows) else 1, missing)
+    if fixed_chunks(windows):  # pooled by now: a step is its own maximum
+        return Stretch(kept_ND.to(device), there, window.chunk_frames, missing)
+    return Stretch(kept_ND.to(device), there, 1, missing, sampling.pooling)
 
 
 def fixed_chunks(windows: SegmentWindows | ViewWindows) -> bool:
@@ -135,7 +156,7 @@ class ResidentSegments(ResidentLoader[SegmentWindows, SegmentBatch]):
         """The batch of some (epoch, row) keys."""
         windows, drawn = self.windows, [self.windows.drawn(*key) for key in keys]
         shape = (len(keys), max(1, *(window.steps for window, _ in drawn)))
-        x_BTD = torch.zeros(*shape, windows.source.dim, device=self.device)
+        x_BTD = torch.zeros(*shape, windows.dim, device=self.device)
         mask_BT = torch.zeros(shape, dtype=torch.bool, device=self.device)
         missing = []
         for place, ((_, row), (window, view)) in enumerate(zip(keys, drawn, strict=True)):
@@ -174,7 +195,7 @@ class ResidentViews(ResidentLoader[ViewWindows, ViewBatch]):
         """The batch of some (epoch, row) keys."""
         views, drawn = self.windows.views, [self.windows.drawn(*key) for key in keys]
         shape = (len(keys), len(views), max(1, *(window.steps for window in drawn)))
-        x_BVTD = torch.zeros(*shape, self.windows.source.dim, device=self.device)
+        x_BVTD = torch.zeros(*shape, self.windows.dim, device=self.device)
         mask_BVT = torch.zeros(shape, dtype=torch.bool, device=self.device)
         missing = []
         for place, ((_, row), window) in enumerate(zip(keys, drawn, strict=True)):
@@ -222,5 +243,5 @@ def _fits(cls: type[L], windows: SegmentWindows | ViewWindows, device: torch.dev
         return False
     first = load(windows, *parts[0][1:], device)
     rows = sum(-(-window.frames // first.frames) for _, window, _ in parts)
-    needed = rows * windows.source.dim * first.x_ND.element_size()
+    needed = rows * first.x_ND.shape[1] * first.x_ND.element_size()
     return needed <= FREE_SHARE * torch.cuda.mem_get_info(device)[0]

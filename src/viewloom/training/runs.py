@@ -3,10 +3,12 @@
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict
 from datetime import datetime, timezone
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -14,67 +16,68 @@ import yaml
 
 from viewloom import __version__
 from viewloom.data.dataset import MultiViewDataset
-from viewloom.data.sources.rows import hash_file
 from viewloom.data.sources.store import backbone_of
 from viewloom.errors import ConfigError, listed
-from viewloom.files import write_json, write_text
+from viewloom.files import atomic_path, write_json, write_text
+from viewloom.training.run_identity import FILE as IDENTITY_FILE
+from viewloom.training.run_identity import RunContent, refuse_other, save_identity
 
-FREE_SETTINGS = (
-    "run",
-    "resume",
-    "workers",
-    "trainer",
-    "data",
-    "features",
-    "refined_cache_gib",
-    "pool_cache",
-    "pool_cache_gib",
-    "compile",
-)
-"""Settings that may differ between a start and its resumption: they don't change the result."""
+CONFIG = "config.yaml"
+"""Settings of a run, in its folder; a folder that has it is a run."""
 
 SAME_MAKING = ("weights_sha256", "preprocessing", "clip")
 """What features must have in common to be mixed; a network's name and its arithmetic may differ."""
 
 
-def prepare_run(folder: str, settings: Any, resume: bool) -> tuple[Path, Path | None]:
-    """Make (or re-enter) a run folder and save the resolved settings in it as ``config.yaml``.
+def prepare_run(settings: Any, content: RunContent) -> tuple[Path, Path | None]:
+    """Make (or re-enter) a run folder; its settings are kept in it as ``config.yaml``, what it is as ``identity.json``.
 
     Args:
-        folder: the run folder.
-        settings: settings dataclass of the run.
-        resume: go on with what the folder holds.
+        settings: settings dataclass of the run, every choice made; its ``run`` is the folder, ``resume`` says
+            whether to go on with what the folder holds.
+        content: what the run rests on.
 
     Returns:
         The folder and the checkpoint to go on from (None: from the start).
 
     Raises:
-        ConfigError: when the folder holds a run and ``resume`` is not set, or holds one of other settings.
+        ConfigError: the folder holds a run and ``resume`` is not set; there is none to go on with; or it was begun
+            with other settings or data.
     """
-    path = Path(folder)
-    config, last = path / "config.yaml", path / "checkpoints" / "last.ckpt"
+    path = Path(settings.run)
+    last = path / "checkpoints" / "last.ckpt"
     if not is_main_process():  # the first process checks and writes for all
-        return path, last if resume and last.exists() else None
-    if not config.exists():
-        write_text(config, as_yaml(settings))
-        return path, None
-    if not resume:
-        raise ConfigError(f"{path} already holds a run. Pass --resume true to go on with it, or another --run folder.")
-    old, new = yaml.safe_load(config.read_text()), yaml.safe_load(as_yaml(settings))
-    changed = [key for key in old | new if key not in FREE_SETTINGS and old.get(key) != new.get(key)]
-    if "refiner" in changed and _same_file(path / "refiner.safetensors", new.get("refiner")):
-        changed.remove("refiner")
-    if changed:
-        raise ConfigError(
-            f"{path} was made with other settings of {listed(changed)} (see {config}), so it can't go on with "
-            "these. Repeat the old command, or choose another --run folder."
-        )
-    return path, last if last.exists() else None
+        return path, last if settings.resume and last.exists() else None
+    if (path / CONFIG).exists():
+        if not settings.resume:
+            raise ConfigError(
+                f"{path} already holds a run. Pass --resume true to go on with it, or another --run folder."
+            )
+        refuse_other(path, settings, content)
+        return path, last if last.exists() else None
+    if settings.resume:
+        _refuse_no_run(path)
+    save_identity(path, settings, content)
+    write_text(path / CONFIG, as_yaml(settings))
+    return path, None
 
 
-def _same_file(own: Path, given: str | None) -> bool:
-    """Whether a run's own copy of a refiner and the one given now are byte for byte the same."""
-    return given is not None and own.exists() and Path(given).exists() and hash_file(own) == hash_file(Path(given))
+def _refuse_no_run(path: Path) -> None:
+    """`ConfigError` where a folder holds no run to go on with; one that was killed before it began may begin."""
+    begun = {IDENTITY_FILE}
+    if path.is_dir() and all(inside.name in begun or inside.name.startswith(".tmp-") for inside in path.iterdir()):
+        return
+    beside = [config.parent.name for config in path.parent.glob(f"*/{CONFIG}")]
+    near = get_close_matches(path.name, beside, 3)
+    hint = f" Did you mean {listed(str(path.parent / name) for name in near)}?" if near else ""
+    raise ConfigError(f"{path} holds no run to go on with.{hint} Check --run, or leave --resume out to begin one.")
+
+
+def keep_copy(path: Path, own: Path) -> None:
+    """Copy a file that a run takes into its folder, to the byte; a copy from before stays."""
+    if not own.exists():
+        with atomic_path(own) as temporary:
+            shutil.copyfile(path, temporary)
 
 
 def is_main_process() -> bool:
@@ -122,10 +125,15 @@ def _commit() -> str | None:
 
 
 def write_environment(folder: Path, dataset: MultiViewDataset, seed: int, **extra: Any) -> None:
-    """Write ``environment.json`` into a run folder."""
+    """Write ``environment.json`` into a run folder; a run that goes on keeps the first, and notes each resumption."""
     if not is_main_process():
         return
-    write_json(folder / "environment.json", environment(dataset, seed) | extra)
+    path, now = folder / "environment.json", json.loads(json.dumps(environment(dataset, seed) | extra))
+    if path.exists():
+        first = read_json(path)
+        changed = {name: value for name, value in now.items() if first.get(name) != value}
+        now = first | {"resumed": [*first.get("resumed", []), changed]}
+    write_json(path, now)
 
 
 def refuse_other_features(run: Path, dataset: MultiViewDataset) -> None:
@@ -139,20 +147,6 @@ def refuse_other_features(run: Path, dataset: MultiViewDataset) -> None:
         raise ConfigError(
             f"The features of {dataset.root} were not made like those that {run} was trained on: {told}. Extract them "
             "with the same backbone and settings, or train on these."
-        )
-
-
-def refuse_other_data(run: Path, dataset: MultiViewDataset) -> None:
-    """`ConfigError` where a run that is resumed began with other features, wherever they are kept now."""
-    path = run / "environment.json"
-    if not path.exists():
-        return
-    refuse_other_features(run, dataset)
-    began = read_json(path).get("data_fingerprint")
-    if began is not None and began != dataset.source.fingerprint():
-        raise ConfigError(
-            f"{run} began with features of other recordings, views, spans or size than those of {dataset.root}, so it "
-            "can't go on with these. Repeat the old command, or choose another --run folder."
         )
 
 

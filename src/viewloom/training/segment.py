@@ -11,25 +11,28 @@ from torch.utils.data import DataLoader
 
 from viewloom.console import err
 from viewloom.data.batch import SegmentBatch
-from viewloom.data.dataset import DataConfig, Item, MultiViewDataset, open_dataset
+from viewloom.data.dataset import DataConfig, Item, MultiViewDataset, complete, open_dataset
 from viewloom.data.module import EpochBatches, SegmentRow, dataset_windows, make_loader
-from viewloom.data.windows import SamplingConfig
+from viewloom.data.pooling import pooled_dim
+from viewloom.data.sampling import SamplingConfig, resolve_sampling
 from viewloom.errors import ConfigError, DataError
 from viewloom.heads.base import Head, HeadConfig
+from viewloom.identity import free
 from viewloom.registry import HEADS
 from viewloom.training.checkpoints import SavedHead, save_head
 from viewloom.training.evaluate import item_scores, select_views
+from viewloom.training.learned import against_majority, warn
+from viewloom.training.length import Usual, with_length
 from viewloom.training.missing import MissingFrames
+from viewloom.training.provenance import learned_from
 from viewloom.training.refined import FrozenRefiner
 from viewloom.training.resident import ResidentSegments, resident
-from viewloom.training.runs import (
-    is_main_process,
-    prepare_run,
-    refuse_other_data,
-    refuse_other_features,
-    write_environment,
-)
+from viewloom.training.run_identity import RunContent
+from viewloom.training.runs import is_main_process, keep_copy, prepare_run, refuse_other_features, write_environment
+from viewloom.training.sampling import kept, own_pooling, run_sampling, segment_frames
+from viewloom.training.scaling import take_statistics
 from viewloom.training.segmenter import Segmenter
+from viewloom.training.threads import choose_threads, using_threads
 from viewloom.training.trainer import TrainerConfig, build_trainer, rows_in_batch
 
 
@@ -41,8 +44,8 @@ class OptimConfig:
     """Learning rate at the start."""
     weight_decay: float = 1e-4
     """Weight decay (added to the gradient, as Adam does)."""
-    lr_step_epochs: int = 40
-    """Epochs between two reductions of the learning rate."""
+    lr_step_epochs: int | None = None
+    """Epochs between two reductions of the learning rate; None takes 40 % of the epochs, and 40 at least."""
     lr_factor: float = 0.5
     """Factor of each reduction."""
 
@@ -51,34 +54,35 @@ class OptimConfig:
 class TrainConfig(DataConfig):
     """Train a segmentation head."""
 
-    run: str
+    run: str = free()
     """Run folder to write (new, unless --resume true)."""
     views: str
     """Labelled views to train on, comma-separated: v3 or e1,e4."""
     val_views: str | None = None
     """Views that choose the best epoch, on the validation split; default: the training views."""
-    refiner: str | None = None
+    refiner: str | None = free(default=None)
     """Pre-trained refiner (safetensors) put before the head, frozen."""
-    refined_cache_gib: float = 2.0
+    refined_cache_gib: float = free(default=2.0)
     """Memory (GiB, of the device that trains) for refined features, so that the refiner sees a window once for each
     chunk size; 0 refines anew at every epoch, with the same result. Nothing is kept of a refiner with context batch."""
     head: str = "c2f_tcn"
     """Registered head."""
     head_options: HeadConfig | None = None
     """Settings of the head (see the end of --help)."""
-    epochs: int = 100
-    """Passes over the training windows."""
+    epochs: int | None = None
+    """Passes over the training windows; None takes 100, or more where windows are so few that the head would take
+    fewer optimiser steps than it needs (linear 600, c2f_tcn 200)."""
     batch_size: int = 8
     """Windows in a step, over all processes."""
     seed: int = 0
     """Seed of weights, order and augmentation."""
     keep: str = "best"
     """Weights saved as head.safetensors: best (on the validation split) or last."""
-    row: str | None = None
+    row: str | None = free(default=None)
     """Name of this run in tables; default: the run folder's name."""
-    resume: bool = False
+    resume: bool = free(default=False)
     """Go on with the run in the folder."""
-    workers: int = 0
+    workers: int = free(default=0)
     """Processes that read windows; 0 reads in the training process."""
     optim: OptimConfig = field(default_factory=OptimConfig)
     """Optimiser."""
@@ -91,7 +95,7 @@ class TrainConfig(DataConfig):
         if self.keep not in ("best", "last"):
             raise ConfigError(f"--keep must be best or last, but is {self.keep!r}.")
         for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ConfigError(f"--{name} must be 1 or more, but is {getattr(self, name)}.")
         if self.refined_cache_gib < 0:
             raise ConfigError(f"--refined_cache_gib must be 0 or more, but is {self.refined_cache_gib}.")
@@ -104,7 +108,7 @@ class SegmentationModule(LightningModule):
         head: what is trained.
         refiner: what stands before it, or None.
         dataset: opened data set.
-        config: the run's settings.
+        config: the run's settings; its sampling is resolved.
     """
 
     def __init__(self, head: Head, refiner: Any | None, dataset: MultiViewDataset, config: TrainConfig) -> None:
@@ -114,16 +118,23 @@ class SegmentationModule(LightningModule):
         self.frozen = None if refiner is None else FrozenRefiner(refiner, config.refined_cache_gib)
         self.dataset = dataset
         self.config = config
+        self.sampling = resolve_sampling(config.sampling, dataset.source.fps)
         self.views = select_views(config.views, dataset)
         self.val_views = select_views(config.val_views or config.views, dataset)
         self.val_items = validation_items(dataset)
         self.missing = MissingFrames()
 
+    def on_fit_start(self) -> None:
+        """Take the statistics of the head's input; a resumed run has them from its checkpoint."""
+        if self.head.needs_statistics:
+            windows = dataset_windows(self.dataset, self.dataset.items("train"), self.views, self.sampling)
+            take_statistics(self.head, self.frozen, windows, self.device, self.config.workers)
+
     def train_dataloader(self) -> DataLoader[SegmentRow] | ResidentSegments:
         """Shuffled, augmented windows; this process's share of each global batch."""
         config, items = self.config, self.dataset.items("train")
         known = self.frozen.kept if self.frozen is not None else ()
-        windows = dataset_windows(self.dataset, items, self.views, config.sampling, config.seed, known)
+        windows = dataset_windows(self.dataset, items, self.views, self.sampling, config.seed, known)
         rank, world = self.trainer.global_rank, self.trainer.world_size
         sampler = EpochBatches(len(windows), config.batch_size, config.seed, rank, world)
         held = resident(ResidentSegments, windows, sampler, self.device, config.trainer.device_data)
@@ -147,8 +158,8 @@ class SegmentationModule(LightningModule):
     def on_train_epoch_end(self) -> None:
         """Score the validation items, and log them; the checkpoint is chosen by ``val/total``."""
         if self.current_epoch == 0:
-            self.missing.tell(self.config.sampling.missing_frames)
-        if not self.val_items or (self.current_epoch + 1) % self.config.trainer.validate_every_epochs:
+            self.missing.tell(self.sampling.missing_frames)
+        if not self.val_items or (self.current_epoch + 1) % (self.trainer.check_val_every_n_epoch or 1):
             return
         self.head.eval()
         scores = item_scores(self.dataset, self.val_items, self.val_views, self._validator())
@@ -168,7 +179,7 @@ class SegmentationModule(LightningModule):
 
     def _validator(self) -> Segmenter:
         """The chain for validation: no averaging over chunk sizes, which would cost three times as much."""
-        sampling = replace(self.config.sampling, test_chunks=(self.config.sampling.chunk_frames,))
+        sampling = replace(self.sampling, test_chunks=(self.sampling.chunk_frames,))
         return Segmenter(self.head, self.frozen, sampling, self.device, self.config.batch_size)
 
     def configure_optimizers(self) -> Any:
@@ -176,6 +187,7 @@ class SegmentationModule(LightningModule):
         optim = self.config.optim
         fused = self.config.trainer.fused_optimiser
         adam = torch.optim.Adam(self.head.parameters(), lr=optim.lr, weight_decay=optim.weight_decay, fused=fused)
+        assert optim.lr_step_epochs is not None, "run_train fills it in"
         steps = torch.optim.lr_scheduler.StepLR(adam, optim.lr_step_epochs, optim.lr_factor)
         return {"optimizer": adam, "lr_scheduler": {"scheduler": steps, "interval": "epoch"}}
 
@@ -185,48 +197,81 @@ def validation_items(dataset: MultiViewDataset) -> tuple[Item, ...]:
     return dataset.items("val") if dataset.splits is not None and dataset.splits.val else ()
 
 
-def run_train(config: TrainConfig) -> Path:
-    """Train a head and write its run folder; returns the path of ``head.safetensors``."""
-    config = replace(config, head_options=config.head_options or HEADS.get(config.head).Config())
+def begin_train(config: TrainConfig) -> tuple[SegmentationModule, Path, Path | None]:
+    """Make or re-enter the run folder of a head's training.
+
+    Returns:
+        What is trained (its ``config`` has every choice made), the folder, and the checkpoint to go on from.
+    """
+    config = complete(replace(config, head_options=config.head_options or HEADS.get(config.head).Config()))
     dataset = open_dataset(config)
     if dataset.labels is None:
         raise DataError(f"{dataset.root} has no labels, and a head can't be trained without. Pass --labels.")
     module = build_module(config, dataset)
-    folder, checkpoint = prepare_run(config.run, config, config.resume)
+    module.config = with_epochs(module)
+    folder, checkpoint = prepare_run(module.config, run_content(module.config, module))
+    return module, folder, checkpoint
+
+
+def run_train(config: TrainConfig) -> Path:
+    """Train a head and write its run folder; returns the path of ``head.safetensors``."""
+    module, folder, checkpoint = begin_train(config)
+    config, dataset = module.config, module.dataset
     row = config.row or folder.name
-    if config.resume:
-        refuse_other_data(folder, dataset)
-    write_environment(folder, dataset, config.seed, row=row, trained_on=module.views)
-    if module.refiner is not None and is_main_process():
-        module.refiner.save(folder / "refiner.safetensors")
+    threads = choose_threads(config.trainer, module, dataset.source.dim, folder, config.resume)
+    write_environment(folder, dataset, config.seed, row=row, trained_on=module.views, threads=threads)
+    if config.refiner is not None and is_main_process():
+        keep_copy(Path(config.refiner), folder / "refiner.safetensors")
     monitor = "val/total" if module.val_items else None
+    assert config.epochs is not None
     trainer = build_trainer(config.trainer, folder, config.epochs, config.seed, monitor, "max")
-    trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
+    with using_threads(threads):
+        trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
     if trainer.global_rank:
         return folder / "head.safetensors"  # the first process writes it
     return finish(folder, module, bool(monitor) and config.keep == "best")
 
 
+def run_content(config: TrainConfig, module: SegmentationModule) -> RunContent:
+    """What a head's training rests on; a resumed one whose refiner is gone goes on with its own copy."""
+    items = {"train": module.dataset.items("train"), "val": module.val_items}
+    views = tuple(dict.fromkeys((*module.views, *module.val_views)))
+    files = {}
+    if config.refiner is not None:
+        given, own = Path(config.refiner), Path(config.run) / "refiner.safetensors"
+        files["refiner"] = own if config.resume and not given.exists() and own.exists() else given
+    return RunContent(module.dataset, items, views, files=files, compare=config.compare_features)
+
+
+def with_epochs(module: SegmentationModule) -> TrainConfig:
+    """The settings with a number of epochs that gives the head enough steps, where none was set."""
+    windows = dataset_windows(module.dataset, module.dataset.items("train"), module.views, module.sampling)
+    return with_length(module.config, max(1, len(windows)), Usual(100, type(module.head).least_steps, 40, "head"))
+
+
 def build_module(config: TrainConfig, dataset: MultiViewDataset) -> SegmentationModule:
     """Head, refiner and data of a run, checked against each other before anything is written."""
     assert dataset.labels is not None
-    refiner = None
+    refiner, pooling = None, None
     if config.refiner is not None:
         from viewloom.methods.refiner import load_refiner
 
         refuse_other_features(Path(config.refiner).parent, dataset)
         own = Path(config.run) / "refiner.safetensors"  # a resumed run goes on with the refiner it began with
         refiner = load_refiner(own if config.resume and own.exists() else config.refiner).freeze()
-        if refiner.dim != dataset.source.dim:
-            raise ConfigError(
-                f"{config.refiner} takes features of size {refiner.dim}, but {dataset.root} has "
-                f"{dataset.source.dim}. Use the refiner that was pre-trained on these features."
-            )
+        pooling = own_pooling(refiner.extra, config.sampling, config.refiner)
+    items, views = dataset.items("train"), select_views(config.views, dataset)
+    sampling = run_sampling(config.sampling, dataset, items, views, segment_frames(dataset, items), pooling)
+    dim = pooled_dim(dataset.source.dim, sampling.pooling)
+    if refiner is not None and refiner.dim != dim:
+        raise ConfigError(
+            f"{config.refiner} takes features of size {refiner.dim}, but those of {dataset.root} have {dim} with "
+            f"pooling {sampling.pooling}. Use the refiner that was pre-trained on these features."
+        )
     cls = HEADS.get(config.head)
     torch.manual_seed(config.seed)
-    dim = dataset.source.dim if refiner is None else refiner.out_dim
-    head = cls(dim, len(dataset.labels.actions), config.head_options)
-    return SegmentationModule(head, refiner, dataset, config)
+    head = cls(dim if refiner is None else refiner.out_dim, len(dataset.labels.actions), config.head_options)
+    return SegmentationModule(head, refiner, dataset, replace(config, sampling=sampling.as_request()))
 
 
 def finish(folder: Path, module: SegmentationModule, best: bool) -> Path:
@@ -236,9 +281,14 @@ def finish(folder: Path, module: SegmentationModule, best: bool) -> Path:
     weights = checkpoint["state_dict"]
     prefix = "head."
     module.head.load_state_dict({k[len(prefix) :]: v for k, v in weights.items() if k.startswith(prefix)})
+    items, views = module.val_items, module.val_views
+    # Before the head, which is what says that a run is finished.
+    warn(folder, against_majority(module.dataset, items, views, folder, checkpoint["epoch"]))
     labels = module.dataset.labels
     assert labels is not None
-    extra = {"epoch": checkpoint["epoch"], "kept": name, "seed": module.config.seed}
+    learned = learned_from(run_content(module.config, module))
+    extra = {"epoch": checkpoint["epoch"], "kept": name, "seed": module.config.seed, "learned_from": learned}
+    extra |= kept(module.sampling, module.dataset)
     saved = SavedHead(module.head, labels.actions, module.views, module.dataset.source.fps, extra)
     save_head(folder / "head.safetensors", saved)
     err.print(f"Kept the {name} epoch ({checkpoint['epoch'] + 1} of {module.config.epochs}).")

@@ -1,8 +1,9 @@
 """A trained head with what stands before it, applied to whole items: frame-level probabilities and labels."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,12 +12,16 @@ from numpy.typing import NDArray
 from viewloom.data.batch import Window
 from viewloom.data.dataset import Item
 from viewloom.data.module import SegmentRow, SegmentWindows, collate
+from viewloom.data.pooling import pooled_dim
+from viewloom.data.sampling import Sampling
 from viewloom.data.sources.base import FeatureSource
-from viewloom.data.windows import SamplingConfig, unpool
+from viewloom.data.windows import unpool
 from viewloom.errors import ConfigError
 from viewloom.heads.base import Head
 from viewloom.training.missing import MissingFrames
+from viewloom.training.provenance import Learned, together
 from viewloom.training.refined import FrozenRefiner
+from viewloom.training.threads import inference_threads, using_threads
 
 
 @dataclass
@@ -50,7 +55,7 @@ class Segmenter:
 
     head: Head
     refiner: FrozenRefiner | None
-    sampling: SamplingConfig
+    sampling: Sampling
     device: torch.device
     batch_size: int = 8
     missing: MissingFrames = field(default_factory=MissingFrames)
@@ -63,10 +68,11 @@ class Segmenter:
         self, source: FeatureSource, items: Iterable[Item], view: str
     ) -> Iterator[tuple[Item, NDArray[np.float32]]]:
         """The same for several items, in their order, as soon as each one's last window is computed."""
-        if source.dim != self.head_input_dim:
+        dim = pooled_dim(source.dim, self.sampling.pooling)
+        if dim != self.head_input_dim:
             raise ConfigError(
-                f"The model takes features of size {self.head_input_dim}, but these have {source.dim}. "
-                "Use the features it was trained on, or train on these."
+                f"The model takes features of size {self.head_input_dim}, but these have {dim} with pooling "
+                f"{self.sampling.pooling}. Use the features and the pooling it was trained on, or train on these."
             )
         rows = self._rows(source, items, view)
         while batch := list(islice(rows, self.batch_size)):
@@ -76,6 +82,15 @@ class Segmenter:
                 if not running.windows_left:
                     running.total_TK /= len(self.sampling.test_chunks)
                     yield running.item, running.total_TK
+
+    def accepts(self, view: str) -> bool:
+        """Whether this view can be segmented: any, unless the refiner has a map for each of its own."""
+        return self.refiner is None or self.refiner.refiner.accepts(view)
+
+    def learned_from(self, head: Mapping[str, Any]) -> Learned:
+        """What head and refiner learned from; ``head`` is what was stored with the head."""
+        refiner = {} if self.refiner is None else self.refiner.refiner.extra
+        return together(head.get("learned_from", {}), refiner.get("learned_from", {}))
 
     @property
     def head_input_dim(self) -> int:
@@ -105,9 +120,11 @@ class Segmenter:
         dtype = next(self.head.parameters()).dtype  # float64 while a run with precision 64-true is validated
         batch = collate(rows).to(self.device)
         batch.features_BTD = batch.features_BTD.to(dtype)
-        if self.refiner is not None:
-            batch = self.refiner.refine(batch)
-        probs_BTK = self.head.decode(self.head(batch.features_BTD, batch.mask_BT), batch.mask_BT)
+        parts = [self.head] if self.refiner is None else [self.head, self.refiner.refiner]
+        with using_threads(inference_threads(self.device, *parts)):
+            if self.refiner is not None:
+                batch = self.refiner.refine(batch)
+            probs_BTK = self.head.decode(self.head(batch.features_BTD, batch.mask_BT), batch.mask_BT)
         return probs_BTK.float().cpu().numpy()
 
 

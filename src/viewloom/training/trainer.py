@@ -17,41 +17,47 @@ from lightning.pytorch.plugins.precision import DoublePrecision
 
 from viewloom.errors import ConfigError
 from viewloom.files import atomic_path, write_text
+from viewloom.identity import free
+from viewloom.training.length import validation_interval
 from viewloom.training.resident import DeviceData
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainerConfig:
-    """Where and how a run computes; nothing here is meant to change a result beyond rounding."""
+    """Where and how a run computes."""
 
-    accelerator: str = "auto"
+    accelerator: str = free(default="auto")
     """Device kind: auto, cpu, cuda, mps."""
-    devices: str = "auto"
+    devices: str = free(default="auto")
     """Number of devices, or auto. Several start one process each (or use torchrun, Slurm)."""
-    num_nodes: int = 1
+    num_nodes: int = free(default=1)
     """Machines taking part."""
     precision: str = "32-true"
     """Arithmetic: 32-true, bf16-mixed, 16-mixed, 64-true."""
+    threads: int | None = free(default=None)
+    """Processor threads on a CPU. None takes OMP_NUM_THREADS where that is set; else 1 for models of under a million
+    weights, and for larger ones all, if a short timing finds them 1.3 times as fast as one. A resumed run keeps its
+    number."""
     accumulate: int = 1
     """Batches whose gradients are added up before a step."""
     gradient_clip: float | None = None
     """Largest gradient norm; None leaves gradients alone."""
-    logger: Literal["tensorboard", "wandb", "mlflow", "none"] = "tensorboard"
+    logger: Literal["tensorboard", "wandb", "mlflow", "none"] = free(default="tensorboard")
     """Log besides metrics.csv. wandb and mlflow are extras and write offline unless you set them up."""
-    progress: bool = True
+    progress: bool = free(default=True)
     """Show a progress bar."""
-    validate_every_epochs: int = 1
-    """Epochs between two validations."""
-    checkpoint_every_epochs: int = 1
+    validate_every_epochs: int | None = None
+    """Epochs between two validations; None validates after every epoch of up to 100, and 100 times in longer runs."""
+    checkpoint_every_epochs: int = free(default=1)
     """Epochs between two checkpoints to resume from, last.ckpt (18 GB for the report's model with AdamW); the last
     epoch has one always."""
-    device_data: DeviceData = "auto"
+    device_data: DeviceData = free(default="auto")
     """Keep all training features on the device, and cut windows there: auto (on a GPU, if they fit into half of its
     free memory), always, never. Nothing is read while training then, so workers have nothing to do."""
 
     def __post_init__(self) -> None:
-        for name in ("validate_every_epochs", "checkpoint_every_epochs"):
-            if getattr(self, name) < 1:
+        for name in ("validate_every_epochs", "checkpoint_every_epochs", "threads"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ConfigError(f"--trainer.{name} must be 1 or more, but is {getattr(self, name)}.")
 
     @property
@@ -176,9 +182,10 @@ def build_trainer(
     Raises:
         ConfigError: not one epoch would be validated, so there would be no best one.
     """
-    if monitor is not None and config.validate_every_epochs > epochs:
+    validate_every = config.validate_every_epochs or validation_interval(epochs)
+    if monitor is not None and validate_every > epochs:
         raise ConfigError(
-            f"--trainer.validate_every_epochs {config.validate_every_epochs} is more than --epochs {epochs}, so no "
+            f"--trainer.validate_every_epochs {validate_every} is more than --epochs {epochs}, so no "
             "epoch could be chosen. Lower it."
         )
     quieten()
@@ -186,7 +193,7 @@ def build_trainer(
     callbacks: list[Callback] = [
         # First the rows, then what a resumed run goes on from: one that is killed in between loses no epoch's row.
         MetricsFile(folder / "metrics.csv"),
-        *make_checkpoints(folder / "checkpoints", monitor, mode, config),
+        *make_checkpoints(folder / "checkpoints", monitor, mode, replace(config, validate_every_epochs=validate_every)),
         EpochSeed(seed),
         FiniteLoss(),
     ]
@@ -200,7 +207,7 @@ def build_trainer(
         precision=None if double else config.precision,  # type: ignore[arg-type]
         accumulate_grad_batches=config.accumulate,
         gradient_clip_val=config.gradient_clip,
-        check_val_every_n_epoch=config.validate_every_epochs,
+        check_val_every_n_epoch=validate_every,
         max_epochs=epochs,
         logger=make_logger(config.logger, folder) or False,
         callbacks=callbacks,
@@ -270,7 +277,7 @@ def make_checkpoints(
         "best",
         monitor=monitor,
         mode=mode,
-        every_n_epochs=config.validate_every_epochs,
+        every_n_epochs=config.validate_every_epochs or 1,
         save_on_train_epoch_end=True,
         save_weights_only=True,
         enable_version_counter=False,

@@ -1,11 +1,16 @@
 """What every feature store offers: frame-wise features by recording, view and frame range."""
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom.data.pooling import Pooled
+from viewloom.data.pooling import Pooled, Pooling
+
+Mode = Literal["full", "sampled"]
+"""How features are compared: every value, or blocks of frames of every recording and view."""
+Compare = Literal["auto", "full", "sampled"]
+"""The same as a setting: auto decides by the size."""
 
 
 class Span(NamedTuple):
@@ -59,6 +64,10 @@ class FeatureSource(Protocol):
         """
         ...
 
+    def written(self, recording: str, view: str) -> tuple[str, int, int]:
+        """Where the rows of a view are kept, that file's size in bytes, and when it was last changed, in ns."""
+        ...
+
     def fingerprint(self) -> str:
         """Short hexadecimal hash of names, spans and feature size: two equal ones hold the same layout."""
         ...
@@ -68,7 +77,9 @@ class FeatureSource(Protocol):
 class PoolingSource(FeatureSource, Protocol):
     """A source that pools while it reads, without ever holding a window's frames."""
 
-    def read_pooled(self, recording: str, view: str, start: int, end: int, chunk_frames: int) -> Pooled:
+    def read_pooled(
+        self, recording: str, view: str, start: int, end: int, chunk_frames: int, pooling: Pooling = "max"
+    ) -> Pooled:
         """Frames [start, end) of a view, pooled by chunks, in memory the caller owns.
 
         Raises:

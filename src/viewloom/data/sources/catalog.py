@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom.data.pooling import BLOCK_BYTES, Pooled, pool_rows
+from viewloom.data.pooling import BLOCK_BYTES, Pooled, Pooling, pool_rows, pooled_dim
 from viewloom.data.sources.base import Span
 from viewloom.data.views import ViewTable
 from viewloom.errors import ConfigError, DataError, listed
@@ -141,10 +141,12 @@ class CatalogSource(ABC):
         if last > first:
             self._read_into(recording, camera, first, x_TD[first - start : last - start])
 
-    def read_pooled(self, recording: str, view: str, start: int, end: int, chunk_frames: int) -> Pooled:
+    def read_pooled(
+        self, recording: str, view: str, start: int, end: int, chunk_frames: int, pooling: Pooling = "max"
+    ) -> Pooled:
         """Frames [start, end) pooled by chunks (`viewloom.data.pooling.pool_valid`), block by block."""
         camera, where = self.camera(recording, view), f"{recording}, view {view}"
-        pooled_SD = np.empty((-(-(end - start) // chunk_frames), self.dim), np.float32)
+        pooled_SD = np.empty((-(-(end - start) // chunk_frames), pooled_dim(self.dim, pooling)), np.float32)
         chunks = max(1, BLOCK_BYTES // (4 * self.dim * chunk_frames))
         block_TD = np.empty((min(chunks * chunk_frames, end - start), self.dim), np.float32)
         missing = [np.empty(0, np.int64)]
@@ -152,7 +154,7 @@ class CatalogSource(ABC):
             first = start + step * chunk_frames
             x_TD = block_TD[: end - first]
             self._fill(recording, camera, first, x_TD)
-            missing.append(pool_rows(x_TD, chunk_frames, where, first, pooled_SD[step : step + chunks]))
+            missing.append(pool_rows(x_TD, chunk_frames, where, first, pooled_SD[step : step + chunks], pooling))
         return Pooled(pooled_SD, np.concatenate(missing), start, end, chunk_frames)
 
     @abstractmethod
@@ -165,6 +167,19 @@ class CatalogSource(ABC):
         Feature values are never read: rows of NaN in a store without keys or a list of gaps are not found.
         """
         return ()
+
+    @abstractmethod
+    def file(self, recording: str, camera: str) -> Path:
+        """The file that holds the rows of one camera."""
+
+    def written(self, recording: str, view: str) -> tuple[str, int, int]:
+        """Where the rows of a view are kept, that file's size in bytes, and when it was last changed, in ns.
+
+        That is when its content or anything else of it was: a time that was put back shows in the latter.
+        """
+        path = self.file(recording, self.camera(recording, view))
+        found = path.stat()
+        return str(path.resolve()), found.st_size, max(found.st_mtime_ns, found.st_ctime_ns)
 
     @abstractmethod
     def content(self, recording: str, camera: str) -> Sequence[str | int]:

@@ -368,6 +368,10 @@ class LmdbSource(CatalogSource):
         for first, last in runs:
             self.environment(camera).read_run(recording, first, x_TD[first - start : last - start])
 
+    def file(self, recording: str, camera: str) -> Path:
+        """The camera's environment."""
+        return self.environment(camera).file
+
     def content(self, recording: str, camera: str) -> tuple[str | int, ...]:
         """The environment's file when it was opened, and now: it may have been replaced, and the old one be read."""
         environment = self.environment(camera)

@@ -234,6 +234,10 @@ class NpySource(CatalogSource):
         rows = array.T if self.axes == "dt" else array
         x_TD[:] = rows[start : start + len(x_TD)]
 
+    def file(self, recording: str, camera: str) -> Path:
+        """The npy file."""
+        return self._files[recording, camera][0]
+
     def content(self, recording: str, camera: str) -> tuple[str | int, ...]:
         """The npy file, and the order its axes are read in."""
         return *file_content(self._files[recording, camera][0]), self.axes

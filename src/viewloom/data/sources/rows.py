@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom.data.pooling import BLOCK_BYTES, pool_finite, pool_halves
+from viewloom.data.pooling import BLOCK_BYTES, Pooling, pool_stored
 from viewloom.errors import DataError
 
 TENSOR = "features"
@@ -92,19 +92,18 @@ class RowFile:
         """Fill ``x_TD`` with rows [start, start + T), widened to float32."""
         x_TD[:] = self.map()[start : start + len(x_TD)]
 
-    def pool_into(self, start: int, chunk_frames: int, out_SD: NDArray[np.float32]) -> bool:
-        """Fill ``out_SD`` with the maxima of S whole chunks of finite rows from ``start`` on, block by block.
+    def pool_into(self, start: int, chunk_frames: int, out_SD: NDArray[np.float32], pooling: Pooling = "max") -> bool:
+        """Fill ``out_SD`` with S whole chunks of finite rows from ``start`` on, pooled block by block.
 
         Returns:
-            False where a maximum is infinite or NaN, so that some row isn't finite; the rest is then left as it is.
+            False where a result is infinite or NaN, so that some row isn't finite; the rest is then left as it is.
         """
         rows_TD = self.map()
-        pool = pool_halves if rows_TD.dtype == np.float16 else pool_finite
         chunks = max(1, BLOCK_BYTES // (chunk_frames * rows_TD[:1].nbytes))
         for step in range(0, len(out_SD), chunks):
             out_BD = out_SD[step : step + chunks]
             first = start + step * chunk_frames
-            if not pool(rows_TD[first : first + len(out_BD) * chunk_frames], chunk_frames, out_BD):
+            if not pool_stored(rows_TD[first : first + len(out_BD) * chunk_frames], chunk_frames, pooling, out_BD):
                 return False
         return True
 

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom.data.pooling import Pooled, runs_of
+from viewloom.data.pooling import Pooled, Pooling, pooled_dim, runs_of
 from viewloom.data.sources.base import Span
 from viewloom.data.sources.catalog import CatalogSource
 from viewloom.data.sources.rows import RowFile, hash_file
@@ -58,6 +58,8 @@ class StoreEntry:
         corrupt: frames that were NaN or infinite in part and were packed as missing; they are in ``gaps``.
         bytes: size of the file.
         sha256: hash of the file.
+        source_rows: hash of the rows it was packed from, as `viewloom.data.content` makes it; empty in old stores.
+        source_blocks: the same of blocks of them.
     """
 
     recording: str
@@ -70,6 +72,8 @@ class StoreEntry:
     corrupt: int
     bytes: int
     sha256: str
+    source_rows: str = ""
+    source_blocks: str = ""
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "StoreEntry":
@@ -242,7 +246,9 @@ class PackedSource(CatalogSource):
         entry = self._entries[recording, camera]
         self._rows(entry).read_into(start - entry.first, x_TD)
 
-    def read_pooled(self, recording: str, view: str, start: int, end: int, chunk_frames: int) -> Pooled:
+    def read_pooled(
+        self, recording: str, view: str, start: int, end: int, chunk_frames: int, pooling: Pooling = "max"
+    ) -> Pooled:
         """Frames [start, end) pooled by chunks, straight from the memory-mapped file.
 
         Rows that are spoilt in part were refused when the store was packed, and the manifest lists the missing
@@ -252,13 +258,13 @@ class PackedSource(CatalogSource):
         whole = np.zeros(-(-(end - start) // chunk_frames), np.bool_)
         whole[: (end - start) // chunk_frames] = True
         whole[(self._absent(entry, start, end) - start) // chunk_frames] = False
-        pooled_SD = np.empty((len(whole), self.dim), np.float32)
+        pooled_SD = np.empty((len(whole), pooled_dim(self.dim, pooling)), np.float32)
         missing = [np.empty(0, np.int64)]
         for steps, fast in runs_of(whole):
             first, last = start + steps.start * chunk_frames, min(start + steps.stop * chunk_frames, end)
-            if fast and self._rows(entry).pool_into(first - entry.first, chunk_frames, pooled_SD[steps]):
+            if fast and self._rows(entry).pool_into(first - entry.first, chunk_frames, pooled_SD[steps], pooling):
                 continue
-            slow = super().read_pooled(recording, view, first, last, chunk_frames)
+            slow = super().read_pooled(recording, view, first, last, chunk_frames, pooling)
             pooled_SD[steps] = slow.features_SD
             missing.append(slow.missing)
         return Pooled(pooled_SD, np.concatenate(missing), start, end, chunk_frames)
@@ -268,6 +274,10 @@ class PackedSource(CatalogSource):
         runs = ((start, entry.first), *entry.gaps, (entry.end, end))
         frames = [np.arange(max(first, start), min(last, end)) for first, last in runs]
         return np.concatenate(frames)
+
+    def file(self, recording: str, camera: str) -> Path:
+        """The safetensors file."""
+        return self.root / self._entries[recording, camera].file
 
     def content(self, recording: str, camera: str) -> tuple[str | int, ...]:
         """The file's hash, which is the same wherever the store is copied to."""

@@ -1,4 +1,7 @@
-"""Features at mean 0 and deviation 1, over all views or for each view; the statistics are saved with a refiner."""
+"""Features at mean 0 and deviation 1, over all views or for each view; the statistics are saved with what uses them.
+
+One implementation for refiners, which know views, and for heads, which don't.
+"""
 
 from typing import Any, Literal
 
@@ -6,13 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from viewloom.errors import ConfigError
-from viewloom.nn.distributed import sum_over_processes
+from viewloom.nn.distributed import sum_over_processes, world_size
 
 Standardise = Literal["none", "pooled", "view"]
 
-FLOOR = 1e-2
-"""Deviations below this share of the mean deviation are taken for it: a feature that hardly ever moves would
-otherwise be blown up."""
+STILL = 1e-6
+"""A feature that deviates by less than this share of its root mean square stands still, but for rounding. It has no
+deviation to be divided by, so its magnitude takes the place. Other features have no say in that: the units of sensors
+may differ by any factor."""
 
 
 class Standardiser(nn.Module):
@@ -22,7 +26,7 @@ class Standardiser(nn.Module):
 
     Args:
         dim: feature size D.
-        views: names along axis V.
+        views: names along axis V; any one name, with mode pooled, where there are no views to tell apart.
         mode: none, pooled, or view.
     """
 
@@ -43,8 +47,8 @@ class Standardiser(nn.Module):
         self.register_buffer("mean_GD", torch.zeros(groups, dim))
         self.register_buffer("deviation_GD", torch.ones(groups, dim))
         self.register_buffer("steps_G", torch.zeros(groups, dtype=torch.int64))
-        for name in ("sums_GD", "squares_GD"):
-            self.register_buffer(name, torch.zeros(groups, dim, dtype=torch.float64), persistent=False)
+        # Working memory, and no buffers: there are devices without float64.
+        self.sums_GD, self.squares_GD = (torch.zeros(groups, dim, dtype=torch.float64, device="cpu") for _ in range(2))
         self.register_load_state_dict_post_hook(_note_ready)  # type: ignore[no-untyped-call]
 
     def forward(self, x_BTD: Tensor, view: str) -> Tensor:
@@ -88,33 +92,48 @@ class Standardiser(nn.Module):
             return
         for view in range(len(self.views)):
             group = view if self.mode == "view" else 0
-            x_ND = x_BVTD[:, view][mask_BVT[:, view]].double()
+            x_ND = x_BVTD[:, view][mask_BVT[:, view]]
+            x_ND = (x_ND.cpu() if x_ND.device.type == "mps" else x_ND).double()
             self.steps_G[group] += len(x_ND)
-            self.sums_GD[group] += x_ND.sum(0)
-            self.squares_GD[group] += x_ND.square().sum(0)
+            self.sums_GD[group] += x_ND.sum(0).cpu()
+            self.squares_GD[group] += x_ND.square().sum(0).cpu()
 
     @torch.no_grad()
     def solve(self) -> None:
         """Work out means and deviations from what all processes have taken in."""
         if self.mode == "none":
             return
-        steps_G1 = sum_over_processes(self.steps_G)[:, None]
+        steps_G1, sums_GD, squares_GD = self._over_processes()
         if not bool((steps_G1 > 0).all()):
             absent = [name for name, steps in zip(self.views, steps_G1, strict=False) if not steps]
             raise ConfigError(f"No valid step was seen of {', '.join(absent)}: its mean is unknown. Leave it out.")
-        mean_GD = sum_over_processes(self.sums_GD) / steps_G1
-        variance_GD = sum_over_processes(self.squares_GD) / steps_G1 - mean_GD.square()
-        deviation_GD = variance_GD.clamp(min=0).sqrt()
-        floor_G1 = FLOOR * deviation_GD.mean(dim=1, keepdim=True)
-        # Nothing moves at all: leave the scale as it is.
-        deviation_GD = torch.where(floor_G1 > 0, deviation_GD.maximum(floor_G1), torch.ones_like(deviation_GD))
+        mean_GD, square_GD = sums_GD / steps_G1, squares_GD / steps_G1
         self.mean_GD.copy_(mean_GD)
-        self.deviation_GD.copy_(deviation_GD)
+        self.deviation_GD.copy_(_scales(mean_GD, square_GD))
         self.ready = True
+
+    def _over_processes(self) -> list[Tensor]:
+        """Steps (G, 1), sums and sums of squares (G, D) of all processes, on the CPU."""
+        own = (self.steps_G[:, None], self.sums_GD, self.squares_GD)
+        if world_size() == 1:
+            return [value.cpu() for value in own]
+        # Processes that share GPUs speak through them.
+        return [sum_over_processes(value.to(self.mean_GD.device)).cpu() for value in own]
 
     def info(self) -> dict[str, Any]:
         """Mode and numbers of steps, for a refiner's metadata."""
         return {"standardise": self.mode} | ({"steps": self.steps_G.tolist()} if self.mode != "none" else {})
+
+
+def _scales(mean_GD: Tensor, square_GD: Tensor) -> Tensor:
+    """What features are divided by, from their means and mean squares: deviations, and for those that stand still
+    their magnitude, or, being zero too, the mean deviation of the others."""
+    deviation_GD, magnitude_GD = (square_GD - mean_GD.square()).clamp(min=0).sqrt(), square_GD.sqrt()
+    still_GD = deviation_GD <= STILL * magnitude_GD
+    moving_G1 = (~still_GD).sum(dim=1, keepdim=True).clamp(min=1)
+    typical_G1 = deviation_GD.masked_fill(still_GD, 0.0).sum(dim=1, keepdim=True) / moving_G1
+    typical_G1 = torch.where(typical_G1 > 0, typical_G1, 1.0)
+    return torch.where(still_GD, torch.where(magnitude_GD > 0, magnitude_GD, typical_G1), deviation_GD)
 
 
 def _note_ready(module: Standardiser, _: Any) -> None:

@@ -1,0 +1,276 @@
+"""`viewloom crossval`: one head a fold, each scored on the recordings its fold left out, and all of them pooled."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from viewloom.console import err
+from viewloom.data.chosen_splits import folds_of, recording_in
+from viewloom.data.dataset import Item, MultiViewDataset, complete, find_parts, open_dataset
+from viewloom.data.folds import Fold, choose, tested
+from viewloom.data.splits import ROLES, overlaps, refuse_overlap
+from viewloom.errors import ConfigError, DataError, UserError, listed
+from viewloom.identity import free
+from viewloom.metrics.protocols import PROTOCOLS
+from viewloom.recipes.fold_run import FoldRun
+from viewloom.recipes.pooled import write_pooled
+from viewloom.registry import HEADS, METHODS
+from viewloom.training.evaluate import select_views
+from viewloom.training.pretrain import PretrainOptimConfig
+from viewloom.training.run_identity import RunContent
+from viewloom.training.runs import CONFIG, prepare_run, read_json, write_environment
+from viewloom.training.segment import TrainConfig
+from viewloom.training.trainer import TrainerConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldPretrainConfig:
+    """Pre-training of each fold's refiner; what is left out is as `viewloom pretrain` has it."""
+
+    epochs: int | None = None
+    """Passes over the pair windows; default: that of `viewloom pretrain`."""
+    batch_size: int | None = None
+    """Windows in a step; default: that of `viewloom pretrain`."""
+    held_out: float | None = None
+    """Share of the pair recordings kept apart, to choose the checkpoint; default: that of `viewloom pretrain`."""
+    select: Literal["retrieval", "loss", "last"] | None = None
+    """What chooses the checkpoint; default: that of `viewloom pretrain`."""
+    optim: PretrainOptimConfig = field(default_factory=PretrainOptimConfig)
+    """Optimiser."""
+
+    def chosen(self) -> dict[str, Any]:
+        """The settings that were made."""
+        return {
+            entry.name: getattr(self, entry.name) for entry in fields(self) if getattr(self, entry.name) is not None
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossvalConfig(TrainConfig):
+    """Train and score a head on every fold, and pool the scores."""
+
+    run: str = free()
+    """Run folder: one run in it for each fold (fold0, fold1, ...), and the pooled result. What is finished there is
+    used again, and a stopped fold goes on, when the command is repeated."""
+    resume: bool = free(default=True)
+    """Nothing to set: a run of the same settings and data always goes on, and one of others is refused."""
+    fold: int | None = free(default=None)
+    """Not used here: see folds."""
+    folds: str | None = free(default=None)
+    """Folds to run, comma-separated numbers; default: all."""
+    method: str | None = None
+    """Registered pre-training method: each fold learns a refiner on its own pairs; default: no refiner."""
+    method_options: Any = None
+    """Settings of the method (see the end of --help)."""
+    pair_views: str | None = None
+    """Views that the refiner learns from, comma-separated: v3,e4; needed with --method."""
+    pretrain: FoldPretrainConfig = field(default_factory=FoldPretrainConfig)
+    """How the refiner learns."""
+    score_views: str | None = free(default=None)
+    """Views to score, comma-separated; default: all that a test recording has."""
+    protocol: str = free(default="canonical")
+    """Named score protocol."""
+    background: str = free(default="")
+    """Actions that don't count as segments, comma-separated."""
+    plan: bool = free(default=False)
+    """Show the folds, how many items they have in each role and what is finished, and run nothing."""
+    trainer: TrainerConfig = field(default_factory=lambda: TrainerConfig(devices="1"))
+    """Device, precision, logs. One device: several folds side by side are several commands with other --folds."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.fold is not None:
+            raise ConfigError(f"--fold {self.fold} chooses one fold of other commands. Pass --folds {self.fold} here.")
+        if self.protocol not in PROTOCOLS:
+            raise ConfigError(f"There is no protocol {self.protocol!r}; known: {listed(PROTOCOLS)}.")
+        if self.trainer.devices not in ("1", "auto"):
+            raise ConfigError(
+                f"--trainer.devices must be 1 here, but is {self.trainer.devices}. Start several commands with "
+                "different --folds on the same --run, and one without --folds at the end."
+            )
+        if (self.method is None) != (self.pair_views is None):
+            raise ConfigError("--method and --pair_views go together: pass both for a refiner, or none of them.")
+        if self.method is not None and self.refiner is not None:
+            raise ConfigError("--refiner is the same for all folds, --method learns one for each: pass one of them.")
+
+
+@dataclass(frozen=True)
+class CrossvalResult:
+    """What a cross-validation left behind.
+
+    Attributes:
+        folder: its run folder, with the pooled result.
+        missing: folds that did not finish, by title, and why.
+    """
+
+    folder: Path
+    missing: Mapping[str, str]
+
+    @property
+    def exit_code(self) -> int:
+        """Of the command: 2 where a fold is missing."""
+        return 2 if self.missing else 0
+
+
+def run_crossval(config: CrossvalConfig) -> CrossvalResult | str:
+    """Run all folds and pool them; with ``plan``, only the plan's text.
+
+    Raises:
+        ConfigError: settings that can't work, a run folder of other settings or data, or no fold that finished.
+        DataError: data without folds, or folds that can't be pooled.
+    """
+    config = with_options(complete(config))
+    dataset = open_dataset(config, with_splits=False)
+    if dataset.labels is None:
+        raise DataError(f"{dataset.root} has no labels, and a head can't be trained without. Pass --labels.")
+    known = folds_of(*find_parts(config), dataset.source.recordings, dataset.labels)
+    folds = chosen_folds(config, dataset, known)
+    check_folds(config, dataset, folds)
+    if config.plan:
+        if (Path(config.run) / "config.yaml").exists():
+            enter(config, dataset, known)  # what other settings finished is not finished
+        return plan_text(config, dataset, folds)
+    folder = enter(config, dataset, known)
+    if config.refiner is not None:
+        told = "is put before the head of every fold; if it learned from recordings that a fold tests, say so"
+        err.print(f"note: {config.refiner} {told}.", markup=False)
+    missing = run_folds(config, dataset, folds)
+    done = [fold for fold in folds if fold.title not in missing]
+    if not done:
+        raise ConfigError(f"No fold finished. {_told(missing)}")
+    write_pooled(folder, done, len(known), missing, config.row or folder.name)
+    if missing:
+        err.print(f"{len(missing)} of {len(folds)} folds did not finish, and the scores lack them. {_told(missing)}")
+    return CrossvalResult(folder, missing)
+
+
+def _told(missing: Mapping[str, str]) -> str:
+    return "; ".join(f"{title}: {reason}" for title, reason in missing.items())
+
+
+def with_options(config: CrossvalConfig) -> CrossvalConfig:
+    """The settings with those of head and method filled in."""
+    trainer = replace(config.trainer, devices="1")
+    config = replace(config, trainer=trainer, head_options=config.head_options or HEADS.get(config.head).Config())
+    if config.method is None:
+        return config
+    method = METHODS.get(config.method)
+    if method.requires == "teacher_head":
+        raise ConfigError(
+            f"Method {config.method!r} needs a trained head as teacher, another one for each fold. Run its "
+            "stages by hand with `viewloom pretrain --fold` and `viewloom train --fold`."
+        )
+    return replace(config, method_options=config.method_options or method.Config())
+
+
+def chosen_folds(config: CrossvalConfig, dataset: MultiViewDataset, known: Sequence[Fold]) -> list[Fold]:
+    """The folds to run; they test no recording twice."""
+    if not known:
+        raise DataError(
+            f"{dataset.root} has no folds: no split folder with fold0/, fold1/, ..., and no MS-TCN bundles. Pass "
+            "--splits FOLDER with some, or --splits loso (with --split_by REGEX to leave out groups)."
+        )
+    try:
+        numbers = [int(number) for number in (config.folds or "").split(",") if number.strip()]
+    except ValueError:
+        raise ConfigError(f"--folds must be numbers such as 0,1,2, but is {config.folds!r}.") from None
+    if config.folds is not None and (not numbers or len(set(numbers)) < len(numbers)):
+        raise ConfigError(f"--folds must be different numbers such as 0,1,2, but is {config.folds!r}.")
+    folds = [choose(known, number, str(dataset.root)) for number in sorted(numbers)] if numbers else list(known)
+    twice = [name for name, times in sorted(tested(folds, recording_in(dataset.labels)).items()) if times > 1]
+    if twice:
+        raise DataError(
+            f"{len(twice)} recording(s) are tested in several folds, so their scores can't be pooled: "
+            f"{listed(twice, 3)}. Choose --folds that share none, or run each with `viewloom train --fold`."
+        )
+    return folds
+
+
+def check_folds(config: CrossvalConfig, dataset: MultiViewDataset, folds: Sequence[Fold]) -> None:
+    """Refuse, before anything runs, views that aren't there and folds that can't be trained or scored."""
+    for views in (config.views, config.val_views, config.pair_views, config.score_views):
+        select_views(views, dataset)
+    recording = recording_in(dataset.labels)
+    for fold in folds:
+        refuse_overlap(fold.splits, recording, fold.variant, fold.where, config.allow_overlap)
+        seen = overlaps(fold.splits, recording).get(("train", "test"))
+        if seen:
+            raise DataError(f"{fold.where}: the test recordings {listed(seen, 3)} are trained on. Remove them there.")
+        of_fold = replace(dataset, splits=fold.splits)
+        for role in ROLES:
+            if role in ("train", "test") or (role == "pairs" and config.method) or (role == "val" and fold.splits.val):
+                with_place(of_fold, fold, role)
+    untested = set(dataset.labels.recordings if dataset.labels else ()) - set(tested(folds, recording))
+    if untested and config.folds is None:
+        told = f"{len(untested)} labelled recording(s) are tested in no fold, and the pooled scores lack them"
+        err.print(f"note: {told}: {listed(sorted(untested), 3)}.", markup=False)
+
+
+def with_place(dataset: MultiViewDataset, fold: Fold, role: Any) -> None:
+    """Refuse a role without usable items, and say of which fold."""
+    try:
+        dataset.items(role)
+    except DataError as error:
+        raise DataError(f"{fold.title} ({fold.where}): {error}") from None
+
+
+def enter(config: CrossvalConfig, dataset: MultiViewDataset, known: Sequence[Fold]) -> Path:
+    """Make or re-enter the run folder; `ConfigError` for one of other settings, features, labels or lists."""
+    folder = Path(config.run)
+    path = folder / "metrics.json"
+    if path.exists() and "folds" not in read_json(path):
+        raise ConfigError(f"{folder} holds a run that is no cross-validation. Choose another --run folder.")
+    prepare_run(replace(config, resume=(folder / CONFIG).exists()), fold_content(config, dataset, known))
+    if not (folder / "environment.json").exists():
+        views = select_views(config.views, dataset)
+        write_environment(folder, dataset, config.seed, row=config.row or folder.name, trained_on=views)
+    return folder
+
+
+def fold_content(config: CrossvalConfig, dataset: MultiViewDataset, known: Sequence[Fold]) -> RunContent:
+    """What a cross-validation rests on: the items of every role of every fold."""
+    chosen = (config.views, config.val_views, config.pair_views)
+    views = tuple(dict.fromkeys(view for names in chosen if names for view in select_views(names, dataset)))
+    items: dict[str, tuple[Item, ...]] = {}
+    for fold in known:
+        of_fold = replace(dataset, splits=fold.splits)
+        roles = [role for role in ROLES if getattr(fold.splits, role) and (role != "pairs" or config.method)]
+        items |= {f"{fold.title} {role}": of_fold.items(role, views) for role in roles}
+    files = {} if config.refiner is None else {"refiner": Path(config.refiner)}
+    return RunContent(dataset, items, views, files=files, compare=config.compare_features)
+
+
+def run_folds(config: CrossvalConfig, dataset: MultiViewDataset, folds: Sequence[Fold]) -> dict[str, str]:
+    """Run what is not finished; a fold that fails is said and left out. Returns those, and why."""
+    missing: dict[str, str] = {}
+    for number, fold in enumerate(folds, 1):
+        begin = f"[{number}/{len(folds)}] {fold.title}"
+        run = FoldRun(config, replace(dataset, splits=fold.splits), fold)
+        try:
+            if run.finished:
+                run.check()
+                err.print(f"{begin}: finished before", markup=False)
+                continue
+            sizes = ", ".join(f"{role} {len(getattr(fold.splits, role))}" for role in ROLES)
+            err.print(f"{begin}: {sizes} -> {run.folder}", markup=False)
+            run.run()
+        except (ValueError, RuntimeError, OSError) as error:  # those of users, of the device, of the disk
+            kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+            missing[fold.title] = f"{kind}{error}"
+            err.print(f"{fold.title} FAILED: {missing[fold.title]}", markup=False)
+    return missing
+
+
+def plan_text(config: CrossvalConfig, dataset: MultiViewDataset, folds: Sequence[Fold]) -> str:
+    """Folds, their items in each role, and what is finished."""
+    width = max(len(fold.title) for fold in folds)
+    refiner = "no refiner" if config.method is None else f"a refiner of {config.method} for each fold"
+    lines = [f"{len(folds)} folds of {dataset.name}, head {config.head}, {refiner}; items:"]
+    lines += [f"{'':{width}}  " + "".join(f"{role:>8}" for role in ROLES)]
+    for fold in folds:
+        run = FoldRun(config, replace(dataset, splits=fold.splits), fold)
+        state = "finished" if run.finished else "begun" if run.folder.exists() else "to do"
+        sizes = "".join(f"{len(getattr(fold.splits, role)):>8}" for role in ROLES)
+        lines.append(f"{fold.title:{width}}  {sizes}  {state}")
+    return "\n".join(lines)

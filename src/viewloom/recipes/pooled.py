@@ -1,0 +1,171 @@
+"""The result of a cross-validation: scores pooled over the items of all folds, and those of each fold.
+
+Pooled scores count every test item once, as if one head had been scored on all of them; the mean over folds is what
+papers on 50Salads, GTEA and Breakfast print. The two differ where folds differ in size or difficulty.
+"""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from viewloom.data.dataset import Item
+from viewloom.data.folds import Fold
+from viewloom.errors import DataError
+from viewloom.files import write_json, write_text
+from viewloom.metrics.segmentation import NAMES
+from viewloom.metrics.statistics import spread
+from viewloom.report.reading import read_metrics, read_predictions
+from viewloom.training.evaluate import Scored, predictions, summary
+from viewloom.training.runs import read_json
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+SCORES = (*NAMES, "total")
+SHARED = ("protocol", "split", "background", "fps", "actions", "trained_on", "simulated")
+"""What the folds' scores must have in common to be pooled."""
+
+
+def write_pooled(folder: Path, folds: Sequence[Fold], known: int, missing: Mapping[str, str], row: str) -> None:
+    """Write ``metrics.json``, ``predictions/<view>.json`` and ``folds.csv`` from the folds' own.
+
+    Args:
+        folder: run folder of the cross-validation, with a run folder for each fold.
+        folds: that finished.
+        known: folds that the data has.
+        missing: titles of the folds that did not finish, and why.
+        row: name in tables.
+
+    Raises:
+        DataError: folds that were scored in different ways, or that share an item.
+    """
+    found = {fold.number: read_json(folder / fold.name / "metrics.json") for fold in folds}
+    shared = _shared(folder, folds, found)
+    actions, fps = tuple(shared["actions"]), shared["fps"]
+    background = [actions.index(name) for name in shared["background"]]
+    views: dict[str, Any] = {}
+    for view, kind in {v: of["kind"] for metrics in found.values() for v, of in metrics["views"].items()}.items():
+        scored = pooled_items(folder, [fold for fold in folds if view in found[fold.number]["views"]], view)
+        views[view] = summary(scored, actions, shared["protocol"], background) | {"kind": kind}
+        write_json(folder / "predictions" / f"{view}.json", predictions(scored, actions, fps))
+    each = [_fold_scores(fold, found[fold.number]) for fold in folds]
+    metrics = shared | {
+        "row": row,
+        "warnings": [*_warnings(folds, known, missing), *_warnings_of_folds(folder, folds, found)],
+        "views": views,
+        "folds": {"known": known, "each": each, "missing": dict(missing), "over_folds": over_folds(each)},
+    }
+    write_text(folder / "folds.csv", as_csv(metrics))
+    write_json(folder / "metrics.json", metrics)
+
+
+def _shared(folder: Path, folds: Sequence[Fold], found: Mapping[int, Any]) -> dict[str, Any]:
+    """What all folds say alike; `DataError` where they differ in what can't be pooled."""
+    first = found[folds[0].number]
+    for fold in folds:
+        differing = [name for name in SHARED if found[fold.number].get(name) != first.get(name)]
+        if differing:
+            raise DataError(
+                f"{folder / fold.name} and {folder / folds[0].name} differ in {', '.join(differing)}, so their scores "
+                "can't be pooled. Remove the metrics.json of both, and run the command again."
+            )
+    alike = {name: value for name, value in first.items() if all(of.get(name) == value for of in found.values())}
+    return {name: value for name, value in alike.items() if name not in ("views", "row", "warnings")}
+
+
+def _warnings(folds: Sequence[Fold], known: int, missing: Mapping[str, str]) -> list[str]:
+    """What a reader of the pooled scores should know, in words."""
+    told = [f"{title} did not finish, and the scores lack its recordings: {why}" for title, why in missing.items()]
+    if len(folds) + len(missing) < known:
+        told.append(f"the scores are of {', '.join(fold.name for fold in folds)} only, of {known} folds")
+    return told
+
+
+def _warnings_of_folds(folder: Path, folds: Sequence[Fold], found: Mapping[int, Any]) -> list[str]:
+    """What the folds' own scores and pre-trainings warn of, a collapse above all."""
+    told = []
+    for fold in folds:
+        path = folder / fold.name / "pretrain" / "invariance.json"
+        pretraining = read_json(path)["warnings"] if path.exists() else []
+        told += [f"{fold.title}: {warning}" for warning in (*found[fold.number].get("warnings", []), *pretraining)]
+    return told
+
+
+def pooled_items(folder: Path, folds: Sequence[Fold], view: str) -> list[Scored]:
+    """Truth and prediction of every test item that some fold scored in a view, in order of name."""
+    items: dict[str, Scored] = {}
+    for fold in folds:
+        run = folder / fold.name
+        results = read_predictions(run / "predictions" / f"{view}.json", read_metrics(run / "metrics.json"))
+        for name, result in results.items():
+            if name in items:
+                raise DataError(f"{name} was tested in two folds, {fold.name} and one before. Choose other --folds.")
+            item = Item(name, result.recording, result.start, result.end)
+            prediction, truth = (s.frame_labels(item.start, item.end) for s in (result.prediction, result.truth))
+            items[name] = Scored(item, prediction, truth)
+    return [items[name] for name in sorted(items)]
+
+
+def _fold_scores(fold: Fold, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """One fold's own scores, by view."""
+    items = {entry["item"]: entry["recording"] for view in metrics["views"].values() for entry in view["per_item"]}
+    scores = {name: view["scores"] for name, view in metrics["views"].items()}
+    size = {"items": len(items), "recordings": len(set(items.values()))}
+    return {"fold": fold.number, "group": fold.group, **size, "scores": scores}
+
+
+def over_folds(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Mean and sample deviation (n - 1) of each score over folds, by view, and the number of folds that have it."""
+    views = dict.fromkeys(view for fold in each for view in fold["scores"])
+    return {
+        view: {
+            name: spread([fold["scores"][view][name] for fold in each if view in fold["scores"]]).as_dict()
+            for name in SCORES
+        }
+        for view in views
+    }
+
+
+def as_csv(metrics: Mapping[str, Any]) -> str:
+    """``folds.csv``: the scores of every fold and view, then mean and deviation over folds, then the pooled ones."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("fold", "group", "view", "recordings", "items", *SCORES))
+    for fold in metrics["folds"]["each"]:
+        for view, scores in fold["scores"].items():
+            size = (fold["recordings"], fold["items"])
+            writer.writerow((fold["fold"], fold["group"] or "", view, *size, *_numbers(scores)))
+    for what in ("mean", "deviation"):
+        for view, spreads in metrics["folds"]["over_folds"].items():
+            values = {name: spreads[name][what] for name in SCORES}
+            writer.writerow((f"{what} over folds", "", view, "", "", *_numbers(values)))
+    for view, result in metrics["views"].items():
+        recordings = len({entry["recording"] for entry in result["per_item"]})
+        size = (recordings, len(result["per_item"]))
+        writer.writerow(("pooled", "", view, *size, *_numbers(result["scores"])))
+    return text.getvalue()
+
+
+def _numbers(values: Mapping[str, float | None]) -> Iterator[str]:
+    for name in SCORES:
+        value = values[name]
+        yield "" if value is None else f"{value:.4f}"
+
+
+def over_folds_table(folder: Path) -> "Table":
+    """Mean and deviation over folds, for the console."""
+    from rich.table import Table
+
+    folds = read_json(folder / "metrics.json")["folds"]
+    title = f"Mean ± deviation over {len(folds['each'])} folds, as papers print them (above: all recordings pooled)"
+    table = Table(title=title, title_justify="left", box=None, header_style="bold", padding=(0, 1, 0, 0))
+    table.add_column("scored on")
+    for name in ("Edit", "F1@10", "F1@25", "F1@50", "MoF", "Total"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for view, spreads in folds["over_folds"].items():
+        deviations = [spreads[name]["deviation"] for name in SCORES]
+        means = [f"{spreads[name]['mean']:.1f}" for name in SCORES]
+        table.add_row(view, *(m if d is None else f"{m} ± {d:.1f}" for m, d in zip(means, deviations, strict=True)))
+    return table

@@ -1,0 +1,209 @@
+"""Heads and refiners as single safetensors files: tensors, and as metadata a JSON object that says what they are.
+
+Both kinds of file are written and read here, so that each fault of a file is refused in one way: with one message
+that names the file, what is wrong in it, and what to do.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from viewloom.errors import ConfigError, DataError, UserError, listed
+from viewloom.files import atomic_path
+
+KEY = "viewloom"
+"""Name of the metadata inside the file."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """What a key of the metadata must hold: words for a message, and the test."""
+
+    words: str
+    fits: Callable[[Any], bool]
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value > 0
+
+
+def _is_names(value: Any) -> bool:
+    texts = isinstance(value, list) and all(isinstance(name, str) and name for name in value)
+    return texts and len(set(value)) == len(value)
+
+
+TEXT = Value("a text", lambda value: isinstance(value, str))
+COUNT = Value("a whole number above 0", _is_count)
+NAMES = Value("a list of different names", _is_names)
+OBJECT = Value("an object", lambda value: isinstance(value, dict))
+RATE = Value("a number above 0", lambda value: type(value) in (int, float) and math.isfinite(value) and value > 0)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file.
+
+    Attributes:
+        name: what it holds, for messages ("head").
+        keys: what its metadata must hold, besides format and version.
+        origin: which file to pass, for messages.
+        version: format version that is written, and the latest that can be read.
+    """
+
+    name: str
+    keys: Mapping[str, Value]
+    origin: str
+    version: int = 1
+
+    @property
+    def format(self) -> str:
+        """What the metadata's ``format`` says."""
+        return f"viewloom-{self.name}"
+
+
+def write_saved(path: Path | str, kind: Kind, metadata: Mapping[str, Any], module: nn.Module) -> None:
+    """Write a module's tensors with their metadata, atomically.
+
+    Args:
+        path: file to write, ``.safetensors``.
+        kind: what it is.
+        metadata: plain values of every key of the kind.
+        module: its state dict is stored.
+
+    Raises:
+        ValueError: a number that isn't finite, which JSON doesn't know.
+    """
+    assert set(metadata) == set(kind.keys), f"a {kind.name} stores {set(kind.keys)}"
+    text = json.dumps({"format": kind.format, "version": kind.version, **metadata}, allow_nan=False)
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    with atomic_path(path) as temporary:
+        save_file(weights, temporary, {KEY: text})
+
+
+def read_saved(path: Path, kind: Kind) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Metadata, checked key by key, and tensors of a file.
+
+    Raises:
+        DataError: it isn't there, is broken, or lacks something.
+        ConfigError: it is something else, or was written by a later version.
+    """
+    if not path.is_file():
+        raise DataError(f"There is no {kind.name} at {path}. Pass {kind.origin}.")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = json.loads((file.metadata() or {}).get(KEY, "{}"))
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, json.JSONDecodeError, RecursionError, OSError) as error:
+        raise DataError(f"{path} is not a whole safetensors file ({error}). Copy or write it again.") from None
+    _check_format(path, kind, metadata)
+    for key, value in kind.keys.items():
+        if key not in metadata:
+            raise DataError(f"{path} lacks {key!r}, which every {kind.name} has. Copy or write it again.")
+        if not value.fits(metadata[key]):
+            shown = repr(metadata[key])[:60]
+            raise DataError(f"{path}: {key!r} must be {value.words}, but is {shown}. Copy or write it again.")
+    return metadata, weights
+
+
+def _check_format(path: Path, kind: Kind, metadata: Any) -> None:
+    """`ConfigError` for anything but this kind in a version that can be read."""
+    found = metadata.get("format", "an unknown file") if isinstance(metadata, dict) else "an unknown file"
+    if found != kind.format:
+        raise ConfigError(f"{path} is not a viewloom {kind.name}, but {found}. Pass {kind.origin}.")
+    version = metadata.get("version")
+    if not _is_count(version):
+        raise DataError(f"{path}: 'version' must be a whole number above 0, but is {version!r}. Write it again.")
+    if version > kind.version:
+        raise ConfigError(
+            f"{path} was written by a later version of viewloom (format {version}; this one reads up to "
+            f"{kind.version}). Upgrade viewloom."
+        )
+
+
+@contextmanager
+def building(path: Path) -> Iterator[None]:
+    """Put the file's name before what is refused inside; sizes that no network can have are refused too."""
+    try:
+        yield
+    except UserError as error:
+        if str(error).startswith(str(path)):
+            raise
+        raise type(error)(f"{path}: {error}") from None
+    except (RuntimeError, MemoryError, OverflowError, ArithmeticError, AssertionError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{path}: no network can be built of its settings ({reason}). Write it again.") from None
+
+
+def read_settings(path: Path, cls: type, values: Mapping[str, Any]) -> Any:
+    """A settings dataclass from what a file holds; what it lacks takes the default.
+
+    Raises:
+        ConfigError: settings that this version doesn't have, of another type, or out of their range.
+    """
+    unknown = sorted(set(values) - {entry.name for entry in fields(cls)})
+    if unknown:
+        raise ConfigError(f"{path}: settings this version doesn't know: {listed(unknown)}. Upgrade viewloom.")
+    hints = get_type_hints(cls)
+    for name, value in values.items():
+        if not _has_type(value, hints[name]):
+            shown = getattr(hints[name], "__name__", str(hints[name])).replace("typing.", "")
+            shown = str(hints[name]).replace("typing.", "") if get_origin(hints[name]) else shown
+            raise ConfigError(
+                f"{path}: the setting {name!r} must be of type {shown}, but is {value!r}. Write it again."
+            )
+    with building(path):
+        return cls(**values)
+
+
+def _has_type(value: Any, hint: Any) -> bool:
+    """Whether a value from JSON can stand for a setting; hints other than those that settings have take any."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return any(type(value) is type(choice) and value == choice for choice in inner)
+    if origin in (Union, UnionType):
+        return any(_has_type(value, one) for one in inner)
+    if origin in (tuple, list):
+        return isinstance(value, list) and all(_has_type(entry, inner[0]) for entry in value)
+    if hint is float:
+        return type(value) in (int, float) and math.isfinite(value)
+    return type(value) is hint if hint in (bool, int, str, type(None)) else True
+
+
+def fill(path: Path, module: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Put a file's tensors into a module: names, shapes and kinds of number must agree.
+
+    Raises:
+        DataError: they don't; all of it in one message.
+    """
+    misfits = differences(module, weights)
+    if misfits:
+        raise DataError(f"{path} doesn't hold the weights that its settings ask for: {misfits}. Write it again.")
+    module.load_state_dict(dict(weights))
+
+
+def differences(module: nn.Module, weights: Mapping[str, Tensor]) -> str:
+    """In what tensors don't fit a module, in words; empty where they do."""
+    wanted, shapes = module.state_dict(), {name: tuple(value.shape) for name, value in weights.items()}
+    both = [name for name in wanted if name in weights]
+    faults = {
+        "missing": [name for name in wanted if name not in weights],
+        "unexpected": [name for name in weights if name not in wanted],
+        "of another shape": [
+            f"{name} is {shapes[name]}, not {tuple(wanted[name].shape)}"
+            for name in both
+            if shapes[name] != tuple(wanted[name].shape)
+        ],
+        "of another kind of number": [
+            name for name in both if weights[name].is_floating_point() != wanted[name].is_floating_point()
+        ],
+    }
+    return "; ".join(f"{len(names)} {kind} ({listed(names, 4)})" for kind, names in faults.items() if names)

@@ -1,0 +1,75 @@
+"""The pairs of a pre-training: windows to learn from, windows held out, and what is measured on those."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from viewloom.console import err
+from viewloom.data.dataset import Item, MultiViewDataset
+from viewloom.data.multiview import ViewWindows, make_view_loader
+from viewloom.data.sampling import Sampling
+from viewloom.errors import ConfigError, listed
+from viewloom.methods.base import Method
+from viewloom.registry import METHODS
+from viewloom.training.checkpoints import load_head
+from viewloom.training.evaluate import select_views
+from viewloom.training.invariance import HeldOut, hold_out, measure
+from viewloom.training.runs import is_main_process
+from viewloom.training.sampling import own_pooling, run_sampling, used_sampling
+
+if TYPE_CHECKING:
+    from viewloom.training.pretrain import PretrainConfig
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Windows to learn from, and those held out."""
+
+    learn: ViewWindows
+    held_out: ViewWindows
+
+
+def held_out_measures(method: Method, windows: ViewWindows, batch_size: int, device: torch.device) -> HeldOut:
+    """Loss, retrieval and collapse of a method on held-out windows, in evaluation mode."""
+    training = method.training
+    method.eval()
+    loader = make_view_loader(windows, batch_size)
+    held = measure(method, loader, device)
+    method.train(training)
+    return held
+
+
+def split_pairs(config: PretrainConfig, dataset: MultiViewDataset) -> Pairs:
+    """The pair recordings, a seeded share of them held out; all windows of a recording stay together."""
+    views = select_views(config.views, dataset)
+    items: tuple[Item, ...] = dataset.items("pairs", views, config.pairs)
+    if len(views) < 2:
+        raise ConfigError(f"--views must name two views or more to learn from, but is {config.views!r}.")
+    complete = {name for name in dataset.source.recordings if set(views) <= set(dataset.source.views(name))}
+    learn, held = hold_out(items, config.held_out, config.seed, complete)
+    sampling = _pair_sampling(config, dataset, learn, views)
+    still = replace(sampling, augment_probability=0.0)
+    pairs = Pairs(
+        ViewWindows(dataset.source, learn, views, sampling, config.seed),
+        ViewWindows(dataset.source, held, views, still),
+    )
+    if pairs.learn.skipped and is_main_process():
+        told = f"{len(pairs.learn.skipped)} of {len(items)} items have fewer than two of the views {listed(views)}"
+        err.print(f"note: {told} and are left out: {listed(pairs.learn.skipped, 3)}.", markup=False)
+    return pairs
+
+
+def _pair_sampling(
+    config: PretrainConfig, dataset: MultiViewDataset, learn: Sequence[Item], views: Sequence[str]
+) -> Sampling:
+    """Windows as the teacher's were, where one is followed; else as suits the features, for no label is looked at."""
+    if config.teacher is None or METHODS.get(config.method).requires != "teacher_head":
+        return run_sampling(config.sampling, dataset, learn, views)
+    saved = load_head(Path(config.teacher) / "head.safetensors")
+    own_pooling(saved.extra, config.sampling, config.teacher)
+    return used_sampling(config.sampling, saved.extra, saved.fps, dataset, "teacher")

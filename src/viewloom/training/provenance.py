@@ -1,0 +1,86 @@
+"""What a run learned from: the recordings of each role, kept with head and refiner, so that scores can't hide it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from viewloom.data.dataset import Item, MultiViewDataset
+from viewloom.errors import ConfigError, listed
+from viewloom.training.run_identity import RunContent
+
+Learned = dict[str, dict[str, dict[str, list[int]]]]
+"""{role: {recording: {view: [first frame, end]}}}"""
+
+ROLES = {"train": "train", "val": "val", "pairs": "pairs", "held-out": "pairs"}
+"""Items of a run, and the role under which their recordings are remembered."""
+WAYS = {
+    "train": "the head's training labels",
+    "val": "what chose the head's epoch",
+    "pairs": "the refiner's unlabelled pairs",
+}
+
+
+def learned_from(content: RunContent) -> Learned:
+    """The recordings a run learns from, by role, with the frames of the views in use."""
+    found: Learned = {}
+    pairs = content.pairs
+    for name, items in content.items.items():
+        recordings = {item.recording for item in items}
+        spans: dict[str, dict[str, list[int]]] = {}
+        for recording, view in pairs:
+            if recording in recordings:
+                spans.setdefault(recording, {})[view] = list(content.dataset.source.span(recording, view))
+        found.setdefault(ROLES[name], {}).update(spans)
+    return {role: recordings for role, recordings in found.items() if recordings}
+
+
+def together(*several: Mapping[str, Any]) -> Learned:
+    """What several parts of a chain learned from, such as a refiner and the head behind it."""
+    found: Learned = {}
+    for learned in several:
+        for role, recordings in learned.items():
+            found.setdefault(role, {}).update(recordings)
+    return found
+
+
+def scored_again(dataset: MultiViewDataset, items: Sequence[Item], learned: Learned) -> dict[str, list[str]]:
+    """Recordings among the items that were learned from, by role.
+
+    A recording is the same if its name is, and the frames of a view that both know: another data set may use the
+    same names.
+    """
+    source, names = dataset.source, dict.fromkeys(item.recording for item in items)
+    spans = {name: {view: list(source.span(name, view)) for view in source.views(name)} for name in names}
+    found = {
+        role: [name for name in names if name in recordings and _share(spans[name], recordings[name])]
+        for role, recordings in learned.items()
+    }
+    return {role: recordings for role, recordings in found.items() if recordings}
+
+
+def _share(one: Mapping[str, Sequence[int]], other: Mapping[str, Sequence[int]]) -> bool:
+    """Whether a view that both have covers the same frames."""
+    return any(list(one[view]) == list(other[view]) for view in one if view in other)
+
+
+def allowed_roles(names: str | None, split: str) -> tuple[str, ...]:
+    """Roles whose recordings may be scored: those named, and that of a split which was asked for itself.
+
+    Raises:
+        ConfigError: a name that is no such role.
+    """
+    given = tuple(name.strip() for name in (names or "").split(",") if name.strip())
+    unknown = [name for name in given if name not in WAYS]
+    if unknown:
+        raise ConfigError(f"--allow_learned names {listed(unknown)}, but it can be: {listed(WAYS)}.")
+    return (*given, split)
+
+
+def refuse_learned(found: Mapping[str, Sequence[str]], allowed: Sequence[str]) -> None:
+    """`ConfigError` for recordings that the run learned from, in a way that was not allowed."""
+    refused = {role: names for role, names in found.items() if role not in allowed}
+    if refused:
+        ways = "; ".join(f"{listed(names, 3)} ({len(names)}) by {WAYS[role]}" for role, names in refused.items())
+        raise ConfigError(
+            f"The run has learned from recordings that would be scored: {ways}. Score others (--splits), or pass "
+            f"--allow_learned {','.join(refused)} to score them all the same, marked in every table."
+        )

@@ -1,0 +1,119 @@
+"""A run's identity: kept in its folder as ``identity.json``, compared when it goes on, and used to name folders."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from viewloom.data.content import (
+    choose_mode,
+    features_facts,
+    items_facts,
+    labels_facts,
+    views_in_use,
+    written_again,
+    written_facts,
+)
+from viewloom.data.dataset import Item, MultiViewDataset
+from viewloom.data.sources.base import Compare, Mode
+from viewloom.data.sources.rows import hash_file
+from viewloom.errors import ConfigError, listed
+from viewloom.files import write_json
+from viewloom.identity import Identity, settings_of
+
+FILE = "identity.json"
+
+
+@dataclass(frozen=True)
+class RunContent:
+    """What a run rests on besides its settings.
+
+    Attributes:
+        dataset: opened data set.
+        items: the items in use, by role.
+        views: the views in use.
+        labelled: whether their labels are used.
+        files: other files it takes, by what they are (``refiner``, ``teacher``).
+        compare: how features are compared; None: auto.
+    """
+
+    dataset: MultiViewDataset
+    items: Mapping[str, Sequence[Item]]
+    views: Sequence[str]
+    labelled: bool = True
+    files: Mapping[str, Path] = field(default_factory=dict)
+    compare: Compare | None = None
+
+    @property
+    def all_items(self) -> tuple[Item, ...]:
+        """The items of all roles."""
+        return tuple(item for items in self.items.values() for item in items)
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Every (recording, view) in use."""
+        return views_in_use(self.dataset.source, {item.recording for item in self.all_items}, self.views)
+
+    def identity(self, settings: Any, mode: Mode | None = None) -> Identity:
+        """Settings (None: none) and content together; ``mode`` says how features are compared, instead of `compare`."""
+        mode = mode or choose_mode(self.dataset.source, self.pairs, self.compare)
+        groups = {
+            "settings": {} if settings is None else settings_of(settings),
+            "items": items_facts(self.items),
+            "labels": labels_facts(self.dataset.labels, self.all_items) if self.labelled else {},
+            "features": features_facts(self.dataset.source, self.pairs, mode),
+            "files": {name: hash_file(path) for name, path in self.files.items()},
+        }
+        return Identity(groups)
+
+
+def save_identity(folder: Path, settings: Any, content: RunContent) -> None:
+    """Write what a run is into its folder."""
+    facts = content.identity(settings).to_json() | {"written": written_facts(content.dataset.source, content.pairs)}
+    write_json(folder / FILE, facts)
+
+
+def refuse_other(folder: Path, settings: Any, content: RunContent) -> None:
+    """`ConfigError` that names what differs, where a run in a folder was begun with other settings or data."""
+    begun, _ = _read(folder)
+    mode: Mode = begun.groups.get("features", {}).get("compared", "full")
+    differing = content.identity(settings, mode).differences(begun)
+    if differing:
+        raise ConfigError(
+            f"{folder} was begun with other settings or data, so it can't go on with these: {listed(differing, 20)}. "
+            "Repeat the old command on the old data, or choose another --run folder."
+        )
+    refuse_written_again(folder, written_facts(content.dataset.source, content.pairs), content.compare)
+
+
+def refuse_written_again(folder: Path, now: Mapping[str, Sequence[Any]], compare: Compare | None) -> None:
+    """`ConfigError` where a run compares features by blocks, and their files changed since it began.
+
+    Args:
+        folder: the run folder.
+        now: feature files as they are, as `written_facts` gives them.
+        compare: with ``sampled`` the files' times count for nothing.
+    """
+    begun, written = _read(folder)
+    again = written_again(now, written)
+    if begun.groups.get("features", {}).get("compared") == "sampled" and again and compare != "sampled":
+        raise ConfigError(
+            f"{folder} can't go on: feature files were written again since it began ({listed(again, 4)}), and only "
+            "blocks of their frames can be compared. If they hold the same numbers, pass --compare_features sampled."
+        )
+
+
+def _read(folder: Path) -> tuple[Identity, dict[str, list[Any]]]:
+    """The identity in a run folder, and its feature files as they were."""
+    path = folder / FILE
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        return Identity.from_json(value), dict(value["written"])
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{path} is not there, so nobody can say whether {folder} may go on with these settings and data: it was "
+            "begun by an earlier version. Choose another --run folder."
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{path} is damaged ({error!r}). Choose another --run folder.") from None

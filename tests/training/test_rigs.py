@@ -1,0 +1,121 @@
+"""Small data as users brought it, with all defaults: heads do clearly better than chance, and methods say how they did.
+
+The rigs are in `tests.rigs`. Figures that decide are far from what comes out, since machines round differently.
+"""
+
+import json
+
+import pytest
+
+from tests.rigs import PEOPLE, SENSORS, write_rig
+from viewloom.data.dataset import open_dataset
+from viewloom.methods.cca import CCAConfig
+from viewloom.methods.sync_kd import SyncKDConfig
+from viewloom.methods.two_stream import TwoStreamConfig
+from viewloom.training.evaluate import EvaluateConfig, run_evaluate
+from viewloom.training.pretrain import PretrainConfig, run_pretrain
+from viewloom.training.segment import TrainConfig, run_train
+from viewloom.training.trainer import TrainerConfig
+
+QUIET = TrainerConfig(accelerator="cpu", logger="none", progress=False)
+
+
+@pytest.fixture(scope="module")
+def sensors(tmp_path_factory):
+    return str(write_rig(tmp_path_factory.mktemp("rig") / "sensors", SENSORS))
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    return str(write_rig(tmp_path_factory.mktemp("rig") / "people", PEOPLE))
+
+
+def train(data, run, head, view):
+    """Scores on the view the head was trained on, and the run's warnings."""
+    run_train(TrainConfig(data=data, run=str(run), views=view, head=head, trainer=QUIET))
+    run_evaluate(EvaluateConfig(data=data, run=str(run), views=view, accelerator="cpu"))
+    scores = json.loads((run / "metrics.json").read_text())["views"][view]["scores"]
+    return scores, json.loads((run / "environment.json").read_text()).get("warnings", [])
+
+
+def pretrain(data, run, method, views, options=None):
+    run_pretrain(
+        PretrainConfig(data=data, run=str(run), views=views, method=method, method_options=options, trainer=QUIET)
+    )
+    found = json.loads((run / "invariance.json").read_text())
+    return found["held_out"]["retrieval"], found["held_out"]["plain_retrieval"], found["warnings"]
+
+
+@pytest.mark.slow
+def test_a_linear_head_learns_from_sensors_of_unequal_units(sensors, tmp_path):
+    scores, warnings = train(sensors, tmp_path / "run", "linear", "wrist")
+    assert scores["mof"] > 50 and not warnings  # seven actions; 19 % before heads standardised
+
+
+@pytest.mark.slow
+def test_a_linear_head_learns_from_three_recordings_of_people(people, tmp_path):
+    scores, warnings = train(people, tmp_path / "run", "linear", "room")
+    assert scores["mof"] > 70 and scores["f1_50"] > 70 and not warnings
+
+
+@pytest.mark.slow
+def test_c2f_tcn_learns_from_sensors(tmp_path):
+    splits = {"pairs": 1, "train": 4, "val": 2, "test": 3}
+    data = str(write_rig(tmp_path / "data", SENSORS, views={"wrist": "exo", "chest": "ego"}, splits=splits))
+    scores, warnings = train(data, tmp_path / "run", "c2f_tcn", "wrist")
+    assert scores["mof"] > 35 and not warnings
+
+
+@pytest.mark.slow
+def test_c2f_tcn_learns_from_people(people, tmp_path):
+    scores, warnings = train(people, tmp_path / "run", "c2f_tcn", "room")
+    assert scores["mof"] > 60 and not warnings
+
+
+@pytest.mark.parametrize("method", ["ridge", "cca"])
+def test_closed_forms_beat_plain_features_on_sensors(sensors, tmp_path, method):
+    retrieval, plain, warnings = pretrain(sensors, tmp_path / "run", method, "wrist,chest")
+    assert (retrieval > plain and not warnings) or warnings[0].startswith("LEARNED NOTHING")
+    if method == "cca":
+        assert retrieval > plain + 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["ridge", "cca"])
+def test_closed_forms_beat_plain_features_on_people(people, tmp_path, method):
+    retrieval, plain, warnings = pretrain(people, tmp_path / "run", method, "room,head")
+    assert retrieval > plain + 30 and not warnings
+
+
+@pytest.mark.slow
+def test_cca_s_choice_beats_all_components_on_people(people, tmp_path):
+    chosen, _, _ = pretrain(people, tmp_path / "chosen", "cca", "room,head")
+    every, _, _ = pretrain(people, tmp_path / "all", "cca", "room,head", CCAConfig(out_dim=1280, strength=1e-2))
+    assert chosen > every + 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["sync_kd", "two_stream"])
+def test_networks_beat_plain_features_or_say_why_not(sensors, tmp_path, method):
+    retrieval, plain, warnings = pretrain(sensors, tmp_path / "run", method, "wrist,chest")
+    assert retrieval > plain or any("LEARNED NOTHING" in w or "COLLAPSE" in w for w in warnings)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["sync_kd", "two_stream"])
+def test_networks_on_people_beat_plain_features_or_say_why_not(tmp_path, method):
+    """Of 64 features and one layer, since the full network takes hours on a processor."""
+    data = str(write_rig(tmp_path / "data", PEOPLE, dim=64))
+    small = {
+        "sync_kd": SyncKDConfig(layers=1),
+        "two_stream": TwoStreamConfig(layers=1, joint_depth=0.1),
+    }
+    retrieval, plain, warnings = pretrain(data, tmp_path / "run", method, "room,head", small[method])
+    assert retrieval > plain or any("LEARNED NOTHING" in w or "COLLAPSE" in w for w in warnings)
+
+
+def test_rigs_open_as_users_data_does(sensors, people):
+    for data, rig in ((sensors, SENSORS), (people, PEOPLE)):
+        dataset = open_dataset(TrainConfig(data=data, run="unused", views="x"))
+        assert (dataset.source.dim, dataset.source.fps) == (rig.dim, 10)
+        assert {role: len(dataset.items(role)) for role in rig.splits} == dict(rig.splits)
