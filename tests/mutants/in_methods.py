@@ -9,7 +9,7 @@ REFINER = ("tests/methods/test_refiner.py",)
 CLOSED = ("tests/methods/test_closed_forms.py", "tests/properties/test_methods.py")
 STATISTICS = ("tests/methods/test_standardise.py",)
 FROZEN = ("tests/wiring/test_train.py::test_a_refiner_before_the_head_is_in_evaluation_mode",)
-RESIDUAL, BASE, STANDARDISE = "methods/residual.py", "methods/base.py", "methods/standardise.py"
+RESIDUAL, BASE, STANDARDISE = "methods/residual.py", "methods/base.py", "nn/standardise.py"
 
 MUTANTS = [
     Mutant("single_views_count_as_pairs", TWO, ">= 2)", ">= 1)", TWO_TESTS),
@@ -57,7 +57,11 @@ MUTANTS = [
     ),
     Mutant("absent_views_are_marked", TWO, " * mask_BVT[..., None]", "", TWO_TESTS),
     Mutant(
-        "padding_never_counts", TWO, 'if self.config.loss_mean == "valid"', 'if self.config.loss_mean != ""', TWO_TESTS
+        "padding_never_counts",
+        TWO,
+        "if not self.config.whole_window:",
+        "if True:",
+        TWO_TESTS,
     ),
     Mutant("distilled_where_the_teacher_is_absent", KD, " & mask_BVT[:, [roles.teacher_place]]", "", KD_TESTS),
     Mutant(
@@ -76,7 +80,11 @@ MUTANTS = [
         KD_TESTS,
     ),
     Mutant(
-        "released_mean_ignored", KD, 'if self.config.loss_mean == "all"', 'if self.config.loss_mean == ""', KD_TESTS
+        "released_mean_ignored",
+        KD,
+        "        if self.config.whole_window:\n            mask_BVT =",
+        "        if False:\n            mask_BVT =",
+        KD_TESTS,
     ),
     Mutant("teacher_head_in_train_mode", HEAD_KD, "            self.teacher.eval()", "            pass", KD_TESTS),
     Mutant("teacher_head_learns", HEAD_KD, ".requires_grad_(False).eval()", ".eval()", KD_TESTS),
@@ -145,16 +153,16 @@ MUTANTS = [
     Mutant(
         "statistics_of_padding",
         STANDARDISE,
-        "x_BVTD[:, view][mask_BVT[:, view]].double()",
-        "x_BVTD[:, view].flatten(0, 1).double()",
+        "x_ND = x_BVTD[:, view][mask_BVT[:, view]]",
+        "x_ND = x_BVTD[:, view].flatten(0, 1)",
         STATISTICS,
     ),
-    Mutant("second_moment_for_variance", STANDARDISE, " / steps_G1 - mean_GD.square()", " / steps_G1", STATISTICS),
+    Mutant("second_moment_for_variance", STANDARDISE, "(square_GD - mean_GD.square())", "square_GD", STATISTICS),
     Mutant(
         "still_features_blown_up",
         STANDARDISE,
-        "deviation_GD.maximum(floor_G1)",
-        "deviation_GD.maximum(0.01 * floor_G1)",
+        "still_GD = deviation_GD <= STILL * magnitude_GD",
+        "still_GD = deviation_GD < 0",
         STATISTICS,
     ),
     Mutant(

@@ -44,9 +44,9 @@ MUTANTS = [
     ),
     Mutant(
         "resumed_on_other_features",
-        SEGMENT,
-        "refuse_other_data(",
-        "(lambda *_: None)(",
+        "training/run_identity.py",
+        '"features": features_facts(',
+        '"features": (lambda *_: {})(',
         OTHER_DATA,
     ),
     Mutant("views_of_validation_ignored", SEGMENT, "config.val_views or config.views", "config.views", TRAIN),
@@ -79,30 +79,32 @@ MUTANTS = [
         LEARN,
     ),
     Mutant("method_starts_from_one_seed", PRETRAIN, "torch.manual_seed(config.seed)", "torch.manual_seed(0)", LEARN),
-    Mutant(
-        "pairs_never_augmented",
-        PRETRAIN,
-        "sampling, config.seed)",
-        "sampling, None)",
-        LEARN,
-    ),
+    Mutant("pairs_never_augmented", "training/pairs.py", "sampling, config.seed)", "sampling, None)", LEARN),
     Mutant(
         "measured_on_what_was_learned",
-        PRETRAIN,
+        "training/pairs.py",
         "ViewWindows(dataset.source, held, views, still)",
         "ViewWindows(dataset.source, learn, views, still)",
         LEARN,
     ),
     Mutant(
         "measured_in_train_mode",
-        PRETRAIN,
+        "training/pairs.py",
         "    method.eval()\n",
         "",
         (f"{PRE}::test_the_kept_epoch_is_the_best_on_held_out_pairs",),
     ),
-    Mutant("learned_on_in_evaluation_mode", PRETRAIN, "method.train(training)", "method.train(False)", LEARN),
-    Mutant("worst_retrieval_kept", PRETRAIN, '("val/retrieval", "max")', '("val/retrieval", "min")', LEARN),
-    Mutant("greatest_loss_kept", PRETRAIN, '("val/loss", "min")', '("val/loss", "max")', LEARN),
+    Mutant(
+        "learned_on_in_evaluation_mode", "training/pairs.py", "method.train(training)", "method.train(False)", LEARN
+    ),
+    Mutant(
+        "worst_retrieval_kept",
+        PRETRAIN,
+        'config.select in ("loss", "last") else "max"',
+        'config.select in ("loss", "last") else "min"',
+        LEARN,
+    ),
+    Mutant("greatest_loss_kept", PRETRAIN, 'config.select in ("loss", "last")', 'config.select in ("last",)', LEARN),
     Mutant(
         "last_method_kept_for_best", PRETRAIN, 'name = "last" if monitor is None else "best"', 'name = "last"', LEARN
     ),
@@ -196,8 +198,8 @@ MUTANTS = [
     Mutant(
         "measured_where_a_view_is_absent",
         "training/invariance.py",
-        ".all(dim=1).cpu()",
-        ".any(dim=1).cpu()",
+        "    shared_BT = batch.mask_BVT.all(dim=1)",
+        "    shared_BT = batch.mask_BVT.any(dim=1)",
         MEASURED,
     ),
     Mutant(
@@ -236,6 +238,8 @@ MUTANTS = [
         "half_ND",
         ("tests/training/test_resident.py",),
     ),
-    Mutant("settings_change_in_mid_run", "training/runs.py", "    if changed:\n", "    if False:\n", KEPT_APART),
-    Mutant("a_run_is_written_over", "training/runs.py", "    if not resume:\n", "    if False:\n", KEPT_APART),
+    Mutant(
+        "settings_change_in_mid_run", "training/run_identity.py", "    if differing:\n", "    if False:\n", KEPT_APART
+    ),
+    Mutant("a_run_is_written_over", "training/runs.py", "if not settings.resume:", "if False:", KEPT_APART),
 ]

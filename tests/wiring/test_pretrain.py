@@ -77,10 +77,10 @@ def test_every_setting_does_what_it_says(data, tmp_path, method, case):
 
 def test_what_is_held_out_is_not_learned_from_and_measured_as_it_is(data, tmp_path):
     settings = config(data, tmp_path / "run", **(BASE | CASES["augmentation"]))
-    pairs = split_pairs(settings, open_dataset(settings))
-    learned, held = ({window.recording for window in windows.rows} for windows in (pairs.learn, pairs.held_out))
+    split = split_pairs(settings, open_dataset(settings))
+    learned, held = ({window.recording for window in windows.rows} for windows in (split.learn, split.held_out))
     assert learned == set(learned_from(settings)) and held == set(read_names(data, "pairs")) - learned and held
-    chunks = {pairs.held_out.drawn(epoch, row).chunk_frames for epoch in range(5) for row in range(len(pairs.held_out))}
+    chunks = {split.held_out.drawn(epoch, row).chunk_frames for epoch in range(5) for row in range(len(split.held_out))}
     assert chunks == {20}
 
 
@@ -109,7 +109,6 @@ def test_a_run_stopped_between_epochs_goes_on_as_if_it_had_not(data, tmp_path, o
 @pytest.mark.parametrize(("select", "kept"), [("retrieval", 1), ("loss", 2), ("last", 3)])
 def test_the_weights_kept_are_those_of_the_chosen_epoch(data, tmp_path, select, kept, monkeypatch):
     """Measures are scripted: the best retrieval and the least loss are in different epochs, in the middle."""
-
     script = iter([(50.0, 0.9), (90.0, 0.8), (20.0, 0.1), (60.0, 0.5), (60.0, 0.5)])
     measured = pairs.measure
 
