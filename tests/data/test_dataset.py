@@ -313,3 +313,25 @@ def test_the_real_folder_opens_with_its_sample(assembly101):
     assert (len(data.labels.annotations), data.source.dim) == (513, 2048)
     assert data.source.span(data.source.recordings[0], "v3") == (1, 101)
     assert json.dumps(data.splits.val)
+
+
+def short_view(tmp_path):
+    """Three views of one recording, of 100, 90 and 30 frames."""
+    for view, frames in (("v3", 100), ("e4", 90), ("v9", 30)):
+        folder = tmp_path / "features" / "r" / view
+        folder.mkdir(parents=True)
+        np.save(folder / "features.npy", np.ones((frames, 3), np.float32))
+    (tmp_path / "splits").mkdir()
+    (tmp_path / "splits" / "pairs.txt").write_text("r\n")
+    return open_dataset(DataConfig(data=str(tmp_path)))
+
+
+def test_a_view_that_nobody_asked_for_cuts_no_pair(tmp_path):
+    data = short_view(tmp_path)
+    assert data.items("pairs", ("v3", "e4")) == (Item("r", "r", 0, 90),)
+    assert data.items("pairs", ("v3", "v9")) == (Item("r", "r", 0, 30),)
+
+
+def test_a_short_view_does_not_cut_a_pair_of_two_longer_ones(tmp_path):
+    """What it lacks counts as missing."""
+    assert short_view(tmp_path).items("pairs", ("v3", "e4", "v9")) == (Item("r", "r", 0, 90),)

@@ -4,6 +4,7 @@ The rigs are in `tests.rigs`. Figures that decide are far from what comes out, s
 """
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from viewloom.data.dataset import open_dataset
 from viewloom.methods.cca import CCAConfig
 from viewloom.methods.sync_kd import SyncKDConfig
 from viewloom.methods.two_stream import TwoStreamConfig
+from viewloom.recipes.crossval import CrossvalConfig, run_crossval
 from viewloom.training.evaluate import EvaluateConfig, run_evaluate
 from viewloom.training.pretrain import PretrainConfig, run_pretrain
 from viewloom.training.segment import TrainConfig, run_train
@@ -112,6 +114,25 @@ def test_networks_on_people_beat_plain_features_or_say_why_not(tmp_path, method)
     }
     retrieval, plain, warnings = pretrain(data, tmp_path / "run", method, "room,head", small[method])
     assert retrieval > plain or any("LEARNED NOTHING" in w or "COLLAPSE" in w for w in warnings)
+
+
+@pytest.mark.slow
+def test_people_left_out_one_by_one(people, tmp_path):
+    """Five labelled recordings, a fold for each; those without labels are pairs of all folds."""
+    labelled = [f"{role}{i:02d}" for role, count in PEOPLE.splits.items() if role != "pairs" for i in range(count)]
+    root = Path(people)
+    rows = (root / "labels.csv").read_text().splitlines()
+    labels = tmp_path / "labels.csv"
+    labels.write_text("\n".join(row for row in rows if row.split(",")[0] in ("recording", *labelled)) + "\n")
+    where = {"data": people, "labels": str(labels), "splits": "loso", "views": "room", "trainer": QUIET}
+    result = run_crossval(
+        CrossvalConfig(**where, run=str(tmp_path / "x"), head="linear", method="cca", pair_views="room,head")
+    )
+    metrics = json.loads((tmp_path / "x" / "metrics.json").read_text())
+    items = {row["recording"] for row in metrics["views"]["head"]["per_item"]}
+    assert items == set(labelled) and not result.missing and not metrics["warnings"]
+    right = {view: found["scores"]["mof"] for view, found in metrics["views"].items()}
+    assert right["room"] > 40 and right["head"] > 40, right  # six actions; no label of the head's view was seen
 
 
 def test_rigs_open_as_users_data_does(sensors, people):
