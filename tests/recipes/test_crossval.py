@@ -26,6 +26,7 @@ from viewloom.recipes import fold_run
 from viewloom.recipes.crossval import CrossvalConfig, FoldPretrainConfig, run_crossval
 from viewloom.report.runs import load_runs
 from viewloom.report.tables import score_rows
+from viewloom.training.pretrain import PretrainConfig, run_pretrain
 from viewloom.training.segment import OptimConfig
 from viewloom.training.trainer import TrainerConfig
 
@@ -446,3 +447,16 @@ def test_the_command_shows_both_tables(data, tmp_path, capfd):
     settings = open_dataset(DataConfig(data=data, splits="loso", split_by="[A-Z]", fold=2))
     assert [item.name for item in settings.items("test")] == ["C1", "C2"]
     assert main(["report", "--runs", str(tmp_path / "x"), "--out", str(tmp_path / "page.html")]) == 0
+
+
+def test_a_refiner_that_saw_what_is_tested_is_refused_or_marked(data, tmp_path):
+    settings = {"data": data, "method": "cca", "views": "v3,e4", "splits": "loso", "split_by": "[A-Z]", "fold": 0}
+    refiner = run_pretrain(PretrainConfig(**settings, run=str(tmp_path / "cca"), trainer=QUIET))
+    missing = run_crossval(config(data, tmp_path / "x", refiner=str(refiner))).missing
+    assert set(missing) == {"fold1 (B)", "fold2 (C)"}
+    assert all("--allow_learned pairs" in why for why in missing.values())
+    run_crossval(config(data, tmp_path / "x", refiner=str(refiner), allow_learned="pairs"))
+    metrics = read(tmp_path / "x" / "metrics.json")
+    tested = {row["recording"] for row in metrics["views"]["v3"]["per_item"]}
+    seen = set(metrics["learned"]["pairs"])
+    assert seen and seen < tested

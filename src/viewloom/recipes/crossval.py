@@ -73,6 +73,9 @@ class CrossvalConfig(TrainConfig):
     """Named score protocol."""
     background: str = free(default="")
     """Actions that don't count as segments, comma-separated."""
+    allow_learned: str | None = free(default=None)
+    """Ways in which a fold may have learned from what it is scored on, as `viewloom evaluate` has it: a --refiner for
+    all folds may have seen their pairs. Such scores are marked."""
     plan: bool = free(default=False)
     """Show the folds, how many items they have in each role and what is finished, and run nothing."""
     trainer: TrainerConfig = field(default_factory=lambda: TrainerConfig(devices="1"))
@@ -133,7 +136,9 @@ def run_crossval(config: CrossvalConfig) -> CrossvalResult | str:
         return plan_text(config, dataset, folds)
     folder = enter(config, dataset, known)
     if config.refiner is not None:
-        told = "is put before the head of every fold; if it learned from recordings that a fold tests, say so"
+        told = (
+            "is put before the head of every fold; one that learned from what a fold tests needs --allow_learned pairs"
+        )
         err.print(f"note: {config.refiner} {told}.", markup=False)
     missing = run_folds(config, dataset, folds)
     done = [fold for fold in folds if fold.title not in missing]

@@ -105,6 +105,7 @@ class FoldRun:
             views=config.score_views,
             protocol=config.protocol,
             background=config.background,
+            allow_learned=config.allow_learned,
             accelerator={"gpu": "cuda"}.get(config.trainer.accelerator, config.trainer.accelerator),
             batch_size=config.batch_size,
             sampling=config.sampling,

@@ -55,6 +55,7 @@ def write_pooled(folder: Path, folds: Sequence[Fold], known: int, missing: Mappi
         "row": row,
         "warnings": [*_warnings(folds, known, missing), *_warnings_of_folds(folder, folds, found)],
         "views": views,
+        "learned": _learned(found),
         "folds": {"known": known, "each": each, "missing": dict(missing), "over_folds": over_folds(each)},
     }
     write_text(folder / "folds.csv", as_csv(metrics))
@@ -73,6 +74,15 @@ def _shared(folder: Path, folds: Sequence[Fold], found: Mapping[int, Any]) -> di
             )
     alike = {name: value for name, value in first.items() if all(of.get(name) == value for of in found.values())}
     return {name: value for name, value in alike.items() if name not in ("views", "row", "warnings")}
+
+
+def _learned(found: Mapping[int, Any]) -> dict[str, list[str]]:
+    """Recordings that some fold's run learned from though it is scored on them, by role."""
+    learned: dict[str, list[str]] = {}
+    for metrics in found.values():
+        for role, names in metrics.get("learned", {}).items():
+            learned[role] = sorted({*learned.get(role, []), *names})
+    return learned
 
 
 def _warnings(folds: Sequence[Fold], known: int, missing: Mapping[str, str]) -> list[str]:
