@@ -21,7 +21,7 @@ demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/installed
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --durations 10 $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal --durations 10 $(ARGS)
 
 mutants: $(VENV)/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutants $(if $(ONLY),--only $(ONLY)) $(ARGS)
