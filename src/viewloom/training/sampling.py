@@ -47,7 +47,7 @@ def run_sampling(
         segments: lengths (frames) of the items' labelled segments; None where labels may not be looked at.
         fixed: pooling that something else asks for, and why.
     """
-    if request.chunk_frames is None:
+    if request.chunk_frames is None or request.test_chunks_s is not None:
         warn_assumed_fps(dataset)
     pooling, reason = (request.pooling, "") if request.pooling is not None else (None, "")
     if pooling is None:
