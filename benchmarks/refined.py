@@ -86,7 +86,7 @@ def compare(root: Path, refiner: Path, head: str, probability: float, epochs: in
                 head_options=HEADS.get(head).Config(),
                 epochs=epochs,
                 refined_cache_gib=gib,
-                sampling=SamplingConfig(augment_probability=probability),
+                sampling=SamplingConfig(chunk_frames=20, pooling="max", augment_probability=probability),
                 trainer=TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False),
             )
             with tempfile.TemporaryDirectory() as folder:

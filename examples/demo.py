@@ -11,6 +11,7 @@ from pathlib import Path
 from viewloom.console import out
 from viewloom.data.check import CheckConfig, run_check
 from viewloom.data.pack import PackConfig, run_pack
+from viewloom.data.sampling import SamplingConfig
 from viewloom.heads.c2f_tcn import C2FTCN
 from viewloom.methods.base import MethodConfig
 from viewloom.methods.cca import CCAConfig
@@ -25,6 +26,7 @@ from viewloom.training.segment import TrainConfig, run_train
 from viewloom.training.trainer import TrainerConfig
 
 EXO, EGO = "v3", "e4"
+SAMPLING = SamplingConfig(chunk_frames=20, test_chunks=(10, 17, 24), pooling="max")  # as published
 TRAINER = TrainerConfig(logger="none", validate_every_epochs=4)
 STANDARDISED = MethodConfig(standardise="view")
 
@@ -103,6 +105,7 @@ def pretrain(where: dict[str, str], run: Path, row: Row, epochs: int) -> str:
             batch_size=row.batch_size,
             resume=run.exists(),
             optim=PretrainOptimConfig(lr=row.lr),
+            sampling=SAMPLING,
             trainer=TRAINER,
         )
         run_pretrain(settings)
@@ -120,6 +123,7 @@ def train_and_score(where: dict[str, str], run: Path, row: Row, refiner: str, ep
             head_options=C2FTCN.Config(width=64),  # half the published width: four times quicker
             epochs=epochs,
             resume=run.exists(),
+            sampling=SAMPLING,
             trainer=TRAINER,
         )
         run_train(settings)

@@ -54,13 +54,13 @@ def test_test_chunks_in_seconds_on_the_line(line, sizes):
 
 
 @pytest.mark.parametrize("line", ["abc", "3,x", "", "[]", "0", "-1", "2.5"])
-def test_sizes_that_are_none_are_told(line):
+def test_sizes_that_are_none_are_reported(line):
     with pytest.raises(ConfigError, match="test_chunks"):
         parsed(f"--sampling.test_chunks={line}")
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         ({"chunk_frames": 20, "chunk_s": 0.5}, r"sampling\.chunk_frames or sampling\.chunk_s, not both"),
         ({"test_chunks": 3, "test_chunks_s": 0.5}, r"sampling\.test_chunks or sampling\.test_chunks_s, not both"),
@@ -75,8 +75,8 @@ def test_sizes_that_are_none_are_told(line):
         ({"test_chunks": True}, "test_chunks must be a size"),
     ],
 )
-def test_impossible_requests_are_refused(wrong, told):
-    with pytest.raises(ConfigError, match=told):
+def test_impossible_requests_are_refused(wrong, message):
+    with pytest.raises(ConfigError, match=message):
         SamplingConfig(**wrong)
 
 
@@ -168,22 +168,22 @@ def test_another_frame_rate_keeps_the_seconds():
     assert Sampling().at_fps(30.0, 2.0) == Sampling(chunk_frames=1, test_chunks=(1, 2))
 
 
-def test_what_was_chosen_is_told_with_its_reason():
-    def told(lengths=None, fps=10.0, **request):
+def test_what_was_chosen_is_reported_with_its_reason():
+    def message(lengths=None, fps=10.0, **request):
         request = SamplingConfig(**request)
         return choices(request, resolve_sampling(request, fps, lengths), fps, lengths, "because")
 
-    assert told(segments(20, 20), pooling="max", test_chunks=4) == (
+    assert message(segments(20, 20), pooling="max", test_chunks=4) == (
         "chunk of 4 frames (0.40 s at 10 fps): a fifth of the shortest segments (10th percentile 2.0 s); "
         "windows of at most 1200 chunks."
     )
-    assert "two thirds of a second, less than a fifth of the shortest segments" in told(segments(900), 30.0)
-    assert told() == (
+    assert "two thirds of a second, less than a fifth of the shortest segments" in message(segments(900), 30.0)
+    assert message() == (
         "chunk of 7 frames (0.70 s at 10 fps): two thirds of a second; pooling max: because; "
         "windows of at most 1200 chunks."
     )
-    assert "at evaluation chunks of 2, 3, 5 are averaged" in told(segments(20))
-    assert told(segments(3), chunk_frames=2, test_chunks=2, pooling="mean") is None
+    assert "at evaluation chunks of 2, 3, 5 are averaged" in message(segments(20))
+    assert message(segments(3), chunk_frames=2, test_chunks=2, pooling="mean") is None
 
 
 def write_file(root, text):
@@ -208,7 +208,7 @@ def test_the_line_beats_the_data_set_file_field_by_field(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("sampling: {chunks: 3}", r"sets sampling\.chunks; known settings are: chunk_s, chunk_frames"),
         ("sampling: {chunk_frames: many}", r"sampling\.chunk_frames is 'many', but must be a whole number or empty"),
@@ -222,8 +222,8 @@ def test_the_line_beats_the_data_set_file_field_by_field(tmp_path):
         ("samplings: {}", "sets samplings; known settings are: name, layout.*sampling"),
     ],
 )
-def test_a_bad_table_in_the_data_set_file_is_told(tmp_path, text, told):
+def test_a_bad_table_in_the_data_set_file_is_reported(tmp_path, text, message):
     write_file(tmp_path, text)
     for config in (DataConfig(data=str(tmp_path)), TrainConfig(data=str(tmp_path), run="r", views="v")):
-        with pytest.raises(DataError, match=rf"dataset\.yaml.*{told}"):
+        with pytest.raises(DataError, match=rf"dataset\.yaml.*{message}"):
             complete(config)

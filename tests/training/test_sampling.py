@@ -79,15 +79,15 @@ def shift(root, by):
 
 def test_a_run_keeps_the_sampling_it_took(data, tmp_path, capfd):
     saved = train(data, tmp_path / "run")
-    told = capfd.readouterr().err
+    message = capfd.readouterr().err
     dataset = open_dataset(DataConfig(data=str(data)))
     names = [item.name for item in dataset.items("train")]
     lengths = np.concatenate([dataset.labels.annotations[n].ends - dataset.labels.annotations[n].starts for n in names])
     assert np.percentile(lengths, 10) / 5 > 20 / 3, "2/3 s at 10 fps are less than a fifth"
     assert saved.extra["sampling"]["chunk_frames"] == 7
     assert saved.extra["sampling"]["test_chunks"] == [3, 6, 8]
-    assert told.count("note: chunk of 7 frames (0.70 s at 10 fps)") == 1
-    assert "pooling max: none of the features' values" in told
+    assert message.count("note: chunk of 7 frames (0.70 s at 10 fps)") == 1
+    assert "pooling max: none of the features' values" in message
     written = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert {k: v for k, v in written["sampling"].items() if v is not None} == saved.extra["sampling"]
     assert (written["fps"], written["missing"]) == (10, "error")
@@ -158,10 +158,10 @@ def test_chunks_keep_their_seconds_on_another_frame_rate(data, own, trained, tmp
 
 
 @pytest.mark.parametrize("verb", ["train", "pretrain", "evaluate", "predict"])
-def test_an_assumed_frame_rate_is_told_where_something_depends_on_it(own, trained, tmp_path, capfd, verb):
+def test_an_assumed_frame_rate_is_reported_where_something_depends_on_it(own, trained, tmp_path, capfd, verb):
     def run(name, **sampling):
         if verb == "train":
-            assert train(own, tmp_path / name, **sampling).extra["fps_known"] == known
+            assert train(own, tmp_path / name, **sampling).extra["fps_known"] == sure
         elif verb == "pretrain":
             pretrain(own, tmp_path / name, **sampling)
         elif verb == "evaluate":
@@ -170,10 +170,10 @@ def test_an_assumed_frame_rate_is_told_where_something_depends_on_it(own, traine
             run_predict(PredictConfig(data=str(own), run=str(trained), out=str(tmp_path / name), accelerator="cpu"))
         return capfd.readouterr().err.count(ASSUMED)
 
-    known = True
-    assert run("known") == 0
+    sure = True
+    assert run("said") == 0
     (own / "dataset.yaml").unlink()
-    known = False
+    sure = False
     assert run("assumed") == 1
     if verb in ("train", "pretrain"):
         assert run("frames", chunk_frames=4) == 0
@@ -286,7 +286,7 @@ def test_a_resumed_run_goes_on_with_the_sampling_it_took(data, tmp_path):
     assert again.extra["sampling"] == first.extra["sampling"]
 
 
-def test_used_sampling_of_a_rate_nobody_knew_is_left_as_it_is(data):
+def test_used_sampling_of_an_assumed_rate_is_left_as_it_is(data):
     dataset = open_dataset(DataConfig(data=str(data)))
     extra = {"sampling": {"chunk_frames": 6, "test_chunks": [6]}, "fps_known": False}
     assert used_sampling(SamplingConfig(), extra, 30.0, dataset).test_chunks == (6,)

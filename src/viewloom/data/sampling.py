@@ -116,7 +116,7 @@ def stored_sampling(extra: Mapping[str, Any]) -> Sampling:
     """The sampling kept with a head or a refiner; the published one with files of before it was kept.
 
     Raises:
-        ConfigError: settings that this version doesn't know.
+        ConfigError: settings that only a later version has.
     """
     stored = dict(extra.get("sampling", {}))
     unknown = sorted(set(stored) - {entry.name for entry in fields(Sampling)})
@@ -202,15 +202,15 @@ def choices(
         segment_frames: as `resolve_sampling` had them.
         pooling_reason: why this pooling.
     """
-    told = []
+    notes = []
     if chunk_set(request, fps) is None:
         size, seconds = _frames(sampling.chunk_frames), sampling.chunk_frames / fps
-        told.append(f"chunk of {size} ({seconds:.2f} s at {fps:g} fps): {_chunk_reason(fps, segment_frames)}")
+        notes.append(f"chunk of {size} ({seconds:.2f} s at {fps:g} fps): {_chunk_reason(fps, segment_frames)}")
     if segment_frames is not None and request.test_chunks is None and request.test_chunks_s is None:
-        told.append(f"at evaluation chunks of {', '.join(map(str, sampling.test_chunks))} are averaged")
+        notes.append(f"at evaluation chunks of {', '.join(map(str, sampling.test_chunks))} are averaged")
     if request.pooling is None:
-        told.append(f"pooling {sampling.pooling}: {pooling_reason}")
-    return f"{'; '.join(told)}; windows of at most {sampling.max_chunks} chunks." if told else None
+        notes.append(f"pooling {sampling.pooling}: {pooling_reason}")
+    return f"{'; '.join(notes)}; windows of at most {sampling.max_chunks} chunks." if notes else None
 
 
 def _chunk_reason(fps: float, segment_frames: Segments | None) -> str:
@@ -218,10 +218,10 @@ def _chunk_reason(fps: float, segment_frames: Segments | None) -> str:
     if segment_frames is None or not len(segment_frames):
         return "two thirds of a second"
     short = short_segment(segment_frames)
-    told = f"(10th percentile {short / fps:.1f} s)"
+    notes = f"(10th percentile {short / fps:.1f} s)"
     if SEGMENT_SHARE * short < CHUNK_S * fps:
-        return f"a fifth of the shortest segments {told}"
-    return f"two thirds of a second, less than a fifth of the shortest segments {told}"
+        return f"a fifth of the shortest segments {notes}"
+    return f"two thirds of a second, less than a fifth of the shortest segments {notes}"
 
 
 def _frames(count: int) -> str:

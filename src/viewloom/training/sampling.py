@@ -24,7 +24,7 @@ from viewloom.errors import ConfigError
 from viewloom.training.runs import is_main_process
 
 NEGATIVE_SHARE = 0.01
-"""Features with more negative values than this are signed: their maximum would tell of positive values alone."""
+"""Features with more negative values than this are signed: their maximum would show positive values alone."""
 LOOK_ITEMS, LOOK_FRAMES = 8, 64
 """Items, spread over all, and frames in the middle of each that are looked at for negative values."""
 
@@ -47,16 +47,16 @@ def run_sampling(
         segments: lengths (frames) of the items' labelled segments; None where labels may not be looked at.
         fixed: pooling that something else asks for, and why.
     """
-    if request.chunk_frames is None:
+    if request.chunk_frames is None or request.test_chunks_s is not None:
         warn_assumed_fps(dataset)
     pooling, reason = (request.pooling, "") if request.pooling is not None else (None, "")
     if pooling is None:
         pooling, reason = fixed or natural_pooling(dataset.source, items, views)
     fps = dataset.source.fps
     sampling = resolve_sampling(filled(request, SamplingConfig(pooling=pooling)), fps, segments)
-    told = choices(request, sampling, fps, segments, reason)
-    if told is not None:
-        _say(f"note: {told}")
+    line = choices(request, sampling, fps, segments, reason)
+    if line is not None:
+        _say(f"note: {line}")
     return sampling
 
 
@@ -83,12 +83,12 @@ def natural_pooling(source: FeatureSource, items: Sequence[Item], views: Sequenc
             negative += int((x_TD < 0).sum())
             values += int(np.isfinite(x_TD).sum())
     share = negative / values if values else 0.0
-    told = "none" if not negative else f"{100 * share:.2g} %"
-    return "mean" if share > NEGATIVE_SHARE else "max", f"{told} of the features' values looked at are negative"
+    amount = "none" if not negative else f"{100 * share:.2g} %"
+    return "mean" if share > NEGATIVE_SHARE else "max", f"{amount} of the features' values looked at are negative"
 
 
 def own_pooling(extra: Mapping[str, Any], request: SamplingConfig, where: str) -> tuple[Pooling, str]:
-    """The pooling of the features that a refiner or a teacher knows, and why it is taken.
+    """The pooling of the features that a refiner or a teacher learned from, and why it is taken.
 
     Args:
         extra: what was stored with its weights.
