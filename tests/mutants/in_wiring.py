@@ -10,7 +10,7 @@ PRE = "tests/training/test_pretrain.py"
 RARE = f"{PRE}::test_a_run_with_rare_checkpoints_resumes_to_the_same_weights"
 FROZEN = (f"{PRE}::test_frozen_is_frozen_while_the_head_trains",)
 KEPT_APART = (f"{RUNS}::test_a_run_is_not_overwritten_nor_mixed",)
-OTHER_DATA = (f"{RUNS}::test_a_resumed_run_refuses_other_features_and_takes_a_copy",)
+OTHER_DATA = ("tests/training/test_identity.py::test_other_data_is_refused_and_named",)
 REFINED = ("tests/training/test_refined.py",)
 MEASURED = ("tests/training/test_invariance.py",)
 
