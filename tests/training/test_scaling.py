@@ -13,6 +13,7 @@ from viewloom import load_refiner
 from viewloom.data.dataset import open_dataset
 from viewloom.data.module import dataset_windows
 from viewloom.data.sampling import Sampling, SamplingConfig
+from viewloom.methods.cca import CCAConfig
 from viewloom.registry import HEADS
 from viewloom.training.checkpoints import load_head
 from viewloom.training.evaluate import load_segmenter
@@ -88,3 +89,15 @@ def test_neither_batch_size_nor_seed_nor_workers_change_them(data, tmp_path):
         weights = load_file(tmp_path / name / "head.safetensors")
         found.append(torch.cat([weights["scaling.mean_GD"], weights["scaling.deviation_GD"]]))
     assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
+
+
+def test_components_that_fade_are_not_blown_up_again(data, tmp_path):
+    """CCA makes components as large as their correlation; a head divides them all by the largest deviation."""
+    settings = {"data": str(data), "method": "cca", "views": "v3,e4", "trainer": QUIET}
+    for scale, together in (("correlation", True), ("unit", False)):
+        options = CCAConfig(out_dim=4, strength=0.1, scale=scale)
+        run = tmp_path / scale
+        refiner = run_pretrain(PretrainConfig(**settings, run=str(run / "cca"), method_options=options))
+        run_train(config(data, run / "head", refiner=str(refiner)))
+        deviation_D = load_head(run / "head" / "head.safetensors").head.scaling.deviation_GD[0]
+        assert (len(deviation_D.unique()) == 1) == together

@@ -76,9 +76,9 @@ class Head(nn.Module, ABC):
         """Take the valid steps of a batch into the statistics; `solve_scaling` makes use of them."""
         self.scaling.accumulate(x_BTD[:, None], mask_BT[:, None])
 
-    def solve_scaling(self) -> None:
-        """Standardise by what was observed from now on."""
-        self.scaling.solve()
+    def solve_scaling(self, together: bool = False) -> None:
+        """Standardise by what was observed from now on; ``together`` by one deviation for all features."""
+        self.scaling.solve(together)
 
     @property
     def needs_statistics(self) -> bool:

@@ -90,6 +90,11 @@ class Refiner(nn.Module, ABC):
         """`encode` of features that are already standardised; masked steps may come out as anything finite."""
 
     @property
+    def sizes_tell(self) -> bool:
+        """Whether the deviations of its features tell how much each is worth, so that a head should keep them."""
+        return False
+
+    @property
     def needs_whole_batch(self) -> bool:
         """Whether a row's result depends on the other rows of its batch (context batch alone)."""
         return False

@@ -38,6 +38,11 @@ class LinearRefiner(Refiner):
         self.register_buffer("offset_VZ", self.mean_VD.new_zeros(count, out_dim))
         self.ready = False
 
+    @property
+    def sizes_tell(self) -> bool:
+        """True for canonical components as large as their correlation: what views don't share has faded out."""
+        return getattr(self.config, "scale", None) == "correlation"
+
     def set_map(self, view: str, mean_D: Tensor, weight_DZ: Tensor, offset_Z: Tensor) -> None:
         """Put in the map of one view."""
         place = self.views.index(view)

@@ -99,8 +99,12 @@ class Standardiser(nn.Module):
             self.squares_GD[group] += x_ND.square().sum(0).cpu()
 
     @torch.no_grad()
-    def solve(self) -> None:
-        """Work out means and deviations from what all processes have taken in."""
+    def solve(self, together: bool = False) -> None:
+        """Work out means and deviations from what all processes have taken in.
+
+        Args:
+            together: divide all features by the largest deviation, so that they keep their sizes against each other.
+        """
         if self.mode == "none":
             return
         steps_G1, sums_GD, squares_GD = self._over_processes()
@@ -109,7 +113,8 @@ class Standardiser(nn.Module):
             raise ConfigError(f"No valid step was seen of {', '.join(absent)}: its mean is unknown. Leave it out.")
         mean_GD, square_GD = sums_GD / steps_G1, squares_GD / steps_G1
         self.mean_GD.copy_(mean_GD)
-        self.deviation_GD.copy_(_scales(mean_GD, square_GD))
+        deviation_GD = _scales(mean_GD, square_GD)
+        self.deviation_GD.copy_(deviation_GD.amax(dim=1, keepdim=True) if together else deviation_GD)
         self.ready = True
 
     def _over_processes(self) -> list[Tensor]:

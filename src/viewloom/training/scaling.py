@@ -18,7 +18,8 @@ def take_statistics(
     """Let a head see every valid step of its training windows once, behind the refiner, if any.
 
     Windows are seen one by one and in order, by every process alike, so that neither batch size nor workers nor the
-    number of processes has a say in the result. Labels have no part in it.
+    number of processes has a say in the result. Labels have no part in it. Behind a refiner whose features' sizes tell
+    something, all are divided by one deviation; else each by its own.
 
     Args:
         head: takes the statistics.
@@ -36,4 +37,4 @@ def take_statistics(
         head.observe(batch.features_BTD, batch.mask_BT)
     if not head.scaling.steps_G.any():
         raise DataError("Not one step of the training windows has features, so there is nothing to train on.")
-    head.solve_scaling()
+    head.solve_scaling(together=frozen is not None and frozen.refiner.sizes_tell)
