@@ -72,7 +72,14 @@ def test_statistics_are_those_of_the_training_windows(data, tmp_path):
 
 
 def test_behind_a_refiner_they_are_of_refined_features(data, tmp_path):
-    settings = PretrainConfig(data=str(data), run=str(tmp_path / "pre"), method="cca", views="v3,e4", trainer=QUIET)
+    settings = PretrainConfig(
+        data=str(data),
+        run=str(tmp_path / "pre"),
+        method="cca",
+        views="v3,e4",
+        trainer=QUIET,
+        method_options=CCAConfig(scale="unit"),
+    )
     path = run_pretrain(settings)
     run_train(config(data, tmp_path / "run", refiner=str(path)))
     scaling = load_head(tmp_path / "run" / "head.safetensors").head.scaling
