@@ -64,7 +64,9 @@ def prepare_run(settings: Any, content: RunContent) -> tuple[Path, Path | None]:
 
 def _refuse_no_run(path: Path) -> None:
     """`ConfigError` where a folder holds no run to go on with; one that was killed before it began may begin."""
-    if path.is_dir() and all(inside.name == IDENTITY_FILE or inside.name.startswith(".tmp-") for inside in path.iterdir()):
+    if path.is_dir() and all(
+        inside.name == IDENTITY_FILE or inside.name.startswith(".tmp-") for inside in path.iterdir()
+    ):
         return
     beside = [config.parent.name for config in path.parent.glob(f"*/{CONFIG}")]
     near = get_close_matches(path.name, beside, 3)
