@@ -16,13 +16,13 @@ import tempfile
 from itertools import count
 from pathlib import Path
 
-from viewloom.data.dataset import Item
-from viewloom.data.module import SegmentWindows
-from viewloom.data.pack import PackConfig, run_pack
-from viewloom.data.pooled_cache import CachedSource
-from viewloom.data.sampling import Sampling
-from viewloom.data.sources.base import FeatureSource
-from viewloom.data.sources.store import PackedSource
+from viewloom.dataset.dataset import Item
+from viewloom.features.base import FeatureSource
+from viewloom.features.cache import CachedSource
+from viewloom.features.pack import PackConfig, run_pack
+from viewloom.features.store import PackedSource
+from viewloom.windows.sampling import Sampling
+from viewloom.windows.segments import SegmentWindows
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from timing import in_turn, ratio, show

@@ -27,15 +27,15 @@ from numpy.typing import NDArray
 from timing import figure, show
 from torch.utils.flop_counter import FlopCounterMode
 
-from viewloom.data.batch import ViewBatch
-from viewloom.data.dataset import Item
-from viewloom.data.module import EpochBatches
-from viewloom.data.multiview import ViewWindows
-from viewloom.data.sampling import Sampling
-from viewloom.data.sources.base import Span
+from viewloom.dataset.dataset import Item
+from viewloom.features.base import Span
 from viewloom.methods.two_stream import TwoStream, TwoStreamConfig
 from viewloom.training.pretrain import compile_layers
-from viewloom.training.resident import ResidentViews
+from viewloom.windows.batch import ViewBatch
+from viewloom.windows.pairs import ViewWindows
+from viewloom.windows.resident import ResidentViews
+from viewloom.windows.sampling import Sampling
+from viewloom.windows.segments import EpochBatches
 
 VIEWS = ("v3", "e4")
 EPOCHS = 250

@@ -19,14 +19,14 @@ from typing import Any
 
 import numpy as np
 
-from viewloom.data.dataset import Item
-from viewloom.data.module import SegmentWindows
-from viewloom.data.multiview import ViewWindows
-from viewloom.data.sampling import Sampling
-from viewloom.data.sources.rows import encode_header, stored_dtype, write_rows
-from viewloom.data.sources.store import MANIFEST, Manifest, PackedSource, StoreEntry, file_of
-from viewloom.data.views import ViewTable
+from viewloom.dataset.dataset import Item
+from viewloom.features.rows import encode_header, stored_dtype, write_rows
+from viewloom.features.store import MANIFEST, Manifest, PackedSource, StoreEntry, file_of
+from viewloom.features.views import ViewTable
 from viewloom.files import write_json
+from viewloom.windows.pairs import ViewWindows
+from viewloom.windows.sampling import Sampling
+from viewloom.windows.segments import SegmentWindows
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from timing import growth, show

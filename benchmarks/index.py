@@ -18,8 +18,8 @@ import lmdb
 import numpy as np
 from timing import Seconds, growth, in_turn, ratio, show
 
-from viewloom.data.sources.base import Span
-from viewloom.data.sources.lmdb import Environment, LmdbSource, frame_key, key_prefix, open_environment
+from viewloom.features.base import Span
+from viewloom.features.lmdb import Environment, LmdbSource, frame_key, key_prefix, open_environment
 
 CAMERA = "C10118_rgb"
 

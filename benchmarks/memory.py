@@ -33,7 +33,7 @@ GIB = 1 << 30
 
 def write_lmdb(root: Path, recordings: int) -> None:
     """One camera; random rows, which repeat."""
-    from viewloom.data.sources.lmdb import frame_key, key_prefix
+    from viewloom.features.lmdb import frame_key, key_prefix
 
     rows = [row.tobytes() for row in np.random.default_rng(0).standard_exponential((256, DIM), np.float32)]
     (root / "view00").mkdir(parents=True)

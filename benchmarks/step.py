@@ -18,9 +18,9 @@ import torch.nn.functional as F
 from timing import in_turn, ratio, show
 from torch import Tensor, nn
 
-from viewloom.data.batch import ViewBatch, Window
 from viewloom.methods.two_stream import TwoStream, TwoStreamConfig
 from viewloom.nn.positions import rotation
+from viewloom.windows.batch import ViewBatch, Window
 
 LENGTHS = (100, 180, 260, 340, 420, 520, 760, 1200)
 """Steps of the windows: 61 % of the padded batch is padding; of the published windows, at least 49 % is."""

@@ -21,14 +21,14 @@ import lmdb
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom.data.batch import Window
-from viewloom.data.pack import PackConfig, run_pack
-from viewloom.data.pooled_cache import CachedSource
-from viewloom.data.sampling import Sampling
-from viewloom.data.sources.base import FeatureSource
-from viewloom.data.sources.lmdb import LmdbSource, frame_key, key_prefix
-from viewloom.data.sources.store import PackedSource
-from viewloom.data.windows import pooled_window
+from viewloom.features.base import FeatureSource
+from viewloom.features.cache import CachedSource
+from viewloom.features.lmdb import LmdbSource, frame_key, key_prefix
+from viewloom.features.pack import PackConfig, run_pack
+from viewloom.features.store import PackedSource
+from viewloom.windows.batch import Window
+from viewloom.windows.sampling import Sampling
+from viewloom.windows.windows import pooled_window
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from timing import in_turn, ratio, show

@@ -8,10 +8,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from viewloom.check.command import CheckConfig, run_check
 from viewloom.console import out
-from viewloom.data.check import CheckConfig, run_check
-from viewloom.data.pack import PackConfig, run_pack
-from viewloom.data.sampling import SamplingConfig
+from viewloom.features.pack import PackConfig, run_pack
 from viewloom.heads.c2f_tcn import C2FTCN
 from viewloom.methods.base import MethodConfig
 from viewloom.methods.cca import CCAConfig
@@ -24,6 +23,7 @@ from viewloom.training.evaluate import EvaluateConfig, run_evaluate
 from viewloom.training.pretrain import PretrainConfig, PretrainOptimConfig, run_pretrain
 from viewloom.training.segment import TrainConfig, run_train
 from viewloom.training.trainer import TrainerConfig
+from viewloom.windows.sampling import SamplingConfig
 
 EXO, EGO = "v3", "e4"
 SAMPLING = SamplingConfig(chunk_frames=20, test_chunks=(10, 17, 24), pooling="max")  # as published

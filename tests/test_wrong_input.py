@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.data.stores import random_recordings, write_lmdb
+from tests.features.stores import random_recordings, write_lmdb
 from tests.tiny import write_tiny
 from viewloom.cli import main
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from viewloom.data.splits import generate_splits, write_splits
+from viewloom.dataset.splits import generate_splits, write_splits
 
 ACTIONS = 4
 DIM = 8

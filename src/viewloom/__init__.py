@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from viewloom.data.dataset import open_dataset
+    from viewloom.dataset.dataset import open_dataset
     from viewloom.methods.refiner import load_refiner
     from viewloom.training.checkpoints import load_head
 
@@ -13,7 +13,7 @@ __all__ = ["__version__", "load_head", "load_refiner", "open_dataset"]
 _LAZY = {
     "load_head": "viewloom.training.checkpoints",
     "load_refiner": "viewloom.methods.refiner",
-    "open_dataset": "viewloom.data.dataset",
+    "open_dataset": "viewloom.dataset.dataset",
 }
 
 

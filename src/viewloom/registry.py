@@ -67,4 +67,4 @@ class Registry:
 
 HEADS = Registry("head", "viewloom.heads")
 METHODS = Registry("method", "viewloom.methods")
-DATASETS = Registry("data-set layout", "viewloom.data.datasets")
+DATASETS = Registry("data-set layout", "viewloom.dataset.layouts")

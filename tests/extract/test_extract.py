@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from viewloom.cli import main
-from viewloom.data.sources.opening import open_source
 from viewloom.errors import ConfigError, DataError
 from viewloom.extract.command import ExtractConfig, run_extract
+from viewloom.features.opening import open_source
 
 pytest.importorskip("av", reason="PyAV (extra: video) is not installed")
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from viewloom.check.sync import estimate_offset
 from viewloom.cli import main
-from viewloom.data.sources.opening import open_source
-from viewloom.data.sync import estimate_offset
 from viewloom.extract.command import ExtractConfig, run_extract
+from viewloom.features.opening import open_source
 
 pytest.importorskip("av", reason="PyAV (extra: video) is not installed")
 

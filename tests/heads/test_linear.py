@@ -2,8 +2,8 @@
 
 import torch
 
-from viewloom.data.batch import IGNORE
 from viewloom.heads.linear import LinearHead
+from viewloom.windows.batch import IGNORE
 
 
 def test_logits_and_loss_are_those_of_a_linear_classifier():

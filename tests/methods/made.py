@@ -2,9 +2,9 @@
 
 import torch
 
-from viewloom.data.batch import ViewBatch, Window
 from viewloom.heads.linear import LinearHead
 from viewloom.registry import METHODS
+from viewloom.windows.batch import ViewBatch, Window
 
 VIEWS = ("v3", "v4", "e4", "e1")
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from tests.methods.made import VIEWS, make_method, select_rows, view_batch
-from viewloom.data.batch import ViewBatch, Window
 from viewloom.methods.cca_choice import STRENGTHS, Block, choose, out_of_step
 from viewloom.methods.refiner import load_refiner, save_refiner
 from viewloom.metrics.invariance import retrieval_accuracy
 from viewloom.registry import METHODS
+from viewloom.windows.batch import ViewBatch, Window
 
 CCA = METHODS.get("cca")
 

@@ -2,12 +2,12 @@
 
 from tests.mutants.mutant import Mutant
 
-WINDOWS, DRAWS = "data/windows.py", ("tests/wiring/test_draws.py", "tests/data/test_windows.py")
-WINDOW_TESTS = ("tests/data/test_windows.py",)
-POOLING, POOL_TESTS = "data/pooling.py", ("tests/data/test_windows.py", "tests/data/test_pooling.py")
-LABELS, LABEL_TESTS = "data/labels.py", ("tests/data/test_labels.py",)
-SPLITS, SPLIT_TESTS = "data/splits.py", ("tests/data/test_splits.py",)
-MODULE, MODULE_TESTS = "data/module.py", ("tests/data/test_module.py", "tests/wiring/test_draws.py")
+WINDOWS, DRAWS = "windows/windows.py", ("tests/wiring/test_draws.py", "tests/windows/test_windows.py")
+WINDOW_TESTS = ("tests/windows/test_windows.py",)
+POOLING, POOL_TESTS = "features/pooling.py", ("tests/windows/test_windows.py", "tests/features/test_pooling.py")
+LABELS, LABEL_TESTS = "dataset/labels.py", ("tests/dataset/test_labels.py",)
+SPLITS, SPLIT_TESTS = "dataset/splits.py", ("tests/dataset/test_splits.py",)
+MODULE, MODULE_TESTS = "windows/segments.py", ("tests/windows/test_segments.py", "tests/wiring/test_draws.py")
 
 MUTANTS = [
     Mutant(
@@ -134,7 +134,7 @@ MUTANTS = [
     Mutant("missing_numbers_from_zero", POOLING, "return missing + first_frame", "return missing", POOL_TESTS),
     Mutant(
         "step_count_floored",
-        "data/batch.py",
+        "windows/batch.py",
         "-(-self.frames // self.chunk_frames)",
         "max(1, self.frames // self.chunk_frames)",
         WINDOW_TESTS,
@@ -215,12 +215,12 @@ MUTANTS = [
         "nothing_SD, np.ones(window.steps, np.bool_), np.full(window.steps, IGNORE)",
         ("tests/training/test_refined.py",),
     ),
-    Mutant("single_views_are_pairs", "data/multiview.py", "& set(views)) >= 2", "& set(views)) >= 1", MODULE_TESTS),
+    Mutant("single_views_are_pairs", "windows/pairs.py", "& set(views)) >= 2", "& set(views)) >= 1", MODULE_TESTS),
     Mutant(
         "first_view_for_all",
-        "data/multiview.py",
+        "windows/pairs.py",
         "self.source, window, view, self.sampling",
         "self.source, window, present[0], self.sampling",
-        ("tests/training/test_resident.py", "tests/wiring/test_pretrain.py"),
+        ("tests/windows/test_resident.py", "tests/wiring/test_pretrain.py"),
     ),
 ]

@@ -8,8 +8,8 @@ OTHER_DATA = (f"{IDENTITY}::test_other_data_is_refused_and_named",)
 UNUSED = (f"{IDENTITY}::test_data_that_the_run_does_not_use_may_change",)
 SAMPLED = (f"{IDENTITY}::test_sampled_features_are_compared_by_blocks_and_times",)
 LEARNED = ("tests/training/test_provenance.py",)
-AGAIN = ("tests/data/test_pack_again.py",)
-ITEMS = ("tests/data/test_dataset.py",)
+AGAIN = ("tests/features/test_pack_again.py",)
+ITEMS = ("tests/dataset/test_dataset.py",)
 
 MUTANTS = [
     Mutant(
@@ -28,21 +28,21 @@ MUTANTS = [
     ),
     Mutant(
         "labels_not_in_the_identity",
-        "data/content.py",
+        "dataset/content.py",
         "annotation.labels.tolist()",
         "len(annotation.labels)",
         OTHER_DATA,
     ),
     Mutant(
         "actions_not_in_the_identity",
-        "data/content.py",
+        "dataset/content.py",
         '{"the action list": digest(labels.actions)}',
         "{}",
         OTHER_DATA,
     ),
     Mutant(
         "one_block_of_frames_compared",
-        "data/content.py",
+        "dataset/content.py",
         "BLOCKS, BLOCK_FRAMES = 16, 4",
         "BLOCKS, BLOCK_FRAMES = 1, 4",
         (f"{IDENTITY}::test_blocks_reach_from_the_first_frame_to_the_last",),
@@ -96,24 +96,24 @@ MUTANTS = [
         "refiner = {}",
         LEARNED,
     ),
-    Mutant("a_changed_source_kept", "data/pack_files.py", "and self.unchanged(task, known)", "", AGAIN),
+    Mutant("a_changed_source_kept", "features/pack_files.py", "and self.unchanged(task, known)", "", AGAIN),
     Mutant(
         "a_later_write_not_looked_at",
-        "data/pack_files.py",
+        "features/pack_files.py",
         "written_ns <= (self.root / task.file).stat().st_mtime_ns",
         "True",
         AGAIN,
     ),
     Mutant(
         "an_unused_view_cuts",
-        "data/dataset.py",
+        "dataset/dataset.py",
         "if views is None or view in views]",
         "]",
         ITEMS,
     ),
     Mutant(
         "pairs_cut_to_labels",
-        "data/dataset.py",
+        "dataset/dataset.py",
         'if pairs and spans == "recordings":',
         "if False:",
         (f"{IDENTITY}::test_pretraining_uses_no_labels",),

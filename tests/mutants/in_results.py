@@ -131,14 +131,14 @@ MUTANTS = [
     ),
     Mutant(
         "labels_not_in_the_folder_s_name",
-        "data/content.py",
+        "dataset/content.py",
         "annotation.ends.tolist(), annotation.labels.tolist()]",
         "annotation.ends.tolist()]",
         CLAIMS,
     ),
     Mutant(
         "feature_values_not_in_the_name",
-        "data/content.py",
+        "dataset/content.py",
         "rows.update(np.ascontiguousarray(source.read(recording, view, start, end)).data)",
         "pass",
         CLAIMS,

@@ -226,17 +226,17 @@ MUTANTS = [
     ),
     Mutant(
         "resident_last_chunk_lost",
-        "training/resident.py",
+        "windows/resident.py",
         "if len(rest_RD) else whole_SD",
         "if False else whole_SD",
-        ("tests/training/test_resident.py",),
+        ("tests/windows/test_resident.py",),
     ),
     Mutant(
         "resident_rounded_to_halves",
-        "training/resident.py",
+        "windows/resident.py",
         "half_ND if np.array_equal(half_ND, x_ND) else x_ND",
         "half_ND",
-        ("tests/training/test_resident.py",),
+        ("tests/windows/test_resident.py",),
     ),
     Mutant(
         "settings_change_in_mid_run", "training/run_identity.py", "    if differing:\n", "    if False:\n", KEPT_APART

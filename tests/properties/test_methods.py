@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.methods.made import VIEWS, make_method, select_rows, synchronised, view_batch
-from viewloom.data.batch import ViewBatch
 from viewloom.methods.two_stream import TwoStreamConfig
 from viewloom.registry import METHODS
+from viewloom.windows.batch import ViewBatch
 
 quick = settings(max_examples=12, deadline=None, derandomize=True)
 SMALL = TwoStreamConfig(layers=1, joint_depth=0.1, dropout=0.0)

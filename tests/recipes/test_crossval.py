@@ -17,8 +17,8 @@ import pytest
 
 from tests.tiny import write_tiny
 from viewloom.cli import main
-from viewloom.data.dataset import DataConfig, open_dataset
-from viewloom.data.splits import Splits, write_splits
+from viewloom.dataset.dataset import DataConfig, open_dataset
+from viewloom.dataset.splits import Splits, write_splits
 from viewloom.errors import ConfigError, DataError
 from viewloom.metrics.segmentation import count, score
 from viewloom.metrics.statistics import intervals

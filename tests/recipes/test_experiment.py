@@ -18,8 +18,7 @@ import yaml
 from tests.tiny import write_tiny
 from viewloom import load_refiner
 from viewloom.cli import main
-from viewloom.data.dataset import open_dataset
-from viewloom.data.sampling import Sampling, SamplingConfig
+from viewloom.dataset.dataset import open_dataset
 from viewloom.errors import ConfigError, DataError
 from viewloom.recipes.experiment import ExperimentConfig, make_jobs, results_folder, run_experiment, table_views
 from viewloom.recipes.parts import data_identity, unique_parts
@@ -27,6 +26,7 @@ from viewloom.recipes.published import PUBLISHED
 from viewloom.recipes.results import MARK, head_text
 from viewloom.training.evaluate import EvaluateConfig, run_evaluate
 from viewloom.training.trainer import TrainerConfig
+from viewloom.windows.sampling import Sampling, SamplingConfig
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False, validate_every_epochs=5)
 

@@ -14,14 +14,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from viewloom.data.batch import IGNORE
-from viewloom.data.pooling import pool_max
-from viewloom.data.windows import pool_labels
+from viewloom.features.pooling import pool_max
 from viewloom.heads.c2f_tcn import C2FTCN
 from viewloom.metrics.segmentation import score
 from viewloom.simulate.command import SimulateConfig
 from viewloom.simulate.run import compute, make_script
 from viewloom.simulate.world import make_world
+from viewloom.windows.batch import IGNORE
+from viewloom.windows.windows import pool_labels
 
 CHUNK = 20
 EXO, EGO = "v3", "e4"

@@ -11,9 +11,9 @@ import lmdb
 import numpy as np
 import pytest
 
+from viewloom.check.command import CheckConfig, run_check
 from viewloom.cli import main
-from viewloom.data.check import CheckConfig, run_check
-from viewloom.data.dataset import DataConfig, open_dataset
+from viewloom.dataset.dataset import DataConfig, open_dataset
 from viewloom.errors import ConfigError, DataError
 from viewloom.simulate.command import FaultConfig, SimulateConfig, run_simulate
 from viewloom.simulate.run import compute, make_script

@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from tests.tiny import ACTIONS, DIM, write_tiny
-from viewloom.data.dataset import DataConfig, open_dataset
-from viewloom.data.sampling import Sampling, SamplingConfig
+from viewloom.dataset.dataset import DataConfig, open_dataset
 from viewloom.errors import ConfigError
 from viewloom.heads.linear import LinearHead
 from viewloom.methods.residual import ResidualConfig, ResidualRefiner
@@ -27,6 +26,7 @@ from viewloom.training.evaluate import (
 from viewloom.training.predict import table_rows, to_segments
 from viewloom.training.refined import FrozenRefiner
 from viewloom.training.segmenter import Segmenter
+from viewloom.windows.sampling import Sampling, SamplingConfig
 
 CPU = torch.device("cpu")
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from tests.tiny import write_tiny
-from viewloom.data import content
-from viewloom.data.dataset import DataConfig, open_dataset
-from viewloom.data.pack import PackConfig, run_pack
+from viewloom.dataset import content
+from viewloom.dataset.dataset import DataConfig, open_dataset
 from viewloom.errors import ConfigError
+from viewloom.features.pack import PackConfig, run_pack
 from viewloom.identity import Identity, free, settings_of
 from viewloom.training.pretrain import PretrainConfig, run_pretrain
 from viewloom.training.runs import read_json

@@ -9,8 +9,7 @@ import torch
 
 from tests.methods.made import make_method, view_batch
 from tests.tiny import write_tiny
-from viewloom.data.dataset import open_dataset
-from viewloom.data.multiview import make_view_loader
+from viewloom.dataset.dataset import open_dataset
 from viewloom.metrics.invariance import retrieval_accuracy, retrieval_chance
 from viewloom.registry import METHODS
 from viewloom.report.runs import load_runs
@@ -19,6 +18,7 @@ from viewloom.training.learned import against_first_epoch, against_plain, common
 from viewloom.training.pretrain import PretrainConfig, PretrainOptimConfig, run_pretrain, split_pairs
 from viewloom.training.segment import OptimConfig, TrainConfig, run_train
 from viewloom.training.trainer import TrainerConfig
+from viewloom.windows.pairs import make_view_loader
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
 
@@ -65,7 +65,7 @@ def test_plain_features_and_chance_stand_beside(data, tmp_path, capfd, standardi
 
 
 def still(windows):
-    from viewloom.data.multiview import ViewWindows
+    from viewloom.windows.pairs import ViewWindows
 
     plain = replace(windows.sampling, augment_probability=0.0)
     return ViewWindows(windows.source, windows.items, windows.views, plain)

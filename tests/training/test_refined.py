@@ -9,11 +9,7 @@ from safetensors.torch import load_file
 
 from tests.continued import begun_with
 from tests.tiny import DIM, write_tiny
-from viewloom.data.batch import IGNORE
-from viewloom.data.dataset import DataConfig, open_dataset
-from viewloom.data.module import SegmentWindows, collate, dataset_windows, make_loader
-from viewloom.data.sampling import Sampling
-from viewloom.data.windows import FILLER
+from viewloom.dataset.dataset import DataConfig, open_dataset
 from viewloom.errors import ConfigError
 from viewloom.methods.residual import ResidualConfig, ResidualRefiner
 from viewloom.registry import HEADS
@@ -21,6 +17,10 @@ from viewloom.training.refined import GIB, FrozenRefiner
 from viewloom.training.segment import TrainConfig, run_train
 from viewloom.training.segmenter import Segmenter
 from viewloom.training.trainer import TrainerConfig
+from viewloom.windows.batch import IGNORE
+from viewloom.windows.sampling import Sampling
+from viewloom.windows.segments import SegmentWindows, collate, dataset_windows, make_loader
+from viewloom.windows.windows import FILLER
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
 

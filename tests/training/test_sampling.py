@@ -10,8 +10,7 @@ import torch
 import yaml
 
 from tests.tiny import DIM, write_tiny
-from viewloom.data.dataset import DataConfig, open_dataset
-from viewloom.data.sampling import Sampling, SamplingConfig
+from viewloom.dataset.dataset import DataConfig, open_dataset
 from viewloom.errors import ConfigError
 from viewloom.methods.refiner import load_refiner
 from viewloom.training.checkpoints import load_head, save_head
@@ -22,6 +21,7 @@ from viewloom.training.sampling import natural_pooling, used_sampling
 from viewloom.training.segment import TrainConfig, run_train
 from viewloom.training.segmenter import Segmenter
 from viewloom.training.trainer import TrainerConfig
+from viewloom.windows.sampling import Sampling, SamplingConfig
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
 ASSUMED = "frames per second are not known; 30 is assumed. Pass --fps or set fps in dataset.yaml"

@@ -10,9 +10,7 @@ from safetensors.torch import load_file
 
 from tests.tiny import write_tiny
 from viewloom import load_refiner
-from viewloom.data.dataset import open_dataset
-from viewloom.data.module import dataset_windows
-from viewloom.data.sampling import Sampling, SamplingConfig
+from viewloom.dataset.dataset import open_dataset
 from viewloom.methods.cca import CCAConfig
 from viewloom.registry import HEADS
 from viewloom.training.checkpoints import load_head
@@ -20,6 +18,8 @@ from viewloom.training.evaluate import load_segmenter
 from viewloom.training.pretrain import PretrainConfig, run_pretrain
 from viewloom.training.segment import TrainConfig, run_train
 from viewloom.training.trainer import TrainerConfig
+from viewloom.windows.sampling import Sampling, SamplingConfig
+from viewloom.windows.segments import dataset_windows
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
 SMALL = {"width": 8}

@@ -16,8 +16,7 @@ from safetensors.torch import load_file
 
 from tests.continued import begun_with
 from tests.tiny import write_tiny
-from viewloom.data.dataset import DataConfig, Item, open_dataset
-from viewloom.data.sampling import Sampling
+from viewloom.dataset.dataset import DataConfig, Item, open_dataset
 from viewloom.errors import ConfigError
 from viewloom.heads.linear import LinearHead
 from viewloom.training.checkpoints import load_head
@@ -27,6 +26,7 @@ from viewloom.training.pretrain import PretrainConfig, run_pretrain
 from viewloom.training.segment import OptimConfig, TrainConfig, run_train
 from viewloom.training.segmenter import Segmenter
 from viewloom.training.trainer import TrainerConfig, make_checkpoints
+from viewloom.windows.sampling import Sampling
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False, validate_every_epochs=1)
 STEADY = OptimConfig(lr_step_epochs=40)

@@ -8,11 +8,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.wiring.plain import PUBLISHED
-from viewloom.data.batch import Window
-from viewloom.data.dataset import Item
-from viewloom.data.module import EpochBatches
-from viewloom.data.windows import augmented_chunk, drawn_window
+from viewloom.dataset.dataset import Item
 from viewloom.training.invariance import hold_out
+from viewloom.windows.batch import Window
+from viewloom.windows.segments import EpochBatches
+from viewloom.windows.windows import augmented_chunk, drawn_window
 
 ALWAYS = replace(PUBLISHED, augment_probability=1.0)
 WINDOW = Window("r", "i", 0, 3000, 20)

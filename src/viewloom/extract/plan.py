@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from viewloom.data.pack import amount
-from viewloom.data.sources.rows import stored_dtype
 from viewloom.errors import DataError
 from viewloom.extract.backbones.base import Backbone
 from viewloom.extract.command import ExtractConfig
@@ -17,6 +15,8 @@ from viewloom.extract.decoding import count_frames, moments
 from viewloom.extract.inputs import Clip
 from viewloom.extract.workers import count_workers
 from viewloom.extract.writing import Making
+from viewloom.features.pack import amount
+from viewloom.features.rows import stored_dtype
 
 MEASURED_FRAMES = 16
 """Frames that the speed is measured with."""

@@ -8,11 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from viewloom.console import err, progress
-from viewloom.data.pack import amount
-from viewloom.data.pack_files import locked
-from viewloom.data.sources.catalog import default_views
-from viewloom.data.sources.store import StoreEntry
-from viewloom.data.views import ViewTable
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.extract.backbones.base import open_backbone
 from viewloom.extract.command import ExtractConfig
@@ -23,6 +18,11 @@ from viewloom.extract.plan import ExtractPlan, make_plan, measured_speed
 from viewloom.extract.requirements import require
 from viewloom.extract.workers import Job, one_thread, run_jobs
 from viewloom.extract.writing import WRITERS, ExtractJournal, Making, Writer, prepare_folder
+from viewloom.features.catalog import default_views
+from viewloom.features.pack import amount
+from viewloom.features.pack_files import locked
+from viewloom.features.store import StoreEntry
+from viewloom.features.views import ViewTable
 
 
 @dataclass(frozen=True)

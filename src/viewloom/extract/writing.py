@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewloom import __version__
-from viewloom.data.pack_files import FLOAT16_MAX, Journal
-from viewloom.data.sources.catalog import consecutive_runs
-from viewloom.data.sources.lmdb import DATA_FILE, frame_key, key_prefix
-from viewloom.data.sources.npy import FEATURES_FILE
-from viewloom.data.sources.rows import RowFile, encode_header, hash_file, stored_dtype, write_rows
-from viewloom.data.sources.store import JOURNAL, MANIFEST, Manifest, StoreEntry, file_of
-from viewloom.data.views import ViewTable
 from viewloom.errors import ConfigError, DataError
 from viewloom.extract.computing import Rows
 from viewloom.extract.inputs import Clip
+from viewloom.features.catalog import consecutive_runs
+from viewloom.features.lmdb import DATA_FILE, frame_key, key_prefix
+from viewloom.features.npy import FEATURES_FILE
+from viewloom.features.pack_files import FLOAT16_MAX, Journal
+from viewloom.features.rows import RowFile, encode_header, hash_file, stored_dtype, write_rows
+from viewloom.features.store import JOURNAL, MANIFEST, Manifest, StoreEntry, file_of
+from viewloom.features.views import ViewTable
 from viewloom.files import atomic_path, write_json
 
 EXTRACTION = "extraction.json"

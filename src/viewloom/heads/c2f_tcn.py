@@ -14,7 +14,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from viewloom.data.batch import IGNORE
 from viewloom.errors import ConfigError
 from viewloom.heads.base import Head, HeadConfig
 from viewloom.losses.base import LossOutput
@@ -33,6 +32,7 @@ from viewloom.nn.masked import (
     valid_lengths,
 )
 from viewloom.registry import HEADS
+from viewloom.windows.batch import IGNORE
 
 POOLS = (2, 3, 5, 6)
 LEVEL_WEIGHTS = {"c2f_tcn": (1.0, 1.0, 1.0, 1.0, 0.0, 0.0), "view_invariance": (1.0,) * 6}

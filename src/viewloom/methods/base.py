@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
-from viewloom.data.batch import ViewBatch
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.losses.base import LossOutput
 from viewloom.nn.standardise import Standardise, Standardiser
 from viewloom.registry import METHODS
+from viewloom.windows.batch import ViewBatch
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -13,13 +13,13 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from viewloom.data.batch import ViewBatch
 from viewloom.errors import ConfigError, DataError
 from viewloom.methods.base import Method, MethodConfig, Refiner
 from viewloom.methods.cca_choice import Block, choose, out_of_step
 from viewloom.methods.linear_map import LinearRefiner
 from viewloom.methods.moments import Moments
 from viewloom.registry import METHODS
+from viewloom.windows.batch import ViewBatch
 
 
 @dataclass(frozen=True, kw_only=True)

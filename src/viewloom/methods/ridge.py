@@ -10,13 +10,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from viewloom.data.batch import ViewBatch
 from viewloom.errors import ConfigError, DataError
 from viewloom.methods.base import Method, MethodConfig, Refiner
 from viewloom.methods.linear_map import LinearRefiner
 from viewloom.methods.moments import Moments
 from viewloom.methods.roles import assign_roles
 from viewloom.registry import METHODS
+from viewloom.windows.batch import ViewBatch
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Literal
 
 import torch
 
-from viewloom.data.batch import ViewBatch
 from viewloom.losses.base import LossOutput
 from viewloom.losses.distillation import feature_distillation
 from viewloom.losses.squared_error import as_counted
@@ -19,6 +18,7 @@ from viewloom.methods.roles import Roles, assign_roles
 from viewloom.methods.whole_window import fill_window, repeat_last
 from viewloom.nn.distributed import mean_count
 from viewloom.registry import METHODS
+from viewloom.windows.batch import ViewBatch
 
 
 @dataclass(frozen=True, kw_only=True)

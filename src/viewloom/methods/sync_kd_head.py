@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from viewloom.data.batch import ViewBatch
 from viewloom.errors import ConfigError
 from viewloom.heads.base import Head
 from viewloom.losses.base import LossOutput
@@ -27,6 +26,7 @@ from viewloom.methods.none import IdentityRefiner
 from viewloom.methods.roles import assign_roles
 from viewloom.nn.distributed import mean_count
 from viewloom.registry import METHODS
+from viewloom.windows.batch import ViewBatch
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -14,7 +14,6 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from viewloom.data.batch import ViewBatch
 from viewloom.errors import ConfigError
 from viewloom.losses.base import LossOutput
 from viewloom.losses.collapse import as_summed, covariance_term, masked_covariance, variance_term
@@ -29,6 +28,7 @@ from viewloom.nn.distributed import mean_count, sum_with_gradient
 from viewloom.nn.joint import JointStream
 from viewloom.nn.sizes import Stage, pseudo_3d_stages
 from viewloom.registry import METHODS
+from viewloom.windows.batch import ViewBatch
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from viewloom.data.batch import ViewBatch
 from viewloom.errors import ConfigError
+from viewloom.windows.batch import ViewBatch
 
 
 def fill_window(batch: ViewBatch, steps: int, alike: bool) -> ViewBatch:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from viewloom.console import err
-from viewloom.data.chosen_splits import folds_of, recording_in
-from viewloom.data.dataset import Item, MultiViewDataset, complete, find_parts, open_dataset
-from viewloom.data.folds import Fold, choose, tested
-from viewloom.data.splits import ROLES, overlaps, refuse_overlap
+from viewloom.dataset.chosen_splits import folds_of, recording_in
+from viewloom.dataset.dataset import Item, MultiViewDataset, complete, find_parts, open_dataset
+from viewloom.dataset.folds import Fold, choose, tested
+from viewloom.dataset.splits import ROLES, overlaps, refuse_overlap
 from viewloom.errors import ConfigError, DataError, UserError, listed
 from viewloom.identity import free
 from viewloom.metrics.protocols import PROTOCOLS

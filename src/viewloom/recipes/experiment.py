@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from viewloom.console import err
-from viewloom.data.chosen_splits import split_folder
-from viewloom.data.content import views_in_use, written_facts
-from viewloom.data.dataset import DataConfig, MultiViewDataset, complete, find_parts, open_dataset
-from viewloom.data.pooling import pooled_dim
-from viewloom.data.sampling import Sampling, SamplingConfig, over_saved, resolve_sampling
-from viewloom.data.splits import DRAWN, VARIANTS
+from viewloom.dataset.chosen_splits import split_folder
+from viewloom.dataset.content import views_in_use, written_facts
+from viewloom.dataset.dataset import DataConfig, MultiViewDataset, complete, find_parts, open_dataset
+from viewloom.dataset.splits import DRAWN, VARIANTS
 from viewloom.errors import ConfigError, DataError, UserError
+from viewloom.features.pooling import pooled_dim
 from viewloom.identity import Identity, free, settings_of
 from viewloom.recipes.parts import Part, data_identity, data_settings, part_key, unique_parts
 from viewloom.recipes.settings import SAMPLING, Setting, apply, head_values, pretrain_values, scaled_values
@@ -23,6 +22,7 @@ from viewloom.training.pretrain import PretrainConfig
 from viewloom.training.run_identity import refuse_written_again
 from viewloom.training.segment import TrainConfig
 from viewloom.training.trainer import TrainerConfig
+from viewloom.windows.sampling import Sampling, SamplingConfig, over_saved, resolve_sampling
 
 
 @dataclass(frozen=True, kw_only=True)

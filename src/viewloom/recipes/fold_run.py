@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from viewloom.data.dataset import MultiViewDataset
-from viewloom.data.folds import Fold
+from viewloom.dataset.dataset import MultiViewDataset
+from viewloom.dataset.folds import Fold
 from viewloom.recipes.parts import data_settings
 from viewloom.training.evaluate import EvaluateConfig, run_evaluate, scored_with, select_views
 from viewloom.training.pretrain import PretrainConfig, begin_pretrain, run_pretrain

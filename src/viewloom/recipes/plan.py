@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from viewloom.data.dataset import MultiViewDataset
-from viewloom.data.pooling import pooled_dim
-from viewloom.data.sampling import resolve_sampling
-from viewloom.data.splits import Role
-from viewloom.data.windows import plan_windows
+from viewloom.dataset.dataset import MultiViewDataset
+from viewloom.dataset.splits import Role
+from viewloom.features.pooling import pooled_dim
 from viewloom.heads.base import HeadConfig
 from viewloom.methods.base import Method
 from viewloom.methods.residual import ResidualConfig
@@ -28,6 +26,8 @@ from viewloom.training.evaluate import EvaluateConfig, select_views
 from viewloom.training.length import validation_interval
 from viewloom.training.pretrain import PretrainConfig
 from viewloom.training.segment import TrainConfig
+from viewloom.windows.sampling import resolve_sampling
+from viewloom.windows.windows import plan_windows
 
 GIB = 2**30
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from viewloom.data.dataset import Item
-from viewloom.data.folds import Fold
+from viewloom.dataset.dataset import Item
+from viewloom.dataset.folds import Fold
 from viewloom.errors import DataError
 from viewloom.files import write_json, write_text
 from viewloom.metrics.segmentation import NAMES

@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from viewloom import __version__
-from viewloom.data.dataset import MultiViewDataset
+from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.errors import ConfigError
 from viewloom.files import write_json, write_text
 from viewloom.identity import settings_of

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from viewloom import __version__
 from viewloom.console import out, progress
-from viewloom.data.views import ViewTable
 from viewloom.errors import ConfigError, listed
+from viewloom.features.views import ViewTable
 from viewloom.simulate.actions import own_actions
 from viewloom.simulate.command import SimulateConfig
 from viewloom.simulate.faults import Planted, plant, without_ego

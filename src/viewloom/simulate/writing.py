@@ -10,7 +10,7 @@ import lmdb
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom.data.views import ViewTable
+from viewloom.features.views import ViewTable
 from viewloom.simulate.timelines import Script
 
 PAGE = 4096

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Literal
 
 from viewloom import __version__
-from viewloom.data.label_files import read_actions
-from viewloom.data.sampling import Sampling
+from viewloom.dataset.label_files import read_actions
 from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json, write_text
 from viewloom.heads.c2f_tcn import C2FTCN, LEVEL_WEIGHTS
 from viewloom.training.checkpoints import SavedHead, save_head
 from viewloom.training.published import load_published_head, read_weights
 from viewloom.training.runs import as_yaml
+from viewloom.windows.sampling import Sampling
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.console import err, progress
-from viewloom.data.batch import IGNORE
-from viewloom.data.dataset import DataConfig, Item, MultiViewDataset, complete, open_dataset
-from viewloom.data.sampling import Sampling, SamplingConfig
-from viewloom.data.sources.rows import hash_file
+from viewloom.dataset.dataset import DataConfig, Item, MultiViewDataset, complete, open_dataset
 from viewloom.errors import ConfigError, DataError, listed
+from viewloom.features.rows import hash_file
 from viewloom.files import write_json
 from viewloom.identity import free, settings_of
 from viewloom.metrics.per_class import score_per_class
@@ -25,6 +23,8 @@ from viewloom.training.refined import FrozenRefiner
 from viewloom.training.runs import read_json, refuse_other_features
 from viewloom.training.sampling import own_pooling, used_sampling, warn_assumed_fps
 from viewloom.training.segmenter import Segmenter, pick_device
+from viewloom.windows.batch import IGNORE
+from viewloom.windows.sampling import Sampling, SamplingConfig
 
 Labels = NDArray[np.int64]
 

@@ -8,11 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from viewloom.data.batch import ViewBatch
-from viewloom.data.dataset import Item
+from viewloom.dataset.dataset import Item
 from viewloom.errors import DataError, listed
 from viewloom.methods.base import Method
 from viewloom.metrics.invariance import InvarianceState, retrieval_accuracy, retrieval_chance
+from viewloom.windows.batch import ViewBatch
 
 RETRIEVAL_TOLERANCE_STEPS = 2
 """A step counts as found when its nearest neighbour in the other view is at most this many steps away."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from viewloom.console import err
-from viewloom.data.dataset import Item, MultiViewDataset
+from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.files import write_json
 from viewloom.metrics.segmentation import score
 from viewloom.training.evaluate import true_labels

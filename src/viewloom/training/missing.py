@@ -1,8 +1,8 @@
 """Frames that a view lacks, counted while they are read, and told once: never silently left out."""
 
 from viewloom.console import err
-from viewloom.data.batch import ViewBatch
 from viewloom.errors import listed
+from viewloom.windows.batch import ViewBatch
 
 
 class MissingFrames:

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from viewloom.console import err
-from viewloom.data.dataset import Item, MultiViewDataset
-from viewloom.data.multiview import ViewWindows, make_view_loader
-from viewloom.data.sampling import Sampling
+from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.errors import ConfigError, listed
 from viewloom.methods.base import Method
 from viewloom.registry import METHODS
@@ -21,6 +19,8 @@ from viewloom.training.evaluate import select_views
 from viewloom.training.invariance import HeldOut, hold_out, measure
 from viewloom.training.runs import is_main_process
 from viewloom.training.sampling import own_pooling, run_sampling, used_sampling
+from viewloom.windows.pairs import ViewWindows, make_view_loader
+from viewloom.windows.sampling import Sampling
 
 if TYPE_CHECKING:
     from viewloom.training.pretrain import PretrainConfig

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.console import progress
-from viewloom.data.dataset import DataConfig, Item, MultiViewDataset, complete, open_dataset
-from viewloom.data.sampling import SamplingConfig
+from viewloom.dataset.dataset import DataConfig, Item, MultiViewDataset, complete, open_dataset
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import write_text
 from viewloom.metrics.segmentation import segments
@@ -20,6 +19,7 @@ from viewloom.training.checkpoints import load_head
 from viewloom.training.evaluate import fitting_views, load_segmenter, select_views
 from viewloom.training.runs import refuse_other_features
 from viewloom.training.sampling import used_sampling, warn_assumed_fps
+from viewloom.windows.sampling import SamplingConfig
 
 COLUMNS = ("recording", "view", "start", "end", "start_s", "end_s", "label", "confidence")
 

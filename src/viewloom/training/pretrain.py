@@ -11,11 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from viewloom.console import err, track
-from viewloom.data.batch import ViewBatch
-from viewloom.data.dataset import DataConfig, MultiViewDataset, PairSpans, complete, open_dataset
-from viewloom.data.module import EpochBatches
-from viewloom.data.multiview import ViewRow, ViewWindows, make_view_loader
-from viewloom.data.sampling import SamplingConfig
+from viewloom.dataset.dataset import DataConfig, MultiViewDataset, PairSpans, complete, open_dataset
 from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json
 from viewloom.heads.base import Head
@@ -31,13 +27,17 @@ from viewloom.training.length import Usual, with_length
 from viewloom.training.missing import MissingFrames
 from viewloom.training.pairs import Pairs, held_out_measures, split_pairs
 from viewloom.training.provenance import learned_from, together
-from viewloom.training.resident import ResidentViews, resident
 from viewloom.training.run_identity import RunContent
 from viewloom.training.runs import is_main_process, prepare_run, write_environment
 from viewloom.training.sampling import kept
 from viewloom.training.segmenter import pick_device
 from viewloom.training.threads import choose_threads, using_threads
 from viewloom.training.trainer import TrainerConfig, build_trainer, rows_in_batch
+from viewloom.windows.batch import ViewBatch
+from viewloom.windows.pairs import ViewRow, ViewWindows, make_view_loader
+from viewloom.windows.resident import ResidentViews, resident
+from viewloom.windows.sampling import SamplingConfig
+from viewloom.windows.segments import EpochBatches
 
 
 @dataclass(frozen=True, kw_only=True)

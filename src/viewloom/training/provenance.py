@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from viewloom.data.dataset import Item, MultiViewDataset
+from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.errors import ConfigError, listed
 from viewloom.training.run_identity import RunContent
 

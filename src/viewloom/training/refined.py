@@ -6,8 +6,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from viewloom.data.batch import SegmentBatch, Window
 from viewloom.methods.base import Refiner
+from viewloom.windows.batch import SegmentBatch, Window
 
 GIB = 2**30
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from viewloom.data.content import (
+from viewloom.dataset.content import (
     choose_mode,
     features_facts,
     items_facts,
@@ -15,10 +15,10 @@ from viewloom.data.content import (
     written_again,
     written_facts,
 )
-from viewloom.data.dataset import Item, MultiViewDataset
-from viewloom.data.sources.base import Compare, Mode
-from viewloom.data.sources.rows import hash_file
+from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.errors import ConfigError, listed
+from viewloom.features.base import Compare, Mode
+from viewloom.features.rows import hash_file
 from viewloom.files import write_json
 from viewloom.identity import Identity, settings_of
 

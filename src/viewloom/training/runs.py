@@ -15,9 +15,9 @@ from typing import Any
 import yaml
 
 from viewloom import __version__
-from viewloom.data.dataset import MultiViewDataset
-from viewloom.data.sources.store import backbone_of
+from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.errors import ConfigError, listed
+from viewloom.features.store import backbone_of
 from viewloom.files import atomic_path, write_json, write_text
 from viewloom.training.run_identity import FILE as IDENTITY_FILE
 from viewloom.training.run_identity import RunContent, refuse_other, save_identity

@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 
 from viewloom.console import err
-from viewloom.data.dataset import Item, MultiViewDataset
-from viewloom.data.pooling import Pooling
-from viewloom.data.sampling import (
+from viewloom.dataset.dataset import Item, MultiViewDataset
+from viewloom.errors import ConfigError
+from viewloom.features.base import FeatureSource
+from viewloom.features.pooling import Pooling
+from viewloom.training.runs import is_main_process
+from viewloom.windows.sampling import (
     Sampling,
     SamplingConfig,
     Segments,
@@ -19,9 +22,6 @@ from viewloom.data.sampling import (
     resolve_sampling,
     stored_sampling,
 )
-from viewloom.data.sources.base import FeatureSource
-from viewloom.errors import ConfigError
-from viewloom.training.runs import is_main_process
 
 NEGATIVE_SHARE = 0.01
 """Features with more negative values than this are signed: their maximum would show positive values alone."""
@@ -108,7 +108,7 @@ def own_pooling(extra: Mapping[str, Any], request: SamplingConfig, where: str) -
 
 
 def kept(sampling: Sampling, dataset: MultiViewDataset) -> dict[str, Any]:
-    """What is stored with weights, for `viewloom.data.sampling.stored_sampling` and `used_sampling`."""
+    """What is stored with weights, for `viewloom.windows.sampling.stored_sampling` and `used_sampling`."""
     return {"sampling": asdict(sampling), "fps_known": dataset.fps_known}
 
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import torch
 
 from viewloom.console import track
-from viewloom.data.module import SegmentWindows, make_loader
 from viewloom.errors import DataError
 from viewloom.heads.base import Head
 from viewloom.training.refined import FrozenRefiner
+from viewloom.windows.segments import SegmentWindows, make_loader
 
 
 @torch.no_grad()

@@ -10,12 +10,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from viewloom.console import err
-from viewloom.data.batch import SegmentBatch
-from viewloom.data.dataset import DataConfig, Item, MultiViewDataset, complete, open_dataset
-from viewloom.data.module import EpochBatches, SegmentRow, dataset_windows, make_loader
-from viewloom.data.pooling import pooled_dim
-from viewloom.data.sampling import SamplingConfig, resolve_sampling
+from viewloom.dataset.dataset import DataConfig, Item, MultiViewDataset, complete, open_dataset
 from viewloom.errors import ConfigError, DataError
+from viewloom.features.pooling import pooled_dim
 from viewloom.heads.base import Head, HeadConfig
 from viewloom.identity import free
 from viewloom.registry import HEADS
@@ -26,7 +23,6 @@ from viewloom.training.length import Usual, with_length
 from viewloom.training.missing import MissingFrames
 from viewloom.training.provenance import learned_from
 from viewloom.training.refined import FrozenRefiner
-from viewloom.training.resident import ResidentSegments, resident
 from viewloom.training.run_identity import RunContent
 from viewloom.training.runs import is_main_process, keep_copy, prepare_run, refuse_other_features, write_environment
 from viewloom.training.sampling import kept, own_pooling, run_sampling, segment_frames
@@ -34,6 +30,10 @@ from viewloom.training.scaling import take_statistics
 from viewloom.training.segmenter import Segmenter
 from viewloom.training.threads import choose_threads, using_threads
 from viewloom.training.trainer import TrainerConfig, build_trainer, rows_in_batch
+from viewloom.windows.batch import SegmentBatch
+from viewloom.windows.resident import ResidentSegments, resident
+from viewloom.windows.sampling import SamplingConfig, resolve_sampling
+from viewloom.windows.segments import EpochBatches, SegmentRow, dataset_windows, make_loader
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,19 +9,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from viewloom.data.batch import Window
-from viewloom.data.dataset import Item
-from viewloom.data.module import SegmentRow, SegmentWindows, collate
-from viewloom.data.pooling import pooled_dim
-from viewloom.data.sampling import Sampling
-from viewloom.data.sources.base import FeatureSource
-from viewloom.data.windows import unpool
+from viewloom.dataset.dataset import Item
 from viewloom.errors import ConfigError
+from viewloom.features.base import FeatureSource
+from viewloom.features.pooling import pooled_dim
 from viewloom.heads.base import Head
 from viewloom.training.missing import MissingFrames
 from viewloom.training.provenance import Learned, together
 from viewloom.training.refined import FrozenRefiner
 from viewloom.training.threads import inference_threads, using_threads
+from viewloom.windows.batch import Window
+from viewloom.windows.sampling import Sampling
+from viewloom.windows.segments import SegmentRow, SegmentWindows, collate
+from viewloom.windows.windows import unpool
 
 
 @dataclass

@@ -19,7 +19,7 @@ from viewloom.errors import ConfigError
 from viewloom.files import atomic_path, write_text
 from viewloom.identity import free
 from viewloom.training.length import validation_interval
-from viewloom.training.resident import DeviceData
+from viewloom.windows.resident import DeviceData
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from viewloom.cli import main
-from viewloom.data.dataset import DataConfig, open_dataset
-from viewloom.data.splits import ROLES
+from viewloom.dataset.dataset import DataConfig, open_dataset
+from viewloom.dataset.splits import ROLES
 from viewloom.errors import ConfigError
 from viewloom.simulate.metaworld import rendering
 from viewloom.simulate.metaworld.command import MetaworldConfig, run_metaworld

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from viewloom.data.sources.rows import hash_file
 from viewloom.errors import ConfigError, UserError
 from viewloom.extract.command import ExtractConfig
 from viewloom.extract.preprocessing import Preprocessing
 from viewloom.extract.requirements import require
+from viewloom.features.rows import hash_file
 
 KINDS = {"timm": "timm", "hf": "hf", "onnx": "onnx", "py": "python"}
 """{what a backbone's name begins with: module of this folder that opens it}"""

@@ -4,10 +4,10 @@ import importlib
 import sys
 from pathlib import Path
 
-from viewloom.data.sources.rows import hash_file
 from viewloom.errors import ConfigError
 from viewloom.extract.backbones.base import Model, Request, TorchModel
 from viewloom.extract.preprocessing import Preprocessing
+from viewloom.features.rows import hash_file
 
 
 def open_model(request: Request) -> Model:

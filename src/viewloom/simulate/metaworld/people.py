@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from viewloom.data.splits import ROLES, Role
+from viewloom.dataset.splits import ROLES, Role
 from viewloom.simulate.seeds import stream
 
 SHARES: dict[Role, float] = {"pairs": 0.4, "train": 0.3, "val": 0.1, "test": 0.2}

@@ -12,7 +12,7 @@ from typing import Any
 
 from viewloom import __version__
 from viewloom.console import out, progress
-from viewloom.data.splits import ROLES
+from viewloom.dataset.splits import ROLES
 from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json
 from viewloom.simulate.metaworld.command import MetaworldConfig

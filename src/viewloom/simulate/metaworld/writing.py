@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from viewloom.data.splits import ROLES
+from viewloom.dataset.splits import ROLES
 from viewloom.files import write_text
 from viewloom.simulate.metaworld.looks import FIXED
 from viewloom.simulate.metaworld.recording import Timeline

@@ -1,0 +1,59 @@
+"""The command to run once a check finds a folder usable."""
+
+import shlex
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import fields
+
+from viewloom.dataset.dataset import DataConfig
+from viewloom.dataset.labels import LabelSet
+from viewloom.dataset.splits import Splits
+from viewloom.features.base import Span
+from viewloom.features.catalog import CatalogSource
+
+KINDS = ("exo", "other", "ego")
+"""Order of views: labels are most often of fixed cameras."""
+
+
+def next_command(
+    config: DataConfig,
+    source: CatalogSource | None,
+    labels: LabelSet | None,
+    splits: Splits | None,
+    spans: Mapping[str, Mapping[str, Span]],
+    folds: bool = False,
+) -> str:
+    """Train a head where there are labels, else learn from pairs of views; empty where neither can be done.
+
+    Args:
+        config: the check's settings; those of the data set that are not at their default go into the command.
+        source: the features, if they are here.
+        labels: the labels, if there are any.
+        splits: the lists, or None where they are to be drawn.
+        spans: frames by recording and view.
+        folds: whether the splits are folds of which none was chosen.
+    """
+    if source is None or not spans:
+        return ""
+    counts = Counter(view for there in spans.values() for view in there)
+    kinds = {view: source.view_table[view].kind for view in counts}
+    views = sorted(counts, key=lambda view: (KINDS.index(kinds[view]), -counts[view], view))
+    if folds and labels is not None:
+        return shlex.join(["viewloom", "crossval", *_settings(config), "--views", views[0], "--run", "runs/folds"])
+    drawn = [] if splits is not None else ["--splits", "generate"]
+    if labels is not None and (splits is None or splits.train):
+        return shlex.join(["viewloom", "train", *_settings(config), *drawn, "--views", views[0], "--run", "runs/first"])
+    if len(views) > 1 and (splits is None or splits.pairs):
+        pair = f"{views[0]},{views[-1]}"
+        return shlex.join(["viewloom", "pretrain", *_settings(config), *drawn, "--views", pair, "--run", "runs/pairs"])
+    return ""
+
+
+def _settings(config: DataConfig) -> list[str]:
+    """The settings of the data set as they were passed to the check."""
+    words: list[str] = []
+    for entry in fields(DataConfig):
+        value = getattr(config, entry.name)
+        if value != entry.default:
+            words += [f"--{entry.name}", f"{value:g}" if isinstance(value, float) else str(value)]
+    return words

@@ -1,0 +1,236 @@
+"""What a check tells of labels and split lists, by themselves and against the frames there are."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viewloom.check.findings import CheckReport, Severity, duration
+from viewloom.dataset.chosen_splits import recording_in
+from viewloom.dataset.dataset import DataConfig
+from viewloom.dataset.labels import Annotation, LabelSet, UnknownAction
+from viewloom.dataset.layout import Parts
+from viewloom.dataset.splits import ROLES, Role, Splits, overlaps, variant_of
+from viewloom.errors import DataError
+from viewloom.features.base import Span
+
+Spans = Mapping[str, Mapping[str, Span]]
+
+
+def read_labels(report: CheckReport, parts: Parts, fps: float | None) -> LabelSet | None:
+    """The labels that can be read; every fault of a line or file is noted. None where there are none at all."""
+    if parts.labels is None:
+        remedy = "Without labels, recordings serve as pairs and for `viewloom predict`. Pass --labels to add some."
+        report.add("note", "No labels", [report.data], remedy)
+        return None
+    faults: list[DataError] = []
+    labels = None
+    with report.catching("Labels"):
+        labels = parts.labels(fps, faults.append)
+    unknown = Counter(fault.action for fault in faults if isinstance(fault, UnknownAction))
+    first = {fault.action: fault for fault in reversed(faults) if isinstance(fault, UnknownAction)}
+    report.add(
+        "error",
+        "Unknown actions",
+        [f"{action!r}, {count} time(s), first: {_place(first[action])}" for action, count in unknown.most_common()],
+        "Add them to the action list, or correct their spelling.",
+    )
+    others = [fault for fault in faults if not isinstance(fault, UnknownAction)]
+    report.add("error", "Faults in label files", others, "Mend them; no command reads such files.")
+    return labels if labels is not None and labels.annotations else None
+
+
+def _place(fault: DataError) -> str:
+    """File and line of a fault: what its message begins with."""
+    return str(fault).partition(": action")[0]
+
+
+def describe_labels(report: CheckReport, labels: LabelSet, fps: float) -> None:
+    """Counts, hours and durations; classes that never occur; unlabelled gaps; annotations that overlap."""
+    annotations = list(labels.annotations.values())
+    lengths = np.concatenate([a.ends - a.starts for a in annotations])
+    used = np.unique(np.concatenate([a.labels for a in annotations]))
+    shares = np.percentile(lengths, (10, 50, 90))
+    report.facts["Labels"] = {
+        "label files": len(annotations),
+        "recordings": len(labels.recordings),
+        "segments": len(lengths),
+        "actions": f"{len(used)} of {len(labels.actions)} occur",
+        "labelled": f"{duration(lengths.sum() / fps)} at {fps:g} fps",
+        "segment frames": f"10 %: {shares[0]:.0f}, median {shares[1]:.0f}, 90 %: {shares[2]:.0f}",
+    }
+    never = np.setdiff1d(np.arange(len(labels.actions)), used)
+    report.add(
+        "note", "Actions that never occur", [labels.actions[i] for i in never], "A head can't learn or meet them."
+    )
+    gaps = [a.name for a in annotations if (a.starts[1:] != a.ends[:-1]).any()]
+    report.add("note", "Label files with unlabelled gaps", gaps, "Such frames take no part in losses or scores.")
+    crossing = [
+        f"{one.name}, {other.name}"
+        for name in labels.recordings
+        for one, other in zip(labels.of_recording(name), labels.of_recording(name)[1:], strict=False)
+        if one.end > other.start
+    ]
+    report.add("note", "Label files that share frames of a recording", crossing, "Each is trained and scored on.")
+
+
+def fit_labels(report: CheckReport, labels: LabelSet, spans: Spans, past_end: Literal["error", "cut"]) -> None:
+    """Labels against the frames that views have."""
+    annotations = [a for a in labels.annotations.values() if spans.get(a.recording)]
+    without = [name for name in labels.recordings if not spans.get(name)]
+    report.add("warning", "Labelled recordings without features", without, "Bring them, or pass --missing skip.")
+    outside = [_outside(a, spans[a.recording]) for a in annotations]
+    report.add(
+        "error" if past_end == "error" else "warning",
+        "Labels past the end of the features, or before their first frame",
+        [told for told in outside if told],
+        f"{_rate_hint(annotations, spans)}Check that both count frames alike (--fps), or pass --past_end cut.",
+    )
+    short = [
+        f"{a.name}: {_shortfall(a, spans[a.recording])}"
+        for a, told in zip(annotations, outside, strict=True)
+        if not told and _shortfall(a, spans[a.recording])
+    ]
+    report.add("note", "Labels outside the frames of some view", short, "There its frames count as missing.")
+    unlabelled = sorted(set(spans) - set(labels.recordings))
+    report.add("note", "Recordings without labels", unlabelled, "They can serve as pairs, and be predicted.")
+    _describe_coverage(report, annotations, spans)
+
+
+def _outside(annotation: Annotation, views: Mapping[str, Span]) -> str:
+    """Where labels reach beyond the frames of all views, in words; empty where they don't."""
+    first, end = min(span.first for span in views.values()), max(span.end for span in views.values())
+    if first <= annotation.start and annotation.end <= end:
+        return ""
+    early = [f"label from {annotation.start}, features from {first}"] if annotation.start < first else []
+    late = [f"label to {annotation.end}, features to {end}"] if annotation.end > end else []
+    return f"{annotation.name} ({'; '.join(early + late)})"
+
+
+def _shortfall(annotation: Annotation, views: Mapping[str, Span]) -> str:
+    """Views that lack labelled frames at an end, with how many; empty where none does."""
+    lacks = {
+        view: max(span.first - annotation.start, 0) + max(annotation.end - span.end, 0) for view, span in views.items()
+    }
+    return ", ".join(f"{view} lacks {frames}" for view, frames in lacks.items() if frames)
+
+
+def _rate_hint(annotations: Sequence[Annotation], spans: Spans) -> str:
+    """A guess at two frame rates where labels end, most of the time, far beyond the features."""
+    ratios = [a.end / max(span.end for span in spans[a.recording].values()) for a in annotations]
+    middle = float(np.median(ratios)) if ratios else 0.0
+    return (
+        f"Labels end at {middle:.2f} times the features' frame numbers: two frame rates? " if 1.2 < middle < 8 else ""
+    )
+
+
+def _describe_coverage(report: CheckReport, annotations: Sequence[Annotation], spans: Spans) -> None:
+    """Share of recordings and of their frames that are labelled."""
+    if not annotations:
+        return
+    report.facts["Labels"] |= {
+        "recordings labelled": f"{len({a.recording for a in annotations})} of {len(spans)} that have frames",
+        "frames labelled": f"{labelled_share(annotations, spans):.0%} of theirs",
+    }
+
+
+def labelled_share(annotations: Sequence[Annotation], spans: Spans) -> float:
+    """Of the frames that some view of a labelled recording has, the share that has a label; each counts once."""
+    labelled = there = 0
+    for name in {a.recording for a in annotations}:
+        own = [np.stack([a.starts, a.ends], axis=1) for a in annotations if a.recording == name]
+        views = np.array([(span.first, span.end) for span in spans[name].values()])
+        frames = _covered(views)
+        there += frames
+        labelled += _covered(np.concatenate(own)) + frames - _covered(np.concatenate([*own, views]))
+    return labelled / max(there, 1)
+
+
+def _covered(ranges_N2: NDArray[np.int64]) -> int:
+    """Number of frames in one or more of the ranges [start, end)."""
+    starts_N, ends_N = ranges_N2[ranges_N2[:, 0].argsort()].T
+    before_N = np.append(starts_N[:1], np.maximum.accumulate(ends_N)[:-1])
+    return int(np.maximum(ends_N - np.maximum(starts_N, before_N), 0).sum())
+
+
+def check_splits(
+    report: CheckReport,
+    config: DataConfig,
+    splits: Splits,
+    variant: str,
+    labels: LabelSet | None,
+    spans: Spans,
+) -> None:
+    """Sizes of the roles; what is listed without labels or features; recordings in two roles; unseen actions."""
+    recording = recording_in(labels)
+    items = {role: getattr(splits, role) for role in ROLES}
+    report.facts["Splits"] = {"lists": f"{variant} ({variant_of(variant).source})"} | {
+        role: f"{len(names)} items of {len({recording(name) for name in names})} recordings"
+        for role, names in items.items()
+    }
+    _note_empty(report, splits)
+    _check_overlap(report, config, splits, variant, labels)
+    severity: Severity = "error" if config.missing == "error" else "warning"
+    if labels is not None:
+        known = set(labels.annotations) | set(labels.recordings)
+        lost = [f"{name} ({role})" for role in ROLES if role != "pairs" for name in items[role] if name not in known]
+        report.add(severity, "Listed items without labels", lost, "Bring the labels, or pass --missing skip.")
+        _note_unseen(report, splits, labels)
+    if spans:
+        there = set(spans)
+        lost = [
+            f"{name} ({role})"
+            for role in ROLES
+            for name in items[role]
+            if name not in there and recording(name) not in there
+        ]
+        report.add(severity, "Listed items without features", lost, "Bring them, or pass --missing skip.")
+
+
+_EMPTY: dict[Role, tuple[Severity, str]] = {
+    "pairs": ("note", "Pre-training on pairs needs them; a head does not."),
+    "train": ("warning", "No head can be trained."),
+    "val": ("note", "Training keeps the last epoch."),
+    "test": ("warning", "Score another role with --split."),
+}
+
+
+def _note_empty(report: CheckReport, splits: Splits) -> None:
+    """Roles without a single item."""
+    for role, (severity, consequence) in _EMPTY.items():
+        if not getattr(splits, role):
+            report.add(severity, "Empty split", [role], consequence)
+
+
+def _check_overlap(
+    report: CheckReport, config: DataConfig, splits: Splits, variant: str, labels: LabelSet | None
+) -> None:
+    """Recordings that serve two roles."""
+    chosen = variant_of(variant)
+    for (one, other), names in overlaps(splits, recording_in(labels)).items():
+        if (one, other) in chosen.shared:
+            continue
+        reason = chosen.leaks.get((one, other), "")
+        allowed = config.allow_overlap == variant
+        report.add(
+            "warning" if allowed else "error",
+            f"Recordings both in {one} and in {other}",
+            names,
+            (f"So published: {reason}. " if reason else "A recording's label files go together: remove them from one. ")
+            + ("" if allowed else f"To use the lists all the same: --allow_overlap {variant}."),
+        )
+
+
+def _note_unseen(report: CheckReport, splits: Splits, labels: LabelSet) -> None:
+    """Actions that the test items have and the training items lack."""
+
+    def classes(role: Role) -> set[int]:
+        named = {name: labels.annotations.get(name) for name in getattr(splits, role)}
+        found = [a for name, one in named.items() for a in ((one,) if one else labels.of_recording(name))]
+        return {int(label) for a in found for label in a.labels}
+
+    train, test = classes("train"), classes("test")
+    unseen = [labels.actions[i] for i in sorted(test - train)] if train else []
+    report.add("note", "Actions in test that train lacks", unseen, "No head can get them right; say so with scores.")

@@ -1,0 +1,115 @@
+"""``dataset.yaml`` at the root of a data set: its settings, said once instead of with every command."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from viewloom.dataset.splits import DRAWN
+from viewloom.errors import ConfigError, DataError, listed
+from viewloom.windows.sampling import SamplingConfig, filled
+
+if TYPE_CHECKING:
+    from viewloom.dataset.dataset import DataConfig
+
+DATASET_FILE = "dataset.yaml"
+PATHS = ("features", "labels", "splits", "views_file", "pool_cache")
+"""Settings that are paths, relative to the data set's folder."""
+
+C = TypeVar("C", bound="DataConfig")
+T = TypeVar("T")
+
+
+def with_dataset_file(config: C, root: Path) -> tuple[C, str | None]:
+    """Settings that the user left open (None) as the file has them, else the defaults; and the data set's name.
+
+    The file's ``sampling`` table completes that of a config that has one.
+
+    Raises:
+        DataError: for a file that is not YAML, an unknown setting, or a value of the wrong kind.
+    """
+    path = root / DATASET_FILE
+    found = _read(path) if path.is_file() else {}
+    name, table = found.pop("name", None), found.pop("sampling", None)
+    from viewloom.dataset.dataset import DEFAULTS, DataConfig
+
+    known = [field.name for field in fields(DataConfig) if field.default is not MISSING]
+    _check_table(str(path), "", found, known, get_type_hints(DataConfig))
+    for key, value in found.items():
+        if key in PATHS and value is not None and value not in DRAWN:
+            found[key] = str(root / value)
+    below = {**DEFAULTS, **{key: value for key, value in found.items() if value is not None}}
+    changed = {key: value for key, value in below.items() if getattr(config, key) is None}
+    sampling = _sampling(str(path), table)
+    own = getattr(config, "sampling", None)
+    if isinstance(own, SamplingConfig):
+        changed["sampling"] = filled(own, sampling)
+    return replace(config, **changed), None if name is None else str(name)
+
+
+def settled(value: T | None) -> T:
+    """A setting that `with_dataset_file` has filled in."""
+    assert value is not None, "settings are completed before they are used"
+    return value
+
+
+def _sampling(path: str, table: Any) -> SamplingConfig:
+    """The file's ``sampling`` table, checked."""
+    if table is None:
+        return SamplingConfig()
+    if not isinstance(table, dict):
+        raise DataError(f"{path}: sampling must hold a table of settings, such as `sampling: {{chunk_s: 0.5}}`.")
+    hints = get_type_hints(SamplingConfig)
+    _check_table(path, "sampling.", table, list(hints), hints)
+    try:
+        return SamplingConfig(**table)
+    except ConfigError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+def _check_table(path: str, prefix: str, table: dict[Any, Any], known: list[str], hints: dict[str, Any]) -> None:
+    """`DataError` for settings that aren't known, and for values of another type."""
+    unknown = sorted(f"{prefix}{key}" for key in table if key not in known)
+    if unknown:
+        names = known if prefix else ["name", *known, "sampling"]
+        raise DataError(f"{path} sets {listed(unknown)}; known settings are: {listed(names, 20)}.")
+    for key, value in table.items():
+        if not _fits(value, hints[key]):
+            raise DataError(f"{path}: {prefix}{key} is {value!r}, but must be {_told(hints[key])}.")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The file's table."""
+    import yaml
+
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise DataError(f"{path} is not YAML ({str(error).splitlines()[0]}).") from None
+    if not isinstance(found, dict):
+        raise DataError(f"{path} must hold a table of settings, such as `layout: table`.")
+    return {str(key): value for key, value in found.items()}
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of a setting's type, which is a union of plain types, a Literal and a tuple at most."""
+    if get_origin(hint) is Literal:
+        return any(value == choice for choice in get_args(hint))
+    if get_origin(hint) is tuple:
+        return isinstance(value, list) and all(_fits(entry, get_args(hint)[0]) for entry in value)
+    if get_args(hint):
+        return any(_fits(value, kind) for kind in get_args(hint))
+    if isinstance(value, bool):
+        return hint is bool
+    return isinstance(value, hint) or (hint is float and isinstance(value, int))
+
+
+def _told(hint: Any) -> str:
+    """A setting's type in words."""
+    if get_origin(hint) is Literal:
+        return f"one of {listed(get_args(hint))}"
+    if get_origin(hint) is tuple:
+        return "a list"
+    words = {str: "text", float: "a number", int: "a whole number", type(None): "empty"}
+    return " or ".join(words[kind] if kind in words else _told(kind) for kind in get_args(hint) or (hint,))

@@ -1,0 +1,58 @@
+"""Assembly101 (Sener et al., CVPR 2022) as its authors give it out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from viewloom.dataset.label_files import read_actions, read_segment_folder
+from viewloom.dataset.label_table import read_table
+from viewloom.dataset.labels import Fault, LabelSet
+from viewloom.dataset.layout import Layout, Parts, folder_if_there, only_store
+from viewloom.features.opening import recognise
+from viewloom.features.views import ViewTable
+from viewloom.registry import DATASETS
+
+if TYPE_CHECKING:
+    from viewloom.dataset.dataset import DataConfig
+
+FPS = 30.0
+"""Frames per second of features and labels."""
+
+
+@DATASETS.register("assembly101")
+class Assembly101(Layout):
+    """LMDB per camera, one label file per assembly or disassembly, published lists; 30 fps."""
+
+    expects = "coarse_labels/ and actions.csv, beside TSM_features/<camera>/data.mdb"
+
+    @classmethod
+    def matches(cls, root: Path) -> bool:
+        """The folders of labels or features tell, or the action list."""
+        folders = (root / "coarse_labels", root / "TSM_features")
+        return any(folder.is_dir() for folder in folders) or (root / "actions.csv").is_file()
+
+    @classmethod
+    def find(cls, root: Path, config: "DataConfig") -> Parts:
+        """Features in TSM_features/, else in the one subfolder that is a feature store."""
+        labels = Path(config.labels) if config.labels else folder_if_there(root / "coarse_labels")
+        actions = root / "actions.csv"
+        if labels is not None and not actions.is_file() and (labels.parent / "actions.csv").is_file():
+            actions = labels.parent / "actions.csv"
+
+        def read(fps: float | None, fault: Fault) -> LabelSet:
+            assert labels is not None
+            if labels.suffix == ".csv":
+                return read_table(labels, fps or FPS, read_actions(actions) if actions.is_file() else None, fault)
+            return read_segment_folder(labels, read_actions(actions), fault)
+
+        return Parts(
+            features=Path(config.features) if config.features else _features(root),
+            labels=read if labels is not None else None,
+            splits=folder_if_there(root / "coarse_splits"),
+            views=None if config.features else ViewTable.assembly101(),
+            fps=None if config.features else FPS,
+        )
+
+
+def _features(root: Path) -> Path | None:
+    """The folder of the feature store inside a data set; `DataError` where it could be one of several."""
+    return root / "TSM_features" if recognise(root / "TSM_features") else only_store(root)

@@ -1,0 +1,33 @@
+"""The layout of MS-TCN (Farha and Gall, CVPR 2019), which 50Salads, GTEA and Breakfast come in."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from viewloom.dataset.label_files import read_frame_folder, read_mapping
+from viewloom.dataset.layout import Layout, Parts, folder_if_there
+from viewloom.registry import DATASETS
+
+if TYPE_CHECKING:
+    from viewloom.dataset.dataset import DataConfig
+
+
+@DATASETS.register("mstcn")
+class MsTcn(Layout):
+    """One npy file per video, (D, T); the action of each frame on a line of its own."""
+
+    expects = "features/, groundTruth/ and mapping.txt"
+
+    @classmethod
+    def matches(cls, root: Path) -> bool:
+        """The mapping and the ground truth tell."""
+        return (root / "mapping.txt").is_file() and (root / "groundTruth").is_dir()
+
+    @classmethod
+    def find(cls, root: Path, config: "DataConfig") -> Parts:
+        """The folders by their usual names."""
+        labels = Path(config.labels) if config.labels else root / "groundTruth"
+        return Parts(
+            features=Path(config.features) if config.features else folder_if_there(root / "features"),
+            labels=lambda fps, fault: read_frame_folder(labels, read_mapping(root / "mapping.txt"), fault),
+            splits=folder_if_there(root / "splits"),
+        )

@@ -1,0 +1,48 @@
+"""The simplest layout for one's own recordings: features, one CSV of segments, lists."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from viewloom.dataset.label_files import read_action_list
+from viewloom.dataset.label_table import read_table
+from viewloom.dataset.labels import Fault, LabelSet
+from viewloom.dataset.layout import Layout, Parts, folder_if_there
+from viewloom.features.opening import recognise
+from viewloom.features.views import ViewTable
+from viewloom.registry import DATASETS
+
+if TYPE_CHECKING:
+    from viewloom.dataset.dataset import DataConfig
+
+
+@DATASETS.register("table")
+class Table(Layout):
+    """``features/`` in any store, ``labels.csv``, and optionally ``actions.txt``, ``views.yaml``, ``splits/``."""
+
+    expects = "features/ (LMDB, npy or packed store), and labels.csv with recording,start,end,label"
+
+    @classmethod
+    def matches(cls, root: Path) -> bool:
+        """A CSV of labels, or a feature store in ``features/`` or in the folder itself."""
+        return (root / "labels.csv").is_file() or _features(root) is not None
+
+    @classmethod
+    def find(cls, root: Path, config: "DataConfig") -> Parts:
+        """Labels are optional: recordings without any can still be packed and predicted."""
+        labels = Path(config.labels) if config.labels else root / "labels.csv"
+        actions, views = root / "actions.txt", root / "views.yaml"
+
+        def read(fps: float | None, fault: Fault) -> LabelSet:
+            return read_table(labels, fps, read_action_list(actions) if actions.is_file() else None, fault)
+
+        return Parts(
+            features=Path(config.features) if config.features else _features(root),
+            labels=read if labels.is_file() or config.labels is not None else None,
+            splits=folder_if_there(root / "splits"),
+            views=ViewTable.from_yaml(views) if views.is_file() else None,
+        )
+
+
+def _features(root: Path) -> Path | None:
+    """``features/``, else the folder itself where it is a store."""
+    return next((path for path in (root / "features", root) if path.is_dir() and recognise(path)), None)

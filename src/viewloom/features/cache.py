@@ -1,0 +1,158 @@
+"""Windows pooled before, kept in a folder that several processes and runs share.
+
+One safetensors file holds one window of one view at one chunk size, under a name that is a hash of everything it
+depends on: the features' content, recording, camera, frames, chunk size and pooling. So a file is right for ever,
+and one of features that have changed is never found again. Files appear whole or not at all; none is ever removed,
+only damaged ones are rewritten, and a user may delete the folder at any time.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viewloom.console import err
+from viewloom.errors import ConfigError, DataError
+from viewloom.features.base import Span
+from viewloom.features.catalog import CatalogSource, consecutive_runs
+from viewloom.features.pooling import Pooled, Pooling
+from viewloom.features.rows import RowFile, encode_header, stored_dtype, write_rows
+from viewloom.files import atomic_path
+
+FORMAT = "viewloom-pooled 1"
+"""Part of every key; raised when pooling or the files change."""
+GIB = 1 << 30
+_COUNT_AGAIN = 64
+"""Files written before the folder is counted again: other processes write there, too."""
+
+
+class CachedSource:
+    """A feature store whose pooled windows are kept in a folder; a `PoolingSource` like the store itself.
+
+    Args:
+        source: the store.
+        folder: where pooled windows are kept; made if needed.
+        limit_gib: room they may take. Past it nothing more is kept, and what isn't is read from the store.
+
+    Raises:
+        ConfigError: where the folder is a file, or the limit is negative.
+    """
+
+    def __init__(self, source: CatalogSource, folder: Path | str, limit_gib: float) -> None:
+        self.source = source
+        self.folder = Path(folder)
+        self.limit_gib = limit_gib
+        if self.folder.exists() and not self.folder.is_dir():
+            raise ConfigError(f"--pool_cache {folder} is a file; name a folder for pooled windows.")
+        if not limit_gib >= 0:
+            raise ConfigError(f"--pool_cache_gib must be 0 or more, but is {limit_gib}.")
+        self._used_bytes = 0
+        self._written = 0
+        self._closed = False
+
+    @property
+    def dim(self) -> int:
+        """Feature size D."""
+        return self.source.dim
+
+    @property
+    def fps(self) -> float:
+        """Frames per second."""
+        return self.source.fps
+
+    @property
+    def recordings(self) -> tuple[str, ...]:
+        """Names, sorted."""
+        return self.source.recordings
+
+    def views(self, recording: str) -> tuple[str, ...]:
+        """Views of a recording, as the store has them."""
+        return self.source.views(recording)
+
+    def span(self, recording: str, view: str) -> Span:
+        """Frame range of one view."""
+        return self.source.span(recording, view)
+
+    def read(self, recording: str, view: str, start: int, end: int) -> NDArray[np.float32]:
+        """Features of frames [start, end), from the store; frames are not kept."""
+        return self.source.read(recording, view, start, end)
+
+    def written(self, recording: str, view: str) -> tuple[str, int, int]:
+        """The store's own."""
+        return self.source.written(recording, view)
+
+    def fingerprint(self) -> str:
+        """The store's own."""
+        return self.source.fingerprint()
+
+    def read_pooled(
+        self, recording: str, view: str, start: int, end: int, chunk_frames: int, pooling: Pooling = "max"
+    ) -> Pooled:
+        """Frames [start, end) pooled by chunks: from the folder, or from the store and into the folder."""
+        key = self._key(recording, view, start, end, chunk_frames, pooling)
+        path = self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}.safetensors"
+        kept = _load(path, key)
+        if kept is not None:
+            return Pooled(*kept, start, end, chunk_frames)
+        pooled = self.source.read_pooled(recording, view, start, end, chunk_frames, pooling)
+        self._keep(path, key, pooled)
+        return pooled
+
+    def _key(self, recording: str, view: str, start: int, end: int, chunk_frames: int, pooling: Pooling) -> str:
+        camera = self.source.camera(recording, view)
+        content = self.source.content(recording, camera)
+        other = [] if pooling == "max" else [pooling]  # windows of before there were others stay found
+        return json.dumps([FORMAT, content, recording, camera, start, end, chunk_frames, *other])
+
+    def _keep(self, path: Path, key: str, pooled: Pooled) -> None:
+        """Write a window, where there is room; say so, once, when there is no more."""
+        rows_SD = pooled.features_SD.astype(stored_dtype("float32"), copy=False)
+        metadata = {"key": key, "missing": json.dumps(consecutive_runs(pooled.missing))}
+        header = encode_header("float32", (len(rows_SD), rows_SD.shape[1]), metadata)
+        if self._closed or not self._has_room(len(header) + rows_SD.nbytes):
+            return
+        try:
+            with atomic_path(path) as temporary:
+                write_rows(temporary, header, [rows_SD])
+        except OSError as error:
+            self._close(f"{self.folder} can't be written ({error})")
+
+    def _has_room(self, size_bytes: int) -> bool:
+        if self._written % _COUNT_AGAIN == 0:
+            self._used_bytes = sum(_sizes(self.folder))
+        self._written += 1
+        self._used_bytes += size_bytes
+        if self._used_bytes > self.limit_gib * GIB:
+            self._close(f"{self.folder} has reached --pool_cache_gib {self.limit_gib:g}")
+        return not self._closed
+
+    def _close(self, reason: str) -> None:
+        self._closed = True
+        err.print(f"note: {reason}: windows not kept so far are read from the features each time.", markup=False)
+
+
+def _sizes(folder: Path) -> Iterator[int]:
+    if folder.is_dir():
+        for path in folder.iterdir():
+            with suppress(FileNotFoundError):  # another process has just given it its final name
+                yield path.stat().st_size
+
+
+def _load(path: Path, key: str) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
+    """Pooled features and missing frames of a file, or None where it isn't there or isn't whole."""
+    if not path.is_file():
+        return None
+    try:
+        file = RowFile.open(path)
+        if file.metadata["key"] != key:
+            return None
+        runs = json.loads(file.metadata["missing"])
+        x_SD = np.fromfile(path, stored_dtype(file.dtype), offset=file.offset).reshape(file.shape)
+    except (DataError, OSError, KeyError, ValueError):
+        return None  # deleted just now, or damaged: then it is written again
+    missing = [np.empty(0, np.int64), *(np.arange(start, end) for start, end in runs)]
+    return x_SD.astype(np.float32, copy=False), np.concatenate(missing)

@@ -1,0 +1,215 @@
+"""`viewloom index`: which frames every recording and camera has, from keys and headers alone."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from viewloom.console import track
+from viewloom.dataset.features import open_features
+from viewloom.errors import ConfigError, DataError, listed
+from viewloom.features.base import Span
+from viewloom.features.catalog import CatalogSource, Spans, all_cameras
+from viewloom.features.lmdb import LmdbSource
+from viewloom.features.npy import Axes
+from viewloom.features.statistics_file import read_statistics
+from viewloom.files import write_json
+
+FORMAT = "viewloom-index"
+VERSION = 1
+
+Runs = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexConfig:
+    """Settings of `viewloom index`."""
+
+    data: str
+    """Feature store, or data set folder."""
+    out: str | None = None
+    """JSON file to write; without it the summary is only shown."""
+    gaps: bool = False
+    """Go through every key to find missing frames, instead of seeking to first and last ones."""
+    views_file: str | None = None
+    """YAML file that names views and their cameras."""
+    fps: float | None = None
+    """Frames per second, where the files don't say."""
+    axes: Axes | None = None
+    """Axis order of npy files: dt for (D, T), td for (T, D), or auto. Default: auto."""
+    overwrite: bool = False
+    """Replace a file that is already there."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """Frame ranges of a feature store.
+
+    Attributes:
+        where: the store, or the file that the index was read from, for messages.
+        kind: layout of the store; ``statistics`` for an old pickle.
+        dim: feature size D, or None where not known.
+        fps: frames per second, or None where not known.
+        fingerprint: the source's, or None where not known.
+        scanned: whether ``gaps`` comes from going through every frame.
+        entries: {camera: number of keys} of LMDB environments, to notice an index that no longer fits.
+        spans: {recording: {camera: range}}.
+        gaps: {recording: {camera: runs [start, end) of missing frames}}, without empty ones.
+        views: {camera: view}.
+    """
+
+    where: str
+    kind: str
+    spans: Spans
+    dim: int | None = None
+    fps: float | None = None
+    fingerprint: str | None = None
+    scanned: bool = False
+    entries: Mapping[str, int] = field(default_factory=dict)
+    gaps: Mapping[str, Mapping[str, Runs]] = field(default_factory=dict)
+    views: Mapping[str, str] = field(default_factory=dict)
+
+    def spans_of(self, camera: str) -> dict[str, Span]:
+        """{recording: range} of one camera, empty where the index doesn't have it."""
+        return {recording: cameras[camera] for recording, cameras in self.spans.items() if camera in cameras}
+
+    def to_json(self) -> dict[str, Any]:
+        """The index as JSON values."""
+        recordings = {
+            recording: {camera: self._camera_json(recording, camera) for camera in sorted(cameras)}
+            for recording, cameras in sorted(self.spans.items())
+        }
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "kind": self.kind,
+            "dim": self.dim,
+            "fps": self.fps,
+            "fingerprint": self.fingerprint,
+            "scanned": self.scanned,
+            "entries": dict(self.entries),
+            "recordings": recordings,
+        }
+
+    def _camera_json(self, recording: str, camera: str) -> dict[str, Any]:
+        first, end = self.spans[recording][camera]
+        value: dict[str, Any] = {"view": self.views.get(camera), "first": first, "end": end}
+        if self.scanned:
+            value["gaps"] = [list(run) for run in self.gaps.get(recording, {}).get(camera, ())]
+        return value
+
+    @classmethod
+    def from_json(cls, where: str, value: Mapping[str, Any]) -> "Index":
+        """The index from its JSON form; KeyError, TypeError or ValueError where it is none."""
+        spans: dict[str, dict[str, Span]] = {}
+        gaps: dict[str, dict[str, Runs]] = {}
+        views: dict[str, str] = {}
+        for recording, cameras in value["recordings"].items():
+            for camera, found in cameras.items():
+                spans.setdefault(recording, {})[camera] = Span(int(found["first"]), int(found["end"]))
+                if found["view"] is not None:
+                    views[camera] = found["view"]
+                if found.get("gaps"):
+                    runs = tuple((int(start), int(end)) for start, end in found["gaps"])
+                    gaps.setdefault(recording, {})[camera] = runs
+        return cls(
+            where=where,
+            kind=value["kind"],
+            spans=spans,
+            dim=value["dim"],
+            fps=value["fps"],
+            fingerprint=value["fingerprint"],
+            scanned=value["scanned"],
+            entries=value["entries"],
+            gaps=gaps,
+            views=views,
+        )
+
+    def __str__(self) -> str:
+        """Summary: one line for each camera, then the first gaps."""
+        size = f", D = {self.dim}" if self.dim else ""
+        lines = [f"{self.where}: {len(self.spans)} recordings, {len(all_cameras(self.spans))} cameras{size}"]
+        lines += [self._camera_line(camera) for camera in all_cameras(self.spans)]
+        gappy = [f"{r} {c} [{g[0][0]}, {g[0][1]})" for r, cameras in self.gaps.items() for c, g in cameras.items()]
+        if gappy:
+            lines.append(f"first gap of each: {listed(gappy, 5)}")
+        return "\n".join(lines)
+
+    def _camera_line(self, camera: str) -> str:
+        spans = self.spans_of(camera)
+        frames = sum(span.frames for span in spans.values())
+        view = f" ({self.views[camera]})" if camera in self.views else ""
+        line = f"  {camera}{view}: {len(spans)} recordings, {frames:,} frames from first to last"
+        if not self.scanned:
+            return line
+        runs = [run for cameras in self.gaps.values() for run in cameras.get(camera, ())]
+        return f"{line}, {sum(end - start for start, end in runs):,} missing in {len(runs)} gaps"
+
+
+def make_index(source: CatalogSource, gaps: bool = False) -> Index:
+    """The index of an opened store.
+
+    Args:
+        source: the store.
+        gaps: also find missing frames, by going through every key.
+    """
+    cameras = all_cameras(source.spans)
+    found: dict[str, dict[str, Runs]] = {}
+    pairs = [(recording, camera) for recording in source.spans for camera in source.spans[recording]]
+    for recording, camera in track(pairs, "keys", len(pairs)) if gaps else ():
+        if runs := source.missing_runs(recording, camera):
+            found.setdefault(recording, {})[camera] = runs
+    named = {camera: source.view_table.of_camera(camera) for camera in cameras}
+    entries = {c: source.environment(c).entries for c in cameras} if isinstance(source, LmdbSource) else {}
+    return Index(
+        where=source.where,
+        kind=source.kind,
+        spans=source.spans,
+        dim=source.dim,
+        fps=source.fps,
+        fingerprint=source.fingerprint(),
+        scanned=gaps,
+        entries=entries,
+        gaps=found,
+        views={camera: view.name for camera, view in named.items() if view is not None},
+    )
+
+
+def run_index(config: IndexConfig) -> Index:
+    """Index a feature store, and write it as JSON where ``config.out`` says so.
+
+    Raises:
+        ConfigError: when the output file is already there.
+        DataError: for a store that can't be read.
+    """
+    out = Path(config.out) if config.out else None
+    if out is not None and out.exists() and not config.overwrite:
+        raise ConfigError(f"{out} is already there. Choose another --out, or pass --overwrite true.")
+    source = open_features(config.data, views_file=config.views_file, fps=config.fps, axes=config.axes)
+    index = make_index(source, config.gaps)
+    if out is not None:
+        write_json(out, index.to_json())
+    return index
+
+
+def load_index(path: Path | str) -> Index:
+    """Read an index written by `viewloom index`, or an old statistics pickle (``.pkl``).
+
+    Raises:
+        DataError: for a file that is neither, or is missing.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path} is not there. Make it with viewloom index --data DATA --out {path}.")
+    if path.suffix in (".pkl", ".pickle"):
+        return Index(where=str(path), kind="statistics", spans=read_statistics(path))
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if value["format"] != FORMAT or value["version"] != VERSION:
+            raise ValueError(f"format {value['format']!r}, version {value['version']!r}")
+        return Index.from_json(str(path), value)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{path} is not an index ({error!r}). Make it again with viewloom index --overwrite true."
+        ) from error

@@ -1,0 +1,378 @@
+"""Assembly101's features: one LMDB environment for each camera, one key for each frame.
+
+``<root>/<camera>/data.mdb`` holds ``<recording>/<camera>/<camera>_<frame:010d>.jpg``, whose value is the
+frame's D float32, little endian. The keys sort by recording, then frame, so that spans are found by seeking
+and a frame range is one scan.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from bisect import bisect_left
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+import lmdb
+import numpy as np
+from numpy.typing import NDArray
+
+from viewloom.errors import DataError
+from viewloom.features.base import Span
+from viewloom.features.catalog import CatalogSource, consecutive_runs, file_content
+from viewloom.features.mapped import release
+from viewloom.features.views import ViewTable
+
+if TYPE_CHECKING:
+    from viewloom.features.index import Index
+
+FPS = 30.0
+"""Frame rate that this layout has unless the user says otherwise."""
+DATA_FILE = "data.mdb"
+RESIDENT_BYTES = 1 << 29
+"""Values read from all environments before their pages are taken out of this process's resident memory."""
+_KEY = re.compile(rb"(.+)/([^/]+)/\2_(\d{10})\.jpg", re.DOTALL)
+_DIGITS = 10
+_SUFFIX = b".jpg"
+_POWERS = 10 ** np.arange(_DIGITS - 1, -1, -1, dtype=np.int64)
+
+
+def key_prefix(recording: str, camera: str) -> bytes:
+    """What the keys of a recording and camera start with, up to the frame number."""
+    return f"{recording}/{camera}/{camera}_".encode()
+
+
+def frame_key(prefix: bytes, frame: int) -> bytes:
+    """Key of one frame, ``prefix`` as `key_prefix` gives it."""
+    return prefix + b"%010d" % frame + _SUFFIX
+
+
+class Environment:
+    """One camera's LMDB environment, open for reading; get it through `open_environment`.
+
+    Opened without lock file and read-ahead, so that read-only media work. The handle stays good in a forked
+    process: without a lock table a reader shares nothing but the read-only map.
+
+    Args:
+        folder: holds ``data.mdb``.
+
+    Raises:
+        DataError: when the file is no LMDB environment, is cut short, or is open elsewhere in this process.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / DATA_FILE
+        self.camera = folder.name
+        self.opened_content = file_content(self.file) if self.file.exists() else ()
+        with self._explained():
+            self._handle: Any = lmdb.open(
+                str(folder), readonly=True, lock=False, readahead=False, create=False, subdir=True, max_dbs=0
+            )
+        self._refuse_truncated()
+
+    def _refuse_truncated(self) -> None:
+        """The pages are memory-mapped: touching one beyond the file's end would kill the process."""
+        with self._explained():
+            needed = (self._handle.info()["last_pgno"] + 1) * self._handle.stat()["psize"]
+        size = self.file.stat().st_size
+        if size < needed:
+            self._handle.close()
+            raise DataError(
+                f"{self.file} is cut short: it has {size:,} bytes, but its pages reach to {needed:,}. "
+                "The copy or download stopped early, or is still running; fetch the file again."
+            )
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turns LMDB's errors into one that names the file and the remedy."""
+        try:
+            yield
+        except lmdb.Error as error:
+            if "already open" in str(error):
+                raise DataError(
+                    f"{self.file} is already open in this process by other code, and LMDB allows it only once; "
+                    "close that environment first."
+                ) from error
+            raise DataError(
+                f"{self.file} can't be read as an LMDB environment ({error}). It is damaged or something else; "
+                "fetch it again and compare its size or checksum with the original's."
+            ) from error
+
+    @property
+    def entries(self) -> int:
+        """Number of keys."""
+        with self._explained():
+            return int(self._handle.stat()["entries"])
+
+    @contextmanager
+    def _cursor(self, buffers: bool = False) -> Iterator[Any]:
+        with self._explained(), self._handle.begin(buffers=buffers) as transaction:
+            yield transaction.cursor()
+
+    def parse_key(self, key: bytes) -> tuple[str, int]:
+        """Recording and frame of a key; `DataError` for one of another form or camera."""
+        match = _KEY.fullmatch(key)
+        if match is None or match[2] != self.camera.encode():
+            raise DataError(
+                f"{self.file}: key {key.decode(errors='replace')!r} is not of the form "
+                f"<recording>/{self.camera}/{self.camera}_<frame, 10 digits>.jpg. The folder must bear the "
+                "camera's name, and every key must be a frame."
+            )
+        return match[1].decode(), int(match[3])
+
+    def first_value_bytes(self) -> tuple[str, int]:
+        """The first key and its value's length in bytes; `DataError` where there is none."""
+        with self._cursor(buffers=True) as cursor:
+            if not cursor.first():
+                raise DataError(f"{self.file} holds no keys; remove the folder, or fetch the file again.")
+            return bytes(cursor.key()).decode(errors="replace"), len(cursor.value())
+
+    def seek_spans(self) -> dict[str, Span]:
+        """Frame range of every recording: two seeks each, whatever its length; no value is read."""
+        spans = {}
+        with self._cursor() as cursor:
+            found = cursor.first()
+            while found:
+                recording, first = self.parse_key(cursor.key())
+                prefix = key_prefix(recording, self.camera)
+                beyond = cursor.set_range(prefix[:-1] + bytes([prefix[-1] + 1]))
+                _ = cursor.prev() if beyond else cursor.last()
+                last_key = cursor.key()
+                last_recording, last = self.parse_key(last_key)
+                if last_recording != recording:
+                    raise DataError(f"{self.file}: keys are not in order at {last_key.decode()!r}; it is damaged.")
+                spans[recording] = Span(first, last + 1)
+                found = cursor.next() if beyond else False
+        return spans
+
+    def refuse_other_spans(self, spans: dict[str, Span], where: str) -> None:
+        """`DataError` unless the first and last frame of each span have keys; ``where`` the spans are from."""
+        with self._cursor() as cursor:
+            for recording, span in spans.items():
+                prefix = key_prefix(recording, self.camera)
+                for frame in (span.first, span.end - 1):
+                    if not cursor.set_key(frame_key(prefix, frame)):
+                        raise DataError(
+                            f"{where} says that recording {recording} has frames [{span.first}, {span.end}) in "
+                            f"{self.camera}, but {self.file} has no frame {frame} of it. Make an index of these "
+                            "features (viewloom index), or do without."
+                        )
+
+    def frames(self, recording: str, start: int, end: int) -> NDArray[np.int64]:
+        """Numbers of the frames in [start, end) that have a key, ascending; no value is read."""
+        prefix = key_prefix(recording, self.camera)
+        with self._cursor() as cursor:
+            if not cursor.set_range(frame_key(prefix, start)):
+                return np.empty(0, np.int64)
+            keys = list(islice(cursor.iternext(keys=True, values=False), end - start))
+        keys = keys[: bisect_left(keys, frame_key(prefix, end))]
+        return self._parse_frames(keys, prefix)
+
+    def _parse_frames(self, keys: list[bytes], prefix: bytes) -> NDArray[np.int64]:
+        """Frame numbers of keys that should all be of one recording; all at once, for they are many."""
+        width = len(prefix) + _DIGITS + len(_SUFFIX)
+        joined = np.frombuffer(b"".join(keys), np.uint8)
+        if len(joined) == len(keys) * width:
+            table = joined.reshape(len(keys), width)
+            digits = table[:, len(prefix) : len(prefix) + _DIGITS] - np.uint8(ord("0"))
+            if (digits <= 9).all() and (table[:, -len(_SUFFIX) :] == np.frombuffer(_SUFFIX, np.uint8)).all():
+                frames: NDArray[np.int64] = digits.astype(np.int64) @ _POWERS
+                return frames
+        # One of them has another form; one by one, the first such names itself.
+        return np.array([self.parse_key(key)[1] for key in keys], np.int64)
+
+    def read_run(self, recording: str, start: int, x_TD: NDArray[np.float32]) -> None:
+        """Fill ``x_TD`` with frames [start, start + T), each of which must have a key; one scan, no key is read.
+
+        Raises:
+            DataError: naming the first key whose value is not D float32 long, or a frame that has none.
+        """
+        prefix, end = key_prefix(recording, self.camera), start + len(x_TD)
+        with self._cursor(buffers=True) as cursor:
+            found = cursor.set_key(frame_key(prefix, start))
+            if found:
+                self._copy_values(cursor, x_TD)
+            # The frames' keys are all different and in order: as many as expected, from the first to the last.
+            if not found or cursor.key() != frame_key(prefix, end - 1):
+                raise DataError(
+                    f"{self.file}: not every frame in [{start}, {end}) of {recording} has a key any more. It was "
+                    "changed after it was opened; start again."
+                )
+        if not np.little_endian:
+            x_TD.byteswap(inplace=True)
+        _ENVIRONMENTS.note_read(x_TD.nbytes)
+
+    def _copy_values(self, cursor: Any, x_TD: NDArray[np.float32]) -> None:
+        """Copy the values from the cursor on, one a row. The loop is as lean as LMDB lets it be."""
+        size = x_TD.shape[1] * 4
+        assert x_TD.flags.c_contiguous
+        target = x_TD.reshape(-1).view(np.uint8).data
+        offset = 0
+        try:
+            for value in islice(cursor.iternext(keys=False, values=True), len(x_TD)):
+                target[offset : offset + size] = value
+                offset += size
+        except ValueError as error:
+            raise self._wrong_size(bytes(cursor.key()), len(cursor.value()), size) from error
+
+    def _wrong_size(self, key: bytes, found: int, size: int) -> DataError:
+        return DataError(
+            f"{self.file}: the value of key {key.decode(errors='replace')!r} has {found} bytes, but D = "
+            f"{size // 4} float32 take {size}. The frame was cut or comes from another extractor; extract "
+            "it again, or delete its key (a missing frame is dealt with, a wrong one is not)."
+        )
+
+
+class _OpenEnvironments:
+    """The environments open in this process: LMDB forbids to open one twice."""
+
+    def __init__(self) -> None:
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._open: WeakValueDictionary[str, Environment] = WeakValueDictionary()
+        self._read_bytes = 0
+
+    def get(self, folder: Path) -> Environment:
+        """The environment in ``folder``, opened if need be; closed once nobody holds it."""
+        if self._process != os.getpid():  # forked: another thread may have held the lock just then
+            self._process, self._lock = os.getpid(), threading.Lock()
+        key = os.path.realpath(folder)
+        with self._lock:
+            environment = self._open.get(key)
+            if environment is None:
+                environment = self._open[key] = Environment(folder)
+            return environment
+
+    def note_read(self, size_bytes: int) -> None:
+        """Count what was read; past `RESIDENT_BYTES` the pages of all environments are given back."""
+        self._read_bytes += size_bytes
+        if self._read_bytes > RESIDENT_BYTES:
+            self._read_bytes = 0
+            for environment in list(self._open.values()):
+                release(environment.file)
+
+
+_ENVIRONMENTS = _OpenEnvironments()
+
+
+def open_environment(folder: Path) -> Environment:
+    """The LMDB environment of one camera, opened once a process."""
+    return _ENVIRONMENTS.get(folder)
+
+
+class LmdbSource(CatalogSource):
+    """Assembly101's LMDB layout as a `FeatureSource`.
+
+    Environments are opened at first use in each process and dropped when pickled, so a source can go to
+    forked and spawned workers.
+
+    Args:
+        root: folder with one folder for each camera.
+        views: names of the views; None: see `viewloom.features.catalog.default_views`.
+        fps: frames per second; None: 30, the layout's own.
+        index: spans found before (`viewloom.features.index.load_index`); cameras it lacks are sought in the keys.
+
+    Raises:
+        DataError: for a damaged environment, values of unequal size, an index that no longer fits.
+    """
+
+    kind = "lmdb"
+
+    def __init__(
+        self,
+        root: Path | str,
+        views: ViewTable | None = None,
+        fps: float | None = None,
+        index: Index | None = None,
+    ) -> None:
+        self.root = Path(root)
+        self._environments: dict[str, Environment] = {}
+        self._absent: dict[tuple[str, str], NDArray[np.int64]] = {}
+        cameras = sorted(path.parent.name for path in self.root.glob(f"*/{DATA_FILE}"))
+        if not cameras:
+            raise DataError(f"{root} has no <camera>/{DATA_FILE}; point to the folder above the camera folders.")
+        spans: dict[str, dict[str, Span]] = {}
+        for camera in cameras:
+            for recording, span in self._spans(camera, index).items():
+                spans.setdefault(recording, {})[camera] = span
+        dim = self._common_dim(cameras)
+        super().__init__(str(root), spans, views, dim, FPS if fps is None else fps)
+
+    def environment(self, camera: str) -> Environment:
+        """The camera's environment, open in this process."""
+        if camera not in self._environments:
+            self._environments[camera] = open_environment(self.root / camera)
+        return self._environments[camera]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_environments": {}}
+
+    def _spans(self, camera: str, index: Index | None) -> dict[str, Span]:
+        environment = self.environment(camera)
+        known = index.spans_of(camera) if index is not None else {}
+        if not known or index is None:
+            return environment.seek_spans()
+        entries = index.entries.get(camera)
+        if entries is None:
+            environment.refuse_other_spans(known, index.where)
+        elif entries != environment.entries:
+            raise DataError(
+                f"{environment.file} has {environment.entries} keys, but {index.where} was made when it had "
+                f"{entries}. Make the index again (viewloom index)."
+            )
+        return known
+
+    def _common_dim(self, cameras: list[str]) -> int:
+        """D by the first value of each camera, which must agree."""
+        sizes = {camera: self.environment(camera).first_value_bytes() for camera in cameras}
+        first_key, expected = sizes[cameras[0]]
+        for camera, (key, size) in sizes.items():
+            if size == 0 or size % 4:
+                raise DataError(
+                    f"{self.environment(camera).file}: the value of key {key!r} has {size} bytes, which is no "
+                    "row of float32 numbers. Is this a feature store?"
+                )
+            if size != expected:
+                raise DataError(
+                    f"{self.root}: D differs between cameras: {size // 4} at key {key!r}, but {expected // 4} at "
+                    f"{first_key!r}. Keep features of different extractors in different folders."
+                )
+        return expected // 4
+
+    def missing_runs(self, recording: str, camera: str) -> tuple[tuple[int, int], ...]:
+        """Runs of frames without a key, by going through every key of the recording."""
+        return consecutive_runs(self._missing(recording, camera))
+
+    def _missing(self, recording: str, camera: str) -> NDArray[np.int64]:
+        """Frames without a key; every key of the recording is looked at, once a process."""
+        known = self._absent.get((recording, camera))
+        if known is None:
+            first, end = self.spans[recording][camera]
+            absent = np.ones(end - first, np.bool_)
+            absent[self.environment(camera).frames(recording, first, end) - first] = False
+            known = self._absent[recording, camera] = np.flatnonzero(absent) + first
+        return known
+
+    def _read_into(self, recording: str, camera: str, start: int, x_TD: NDArray[np.float32]) -> None:
+        missing, end = self._missing(recording, camera), start + len(x_TD)
+        here = missing[(start <= missing) & (missing < end)] - start if len(missing) else missing
+        runs: tuple[tuple[int, int], ...] = ((start, end),)
+        if len(here):
+            x_TD[here] = np.nan
+            runs = consecutive_runs(np.delete(np.arange(start, end), here))
+        for first, last in runs:
+            self.environment(camera).read_run(recording, first, x_TD[first - start : last - start])
+
+    def file(self, recording: str, camera: str) -> Path:
+        """The camera's environment."""
+        return self.environment(camera).file
+
+    def content(self, recording: str, camera: str) -> tuple[str | int, ...]:
+        """The environment's file when it was opened, and now: it may have been replaced, and the old one be read."""
+        environment = self.environment(camera)
+        return *environment.opened_content, *file_content(environment.file)

@@ -1,0 +1,366 @@
+"""`viewloom pack`: features of any store into the packed store, in parallel, stoppable and resumable."""
+
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from viewloom import __version__
+from viewloom.console import err, progress, track
+from viewloom.dataset.features import open_features
+from viewloom.errors import ConfigError, DataError, listed
+from viewloom.features.base import Compare
+from viewloom.features.catalog import CatalogSource
+from viewloom.features.index import load_index
+from viewloom.features.npy import Axes
+from viewloom.features.pack_files import Journal, Packer, PackTask, locked, prepare_folder
+from viewloom.features.store import MANIFEST, Manifest, StoreEntry, backbone_of
+from viewloom.files import write_json
+
+MIB = 1 << 20
+WORTH_PROCESSES_BYTES = 256 * MIB
+"""Packing less than this is faster in one process than starting others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackConfig:
+    """Settings of `viewloom pack`."""
+
+    data: str
+    """Feature store (LMDB or npy folder), or data set folder."""
+    out: str
+    """Folder of the packed store; a store begun there with the same settings is gone on with."""
+    dtype: Literal["float16", "float32"] = "float16"
+    """Type of the stored numbers: float16 rounds to 11 significant bits and takes half the room."""
+    views: str | None = None
+    """Views to pack, comma-separated; default: all that the view table names."""
+    recordings: str | None = None
+    """Recordings to pack, comma-separated, or a text file with one a line; default: all."""
+    corrupt: Literal["error", "missing"] = "error"
+    """Frames that are NaN or infinite only in part: stop, or pack them as missing."""
+    workers: int | None = None
+    """Processes; default: one for each core, at most 8, none for little data. 0: this one alone."""
+    verify: bool = True
+    """Read each file back from disk and compare its hash."""
+    plan: bool = False
+    """Say what would be packed, how large it is and how much room there is, and write nothing."""
+    views_file: str | None = None
+    """YAML file that names views and their cameras."""
+    fps: float | None = None
+    """Frames per second, where the files don't say."""
+    axes: Axes | None = None
+    """Axis order of npy files: dt for (D, T), td for (T, D), or auto. Default: auto."""
+    index: str | None = None
+    """Index of an LMDB folder (viewloom index), to open it without seeking."""
+    compare_features: Compare = "auto"
+    """What of files packed before is compared with their source: blocks of frames (sampled; auto: every frame where
+    the source was written since), or every frame (full)."""
+    backbone: dict[str, str] = field(default_factory=dict)
+    """What extracted the features (name, weights, preprocessing), kept in the store to tell stores apart."""
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 0:
+            raise ConfigError(f"--workers must be 0 or more, but is {self.workers}.")
+
+
+@dataclass(frozen=True)
+class PackResult:
+    """What was packed, or would be.
+
+    Attributes:
+        out: the store's folder.
+        files: files of the store.
+        packed: those written now; the others were finished before.
+        frames: rows in all files.
+        missing: rows of NaN among them (0 in a plan: not known before reading).
+        corrupt: frames packed as missing because they were corrupt.
+        bytes: size of all files.
+        todo_bytes: size of those not finished before.
+        free_bytes: room on the disk before packing.
+        dtype: type of the stored numbers.
+        seconds: time taken.
+        plan: whether nothing was written.
+    """
+
+    out: Path
+    files: int
+    packed: int
+    frames: int
+    missing: int
+    corrupt: int
+    bytes: int
+    todo_bytes: int
+    free_bytes: int
+    dtype: str
+    seconds: float
+    plan: bool
+
+    def __str__(self) -> str:
+        """One line, or two."""
+        what = f"{self.files} files, {self.frames:,} frames, {amount(self.bytes)} as {self.dtype}"
+        if self.plan:
+            return (
+                f"Would pack into {self.out}: {what}; {amount(self.todo_bytes)} still to write, "
+                f"{amount(self.free_bytes)} free on the disk. Nothing was written."
+            )
+        spoilt = f" ({self.corrupt} of them corrupt)" if self.corrupt else ""
+        others = ", the others were there already" if self.packed < self.files else ""
+        return (
+            f"Packed {self.packed} of {self.files} files in {self.seconds:.1f} s{others}.\n"
+            f"{self.out}: {what}, {self.missing:,} frames missing{spoilt}."
+        )
+
+
+def amount(size_bytes: float) -> str:
+    """A size for people: ``3.4 GiB``."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size_bytes < 1024:
+            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1024
+    return f"{size_bytes:.1f} TiB"
+
+
+def run_pack(config: PackConfig) -> PackResult:
+    """Pack features into a store, or go on with one that was stopped.
+
+    Each file is written under a temporary name, flushed, renamed and read back; the manifest comes last. Killed
+    at any moment, the folder holds no manifest and no half file under a final name, and the same command goes
+    on; the store is then the same to the byte.
+
+    Raises:
+        ConfigError: for an output folder with other content or settings, an unknown view or recording.
+        DataError: for features that can't be read or stored as they are, and a disk without room.
+    """
+    started = time.monotonic()
+    out = Path(config.out)
+    index = load_index(config.index) if config.index else None
+    source = open_features(config.data, views_file=config.views_file, fps=config.fps, axes=config.axes, index=index)
+    tasks = plan_tasks(source, config)
+    settings = _settings(source, config, tasks)
+    packer = Packer(source, out, config.corrupt, config.verify, config.compare_features == "full")
+    if config.plan:
+        begun = Journal(out, settings).known if out.is_dir() else {}
+        return _result(config, tasks, _kept(packer, tasks, begun), [], started)
+    out.mkdir(parents=True, exist_ok=True)
+    with locked(out):
+        prepare_folder(out)
+        journal = Journal(out, settings)
+        before = _result(config, tasks, journal.known, [], started)
+        _refuse_full_disk(before)
+        with journal.open():
+            settled = _settle_all(packer, tasks, journal, _workers(config, tasks))
+        entries = [settled[task.file][0] for task in tasks]
+        write_json(out / MANIFEST, _manifest(source, config, settings, entries).to_json())
+        journal.path.unlink()
+    return _result(config, tasks, {}, list(settled.values()), started)
+
+
+def plan_tasks(source: CatalogSource, config: PackConfig) -> tuple[PackTask, ...]:
+    """The files to be, by recording and view.
+
+    Raises:
+        ConfigError: for a recording or view that is nowhere in the source.
+    """
+    recordings = _chosen(config.recordings, source.recordings, "recording", source.where)
+    views = _chosen(config.views, source.view_table.names, "view", source.where)
+    backbone = _backbone(source, config)
+    tasks = []
+    for recording in recordings:
+        for view in (view for view in source.views(recording) if view in views):
+            span, camera = source.span(recording, view), source.camera(recording, view)
+            task = PackTask(
+                recording, view, camera, span.first, span.end, source.dim, config.dtype, source.fps, backbone
+            )
+            tasks.append(task)
+    if not tasks:
+        raise ConfigError(f"None of the {len(recordings)} recordings in {source.where} has a view {config.views}.")
+    return tuple(tasks)
+
+
+def _chosen(given: str | None, known: Sequence[str], kind: str, where: str) -> tuple[str, ...]:
+    """The names asked for (comma-separated or a file of lines), in the order of the known ones."""
+    if given is None:
+        return tuple(known)
+    path = Path(given)
+    names = path.read_text(encoding="utf-8").split() if path.is_file() else given.split(",")
+    asked = {name.strip() for name in names} - {""}
+    unknown = sorted(asked - set(known))
+    if unknown or not asked:
+        raise ConfigError(
+            f"{where} has no {kind} {listed(unknown) if unknown else repr(given)}; it has: {listed(known, 16)}."
+        )
+    return tuple(name for name in known if name in asked)
+
+
+def _backbone(source: CatalogSource, config: PackConfig) -> dict[str, str]:
+    """What extracted the features: as the user says, else as a packed source remembers."""
+    return config.backbone or backbone_of(source)
+
+
+def _settings(source: CatalogSource, config: PackConfig, tasks: Sequence[PackTask]) -> dict[str, Any]:
+    """What two packings must share to go into one store."""
+    recordings = sorted({task.recording for task in tasks})
+    return {
+        "dtype": config.dtype,
+        "corrupt": config.corrupt,
+        "dim": source.dim,
+        "fps": source.fps,
+        "backbone": _backbone(source, config),
+        "source": f"{source.kind} {source.fingerprint()}",
+        "views": sorted({task.view for task in tasks}),
+        "recordings": f"{len(recordings)}, {hashlib.sha256(json.dumps(recordings).encode()).hexdigest()[:12]}",
+    }
+
+
+def _manifest(
+    source: CatalogSource, config: PackConfig, settings: dict[str, Any], entries: Sequence[StoreEntry]
+) -> Manifest:
+    provenance = {
+        "viewloom": __version__,
+        "backbone": _backbone(source, config),
+        "source": {"kind": source.kind, "fingerprint": source.fingerprint()},
+    }
+    return Manifest(
+        dim=source.dim,
+        dtype=config.dtype,
+        fps=source.fps,
+        fps_known=source.fps_known,
+        views=source.view_table,
+        settings=settings,
+        provenance=provenance,
+        entries=tuple(entries),
+    )
+
+
+def _result(
+    config: PackConfig,
+    tasks: Sequence[PackTask],
+    known: Mapping[str, StoreEntry],
+    settled: Sequence[tuple[StoreEntry, bool]],
+    started: float,
+) -> PackResult:
+    out = Path(config.out)
+    place = next(path for path in (out, *out.absolute().parents) if path.exists())
+    return PackResult(
+        out=out,
+        files=len(tasks),
+        packed=sum(now for _, now in settled),
+        frames=sum(task.end - task.first for task in tasks),
+        missing=sum(end - start for entry, _ in settled for start, end in entry.gaps),
+        corrupt=sum(entry.corrupt for entry, _ in settled),
+        bytes=sum(task.bytes for task in tasks),
+        todo_bytes=sum(task.bytes for task in tasks if task.file not in known),
+        free_bytes=shutil.disk_usage(place).free,
+        dtype=config.dtype,
+        seconds=time.monotonic() - started,
+        plan=config.plan,
+    )
+
+
+def _kept(packer: Packer, tasks: Sequence[PackTask], begun: Mapping[str, StoreEntry]) -> dict[str, StoreEntry]:
+    """The files of a begun store that would not be packed again."""
+    found = [(task.file, begun[task.file], task) for task in tasks if task.file in begun]
+    return {
+        file: entry
+        for file, entry, task in track(found, "comparing with the source", len(found))
+        if task.fits(packer.root, entry) and packer.unchanged(task, entry)
+    }
+
+
+def _refuse_full_disk(plan: PackResult) -> None:
+    err.print(
+        f"{plan.files} files, {amount(plan.bytes)} as {plan.dtype}; {amount(plan.todo_bytes)} to write, "
+        f"{amount(plan.free_bytes)} free",
+        markup=False,
+    )
+    if plan.todo_bytes > plan.free_bytes:
+        raise DataError(
+            f"{plan.out} needs {amount(plan.todo_bytes)} more, but its disk has {amount(plan.free_bytes)} free. "
+            "Choose another --out, or pack fewer --views or --recordings."
+        )
+
+
+def _workers(config: PackConfig, tasks: Sequence[PackTask]) -> int:
+    """Processes to start; 0 packs here, which little data is done with before a process has started."""
+    if config.workers is None and sum(task.bytes for task in tasks) < WORTH_PROCESSES_BYTES:
+        return 0
+    wanted = min(8, os.cpu_count() or 1) if config.workers is None else config.workers
+    return min(wanted, len(tasks))
+
+
+def _settle_all(
+    packer: Packer, tasks: Sequence[PackTask], journal: Journal, workers: int
+) -> dict[str, tuple[StoreEntry, bool]]:
+    """Pack or keep every file; {file: (entry, packed now)}. Each is in the journal as soon as it is finished."""
+    settled: dict[str, tuple[StoreEntry, bool]] = {}
+    total = sum(task.bytes for task in tasks) // MIB
+    with progress() as bar:
+        shown = bar.add_task("packing, MiB", total=total)
+        done_bytes = 0
+        for task, entry, packed in _settled(packer, tasks, journal.known, workers):
+            if packed:
+                journal.add(entry)
+            settled[task.file] = entry, packed
+            done_bytes += task.bytes
+            bar.update(shown, completed=done_bytes // MIB, description=f"packing, MiB ({task.recording})")
+    return settled
+
+
+def _settled(
+    packer: Packer, tasks: Sequence[PackTask], known: Mapping[str, StoreEntry], workers: int
+) -> Iterator[tuple[PackTask, StoreEntry, bool]]:
+    """Finished files in any order, packed in this process or in ``workers`` others."""
+    if workers == 0:
+        for task in tasks:
+            yield task, *packer.settle(task, known.get(task.file))
+        return
+    # Spawned, not forked: forking a process that runs threads (progress bar, BLAS) can hang the child.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, _start_worker, (packer,)) as pool:
+        futures: dict[Future[tuple[StoreEntry, bool]], PackTask] = {
+            pool.submit(_settle_in_worker, task, known.get(task.file)): task for task in tasks
+        }
+        try:
+            for future in as_completed(futures):
+                yield futures[future], *future.result()
+        except BrokenProcessPool as error:
+            raise DataError(
+                "A packing process was killed, most likely for want of memory. Run the same command with fewer "
+                "--workers; what is finished is kept."
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+_packer: Packer | None = None
+"""The packer of this worker process, set when it starts."""
+
+
+def _start_worker(packer: Packer) -> None:
+    global _packer
+    _packer = packer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent sees to an orderly end
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A killed parent can't stop its workers, and one that waits for work would wait for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _settle_in_worker(task: PackTask, known: StoreEntry | None) -> tuple[StoreEntry, bool]:
+    assert _packer is not None
+    return _packer.settle(task, known)

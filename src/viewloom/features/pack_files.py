@@ -1,0 +1,336 @@
+"""The files of a packed store, one at a time: rows checked, written whole or not at all, and read back.
+
+`Packer` is what a worker process runs; `Journal` remembers what is finished, so that a killed packing goes on.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viewloom.dataset.content import rows_digest, rows_hash
+from viewloom.errors import ConfigError, DataError
+from viewloom.features.base import Span
+from viewloom.features.catalog import CatalogSource, consecutive_runs
+from viewloom.features.rows import encode_header, hash_file, stored_dtype, write_rows
+from viewloom.features.store import FEATURES, JOURNAL, MANIFEST, StoreEntry, file_of, read_manifest
+from viewloom.files import atomic_path, write_text
+
+BLOCK_BYTES = 16 << 20
+"""Features held in memory at a time, as float32."""
+FLOAT16_MAX = 65504.0
+TEMPORARY = ".tmp-"
+"""What `viewloom.files.atomic_path` begins its temporary names with."""
+
+
+@dataclass(frozen=True)
+class PackTask:
+    """One file to be: a view of a recording.
+
+    Attributes:
+        recording: the recording.
+        view: logical name.
+        camera: physical name.
+        first: first frame.
+        end: frame after the last.
+        dim: feature size D.
+        dtype: ``float16`` or ``float32``.
+        fps: frames per second.
+        backbone: what the user says about the extractor, stored with the rows.
+    """
+
+    recording: str
+    view: str
+    camera: str
+    first: int
+    end: int
+    dim: int
+    dtype: str
+    fps: float
+    backbone: dict[str, str]
+
+    @property
+    def file(self) -> str:
+        """Path inside the store."""
+        return file_of(self.recording, self.view)
+
+    @property
+    def header(self) -> bytes:
+        """The file's header."""
+        metadata = {
+            "format": "viewloom-features",
+            "recording": self.recording,
+            "view": self.view,
+            "camera": self.camera,
+            "first": str(self.first),
+            "end": str(self.end),
+            "fps": repr(self.fps),
+            "dtype": self.dtype,
+            "backbone": json.dumps(self.backbone, sort_keys=True),
+        }
+        return encode_header(self.dtype, (self.end - self.first, self.dim), metadata)
+
+    @property
+    def bytes(self) -> int:
+        """Size of the whole file."""
+        return len(self.header) + (self.end - self.first) * self.dim * stored_dtype(self.dtype).itemsize
+
+    def fits(self, root: Path, entry: StoreEntry) -> bool:
+        """Whether the file that ``entry`` records is this task's, and is whole on disk: size, header, hash."""
+        path = root / self.file
+        named = (entry.recording, entry.view, entry.camera, entry.file, entry.first, entry.end, entry.bytes)
+        if named != (self.recording, self.view, self.camera, self.file, self.first, self.end, self.bytes):
+            return False
+        if not path.is_file() or path.stat().st_size != self.bytes:
+            return False
+        with path.open("rb") as file:
+            same_header = file.read(len(self.header)) == self.header
+        return same_header and hash_file(path) == entry.sha256
+
+
+@dataclass
+class _Found:
+    """Frames of one file that are missing, those of them that were corrupt, and the hash of the rows as read."""
+
+    rows: Any
+    missing: list[NDArray[np.int64]] = field(default_factory=list)
+    corrupt: int = 0
+
+
+@dataclass(frozen=True)
+class Packer:
+    """Packs single files; goes to worker processes.
+
+    Attributes:
+        source: where the features come from.
+        root: the store's folder.
+        corrupt: what to do with rows that are NaN or infinite in part.
+        verify: read each file back from disk and compare hashes.
+        compare_all: compare every row of a file packed before with its source, not blocks of them.
+    """
+
+    source: CatalogSource
+    root: Path
+    corrupt: Literal["error", "missing"]
+    verify: bool
+    compare_all: bool = False
+
+    def settle(self, task: PackTask, known: StoreEntry | None) -> tuple[StoreEntry, bool]:
+        """Keep the file that ``known`` records if it is whole and its source unchanged, else pack it.
+
+        Returns:
+            The entry, and whether it was packed now.
+        """
+        if known is not None and task.fits(self.root, known) and self.unchanged(task, known):
+            return known, False
+        return self.pack(task), True
+
+    def unchanged(self, task: PackTask, known: StoreEntry) -> bool:
+        """Whether the source still has the rows that a file was packed from.
+
+        Blocks of rows are compared; all of them where the source was written after the file, or on request.
+        """
+        if rows_hash(self.source, task.recording, task.view, "sampled") != known.source_blocks:
+            return False
+        written_ns = self.source.written(task.recording, task.view)[2]
+        if not self.compare_all and written_ns <= (self.root / task.file).stat().st_mtime_ns:
+            return True
+        return rows_hash(self.source, task.recording, task.view, "full") == known.source_rows
+
+    def pack(self, task: PackTask) -> StoreEntry:
+        """Write one file under a temporary name, flush it to disk, rename it, and read it back.
+
+        Raises:
+            DataError: for a corrupt row, a value beyond float16, a disk that is full or gives back other bytes.
+        """
+        path = self.root / task.file
+        found = _Found(rows_digest(Span(task.first, task.end), task.dim))
+        try:
+            with atomic_path(path) as temporary:
+                sha256 = write_rows(temporary, task.header, self._blocks(task, found))
+        except OSError as error:
+            raise DataError(
+                f"{path} can't be written ({error}). Make room or choose another --out; what is finished is kept."
+            ) from error
+        if self.verify and hash_file(path, from_disk=True) != sha256:
+            path.unlink()
+            raise DataError(f"{path} reads back other bytes than were written: check the disk and the memory.")
+        missing = np.concatenate([np.empty(0, np.int64), *found.missing])
+        return StoreEntry(
+            recording=task.recording,
+            view=task.view,
+            camera=task.camera,
+            file=task.file,
+            first=task.first,
+            end=task.end,
+            gaps=consecutive_runs(missing),
+            corrupt=found.corrupt,
+            bytes=task.bytes,
+            sha256=sha256,
+            source_rows=found.rows.hexdigest(),
+            source_blocks=rows_hash(self.source, task.recording, task.view, "sampled"),
+        )
+
+    def _blocks(self, task: PackTask, found: _Found) -> Iterator[NDArray[Any]]:
+        """Rows in the stored type, checked; what is missing is noted in ``found``."""
+        size = max(1, BLOCK_BYTES // (4 * task.dim))
+        for start in range(task.first, task.end, size):
+            x_TD = self.source.read(task.recording, task.view, start, min(start + size, task.end))
+            found.rows.update(np.ascontiguousarray(x_TD).data)
+            finite = np.isfinite(x_TD)
+            if not finite.all():
+                self._settle_holes(task, start, x_TD, finite, found)
+            if task.dtype == "float16":
+                _refuse_overflow(task, start, x_TD)
+            yield x_TD.astype(stored_dtype(task.dtype), copy=False)
+
+    def _settle_holes(
+        self, task: PackTask, start: int, x_TD: NDArray[np.float32], finite: NDArray[np.bool_], found: _Found
+    ) -> None:
+        """Note rows of NaN as missing; refuse rows that are spoilt in part, or make them rows of NaN."""
+        holes = ~finite.all(axis=1)
+        spoilt = holes & ~np.isnan(x_TD).all(axis=1)
+        if spoilt.any() and self.corrupt == "error":
+            frame = start + int(spoilt.argmax())
+            bad = int((~finite[frame - start]).sum())
+            raise DataError(
+                f"{_where(task, frame)}: {bad} of {task.dim} values are NaN or infinite, and {int(spoilt.sum())} "
+                f"frames in [{start}, {start + len(x_TD)}) are like that. Extract them again, or pass "
+                "--corrupt missing to pack such frames as missing."
+            )
+        x_TD[holes] = np.nan
+        found.corrupt += int(spoilt.sum())
+        found.missing.append(np.flatnonzero(holes) + start)
+
+
+def _where(task: PackTask, frame: int) -> str:
+    return f"Recording {task.recording}, view {task.view} ({task.camera}), frame {frame}"
+
+
+def _refuse_overflow(task: PackTask, start: int, x_TD: NDArray[np.float32]) -> None:
+    beyond = np.abs(x_TD) > FLOAT16_MAX
+    if beyond.any():
+        row, column = (int(i) for i in np.argwhere(beyond)[0])
+        raise DataError(
+            f"{_where(task, start + row)}: the value {x_TD[row, column]:g} is beyond what float16 holds "
+            f"({FLOAT16_MAX:g}). Pass --dtype float32."
+        )
+
+
+class Journal:
+    """What is finished in a store that is being packed; survives a kill at any moment.
+
+    The first line holds the settings, each further line one finished file. A line is flushed to disk after its
+    file; a line cut short by a kill is dropped, so that its file counts as not finished.
+
+    Args:
+        root: the store's folder.
+        settings: what must be equal to go on with a store.
+
+    Raises:
+        ConfigError: when the folder holds a store of other settings, or something else.
+    """
+
+    def __init__(self, root: Path, settings: dict[str, Any]) -> None:
+        self.path = root / JOURNAL
+        self.root = root
+        self.settings = settings
+        self.known: dict[str, StoreEntry] = {}
+        self._load_manifest()
+        self._load()
+
+    def _load_manifest(self) -> None:
+        """Entries of a finished store, which is checked and mended rather than packed again."""
+        if (self.root / MANIFEST).is_file():
+            manifest = read_manifest(self.root)
+            self._refuse_other(manifest.settings)
+            self.known.update({entry.file: entry for entry in manifest.entries})
+
+    def _load(self) -> None:
+        if not self.path.is_file():
+            return
+        lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines()
+        try:
+            self._refuse_other(json.loads(lines[0])["settings"])
+        except (IndexError, KeyError, TypeError, json.JSONDecodeError) as error:
+            raise ConfigError(f"{self.path} is damaged ({error!r}); remove {self.root} and pack again.") from error
+        for line in lines[1:]:
+            with suppress(KeyError, TypeError, ValueError):
+                entry = StoreEntry.from_json(json.loads(line))
+                self.known[entry.file] = entry
+
+    def _refuse_other(self, settings: dict[str, Any]) -> None:
+        mine = json.loads(json.dumps(self.settings))
+        other = [
+            f"{key} {settings.get(key)!r} instead of {mine.get(key)!r}"
+            for key in sorted({*mine, *settings})
+            if settings.get(key) != mine.get(key)
+        ]
+        if other:
+            raise ConfigError(
+                f"{self.root} was packed with other settings: {'; '.join(other)}. Choose another --out, or repeat "
+                "the old command to go on with it."
+            )
+
+    @contextmanager
+    def open(self) -> Iterator["Journal"]:
+        """Open for `add`, after rewriting the good lines whole: a line cut short must not be written on."""
+        lines = [json.dumps({"settings": self.settings})]
+        lines += [json.dumps(asdict(entry)) for entry in self.known.values()]
+        write_text(self.path, "".join(f"{line}\n" for line in lines))
+        with self.path.open("a", encoding="utf-8") as self._file:
+            yield self
+
+    def add(self, entry: StoreEntry) -> None:
+        """Record a finished file."""
+        self._file.write(json.dumps(asdict(entry)) + "\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+
+def prepare_folder(root: Path) -> None:
+    """Make the store's folder, or see that it holds a store; remove what a killed packing left half-written.
+
+    Only names that packing gives itself are removed: temporary ones inside this folder's own layout.
+
+    Raises:
+        ConfigError: when the folder holds other things.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    leftovers = [
+        *root.glob(f"{TEMPORARY}*-{MANIFEST}"),
+        *root.glob(f"{TEMPORARY}*-{JOURNAL}"),
+    ]
+    inside = {path.name for path in root.iterdir()} - {path.name for path in leftovers}
+    if inside and not inside & {MANIFEST, JOURNAL}:
+        raise ConfigError(f"{root} holds other files ({sorted(inside)[0]} ...). Choose a new folder for the store.")
+    leftovers += (root / FEATURES).glob(f"*/{TEMPORARY}*.safetensors")
+    for path in leftovers:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Hold the folder against a second packing; the hold ends with the process, however it ends."""
+    try:
+        import fcntl
+    except ImportError:  # not there on Windows, where two packings aren't told apart
+        yield
+        return
+    folder = os.open(root, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigError(f"Another viewloom pack is writing {root}; wait for it, or stop it.") from error
+        except OSError:
+            pass  # a file system without locks
+        yield
+    finally:
+        os.close(folder)

@@ -1,0 +1,145 @@
+"""One table of rows in one safetensors file: written block by block, read by row range without loading it."""
+
+import hashlib
+import json
+import os
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viewloom.errors import DataError
+from viewloom.features.pooling import BLOCK_BYTES, Pooling, pool_stored
+
+TENSOR = "features"
+"""Name of the tensor (T, D) in each file."""
+_NAMES = {"float16": "F16", "float32": "F32"}
+_MAX_HEADER_BYTES = 1 << 20
+_HASH_BLOCK_BYTES = 1 << 22
+
+
+def stored_dtype(name: str) -> np.dtype[np.floating]:
+    """Little-endian numpy type of ``float16`` or ``float32``, as safetensors stores it."""
+    return np.dtype({"float16": "<f2", "float32": "<f4"}[name])
+
+
+def encode_header(dtype: str, shape: tuple[int, int], metadata: Mapping[str, str]) -> bytes:
+    """The safetensors header of a file with the one tensor `TENSOR`, padded to 8 bytes.
+
+    Source: https://huggingface.co/docs/safetensors (format).
+    """
+    size = shape[0] * shape[1] * stored_dtype(dtype).itemsize
+    tensor = {"dtype": _NAMES[dtype], "shape": list(shape), "data_offsets": [0, size]}
+    text = json.dumps({"__metadata__": dict(metadata), TENSOR: tensor}, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text
+
+
+@dataclass(frozen=True)
+class RowFile:
+    """A file's header.
+
+    Attributes:
+        path: the file.
+        dtype: ``float16`` or ``float32``.
+        shape: (T, D).
+        offset: byte at which the rows begin.
+        metadata: the strings stored with them.
+    """
+
+    path: Path
+    dtype: str
+    shape: tuple[int, int]
+    offset: int
+    metadata: dict[str, str]
+
+    @classmethod
+    def open(cls, path: Path) -> "RowFile":
+        """Read the header; `DataError` where the file is missing, something else, or not whole."""
+        try:
+            with path.open("rb") as file:
+                header, offset = _read_header(file)
+            tensor = header[TENSOR]
+            dtype = {code: name for name, code in _NAMES.items()}[tensor["dtype"]]
+            frames, dim = tensor["shape"]
+            opened = cls(path, dtype, (int(frames), int(dim)), offset, dict(header.get("__metadata__", {})))
+        except FileNotFoundError as error:
+            raise DataError(f"{path} is missing from the store; pack it again.") from error
+        except (ValueError, KeyError, TypeError, struct.error) as error:
+            raise DataError(f"{path} is not a feature file of a packed store ({error!r}); pack it again.") from error
+        size = path.stat().st_size
+        if size != opened.file_bytes:
+            raise DataError(
+                f"{path} has {size:,} bytes, but its header asks for {opened.file_bytes:,}: it is cut short or "
+                "damaged. Copy it again, or run viewloom pack again, which mends the store."
+            )
+        return opened
+
+    @property
+    def file_bytes(self) -> int:
+        """Size the whole file must have."""
+        return self.offset + self.shape[0] * self.shape[1] * stored_dtype(self.dtype).itemsize
+
+    def map(self) -> NDArray[np.floating]:
+        """All rows (T, D) in the stored type, memory-mapped; the map lives as long as the array."""
+        return np.memmap(self.path, stored_dtype(self.dtype), "r", self.offset, self.shape)
+
+    def read_into(self, start: int, x_TD: NDArray[np.float32]) -> None:
+        """Fill ``x_TD`` with rows [start, start + T), widened to float32."""
+        x_TD[:] = self.map()[start : start + len(x_TD)]
+
+    def pool_into(self, start: int, chunk_frames: int, out_SD: NDArray[np.float32], pooling: Pooling = "max") -> bool:
+        """Fill ``out_SD`` with S whole chunks of finite rows from ``start`` on, pooled block by block.
+
+        Returns:
+            False where a result is infinite or NaN, so that some row isn't finite; the rest is then left as it is.
+        """
+        rows_TD = self.map()
+        chunks = max(1, BLOCK_BYTES // (chunk_frames * rows_TD[:1].nbytes))
+        for step in range(0, len(out_SD), chunks):
+            out_BD = out_SD[step : step + chunks]
+            first = start + step * chunk_frames
+            if not pool_stored(rows_TD[first : first + len(out_BD) * chunk_frames], chunk_frames, pooling, out_BD):
+                return False
+        return True
+
+
+def _read_header(file: BinaryIO) -> tuple[dict[str, Any], int]:
+    (length,) = struct.unpack("<Q", file.read(8))
+    if length > _MAX_HEADER_BYTES:
+        raise ValueError(f"header of {length} bytes")
+    header = json.loads(file.read(length))
+    return header, 8 + length
+
+
+def write_rows(path: Path, header: bytes, blocks: Iterable[NDArray[Any]]) -> str:
+    """Write header and blocks of rows (already of the stored type); returns the file's SHA-256 in hex."""
+    digest = hashlib.sha256(header)
+    with path.open("wb") as file:
+        file.write(header)
+        for block in blocks:
+            data = np.ascontiguousarray(block).reshape(-1).view(np.uint8).data
+            digest.update(data)
+            file.write(data)
+    return digest.hexdigest()
+
+
+def hash_file(path: Path, from_disk: bool = False) -> str:
+    """SHA-256 of a file in hex, read in blocks.
+
+    Args:
+        path: the file.
+        from_disk: ask the system to forget what it holds of the file in memory, where it can, so that the disk
+            itself is read.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        if from_disk and hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        while block := file.read(_HASH_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,284 @@
+"""The packed store: one safetensors file for each recording and view, and a manifest that knows them all.
+
+::
+
+    <root>/manifest.json                                  spans, hashes, views, how it was made
+    <root>/features/<recording>/<view>.safetensors        tensor "features" (T, D), float16 or float32
+
+Row i is frame first + i; a missing frame is a row of NaN. `viewloom pack` writes it (`viewloom.features.pack`).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viewloom.errors import ConfigError, DataError
+from viewloom.features.base import Span
+from viewloom.features.catalog import CatalogSource
+from viewloom.features.pooling import Pooled, Pooling, pooled_dim, runs_of
+from viewloom.features.rows import RowFile, hash_file
+from viewloom.features.views import View, ViewTable
+
+MANIFEST = "manifest.json"
+FORMAT = "viewloom-store"
+VERSION = 1
+FEATURES = "features"
+JOURNAL = "pack-journal.jsonl"
+"""Present while a store is being packed: what is finished so far."""
+
+
+def file_of(recording: str, view: str) -> str:
+    """Path of a file inside the store, POSIX style; characters that paths can't have are percent-encoded."""
+
+    def safe(name: str) -> str:
+        quoted = quote(name, safe="")
+        return "%2E" + quoted[1:] if quoted.startswith(".") else quoted
+
+    return f"{FEATURES}/{safe(recording)}/{safe(view)}.safetensors"
+
+
+@dataclass(frozen=True)
+class StoreEntry:
+    """One file of the store.
+
+    Attributes:
+        recording: the recording.
+        view: logical name, as it was when packed.
+        camera: physical name.
+        file: path inside the store.
+        first: first frame.
+        end: frame after the last.
+        gaps: runs [start, end) of missing frames, rows of NaN in the file.
+        corrupt: frames that were NaN or infinite in part and were packed as missing; they are in ``gaps``.
+        bytes: size of the file.
+        sha256: hash of the file.
+        source_rows: hash of the rows it was packed from, as `viewloom.dataset.content` makes it; empty in old stores.
+        source_blocks: the same of blocks of them.
+    """
+
+    recording: str
+    view: str
+    camera: str
+    file: str
+    first: int
+    end: int
+    gaps: tuple[tuple[int, int], ...]
+    corrupt: int
+    bytes: int
+    sha256: str
+    source_rows: str = ""
+    source_blocks: str = ""
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "StoreEntry":
+        """The entry from its JSON form; KeyError, TypeError or ValueError where it is none."""
+        gaps = tuple((int(start), int(end)) for start, end in value["gaps"])
+        entry = cls(**{**value, "gaps": gaps})
+        path = PurePosixPath(entry.file)
+        if path.is_absolute() or ".." in path.parts or not 0 <= entry.first < entry.end:
+            raise ValueError(f"entry {entry.file!r} of frames [{entry.first}, {entry.end})")
+        return entry
+
+    def problem(self, root: Path) -> str | None:
+        """What is wrong with the file on disk (size, header, hash), or None. Reads the whole file."""
+        try:
+            RowFile.open(root / self.file)
+        except DataError as error:
+            return str(error)
+        found = hash_file(root / self.file)
+        if found != self.sha256:
+            return f"{root / self.file} has SHA-256 {found[:12]}…, but {self.sha256[:12]}… was packed; pack it again."
+        return None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a packed store holds and how it was made.
+
+    Attributes:
+        dim: feature size D.
+        dtype: ``float16`` or ``float32``.
+        fps: frames per second.
+        fps_known: False where nobody gave the rate.
+        views: names of the views and their cameras.
+        settings: what must be equal for two packings to go into one store.
+        provenance: where the features come from: the source's kind and fingerprint, the backbone as the user
+            named it. Stores with different backbones hold features that can't be mixed.
+        entries: the files, by recording and view.
+    """
+
+    dim: int
+    dtype: str
+    fps: float
+    fps_known: bool
+    views: ViewTable
+    settings: dict[str, Any]
+    provenance: dict[str, Any]
+    entries: tuple[StoreEntry, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The manifest as JSON values; holds no time and no path, so that equal stores are equal files."""
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "dim": self.dim,
+            "dtype": self.dtype,
+            "fps": self.fps,
+            "fps_known": self.fps_known,
+            "views": {v.name: {"kind": v.kind, "cameras": list(v.cameras)} for v in self.views.views},
+            "settings": self.settings,
+            "provenance": self.provenance,
+            "entries": [asdict(entry) for entry in self.entries],
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Manifest":
+        """The manifest from its JSON form; KeyError, TypeError or ValueError where it is none."""
+        views = [View(n, v["kind"], tuple(v["cameras"])) for n, v in value["views"].items()]
+        return cls(
+            dim=int(value["dim"]),
+            dtype=str(value["dtype"]),
+            fps=float(value["fps"]),
+            fps_known=bool(value["fps_known"]),
+            views=ViewTable(tuple(views)),
+            settings=dict(value["settings"]),
+            provenance=dict(value["provenance"]),
+            entries=tuple(StoreEntry.from_json(entry) for entry in value["entries"]),
+        )
+
+
+def read_manifest(root: Path) -> Manifest:
+    """The manifest of a store.
+
+    Raises:
+        DataError: where there is none (packing not finished), or one this version can't read.
+    """
+    path = root / MANIFEST
+    if not path.is_file():
+        unfinished = (root / JOURNAL).is_file()
+        raise DataError(
+            f"{root} is a packed store that isn't finished: run the same viewloom pack command again to go on."
+            if unfinished
+            else f"{root} has no {MANIFEST}, so it is no packed store."
+        )
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if value.get("format") != FORMAT:
+            raise ValueError(f"format {value.get('format')!r}")
+        if value["version"] != VERSION:
+            raise DataError(
+                f"{path} is of store version {value['version']}, but this viewloom reads version {VERSION}. "
+                "Pack the features again, or use the viewloom that packed them."
+            )
+        return Manifest.from_json(value)
+    except DataError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{path} is not the manifest of a packed store ({error!r}). Copy it again, or pack the features again."
+        ) from error
+
+
+def backbone_of(source: object) -> dict[str, str]:
+    """What extracted a source's features (name, weights' hash, preprocessing); empty where it doesn't say."""
+    return dict(source.manifest.provenance.get("backbone", {})) if isinstance(source, PackedSource) else {}
+
+
+class PackedSource(CatalogSource):
+    """A packed store as a `FeatureSource`; files are memory-mapped for each read and hold no handle.
+
+    Args:
+        root: the store's folder.
+        views: names for the cameras other than the store's own.
+        fps: frames per second, where the store doesn't know.
+
+    Raises:
+        DataError: see `read_manifest`.
+        ConfigError: where ``fps`` contradicts the store.
+    """
+
+    kind = "store"
+
+    def __init__(self, root: Path | str, views: ViewTable | None = None, fps: float | None = None) -> None:
+        self.root = Path(root)
+        self.manifest = read_manifest(self.root)
+        if self.manifest.fps_known:
+            if fps is not None and fps != self.manifest.fps:
+                raise ConfigError(
+                    f"{root} was packed at {self.manifest.fps:g} frames per second, but fps is {fps:g}. "
+                    "Leave fps out, or pack the features again with the right one."
+                )
+            fps = self.manifest.fps
+        self._entries = {(entry.recording, entry.camera): entry for entry in self.manifest.entries}
+        self._files: dict[str, RowFile] = {}
+        spans: dict[str, dict[str, Span]] = {}
+        for entry in self.manifest.entries:
+            spans.setdefault(entry.recording, {})[entry.camera] = Span(entry.first, entry.end)
+        super().__init__(str(root), spans, views or self.manifest.views, self.manifest.dim, fps)
+
+    def entry(self, recording: str, view: str) -> StoreEntry:
+        """What the manifest says of one view of a recording."""
+        return self._entries[recording, self.camera(recording, view)]
+
+    def missing_runs(self, recording: str, camera: str) -> tuple[tuple[int, int], ...]:
+        """Runs of missing frames, as the manifest lists them."""
+        return self._entries[recording, camera].gaps
+
+    def _rows(self, entry: StoreEntry) -> RowFile:
+        """The entry's file, its header checked at first use against the manifest."""
+        if entry.file not in self._files:
+            rows = RowFile.open(self.root / entry.file)
+            if rows.shape != (entry.end - entry.first, self.dim) or rows.dtype != self.manifest.dtype:
+                raise DataError(
+                    f"{rows.path} holds {rows.shape} {rows.dtype}, but {MANIFEST} says "
+                    f"{(entry.end - entry.first, self.dim)} {self.manifest.dtype}. Run viewloom pack again."
+                )
+            self._files[entry.file] = rows
+        return self._files[entry.file]
+
+    def _read_into(self, recording: str, camera: str, start: int, x_TD: NDArray[np.float32]) -> None:
+        entry = self._entries[recording, camera]
+        self._rows(entry).read_into(start - entry.first, x_TD)
+
+    def read_pooled(
+        self, recording: str, view: str, start: int, end: int, chunk_frames: int, pooling: Pooling = "max"
+    ) -> Pooled:
+        """Frames [start, end) pooled by chunks, straight from the memory-mapped file.
+
+        Rows that are spoilt in part were refused when the store was packed, and the manifest lists the missing
+        ones; so only chunks that lack frames, and a last, shorter one, take the slower way.
+        """
+        entry = self.entry(recording, view)
+        whole = np.zeros(-(-(end - start) // chunk_frames), np.bool_)
+        whole[: (end - start) // chunk_frames] = True
+        whole[(self._absent(entry, start, end) - start) // chunk_frames] = False
+        pooled_SD = np.empty((len(whole), pooled_dim(self.dim, pooling)), np.float32)
+        missing = [np.empty(0, np.int64)]
+        for steps, fast in runs_of(whole):
+            first, last = start + steps.start * chunk_frames, min(start + steps.stop * chunk_frames, end)
+            if fast and self._rows(entry).pool_into(first - entry.first, chunk_frames, pooled_SD[steps], pooling):
+                continue
+            slow = super().read_pooled(recording, view, first, last, chunk_frames, pooling)
+            pooled_SD[steps] = slow.features_SD
+            missing.append(slow.missing)
+        return Pooled(pooled_SD, np.concatenate(missing), start, end, chunk_frames)
+
+    def _absent(self, entry: StoreEntry, start: int, end: int) -> NDArray[np.int64]:
+        """Frames in [start, end) that the manifest lists as missing, or that lie outside the file."""
+        runs = ((start, entry.first), *entry.gaps, (entry.end, end))
+        frames = [np.arange(max(first, start), min(last, end)) for first, last in runs]
+        return np.concatenate(frames)
+
+    def file(self, recording: str, camera: str) -> Path:
+        """The safetensors file."""
+        return self.root / self._entries[recording, camera].file
+
+    def content(self, recording: str, camera: str) -> tuple[str | int, ...]:
+        """The file's hash, which is the same wherever the store is copied to."""
+        return (self._entries[recording, camera].sha256,)

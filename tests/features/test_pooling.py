@@ -1,0 +1,271 @@
+"""Pooling while reading, from every store, against reading all frames and pooling them: the same bits."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from viewloom.errors import DataError
+from viewloom.features.base import FeatureSource, PoolingSource
+from viewloom.features.opening import open_source
+from viewloom.features.pack import PackConfig, run_pack
+from viewloom.features.pooling import pool_halves, pool_max, pool_rows, pool_valid, pooled_dim
+from viewloom.windows.batch import Window
+from viewloom.windows.sampling import Sampling
+from viewloom.windows.windows import pooled_window, read_window
+
+from .arrays import random_source
+from .stores import write_lmdb, write_npy
+
+CAMERA = "C10118_rgb"
+VIEW = "v3"
+POOLINGS = ("max", "mean", "both")
+KINDS = ("npy", "lmdb", "float16", "float32")
+
+
+class Plain:
+    """A source that offers `FeatureSource` and nothing more."""
+
+    def __init__(self, source):
+        self.source = source
+
+    def __getattr__(self, name):
+        if name == "read_pooled":
+            raise AttributeError(name)
+        return getattr(self.source, name)
+
+
+def features(frames, dim, seed, sign=1.0):
+    """Numbers that float16 holds, ``sign`` < 0 with some negative, a fifth of them zeros of either sign."""
+    rng = np.random.default_rng(seed)
+    x_TD = rng.gamma(1.0, 0.4, (frames, dim)) * np.where(rng.random((frames, dim)) < 0.5, 1.0, sign)
+    x_TD[rng.random((frames, dim)) < 0.1] = 0.0
+    x_TD[rng.random((frames, dim)) < 0.1] = -0.0
+    x_TD[rng.random((frames, dim)) < 0.05] *= 2.0**-20  # subnormal as float16
+    return x_TD.astype(np.float16).astype(np.float32)
+
+
+def write_store(kind, root, x_TD, missing=()):
+    """A store of one recording ``r`` in one view."""
+    if kind == "npy":
+        return open_source(write_npy(root / kind, {"r": {CAMERA: (0, x_TD, missing)}}), axes="dt", fps=30)
+    lmdb = write_lmdb(root / "lmdb", {"r": {CAMERA: (1, x_TD, missing)}})
+    if kind != "lmdb":
+        run_pack(PackConfig(data=str(lmdb), out=str(root / kind), dtype=kind, workers=0, verify=False))
+    return open_source(root / kind)
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory):
+    """{(kind, sign): source}: 331 frames with holes at both ends, at a chunk's edge, and over whole chunks."""
+    missing = (1, 2, 57, 58, 120, *range(200, 231), 329)
+    return {
+        (kind, sign): write_store(
+            kind, tmp_path_factory.mktemp(f"{kind}{int(sign)}"), features(331, 7, 0, sign), missing
+        )
+        for kind in KINDS
+        for sign in (1.0, -1.0)
+    }
+
+
+def assert_same(found, expected):
+    (features_SD, mask_S, lacking), (x_TD, expected_lacking, chunk, pooling) = found, expected
+    pooled_SD, expected_mask_S = pool_valid(x_TD, chunk, pooling)
+    assert features_SD.tobytes() == pooled_SD.tobytes()
+    np.testing.assert_array_equal(mask_S, expected_mask_S)
+    assert lacking == expected_lacking
+
+
+def check(source, window, config):
+    """`pooled_window` against the slow way: the same bits, or an error from both."""
+    plain = Plain(source)
+    assert isinstance(source, PoolingSource) and not isinstance(plain, PoolingSource)
+    try:
+        x_TD, lacking = read_window(plain, window, VIEW, config)
+    except DataError as error:
+        with pytest.raises(DataError) as caught:
+            pooled_window(source, window, VIEW, config)
+        return str(error), str(caught.value)
+    expected = x_TD, lacking, window.chunk_frames, config.pooling
+    assert_same(pooled_window(source, window, VIEW, config), expected)
+    assert_same(pooled_window(plain, window, VIEW, config), expected)
+    return None
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("kind", KINDS)
+@given(
+    start=st.integers(-30, 340),
+    frames=st.integers(1, 400),
+    chunk=st.integers(1, 45),
+    policy=st.sampled_from(["mask", "nearest", "error"]),
+    within=st.integers(0, 20),
+    block=st.sampled_from([1, 2000, 1 << 20]),
+    pooling=st.sampled_from(POOLINGS),
+)
+@settings(max_examples=60, deadline=None)
+def test_pooling_while_reading_equals_reading_and_pooling(
+    stores, kind, sign, start, frames, chunk, policy, within, block, pooling
+):
+    config = Sampling(missing_frames=policy, nearest_within_frames=within, pooling=pooling)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("catalog", "rows"):
+            patch.setattr(f"viewloom.features.{module}.BLOCK_BYTES", block)
+        check(stores[kind, sign], Window("r", "r", start, start + frames, chunk), config)
+
+
+def test_zeros_come_out_positive_whichever_frame_comes_first():
+    for x_TD in ([[-0.0], [0.0]], [[0.0], [-0.0]], [[-0.0], [-0.0]], [[-1.0], [-0.0]]):
+        for rows in (np.array(x_TD * 3, np.float32), np.array(x_TD, np.float32)):
+            assert not np.signbit(pool_max(rows, 2)).any()
+            out_SD = np.empty((len(rows) // 2, 1), np.float32)
+            assert pool_halves(rows.astype(np.float16), 2, out_SD)
+            assert not np.signbit(out_SD).any()
+            assert (out_SD == 0).all()
+
+
+@given(st.integers(1, 9), st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_every_float16_is_ordered_and_widened_right(chunk, steps, seed):
+    finite = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    finite = finite[np.isfinite(finite)]
+    x_TD = np.random.default_rng(seed).choice(finite, (chunk * steps, 64))
+    out_SD = np.empty((steps, 64), np.float32)
+    assert pool_halves(x_TD, chunk, out_SD)
+    assert out_SD.tobytes() == pool_max(x_TD.astype(np.float32), chunk).tobytes()
+
+
+def test_all_float16_numbers_survive_widening():
+    bits = np.arange(1 << 16, dtype=np.uint16)
+    finite = bits.view(np.float16)[np.isfinite(bits.view(np.float16))]
+    for chosen in (finite, finite[finite > 0], finite[finite < 0]):
+        out_SD = np.empty((1, len(chosen)), np.float32)
+        assert pool_halves(chosen[None], 1, out_SD)
+        assert out_SD[0].tobytes() == (chosen.astype(np.float32) + np.float32(0)).tobytes()
+
+
+def test_widening_is_right_where_the_processor_drops_subnormal_numbers():
+    import torch
+
+    tiny = np.array([[2.0**-24, -(2.0**-24), 3.0]], np.float16)
+    out_SD = np.empty((1, 3), np.float32)
+    flushed = torch.set_flush_denormal(True)
+    try:
+        assert pool_halves(tiny, 1, out_SD)
+    finally:
+        torch.set_flush_denormal(False)
+    if not flushed:
+        pytest.skip("this processor can't drop subnormal numbers")
+    assert out_SD.tolist() == [[2.0**-24, -(2.0**-24), 3.0]]
+
+
+@pytest.mark.parametrize("bad", [np.inf, np.nan])
+def test_float16_pooling_notices_what_a_packed_store_never_holds(bad):
+    x_TD = np.full((6, 3), -1.0, np.float16)
+    x_TD[4, 1] = bad
+    assert not pool_halves(x_TD, 3, np.empty((2, 3), np.float32))
+
+
+@pytest.mark.parametrize("bad", [np.nan, -np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("kind", ["npy", "lmdb"])
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_partly_broken_rows_are_found_while_pooling(tmp_path, kind, bad, pooling):
+    x_TD = features(50, 7, 1)
+    x_TD[[30, 44], 5] = bad
+    source = write_store(kind, tmp_path, x_TD)
+    first = source.span("r", VIEW).first
+    window = Window("r", "r", first, first + 50, 4)
+    for policy in ("mask", "nearest", "error"):
+        slow, fast = check(source, window, Sampling(missing_frames=policy, pooling=pooling))
+        assert slow == fast
+        assert "2 frame(s) hold NaN or infinite values" in fast
+        assert f"first at frame {first + 30}" in fast
+
+
+@given(st.integers(1, 40), st.integers(1, 12), st.floats(0, 1), st.integers(0, 2**32 - 1), st.sampled_from(POOLINGS))
+def test_pooling_rows_tells_which_are_missing(frames, chunk, share, seed, pooling):
+    rng = np.random.default_rng(seed)
+    x_TD = features(frames, 4, seed, -1.0)
+    holes = np.flatnonzero(rng.random(frames) < share)
+    x_TD[holes] = rng.choice([np.nan, -np.nan])
+    out_SZ = np.empty((-(-frames // chunk), pooled_dim(4, pooling)), np.float32)
+    assert pool_rows(x_TD, chunk, "r", 100, out_SZ, pooling).tolist() == (holes + 100).tolist()
+    assert out_SZ.tobytes() == pool_valid(x_TD, chunk, pooling)[0].tobytes()
+
+
+@given(
+    st.integers(1, 90),
+    st.integers(1, 70),
+    st.integers(1, 5),
+    st.sampled_from([0.0, 0.3]),
+    st.integers(0, 2**32 - 1),
+    st.booleans(),
+)
+def test_a_mean_adds_up_frame_after_frame_over_the_frames_there_are(frames, chunk, dim, share, seed, columns):
+    """Whatever the shape and the order in memory, down to a single column, which numpy alone adds up in pairs."""
+    rng = np.random.default_rng(seed)
+    x_TD = rng.normal(size=(frames, dim)).astype(np.float32)
+    x_TD[rng.random(frames) < share] = np.nan
+    expected = np.zeros((-(-frames // chunk), dim), np.float32)
+    for step in range(len(expected)):
+        rows = [row for row in x_TD[step * chunk : (step + 1) * chunk] if not np.isnan(row[0])]
+        total = np.zeros(dim, np.float32)
+        for row in rows:
+            total = (total + row).astype(np.float32)
+        expected[step] = total / np.float32(max(1, len(rows))) + np.float32(0)
+    order = np.asfortranarray(x_TD) if columns else x_TD
+    found, mask_S = pool_valid(order, chunk, "mean")
+    assert found.tobytes() == expected.tobytes()
+    both, _ = pool_valid(order, chunk, "both")
+    assert both.tobytes() == np.concatenate([pool_valid(x_TD, chunk)[0], found], axis=1).tobytes()
+    exact = [
+        np.nanmean(x_TD[at : at + chunk].astype(np.float64), axis=0)
+        for at in range(0, frames, chunk)
+        if mask_S[at // chunk]
+    ]
+    np.testing.assert_allclose(found[mask_S], np.array(exact).reshape(-1, dim), atol=1e-5)
+
+
+def test_a_source_that_cannot_pool_is_read_the_plain_way():
+    source = random_source()
+    assert isinstance(source, FeatureSource) and not isinstance(source, PoolingSource)
+    window = Window("r1", "r1", 5, 99, 10)
+    x_TD, _ = read_window(source, window, "e4", Sampling())
+    features_SD, mask_S, lacking = pooled_window(source, window, "e4", Sampling())
+    assert features_SD.tobytes() == pool_valid(x_TD, 10)[0].tobytes()
+    assert mask_S.all() and lacking == 0
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_no_more_than_a_block_of_frames_is_held(tmp_path, pooling):
+    """The window is 4 MiB as float32; pooled at 100 frames it takes 40 KiB, and a block far less than the window."""
+    import tracemalloc
+
+    x_TD = features(2048, 512, 2)
+    for kind in ("npy", "lmdb", "float16", "float32"):
+        source = write_store(kind, tmp_path / kind, x_TD)
+        first = source.span("r", VIEW).first
+        window = Window("r", "r", first, first + 2048, 100)
+        pooled_window(source, window, VIEW, Sampling(pooling=pooling))
+        tracemalloc.start()
+        pooled_window(source, window, VIEW, Sampling(pooling=pooling))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 2.7e6, kind
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_only_chunks_with_gaps_leave_the_fast_way(tmp_path, monkeypatch, pooling):
+    """Of 60 whole chunks the two with gaps, and the short last one, are read row by row."""
+    from viewloom.features.catalog import CatalogSource
+
+    source = write_store("float16", tmp_path, features(605, 5, 4), missing=(35, 36, 307))
+    slow = []
+    plain = CatalogSource.read_pooled
+
+    def noted(self, recording, view, start, end, *how):
+        slow.append((start, end))
+        return plain(self, recording, view, start, end, *how)
+
+    monkeypatch.setattr(CatalogSource, "read_pooled", noted)
+    check(source, Window("r", "r", 1, 606, 10), Sampling(pooling=pooling))
+    assert slow == [(31, 41), (301, 311), (601, 606)]

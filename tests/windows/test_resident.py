@@ -1,0 +1,133 @@
+"""Features held on the device: batches equal the loader's to the bit, and so do trained weights."""
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.tiny import write_tiny
+from viewloom.dataset.dataset import DataConfig, open_dataset
+from viewloom.methods.two_stream import TwoStreamConfig
+from viewloom.training.pretrain import PretrainConfig, run_pretrain
+from viewloom.training.segment import TrainConfig, run_train
+from viewloom.training.trainer import TrainerConfig
+from viewloom.windows.pairs import ViewWindows, make_view_loader
+from viewloom.windows.resident import ResidentSegments, ResidentViews, resident
+from viewloom.windows.sampling import Sampling
+from viewloom.windows.segments import EpochBatches, dataset_windows, make_loader
+
+CPU = torch.device("cpu")
+QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
+
+
+@pytest.fixture(scope="module", params=[np.float32, np.float16])
+def data(request, tmp_path_factory):
+    """Features that float16 holds exactly, or doesn't; one view with holes, one recording without a view."""
+    root = write_tiny(tmp_path_factory.mktemp("tiny") / "data", recordings=16)
+    rng = np.random.default_rng(0)
+    for path in sorted(root.rglob("features.npy")):
+        x_TD = (np.load(path) - 1).astype(request.param).astype(np.float32)
+        x_TD[rng.random(x_TD.shape) < 0.1] = -0.0
+        if path.parts[-3:-1] in {("p01", "v3"), ("p02", "e4")}:
+            x_TD[30:130:3] = np.nan
+            x_TD[180:250] = np.nan
+        np.save(path, x_TD)
+    return str(root)
+
+
+def assert_equal(one, other):
+    for field in fields(one):
+        a, b = getattr(one, field.name), getattr(other, field.name)
+        if isinstance(a, torch.Tensor):
+            # Bits, not values: -0.0 is not 0.0.
+            assert a.dtype == b.dtype and a.numpy().tobytes() == b.contiguous().numpy().tobytes(), field.name
+        else:
+            assert a == b, field.name
+
+
+def compare(loader, held):
+    batches = 0
+    for epoch in range(3):
+        loader.batch_sampler.set_epoch(epoch)
+        held.sampler.set_epoch(epoch)
+        for one, other in zip(loader, held, strict=True):
+            assert_equal(one, other)
+            batches += 1
+    assert batches == 3 * len(held)
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.7])
+@pytest.mark.parametrize("kind", ["segments", "views"])
+@pytest.mark.parametrize("pooling", ["max", "mean", "both"])
+def test_batches_are_the_loader_s_to_the_bit(data, kind, probability, pooling):
+    dataset = open_dataset(DataConfig(data=data))
+    sampling = Sampling(augment_probability=probability, max_chunks=15, pooling=pooling)
+    if kind == "segments":
+        windows = dataset_windows(dataset, dataset.all_items(), ("v3", "e4"), sampling, 5)
+        loader, cls = make_loader(windows, 3, 1), ResidentSegments
+    else:
+        windows = ViewWindows(dataset.source, dataset.all_items(), ("v3", "e4"), sampling, 5)
+        loader, cls = make_view_loader(windows, 3, 1), ResidentViews
+    held = resident(cls, windows, EpochBatches(len(windows), 3, 1), CPU, "always")
+    compare(loader, held)
+    if pooling != "max" and probability == 0:
+        return  # a mean of halves is no half
+    halves = {stretch.x_ND.dtype for stretch in held.stretches.values()}
+    exact = np.load(next(dataset.root.rglob("p00/v3/features.npy")))
+    assert (torch.float32 in halves) == (not np.array_equal(exact, exact.astype(np.float16)))
+
+
+def test_holes_filled_by_neighbours_too(data):
+    dataset = open_dataset(DataConfig(data=data))
+    sampling = Sampling(missing_frames="nearest", nearest_within_frames=60)
+    windows = dataset_windows(dataset, dataset.all_items(), ("v3", "e4"), sampling, 5)
+    compare(make_loader(windows, 4, 1), ResidentSegments(windows, EpochBatches(len(windows), 4, 1), CPU))
+
+
+def test_windows_known_to_the_caller_come_empty(data):
+    dataset = open_dataset(DataConfig(data=data))
+    windows = dataset_windows(dataset, dataset.all_items(), ("v3",), Sampling(), None)
+    windows.known = {windows.rows[1], windows.rows[3]}
+    compare(make_loader(windows, 3), ResidentSegments(windows, EpochBatches(len(windows), 3, None), CPU))
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_fillers_of_an_uneven_share_too(data, rank):
+    dataset = open_dataset(DataConfig(data=data))
+    items = dataset.all_items()[:5]
+    share = {"rank": rank, "world": 2}
+    windows = dataset_windows(dataset, items, ("v3",), Sampling(), 5)
+    batches = EpochBatches(len(windows), 3, 1, **share)
+    compare(make_loader(windows, 3, 1, **share), ResidentSegments(windows, batches, CPU))
+    pairs = ViewWindows(dataset.source, items, ("v3", "e4"), Sampling(), 5)
+    compare(make_view_loader(pairs, 4, 1, **share), ResidentViews(pairs, EpochBatches(len(pairs), 4, 1, **share), CPU))
+
+
+def test_where_features_stay(data):
+    dataset = open_dataset(DataConfig(data=data))
+    windows = dataset_windows(dataset, dataset.all_items(), ("v3",), Sampling(), 5)
+    sampler = EpochBatches(len(windows), 3, 1)
+    for when, held in (("never", False), ("auto", False), ("always", True)):
+        assert (resident(ResidentSegments, windows, sampler, CPU, when) is not None) == held
+
+
+@pytest.mark.parametrize("verb", ["train", "pretrain"])
+def test_runs_end_with_the_same_weights(data, tmp_path, verb):
+    found = []
+    for when in ("never", "always"):
+        shared = {
+            "data": data,
+            "run": str(tmp_path / when),
+            "views": "v3,e4",
+            "epochs": 2,
+            "batch_size": 3,
+            "trainer": replace(QUIET, device_data=when),
+        }
+        if verb == "train":
+            found.append(load_file(run_train(TrainConfig(**shared, head="linear"))))
+        else:
+            options = TwoStreamConfig(layers=1, joint_depth=0.1)
+            found.append(load_file(run_pretrain(PretrainConfig(**shared, method_options=options, held_out=0.4))))
+    assert all(torch.equal(value, found[1][name]) for name, value in found[0].items())

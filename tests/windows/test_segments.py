@@ -1,0 +1,141 @@
+"""Loaders: nothing but (seed, epoch, row) decides what a row holds; processes share global batches."""
+
+import numpy as np
+import pytest
+import torch
+
+from viewloom.dataset.dataset import Item
+from viewloom.errors import DataError
+from viewloom.windows.batch import IGNORE
+from viewloom.windows.pairs import ViewWindows, make_view_loader
+from viewloom.windows.sampling import Sampling
+from viewloom.windows.segments import EpochBatches, SegmentWindows, collate, make_loader
+from viewloom.windows.windows import FILLER
+
+from .arrays import ArraySource, random_source
+
+SAMPLING = Sampling(chunk_frames=10, max_chunks=16)
+
+
+def items_of(source):
+    return [Item(name, name, *source.span(name, source.views(name)[0])) for name in source.recordings]
+
+
+def windows_of(source, seed=None, views=("v3", "e4")):
+    return SegmentWindows(source, None, items_of(source), views, SAMPLING, seed)
+
+
+def epoch_of(loader, epoch):
+    loader.batch_sampler.set_epoch(epoch)
+    return list(loader)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_worker_count_changes_nothing(workers):
+    plain = epoch_of(make_loader(windows_of(random_source(), 3), 4, 3), 1)
+    other = epoch_of(make_loader(windows_of(random_source(), 3), 4, 3, workers), 1)
+    assert len(plain) == len(other)
+    for a, b in zip(plain, other, strict=True):
+        assert a.windows == b.windows
+        assert torch.equal(a.features_BTD, b.features_BTD)
+        assert torch.equal(a.mask_BT, b.mask_BT)
+
+
+def test_epochs_differ_in_order_and_augmentation_and_repeat_by_seed():
+    loader = make_loader(windows_of(random_source(), 3), 4, 3)
+    first, again, second = (
+        [window for batch in epoch_of(loader, epoch) for window in batch.windows] for epoch in (0, 0, 1)
+    )
+    assert first == again
+    assert [w.start for w in first] != [w.start for w in second]
+    key = lambda w: (w.item, w.start)  # noqa: E731
+    assert [w.chunk_frames for w in sorted(first, key=key)] != [w.chunk_frames for w in sorted(second, key=key)]
+
+
+def test_persistent_workers_follow_the_epoch():
+    loader = make_loader(windows_of(random_source(), 3), 4, 3, workers=1)
+    assert [b.windows for b in epoch_of(loader, 0)] != [b.windows for b in epoch_of(loader, 1)]
+
+
+@pytest.mark.parametrize(("rows", "batch", "world"), [(12, 4, 2), (10, 4, 2), (9, 6, 3), (1, 2, 2)])
+def test_processes_together_see_each_row_of_every_global_batch(rows, batch, world):
+    alone = list(EpochBatches(rows, batch, 5))
+    shares = [list(EpochBatches(rows, batch, 5, rank, world)) for rank in range(world)]
+    assert len({len(share) for share in shares}) == 1
+    for step, whole in enumerate(alone):
+        together = [key for share in shares for key in share[step]]
+        assert sorted(key for key in together if key[1] != FILLER) == sorted(whole)
+        assert len(together) - len(whole) == -len(whole) % world
+        assert len({len(share[step]) for share in shares}) == 1
+        assert shares[0][step] and EpochBatches(rows, batch, 5).rows_in(step) == len(whole)
+    assert {key for whole in alone for key in whole} == {(0, row) for row in range(rows)}
+
+
+def test_a_filler_weighs_nothing():
+    windows = windows_of(random_source(), 3)
+    for rows in ([2, FILLER], [FILLER]):
+        batch = collate([windows[4, row] for row in rows])
+        assert not batch.mask_BT[-1].any() and (batch.labels_BT[-1] == IGNORE).all()
+        assert batch.windows[-1].steps == 0 and batch.features_BTD.shape[1] >= 1
+
+
+def test_padding_is_masked_zero_and_ignored():
+    windows = windows_of(random_source())
+    batch = collate([windows[0, row] for row in range(len(windows))])
+    assert batch.mask_BT.sum(1).tolist() == [w.steps for w in batch.windows]
+    assert not batch.features_BTD[~batch.mask_BT].any()
+    assert (batch.labels_BT[~batch.mask_BT] == IGNORE).all()
+
+
+def test_file_order_does_not_change_rows():
+    source = random_source()
+    shuffled = ArraySource(dict(reversed(source.arrays.items())))
+    a, b = windows_of(source, 3), windows_of(shuffled, 3)
+    assert a.rows == b.rows
+    np.testing.assert_array_equal(a[0, 1].features_SD, b[0, 1].features_SD)
+
+
+def test_views_of_a_window_are_pooled_alike_and_absent_ones_masked():
+    source = random_source()
+    del source.arrays["r1"]["e4"]
+    source.arrays["r1"]["v4"] = source.arrays["r1"]["v3"]
+    windows = ViewWindows(source, items_of(source), ("v3", "v4", "e4"), SAMPLING, seed=1)
+    singles = SegmentWindows(source, None, items_of(source), ("v3",), SAMPLING)
+    for batch in make_view_loader(windows, 3):
+        assert batch.features_BVTD.shape[1] == 3
+        for row, window in enumerate(batch.windows):
+            steps = batch.mask_BVT[row].any(dim=0).sum()
+            assert steps == window.steps
+            assert batch.mask_BVT[row].any(dim=1).tolist() == [
+                True,
+                window.recording == "r1",
+                window.recording != "r1",
+            ]
+    still = ViewWindows(source, items_of(source), ("v3", "v4", "e4"), SAMPLING)
+    np.testing.assert_array_equal(still[0, 0].features_SVD[:, 0], singles[0, 0].features_SD)
+
+
+def test_items_without_a_pair_are_left_out_by_name():
+    source = random_source()
+    del source.arrays["r2"]["e4"]
+    assert ViewWindows(source, items_of(source), ("v3", "e4"), SAMPLING).skipped == ("r2",)
+    for name in ("r0", "r1"):
+        del source.arrays[name]["e4"]
+    with pytest.raises(DataError, match="None of 3 items has two of the views v3, e4"):
+        ViewWindows(source, items_of(source), ("v3", "e4"), SAMPLING)
+
+
+def test_no_window_at_all_is_an_error():
+    with pytest.raises(DataError, match="not one window"):
+        make_loader(windows_of(random_source(), views=("v8",)), 2)
+
+
+def test_frames_that_views_lack_are_counted_in_batches_of_views():
+    source = random_source()
+    source.arrays["r0"]["e4"][1][5:8] = np.nan
+    windows = ViewWindows(source, items_of(source), ("v3", "e4"), SAMPLING)
+    (batch,) = make_view_loader(windows, len(windows))
+    lacking = {
+        (w.item, view): n for w, row in zip(batch.windows, batch.missing_frames, strict=True) for view, n in row if n
+    }
+    assert lacking == {("r0", "e4"): 3}
