@@ -17,9 +17,10 @@ from itertools import count
 from pathlib import Path
 
 from viewloom.dataset.dataset import Item
+from viewloom.dataset.packing import run_pack
 from viewloom.features.base import FeatureSource
 from viewloom.features.cache import CachedSource
-from viewloom.features.pack import PackConfig, run_pack
+from viewloom.features.settings import PackConfig
 from viewloom.features.store import PackedSource
 from viewloom.windows.sampling import Sampling
 from viewloom.windows.segments import SegmentWindows

@@ -19,13 +19,13 @@ import torch
 from lightning.pytorch import Callback
 from timing import ratio, show
 
-from viewloom.dataset.dataset import open_dataset
+from viewloom.dataset.opening import open_dataset
+from viewloom.dataset.settings import SamplingConfig
 from viewloom.dataset.splits import generate_splits, write_splits
 from viewloom.methods.residual import ResidualConfig, ResidualRefiner
 from viewloom.registry import HEADS
 from viewloom.training.segment import TrainConfig, build_module
 from viewloom.training.trainer import TrainerConfig, build_trainer
-from viewloom.windows.sampling import SamplingConfig
 
 ACTIONS = 20
 

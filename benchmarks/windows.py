@@ -21,10 +21,11 @@ import lmdb
 import numpy as np
 from numpy.typing import NDArray
 
+from viewloom.dataset.packing import run_pack
 from viewloom.features.base import FeatureSource
 from viewloom.features.cache import CachedSource
 from viewloom.features.lmdb import LmdbSource, frame_key, key_prefix
-from viewloom.features.pack import PackConfig, run_pack
+from viewloom.features.settings import PackConfig
 from viewloom.features.store import PackedSource
 from viewloom.windows.batch import Window
 from viewloom.windows.sampling import Sampling

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from viewloom.check.command import CheckConfig, run_check
 from viewloom.console import out
-from viewloom.features.pack import PackConfig, run_pack
+from viewloom.dataset.packing import run_pack
+from viewloom.dataset.settings import SamplingConfig
+from viewloom.features.settings import PackConfig
 from viewloom.heads.c2f_tcn import C2FTCN
 from viewloom.methods.base import MethodConfig
 from viewloom.methods.cca import CCAConfig
@@ -23,7 +25,6 @@ from viewloom.training.evaluate import EvaluateConfig, run_evaluate
 from viewloom.training.pretrain import PretrainConfig, PretrainOptimConfig, run_pretrain
 from viewloom.training.segment import TrainConfig, run_train
 from viewloom.training.trainer import TrainerConfig
-from viewloom.windows.sampling import SamplingConfig
 
 EXO, EGO = "v3", "e4"
 SAMPLING = SamplingConfig(chunk_frames=20, test_chunks=(10, 17, 24), pooling="max")  # as published

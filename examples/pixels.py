@@ -18,9 +18,11 @@ import numpy as np
 
 from viewloom.check.command import CheckConfig, run_check
 from viewloom.console import out
+from viewloom.dataset.packing import run_pack
+from viewloom.dataset.settings import SamplingConfig
 from viewloom.extract.command import ExtractConfig, run_extract
 from viewloom.extract.export import export_onnx
-from viewloom.features.pack import PackConfig, run_pack
+from viewloom.features.settings import PackConfig
 from viewloom.files import atomic_path, write_text
 from viewloom.heads.c2f_tcn import C2FTCN
 from viewloom.methods.base import MethodConfig
@@ -34,7 +36,6 @@ from viewloom.training.evaluate import EvaluateConfig, run_evaluate
 from viewloom.training.pretrain import PretrainConfig, PretrainOptimConfig, run_pretrain
 from viewloom.training.segment import TrainConfig, run_train
 from viewloom.training.trainer import TrainerConfig
-from viewloom.windows.sampling import SamplingConfig
 
 EXO, EGO, OTHER = "corner", "gripperPOV", "corner3"
 SCORES = {"edit": "Edit", "f1_10": "F1@10", "f1_25": "F1@25", "f1_50": "F1@50", "mof": "MoF"}

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from viewloom.dataset.dataset import open_dataset
+    from viewloom.dataset.opening import open_dataset
     from viewloom.methods.refiner import load_refiner
     from viewloom.training.checkpoints import load_head
 

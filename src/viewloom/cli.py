@@ -67,14 +67,14 @@ VERBS = {
         "viewloom check --data demo/data",
     ),
     "index": Verb(
-        "viewloom.features.index",
+        "viewloom.dataset.indexing",
         "IndexConfig",
         "run_index",
         "list the frames of every recording and view, from the keys alone",
         "viewloom index --data demo/data --out demo/index.json",
     ),
     "pack": Verb(
-        "viewloom.features.pack",
+        "viewloom.dataset.packing",
         "PackConfig",
         "run_pack",
         "turn LMDB or npy features into the packed store, which reads fastest",

@@ -10,8 +10,9 @@ from tests.features.stores import write_lmdb
 from viewloom.check import features as check_features
 from viewloom.check.command import CheckConfig, check, run_check
 from viewloom.cli import main
+from viewloom.dataset.indexing import run_index
 from viewloom.errors import ConfigError, DataError
-from viewloom.features.index import IndexConfig, run_index
+from viewloom.features.settings import IndexConfig
 
 V3, E4, OLD_E4 = "C10118_rgb", "HMC_84358933_mono10bit", "HMC_21179183_mono10bit"
 ACTIONS = "action_id,action_cls\n0,attach\n1,detach\n2,inspect\n"

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from tests.features.stores import random_recordings, write_lmdb, write_npy
-from viewloom.dataset.dataset import DataConfig, Item, find_parts, open_dataset
+from viewloom.dataset.dataset import Item
 from viewloom.dataset.dataset_file import with_dataset_file
+from viewloom.dataset.opening import find_files, open_dataset
+from viewloom.dataset.settings import DataConfig
 from viewloom.dataset.splits import ROLES, overlaps
 from viewloom.errors import ConfigError, DataError
 
@@ -216,7 +218,7 @@ def test_a_data_set_file_says_settings_once(folder, tmp_path):
     assert (data.name, data.missing) == ("bench", "skip")
     assert data.splits.train == ("assembly_b",)
     assert opened(folder, splits=str(folder / "coarse_splits")).splits.test == ("b",)
-    assert with_dataset_file(DataConfig(data=str(folder)), folder)[0].split_seed == 3
+    assert with_dataset_file(DataConfig(data=str(folder)))[0].split_seed == 3
 
 
 @pytest.mark.parametrize(
@@ -235,7 +237,7 @@ def test_the_line_beats_the_data_set_file_which_beats_the_default(folder, name, 
     (folder / "dataset.yaml").write_text(f"{name}: {said}\n")
 
     def found(**line):
-        return getattr(with_dataset_file(DataConfig(data=str(folder), **line), folder)[0], name)
+        return getattr(with_dataset_file(DataConfig(data=str(folder), **line))[0], name)
 
     assert found() == said
     assert found(**{name: default}) == default
@@ -278,7 +280,7 @@ def test_folders_that_are_none_are_told(tmp_path):
 
 def test_a_folder_without_features_opens_for_its_labels_only(folder):
     shutil.rmtree(folder / "TSM_features")
-    _, parts = find_parts(DataConfig(data=str(folder)))
+    _, parts = find_files(DataConfig(data=str(folder)))
     assert parts.features is None
     with pytest.raises(DataError, match="holds no features. Pass --features"):
         opened(folder)

@@ -11,8 +11,9 @@ from tests.tiny import write_tiny
 from viewloom.check.command import CheckConfig, check
 from viewloom.cli import main
 from viewloom.dataset.chosen_splits import folds_of
-from viewloom.dataset.dataset import DataConfig, find_parts, open_dataset
 from viewloom.dataset.folds import leave_out, natural, read_folds
+from viewloom.dataset.opening import find_files, open_dataset
+from viewloom.dataset.settings import DataConfig
 from viewloom.dataset.splits import Splits, overlaps, write_splits
 from viewloom.errors import ConfigError, DataError
 
@@ -49,7 +50,7 @@ def names(data, role):
 
 
 def folds(root, **settings):
-    config, parts = find_parts(DataConfig(data=str(root), **settings))
+    config, parts = find_files(DataConfig(data=str(root), **settings))
     data = open_dataset(config, with_splits=False)
     return folds_of(config, parts, data.source.recordings, data.labels)
 

@@ -20,7 +20,7 @@ from viewloom.dataset.label_files import (
 from viewloom.dataset.label_table import read_table
 from viewloom.dataset.labels import LabelSet, UnknownAction, build_annotation
 from viewloom.errors import DataError
-from viewloom.windows.batch import IGNORE
+from viewloom.metrics.runs import IGNORE
 
 ACTIONS = ("attach wheel", "detach wheel", "inspect toy")
 

@@ -5,9 +5,10 @@ import pytest
 
 from tests.tiny import write_tiny
 from viewloom.cli import main
-from viewloom.dataset.dataset import DataConfig, open_dataset
 from viewloom.dataset.label_files import read_actions
 from viewloom.dataset.label_table import read_table
+from viewloom.dataset.opening import open_dataset
+from viewloom.dataset.settings import DataConfig
 from viewloom.errors import DataError
 
 

@@ -13,6 +13,8 @@ class ArraySource:
         self.recordings = tuple(sorted(arrays))
         self.dim = next(iter(next(iter(arrays.values())).values()))[1].shape[1]
 
+    backbone: dict = {}
+
     def views(self, recording):
         return tuple(self.arrays[recording])
 

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from viewloom.dataset.dataset import DataConfig, open_dataset
+from tests.windows.test_segments import items_of
+from viewloom.dataset.opening import open_dataset
+from viewloom.dataset.settings import DataConfig
 from viewloom.errors import ConfigError, DataError
 from viewloom.features.base import PoolingSource
 from viewloom.features.cache import CachedSource
@@ -21,7 +23,6 @@ from viewloom.windows.segments import SegmentWindows, make_loader
 from viewloom.windows.windows import pooled_window
 
 from .stores import write_npy
-from .test_module import items_of
 from .test_pooling import CAMERA, KINDS, POOLINGS, VIEW, features, write_store
 
 MASK = Sampling(test_chunks=(1, 7, 8, 10))
@@ -253,5 +254,5 @@ def test_a_relative_cache_in_dataset_yaml_is_beside_it(tmp_path):
     from viewloom.dataset.dataset_file import with_dataset_file
 
     (tmp_path / "dataset.yaml").write_text("pool_cache: pooled\npool_cache_gib: 3\n")
-    config = with_dataset_file(DataConfig(data=str(tmp_path)), tmp_path)[0]
+    config = with_dataset_file(DataConfig(data=str(tmp_path)))[0]
     assert config == replace(config, pool_cache=str(tmp_path / "pooled"), pool_cache_gib=3)

@@ -10,12 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.features.stores import random_recordings, write_lmdb, write_npy
+from viewloom.dataset.indexing import run_index
+from viewloom.dataset.packing import run_pack
 from viewloom.errors import ConfigError, DataError
 from viewloom.features.base import Span
 from viewloom.features.catalog import consecutive_runs
-from viewloom.features.index import IndexConfig, load_index, make_index, run_index
+from viewloom.features.index import load_index, make_index
 from viewloom.features.opening import open_source
-from viewloom.features.pack import PackConfig, run_pack
+from viewloom.features.settings import IndexConfig, PackConfig
 from viewloom.features.statistics_file import read_statistics
 
 V3, E4 = "C10118_rgb", "HMC_84358933_mono10bit"

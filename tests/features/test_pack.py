@@ -14,10 +14,12 @@ import pytest
 from safetensors.numpy import load_file
 
 from tests.features.stores import random_recordings, write_lmdb, write_npy
+from viewloom.dataset.packing import run_pack
 from viewloom.errors import ConfigError, DataError
 from viewloom.features import pack_files
 from viewloom.features.opening import open_source
-from viewloom.features.pack import PackConfig, amount, run_pack
+from viewloom.features.pack import amount
+from viewloom.features.settings import PackConfig
 
 V3, E4 = "C10118_rgb", "HMC_84358933_mono10bit"
 

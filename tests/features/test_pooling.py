@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from viewloom.dataset.packing import run_pack
 from viewloom.errors import DataError
 from viewloom.features.base import FeatureSource, PoolingSource
 from viewloom.features.opening import open_source
-from viewloom.features.pack import PackConfig, run_pack
 from viewloom.features.pooling import pool_halves, pool_max, pool_rows, pool_valid, pooled_dim
+from viewloom.features.settings import PackConfig
 from viewloom.windows.batch import Window
 from viewloom.windows.sampling import Sampling
 from viewloom.windows.windows import pooled_window, read_window

@@ -11,13 +11,14 @@ from hypothesis.extra import numpy as hnp
 from safetensors.numpy import load_file, save_file
 
 from tests.features.stores import random_recordings, write_lmdb, write_npy
+from viewloom.dataset.packing import run_pack
 from viewloom.errors import ConfigError, DataError
 from viewloom.features.base import FeatureSource
 from viewloom.features.lmdb import LmdbSource
 from viewloom.features.npy import NpySource
 from viewloom.features.opening import open_source, recognise
-from viewloom.features.pack import PackConfig, run_pack
 from viewloom.features.rows import RowFile, encode_header, hash_file, stored_dtype, write_rows
+from viewloom.features.settings import PackConfig
 from viewloom.features.store import PackedSource, file_of, read_manifest
 from viewloom.features.views import View, ViewTable
 

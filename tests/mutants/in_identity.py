@@ -42,7 +42,7 @@ MUTANTS = [
     ),
     Mutant(
         "one_block_of_frames_compared",
-        "dataset/content.py",
+        "features/content.py",
         "BLOCKS, BLOCK_FRAMES = 16, 4",
         "BLOCKS, BLOCK_FRAMES = 1, 4",
         (f"{IDENTITY}::test_blocks_reach_from_the_first_frame_to_the_last",),

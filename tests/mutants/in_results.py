@@ -138,7 +138,7 @@ MUTANTS = [
     ),
     Mutant(
         "feature_values_not_in_the_name",
-        "dataset/content.py",
+        "features/content.py",
         "rows.update(np.ascontiguousarray(source.read(recording, view, start, end)).data)",
         "pass",
         CLAIMS,

@@ -17,7 +17,8 @@ import pytest
 
 from tests.tiny import write_tiny
 from viewloom.cli import main
-from viewloom.dataset.dataset import DataConfig, open_dataset
+from viewloom.dataset.opening import open_dataset
+from viewloom.dataset.settings import DataConfig
 from viewloom.dataset.splits import Splits, write_splits
 from viewloom.errors import ConfigError, DataError
 from viewloom.metrics.segmentation import count, score

@@ -18,7 +18,8 @@ import yaml
 from tests.tiny import write_tiny
 from viewloom import load_refiner
 from viewloom.cli import main
-from viewloom.dataset.dataset import open_dataset
+from viewloom.dataset.opening import open_dataset
+from viewloom.dataset.settings import SamplingConfig
 from viewloom.errors import ConfigError, DataError
 from viewloom.recipes.experiment import ExperimentConfig, make_jobs, results_folder, run_experiment, table_views
 from viewloom.recipes.parts import data_identity, unique_parts
@@ -26,7 +27,7 @@ from viewloom.recipes.published import PUBLISHED
 from viewloom.recipes.results import MARK, head_text
 from viewloom.training.evaluate import EvaluateConfig, run_evaluate
 from viewloom.training.trainer import TrainerConfig
-from viewloom.windows.sampling import Sampling, SamplingConfig
+from viewloom.windows.sampling import Sampling
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False, validate_every_epochs=5)
 

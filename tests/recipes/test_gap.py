@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from tests.tiny import write_tiny
+from viewloom.dataset.settings import SamplingConfig
 from viewloom.recipes.experiment import ExperimentConfig, run_experiment
 from viewloom.report.runs import load_runs
 from viewloom.report.tables import score_rows
 from viewloom.training.evaluate import EvaluateConfig, run_evaluate
 from viewloom.training.trainer import TrainerConfig
-from viewloom.windows.sampling import SamplingConfig
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False, validate_every_epochs=5)
 ROWS = ("naive", "ridge", "oracle")

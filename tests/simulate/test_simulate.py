@@ -13,7 +13,8 @@ import pytest
 
 from viewloom.check.command import CheckConfig, run_check
 from viewloom.cli import main
-from viewloom.dataset.dataset import DataConfig, open_dataset
+from viewloom.dataset.opening import open_dataset
+from viewloom.dataset.settings import DataConfig
 from viewloom.errors import ConfigError, DataError
 from viewloom.simulate.command import FaultConfig, SimulateConfig, run_simulate
 from viewloom.simulate.run import compute, make_script

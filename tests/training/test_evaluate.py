@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from tests.tiny import ACTIONS, DIM, write_tiny
-from viewloom.dataset.dataset import DataConfig, open_dataset
+from viewloom.dataset.opening import open_dataset
+from viewloom.dataset.settings import DataConfig, SamplingConfig
 from viewloom.errors import ConfigError
 from viewloom.heads.linear import LinearHead
 from viewloom.methods.residual import ResidualConfig, ResidualRefiner
@@ -26,7 +27,7 @@ from viewloom.training.evaluate import (
 from viewloom.training.predict import table_rows, to_segments
 from viewloom.training.refined import FrozenRefiner
 from viewloom.training.segmenter import Segmenter
-from viewloom.windows.sampling import Sampling, SamplingConfig
+from viewloom.windows.sampling import Sampling
 
 CPU = torch.device("cpu")
 

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from tests.tiny import write_tiny
-from viewloom.dataset import content
-from viewloom.dataset.dataset import DataConfig, open_dataset
+from viewloom.dataset.opening import open_dataset
+from viewloom.dataset.packing import run_pack
+from viewloom.dataset.settings import DataConfig
 from viewloom.errors import ConfigError
-from viewloom.features.pack import PackConfig, run_pack
+from viewloom.features import content
+from viewloom.features.settings import PackConfig
 from viewloom.identity import Identity, free, settings_of
 from viewloom.training.pretrain import PretrainConfig, run_pretrain
 from viewloom.training.runs import read_json

@@ -9,7 +9,7 @@ import torch
 
 from tests.methods.made import make_method, view_batch
 from tests.tiny import write_tiny
-from viewloom.dataset.dataset import open_dataset
+from viewloom.dataset.opening import open_dataset
 from viewloom.metrics.invariance import retrieval_accuracy, retrieval_chance
 from viewloom.registry import METHODS
 from viewloom.report.runs import load_runs

@@ -20,7 +20,8 @@ from tests.continued import begun_with
 from tests.methods.made import make_method, view_batch
 from tests.tiny import write_tiny
 from viewloom import load_refiner
-from viewloom.dataset.dataset import open_dataset
+from viewloom.dataset.opening import open_dataset
+from viewloom.dataset.settings import SamplingConfig
 from viewloom.errors import ConfigError, DataError
 from viewloom.methods.cca import CCAConfig
 from viewloom.metrics.invariance import retrieval_accuracy
@@ -39,7 +40,6 @@ from viewloom.training.refined import FrozenRefiner
 from viewloom.training.segment import TrainConfig, build_module, dataset_windows, run_train
 from viewloom.training.trainer import TrainerConfig, build_trainer
 from viewloom.windows.pairs import make_view_loader
-from viewloom.windows.sampling import SamplingConfig
 from viewloom.windows.segments import make_loader
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False, validate_every_epochs=1)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.rigs import PEOPLE, SENSORS, write_rig
-from viewloom.dataset.dataset import open_dataset
+from viewloom.dataset.opening import open_dataset
 from viewloom.methods.cca import CCAConfig
 from viewloom.methods.sync_kd import SyncKDConfig
 from viewloom.methods.two_stream import TwoStreamConfig

@@ -10,7 +10,8 @@ import torch
 import yaml
 
 from tests.tiny import DIM, write_tiny
-from viewloom.dataset.dataset import DataConfig, open_dataset
+from viewloom.dataset.opening import open_dataset
+from viewloom.dataset.settings import DataConfig, SamplingConfig
 from viewloom.errors import ConfigError
 from viewloom.methods.refiner import load_refiner
 from viewloom.training.checkpoints import load_head, save_head
@@ -21,7 +22,7 @@ from viewloom.training.sampling import natural_pooling, used_sampling
 from viewloom.training.segment import TrainConfig, run_train
 from viewloom.training.segmenter import Segmenter
 from viewloom.training.trainer import TrainerConfig
-from viewloom.windows.sampling import Sampling, SamplingConfig
+from viewloom.windows.sampling import Sampling
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
 ASSUMED = "frames per second are not known; 30 is assumed. Pass --fps or set fps in dataset.yaml"

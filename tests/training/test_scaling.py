@@ -10,7 +10,8 @@ from safetensors.torch import load_file
 
 from tests.tiny import write_tiny
 from viewloom import load_refiner
-from viewloom.dataset.dataset import open_dataset
+from viewloom.dataset.opening import open_dataset
+from viewloom.dataset.settings import SamplingConfig
 from viewloom.methods.cca import CCAConfig
 from viewloom.registry import HEADS
 from viewloom.training.checkpoints import load_head
@@ -18,7 +19,7 @@ from viewloom.training.evaluate import load_segmenter
 from viewloom.training.pretrain import PretrainConfig, run_pretrain
 from viewloom.training.segment import TrainConfig, run_train
 from viewloom.training.trainer import TrainerConfig
-from viewloom.windows.sampling import Sampling, SamplingConfig
+from viewloom.windows.sampling import Sampling
 from viewloom.windows.segments import dataset_windows
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)

@@ -16,7 +16,9 @@ from safetensors.torch import load_file
 
 from tests.continued import begun_with
 from tests.tiny import write_tiny
-from viewloom.dataset.dataset import DataConfig, Item, open_dataset
+from viewloom.dataset.dataset import Item
+from viewloom.dataset.opening import open_dataset
+from viewloom.dataset.settings import DataConfig
 from viewloom.errors import ConfigError
 from viewloom.heads.linear import LinearHead
 from viewloom.training.checkpoints import load_head

@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file
 
 from tests.tiny import write_tiny
-from viewloom.dataset.dataset import DataConfig, open_dataset
+from viewloom.dataset.opening import open_dataset
+from viewloom.dataset.settings import DataConfig
 from viewloom.methods.two_stream import TwoStreamConfig
 from viewloom.training.pretrain import PretrainConfig, run_pretrain
 from viewloom.training.segment import TrainConfig, run_train

@@ -6,15 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from viewloom.cli import VERBS, make_parser, parse
-from viewloom.dataset.dataset import DataConfig, complete, open_dataset
+from viewloom.dataset.dataset_file import complete
+from viewloom.dataset.opening import open_dataset
+from viewloom.dataset.settings import DataConfig, SamplingConfig, filled
 from viewloom.errors import ConfigError, DataError
 from viewloom.training.segment import TrainConfig
 from viewloom.windows.sampling import (
     Sampling,
-    SamplingConfig,
     choices,
     default_test_chunks,
-    filled,
     over_saved,
     resolve_sampling,
     stored_sampling,

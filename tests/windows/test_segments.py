@@ -4,15 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from tests.features.arrays import ArraySource, random_source
 from viewloom.dataset.dataset import Item
 from viewloom.errors import DataError
-from viewloom.windows.batch import IGNORE
+from viewloom.metrics.runs import IGNORE
 from viewloom.windows.pairs import ViewWindows, make_view_loader
 from viewloom.windows.sampling import Sampling
 from viewloom.windows.segments import EpochBatches, SegmentWindows, collate, make_loader
 from viewloom.windows.windows import FILLER
-
-from .arrays import ArraySource, random_source
 
 SAMPLING = Sampling(chunk_frames=10, max_chunks=16)
 

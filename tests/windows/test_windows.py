@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.features.arrays import ArraySource
 from viewloom.dataset.dataset import Item
 from viewloom.errors import ConfigError, DataError
 from viewloom.features.pooling import pool_max, pool_valid
-from viewloom.windows.batch import IGNORE, Window
+from viewloom.metrics.runs import IGNORE
+from viewloom.windows.batch import Window
 from viewloom.windows.sampling import Sampling
 from viewloom.windows.windows import (
     augmented_chunk,
@@ -19,8 +21,6 @@ from viewloom.windows.windows import (
     read_window,
     unpool,
 )
-
-from .arrays import ArraySource
 
 
 def plain_pool(x, chunk):

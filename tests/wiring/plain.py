@@ -20,10 +20,10 @@ import numpy as np
 import torch
 
 from tests.tiny import ACTIONS, DIM
+from viewloom.dataset.settings import SamplingConfig
 from viewloom.registry import HEADS, METHODS
 from viewloom.training.trainer import TrainerConfig
 from viewloom.windows.batch import ViewBatch, Window
-from viewloom.windows.sampling import SamplingConfig
 
 # Every setting that matters is written out, so that the tests don't rest on what is chosen where nothing is set.
 PUBLISHED = SamplingConfig(

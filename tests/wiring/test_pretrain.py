@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from tests.tiny import write_tiny
 from tests.wiring.plain import PUBLISHED, QUIET, learned_from, options_of, plain_pretrain, read_names
 from tests.wiring.watching import Crash, assert_equal_epochs, furthest, recorded
-from viewloom.dataset.dataset import open_dataset
+from viewloom.dataset.opening import open_dataset
 from viewloom.registry import METHODS
 from viewloom.training import pairs
 from viewloom.training.pretrain import PretrainConfig, PretrainOptimConfig, run_pretrain, split_pairs

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tests.tiny import write_tiny
-from viewloom.dataset.dataset import DataConfig, open_dataset
+from viewloom.dataset.opening import open_dataset
+from viewloom.dataset.settings import DataConfig
 from viewloom.identity import Identity
 from viewloom.recipes.experiment import ExperimentConfig, make_jobs, table_views
 from viewloom.recipes.parts import Part, data_identity, part_key, unique_parts

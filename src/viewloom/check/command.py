@@ -22,10 +22,10 @@ from viewloom.check.folds import check_folds
 from viewloom.check.labels import check_splits, describe_labels, fit_labels, read_labels
 from viewloom.console import out
 from viewloom.dataset.chosen_splits import folds_of, generated, needs_fold, split_folder
-from viewloom.dataset.dataset import DataConfig, find_parts, is_simulated, known_fps, open_features_of
-from viewloom.dataset.dataset_file import settled
 from viewloom.dataset.labels import LabelSet
-from viewloom.dataset.layout import Parts
+from viewloom.dataset.layout import LayoutFiles
+from viewloom.dataset.opening import find_files, is_simulated, known_fps, open_features_of
+from viewloom.dataset.settings import DataConfig, settled
 from viewloom.dataset.splits import DRAWN, Splits, read_splits
 from viewloom.errors import ConfigError
 from viewloom.features.base import Span
@@ -83,7 +83,7 @@ def run_check(config: CheckConfig) -> CheckReport:
 def check(config: CheckConfig) -> CheckReport:
     """Everything that can be told about a folder; errors become findings, so that all of it is looked at."""
     report, asked = CheckReport(config.data), config
-    config, parts = find_parts(config)
+    config, parts = find_files(config)
     source = _open_features(report, config, parts)
     if known_fps(config, parts, source) is None:
         remedy = "Pass --fps: seconds in labels, durations and offsets rest on it."
@@ -105,7 +105,7 @@ def check(config: CheckConfig) -> CheckReport:
     return report
 
 
-def _open_features(report: CheckReport, config: CheckConfig, parts: Parts) -> CatalogSource | None:
+def _open_features(report: CheckReport, config: CheckConfig, parts: LayoutFiles) -> CatalogSource | None:
     """The feature store, described; None where there is none or it can't be opened."""
     if parts.features is None:
         remedy = "Only labels, lists and an index were looked at. Pass --features FOLDER to check them too."
@@ -118,7 +118,7 @@ def _open_features(report: CheckReport, config: CheckConfig, parts: Parts) -> Ca
     return source
 
 
-def _spans(report: CheckReport, config: CheckConfig, parts: Parts, source: CatalogSource | None) -> Coverage:
+def _spans(report: CheckReport, config: CheckConfig, parts: LayoutFiles, source: CatalogSource | None) -> Coverage:
     """Frame ranges from the index where one was given, else from the features; empty where neither can say."""
     if config.index is None:
         return {} if source is None else source_spans(report, source)
@@ -137,7 +137,7 @@ def _spans(report: CheckReport, config: CheckConfig, parts: Parts, source: Catal
 
 
 def _check_splits(
-    report: CheckReport, config: CheckConfig, parts: Parts, labels: LabelSet | None, spans: Coverage
+    report: CheckReport, config: CheckConfig, parts: LayoutFiles, labels: LabelSet | None, spans: Coverage
 ) -> tuple[Splits | None, bool]:
     """The folds there are, and the lists beside them or instead.
 
@@ -163,7 +163,7 @@ def _check_splits(
 def _read_splits(
     report: CheckReport,
     config: CheckConfig,
-    parts: Parts,
+    parts: LayoutFiles,
     labels: LabelSet | None,
     recordings: tuple[str, ...],
 ) -> tuple[Splits | None, str]:

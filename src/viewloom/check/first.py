@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import fields
 
-from viewloom.dataset.dataset import DataConfig
 from viewloom.dataset.labels import LabelSet
+from viewloom.dataset.settings import DataConfig
 from viewloom.dataset.splits import Splits
 from viewloom.features.base import Span
 from viewloom.features.catalog import CatalogSource

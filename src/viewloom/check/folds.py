@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from viewloom.check.findings import CheckReport, Finding
 from viewloom.check.labels import Spans, check_splits
-from viewloom.dataset.chosen_splits import recording_in
-from viewloom.dataset.dataset import DataConfig
 from viewloom.dataset.folds import Fold, choose, tested
+from viewloom.dataset.label_files import recording_in
 from viewloom.dataset.labels import LabelSet
+from viewloom.dataset.settings import DataConfig
 from viewloom.dataset.splits import ROLES, variant_of
 
 

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.check.findings import CheckReport, Severity, duration
-from viewloom.dataset.chosen_splits import recording_in
-from viewloom.dataset.dataset import DataConfig
+from viewloom.dataset.label_files import recording_in
 from viewloom.dataset.labels import Annotation, LabelSet, UnknownAction
-from viewloom.dataset.layout import Parts
+from viewloom.dataset.layout import LayoutFiles
+from viewloom.dataset.settings import DataConfig
 from viewloom.dataset.splits import ROLES, Role, Splits, overlaps, variant_of
 from viewloom.errors import DataError
 from viewloom.features.base import Span
@@ -19,7 +19,7 @@ from viewloom.features.base import Span
 Spans = Mapping[str, Mapping[str, Span]]
 
 
-def read_labels(report: CheckReport, parts: Parts, fps: float | None) -> LabelSet | None:
+def read_labels(report: CheckReport, parts: LayoutFiles, fps: float | None) -> LabelSet | None:
     """The labels that can be read; every fault of a line or file is noted. None where there are none at all."""
     if parts.labels is None:
         remedy = "Without labels, recordings serve as pairs and for `viewloom predict`. Pass --labels to add some."

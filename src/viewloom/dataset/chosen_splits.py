@@ -9,28 +9,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from viewloom.console import note
-from viewloom.dataset.dataset_file import settled
 from viewloom.dataset.folds import Fold, choose, leave_out, plain_lists, read_folds
-from viewloom.dataset.label_files import recording_of
+from viewloom.dataset.label_files import recording_in
 from viewloom.dataset.labels import LabelSet
-from viewloom.dataset.layout import Parts
+from viewloom.dataset.layout import LayoutFiles
+from viewloom.dataset.settings import settled
 from viewloom.dataset.splits import DRAWN, Splits, generate_splits, load_splits, refuse_overlap
 from viewloom.errors import ConfigError, DataError
 from viewloom.features.base import FeatureSource
 
 if TYPE_CHECKING:
-    from viewloom.dataset.dataset import DataConfig
+    from viewloom.dataset.settings import DataConfig
 
 GENERATED: Mapping[str, float] = {"pairs": 0.4, "train": 0.3, "val": 0.1, "test": 0.2}
 """Shares of the recordings with --splits generate."""
 
 
-def chosen_splits(config: DataConfig, parts: Parts, source: FeatureSource, labels: LabelSet | None) -> Splits | None:
+def chosen_splits(
+    config: DataConfig, files: LayoutFiles, source: FeatureSource, labels: LabelSet | None
+) -> Splits | None:
     """Published, own or generated splits, or a fold; None where there are no lists and none were asked for."""
-    folds = folds_of(config, parts, source.recordings, labels)
+    folds = folds_of(config, files, source.recordings, labels)
     if config.splits == "generate" and config.fold is None:
         return generated(config, source.recordings, labels)
-    folder = None if config.splits in DRAWN else split_folder(config, parts)
+    folder = None if config.splits in DRAWN else split_folder(config, files)
     if config.fold is not None or needs_fold(config, folder, folds):
         fold = choose(folds, config.fold, str(folder or f"{config.data} with --splits {config.splits}"))
         refuse_overlap(fold.splits, recording_in(labels), fold.variant, fold.where, config.allow_overlap)
@@ -42,7 +44,9 @@ def chosen_splits(config: DataConfig, parts: Parts, source: FeatureSource, label
     return load_splits(folder, settled(config.split_variant), recording_in(labels), config.allow_overlap)[0]
 
 
-def folds_of(config: DataConfig, parts: Parts, recordings: Sequence[str], labels: LabelSet | None) -> tuple[Fold, ...]:
+def folds_of(
+    config: DataConfig, files: LayoutFiles, recordings: Sequence[str], labels: LabelSet | None
+) -> tuple[Fold, ...]:
     """The folds of a data set in order; none where its splits are none. Overlaps in them are let be."""
     if config.val_groups is not None and (config.splits != "loso" or config.val_groups < 0):
         raise ConfigError(f"--val_groups {config.val_groups} must be 0 or more, and goes with --splits loso only.")
@@ -50,7 +54,7 @@ def folds_of(config: DataConfig, parts: Parts, recordings: Sequence[str], labels
         if labels is None:
             raise DataError(f"--splits loso leaves labelled recordings out, but {config.data} has no labels.")
         return leave_out(recordings, labels, _group(config.split_by), config.val_groups or 0)
-    folder = None if config.splits in DRAWN else split_folder(config, parts)
+    folder = None if config.splits in DRAWN else split_folder(config, files)
     return () if folder is None else read_folds(folder, settled(config.split_variant))
 
 
@@ -59,9 +63,9 @@ def needs_fold(config: DataConfig, folder: Path | None, folds: Sequence[Fold]) -
     return bool(folds) and (folder is None or not plain_lists(folder, settled(config.split_variant), folds))
 
 
-def split_folder(config: DataConfig, parts: Parts) -> Path | None:
+def split_folder(config: DataConfig, files: LayoutFiles) -> Path | None:
     """Folder of the split lists, or None; not for ``generate`` and ``loso``."""
-    folder = Path(config.splits) if config.splits else parts.splits
+    folder = Path(config.splits) if config.splits else files.splits
     if folder is not None and not folder.is_dir():
         raise ConfigError(f"--splits {folder} is no folder. Pass the folder of the lists, `generate` or `loso`.")
     return folder
@@ -99,14 +103,3 @@ def _group(pattern: str | None) -> Callable[[str], str]:
         return match[1] if expression.groups else match[0]
 
     return group
-
-
-def recording_in(labels: LabelSet | None) -> Callable[[str], str]:
-    """Maps an item to its recording by its annotation, else by its name."""
-
-    def recording(name: str) -> str:
-        if labels is not None and name in labels.annotations:
-            return labels.annotations[name].recording
-        return recording_of(name)
-
-    return recording

@@ -6,12 +6,12 @@ from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from viewloom.dataset.settings import SamplingConfig, filled
 from viewloom.dataset.splits import DRAWN
 from viewloom.errors import ConfigError, DataError, listed
-from viewloom.windows.sampling import SamplingConfig, filled
 
 if TYPE_CHECKING:
-    from viewloom.dataset.dataset import DataConfig
+    from viewloom.dataset.settings import DataConfig
 
 DATASET_FILE = "dataset.yaml"
 PATHS = ("features", "labels", "splits", "views_file", "pool_cache")
@@ -21,18 +21,26 @@ C = TypeVar("C", bound="DataConfig")
 T = TypeVar("T")
 
 
-def with_dataset_file(config: C, root: Path) -> tuple[C, str | None]:
+def complete(config: C) -> C:
+    """The settings with all that the user left open: as ``dataset.yaml`` says, else the defaults."""
+    return with_dataset_file(config)[0]
+
+
+def with_dataset_file(config: C) -> tuple[C, str | None]:
     """Settings that the user left open (None) as the file has them, else the defaults; and the data set's name.
 
     The file's ``sampling`` table completes that of a config that has one.
 
     Raises:
-        DataError: for a file that is not YAML, an unknown setting, or a value of the wrong kind.
+        DataError: for a folder that isn't there, a file that isn't YAML, an unknown setting, a wrong value.
     """
+    root = Path(config.data)
+    if not root.is_dir():
+        raise DataError(f"{root} is {'a file' if root.exists() else 'not there'}; pass the data set's folder.")
     path = root / DATASET_FILE
     found = _read(path) if path.is_file() else {}
     name, table = found.pop("name", None), found.pop("sampling", None)
-    from viewloom.dataset.dataset import DEFAULTS, DataConfig
+    from viewloom.dataset.settings import DEFAULTS, DataConfig
 
     known = [field.name for field in fields(DataConfig) if field.default is not MISSING]
     _check_table(str(path), "", found, known, get_type_hints(DataConfig))
@@ -46,12 +54,6 @@ def with_dataset_file(config: C, root: Path) -> tuple[C, str | None]:
     if isinstance(own, SamplingConfig):
         changed["sampling"] = filled(own, sampling)
     return replace(config, **changed), None if name is None else str(name)
-
-
-def settled(value: T | None) -> T:
-    """A setting that `with_dataset_file` has filled in."""
-    assert value is not None, "settings are completed before they are used"
-    return value
 
 
 def _sampling(path: str, table: Any) -> SamplingConfig:

@@ -220,3 +220,14 @@ def read_segment_folder(folder: Path, actions: Sequence[str], fault: Fault = sto
 def read_frame_folder(folder: Path, actions: Sequence[str], fault: Fault = stop) -> LabelSet:
     """All MS-TCN label files of a folder."""
     return _read_folder(folder, lambda path: read_frames(path, actions, fault), actions, fault)
+
+
+def recording_in(labels: LabelSet | None) -> Callable[[str], str]:
+    """Maps an item to its recording by its annotation, else by its name."""
+
+    def recording(name: str) -> str:
+        if labels is not None and name in labels.annotations:
+            return labels.annotations[name].recording
+        return recording_of(name)
+
+    return recording

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.errors import DataError
-from viewloom.windows.batch import IGNORE
+from viewloom.metrics.runs import IGNORE
 
 Ints = NDArray[np.int64]
 LARGEST_FRAME = 1 << 40

@@ -12,12 +12,12 @@ from viewloom.features.opening import recognise
 from viewloom.features.views import ViewTable
 
 if TYPE_CHECKING:
-    from viewloom.dataset.dataset import DataConfig
+    from viewloom.dataset.settings import DataConfig
 
 
 @dataclass(frozen=True)
-class Parts:
-    """Parts of a data set as found.
+class LayoutFiles:
+    """Files of a data set, as a layout finds them.
 
     Attributes:
         features: folder of the feature store, or None where there is none.
@@ -50,8 +50,8 @@ class Layout(ABC):
 
     @classmethod
     @abstractmethod
-    def find(cls, root: Path, config: "DataConfig") -> Parts:
-        """Where the parts are; settings win over what the folder has."""
+    def find(cls, root: Path, config: "DataConfig") -> LayoutFiles:
+        """Where the files are; settings win over what the folder has."""
 
 
 def folder_if_there(path: Path) -> Path | None:

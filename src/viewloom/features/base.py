@@ -1,16 +1,12 @@
 """What every feature store offers: frame-wise features by recording, view and frame range."""
 
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom.features.pooling import Pooled, Pooling
-
-Mode = Literal["full", "sampled"]
-"""How features are compared: every value, or blocks of frames of every recording and view."""
-Compare = Literal["auto", "full", "sampled"]
-"""The same as a setting: auto decides by the size."""
+from viewloom.features.pooling import Pooled
+from viewloom.features.settings import Pooling
 
 
 class Span(NamedTuple):
@@ -47,6 +43,11 @@ class FeatureSource(Protocol):
 
     @property
     def recordings(self) -> tuple[str, ...]: ...
+
+    @property
+    def backbone(self) -> dict[str, str]:
+        """What extracted the features (name, weights' hash, preprocessing); empty where the source doesn't say."""
+        ...
 
     def views(self, recording: str) -> tuple[str, ...]:
         """Views this recording has, in the order of the view table; `DataError` for an unknown recording."""

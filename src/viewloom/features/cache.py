@@ -19,8 +19,9 @@ from viewloom.console import err
 from viewloom.errors import ConfigError, DataError
 from viewloom.features.base import Span
 from viewloom.features.catalog import CatalogSource, consecutive_runs
-from viewloom.features.pooling import Pooled, Pooling
+from viewloom.features.pooling import Pooled
 from viewloom.features.rows import RowFile, encode_header, stored_dtype, write_rows
+from viewloom.features.settings import Pooling
 from viewloom.files import atomic_path
 
 FORMAT = "viewloom-pooled 1"
@@ -68,6 +69,11 @@ class CachedSource:
     def recordings(self) -> tuple[str, ...]:
         """Names, sorted."""
         return self.source.recordings
+
+    @property
+    def backbone(self) -> dict[str, str]:
+        """The store's own."""
+        return self.source.backbone
 
     def views(self, recording: str) -> tuple[str, ...]:
         """Views of a recording, as the store has them."""

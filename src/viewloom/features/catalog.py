@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.features.base import Span
-from viewloom.features.pooling import BLOCK_BYTES, Pooled, Pooling, pool_rows, pooled_dim
+from viewloom.features.pooling import BLOCK_BYTES, Pooled, pool_rows, pooled_dim
+from viewloom.features.settings import Pooling
 from viewloom.features.views import ViewTable
 
 DEFAULT_FPS = 30.0
@@ -167,6 +168,15 @@ class CatalogSource(ABC):
         Feature values are never read: rows of NaN in a store without keys or a list of gaps are not found.
         """
         return ()
+
+    def entries(self) -> dict[str, int]:
+        """{camera: number of keys}, where the store has keys: an index that no longer fits shows in them."""
+        return {}
+
+    @property
+    def backbone(self) -> dict[str, str]:
+        """What extracted the features (name, weights' hash, preprocessing); empty where the store doesn't say."""
+        return {}
 
     @abstractmethod
     def file(self, recording: str, camera: str) -> Path:

@@ -1,4 +1,4 @@
-"""`viewloom index`: which frames every recording and camera has, from keys and headers alone."""
+"""Which frames every recording and camera has, from keys and headers alone."""
 
 import json
 from collections.abc import Mapping
@@ -7,39 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from viewloom.console import track
-from viewloom.dataset.features import open_features
-from viewloom.errors import ConfigError, DataError, listed
+from viewloom.errors import DataError, listed
 from viewloom.features.base import Span
 from viewloom.features.catalog import CatalogSource, Spans, all_cameras
-from viewloom.features.lmdb import LmdbSource
-from viewloom.features.npy import Axes
 from viewloom.features.statistics_file import read_statistics
-from viewloom.files import write_json
 
 FORMAT = "viewloom-index"
 VERSION = 1
 
 Runs = tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class IndexConfig:
-    """Settings of `viewloom index`."""
-
-    data: str
-    """Feature store, or data set folder."""
-    out: str | None = None
-    """JSON file to write; without it the summary is only shown."""
-    gaps: bool = False
-    """Go through every key to find missing frames, instead of seeking to first and last ones."""
-    views_file: str | None = None
-    """YAML file that names views and their cameras."""
-    fps: float | None = None
-    """Frames per second, where the files don't say."""
-    axes: Axes | None = None
-    """Axis order of npy files: dt for (D, T), td for (T, D), or auto. Default: auto."""
-    overwrite: bool = False
-    """Replace a file that is already there."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +137,6 @@ def make_index(source: CatalogSource, gaps: bool = False) -> Index:
         if runs := source.missing_runs(recording, camera):
             found.setdefault(recording, {})[camera] = runs
     named = {camera: source.view_table.of_camera(camera) for camera in cameras}
-    entries = {c: source.environment(c).entries for c in cameras} if isinstance(source, LmdbSource) else {}
     return Index(
         where=source.where,
         kind=source.kind,
@@ -170,27 +145,10 @@ def make_index(source: CatalogSource, gaps: bool = False) -> Index:
         fps=source.fps,
         fingerprint=source.fingerprint(),
         scanned=gaps,
-        entries=entries,
+        entries=source.entries(),
         gaps=found,
         views={camera: view.name for camera, view in named.items() if view is not None},
     )
-
-
-def run_index(config: IndexConfig) -> Index:
-    """Index a feature store, and write it as JSON where ``config.out`` says so.
-
-    Raises:
-        ConfigError: when the output file is already there.
-        DataError: for a store that can't be read.
-    """
-    out = Path(config.out) if config.out else None
-    if out is not None and out.exists() and not config.overwrite:
-        raise ConfigError(f"{out} is already there. Choose another --out, or pass --overwrite true.")
-    source = open_features(config.data, views_file=config.views_file, fps=config.fps, axes=config.axes)
-    index = make_index(source, config.gaps)
-    if out is not None:
-        write_json(out, index.to_json())
-    return index
 
 
 def load_index(path: Path | str) -> Index:

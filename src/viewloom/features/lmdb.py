@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from viewloom.errors import DataError
 from viewloom.features.base import Span
-from viewloom.features.catalog import CatalogSource, consecutive_runs, file_content
+from viewloom.features.catalog import CatalogSource, all_cameras, consecutive_runs, file_content
 from viewloom.features.mapped import release
 from viewloom.features.views import ViewTable
 
@@ -343,6 +343,10 @@ class LmdbSource(CatalogSource):
                     f"{first_key!r}. Keep features of different extractors in different folders."
                 )
         return expected // 4
+
+    def entries(self) -> dict[str, int]:
+        """{camera: number of keys}"""
+        return {camera: self.environment(camera).entries for camera in all_cameras(self.spans)}
 
     def missing_runs(self, recording: str, camera: str) -> tuple[tuple[int, int], ...]:
         """Runs of frames without a key, by going through every key of the recording."""

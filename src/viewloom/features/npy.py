@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.features.base import Span
 from viewloom.features.catalog import CatalogSource, file_content
+from viewloom.features.settings import Axes
 from viewloom.features.views import ViewTable
 
-Axes = Literal["auto", "dt", "td"]
 SINGLE_CAMERA = "v1"
 """Camera (and view) name of the flat layout, whose files name none, when no view table is given."""
 FEATURES_FILE = "features.npy"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from viewloom.errors import DataError
 from viewloom.features.catalog import CatalogSource
 from viewloom.features.lmdb import DATA_FILE, LmdbSource
-from viewloom.features.npy import Axes, NpySource
+from viewloom.features.npy import NpySource
+from viewloom.features.settings import Axes
 from viewloom.features.store import JOURNAL, MANIFEST, PackedSource
 from viewloom.features.views import ViewTable
 

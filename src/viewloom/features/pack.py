@@ -1,4 +1,4 @@
-"""`viewloom pack`: features of any store into the packed store, in parallel, stoppable and resumable."""
+"""Features of any store into the packed store, in parallel, stoppable and resumable."""
 
 import hashlib
 import json
@@ -11,66 +11,22 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from viewloom import __version__
 from viewloom.console import err, progress, track
-from viewloom.dataset.features import open_features
 from viewloom.errors import ConfigError, DataError, listed
-from viewloom.features.base import Compare
 from viewloom.features.catalog import CatalogSource
-from viewloom.features.index import load_index
-from viewloom.features.npy import Axes
 from viewloom.features.pack_files import Journal, Packer, PackTask, locked, prepare_folder
-from viewloom.features.store import MANIFEST, Manifest, StoreEntry, backbone_of
+from viewloom.features.settings import PackConfig
+from viewloom.features.store import MANIFEST, Manifest, StoreEntry
 from viewloom.files import write_json
 
 MIB = 1 << 20
 WORTH_PROCESSES_BYTES = 256 * MIB
 """Packing less than this is faster in one process than starting others."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PackConfig:
-    """Settings of `viewloom pack`."""
-
-    data: str
-    """Feature store (LMDB or npy folder), or data set folder."""
-    out: str
-    """Folder of the packed store; a store begun there with the same settings is gone on with."""
-    dtype: Literal["float16", "float32"] = "float16"
-    """Type of the stored numbers: float16 rounds to 11 significant bits and takes half the room."""
-    views: str | None = None
-    """Views to pack, comma-separated; default: all that the view table names."""
-    recordings: str | None = None
-    """Recordings to pack, comma-separated, or a text file with one a line; default: all."""
-    corrupt: Literal["error", "missing"] = "error"
-    """Frames that are NaN or infinite only in part: stop, or pack them as missing."""
-    workers: int | None = None
-    """Processes; default: one for each core, at most 8, none for little data. 0: this one alone."""
-    verify: bool = True
-    """Read each file back from disk and compare its hash."""
-    plan: bool = False
-    """Say what would be packed, how large it is and how much room there is, and write nothing."""
-    views_file: str | None = None
-    """YAML file that names views and their cameras."""
-    fps: float | None = None
-    """Frames per second, where the files don't say."""
-    axes: Axes | None = None
-    """Axis order of npy files: dt for (D, T), td for (T, D), or auto. Default: auto."""
-    index: str | None = None
-    """Index of an LMDB folder (viewloom index), to open it without seeking."""
-    compare_features: Compare = "auto"
-    """What of files packed before is compared with their source: blocks of frames (sampled; auto: every frame where
-    the source was written since), or every frame (full)."""
-    backbone: dict[str, str] = field(default_factory=dict)
-    """What extracted the features (name, weights, preprocessing), kept in the store to tell stores apart."""
-
-    def __post_init__(self) -> None:
-        if self.workers is not None and self.workers < 0:
-            raise ConfigError(f"--workers must be 0 or more, but is {self.workers}.")
 
 
 @dataclass(frozen=True)
@@ -130,7 +86,7 @@ def amount(size_bytes: float) -> str:
     return f"{size_bytes:.1f} TiB"
 
 
-def run_pack(config: PackConfig) -> PackResult:
+def pack(source: CatalogSource, config: PackConfig) -> PackResult:
     """Pack features into a store, or go on with one that was stopped.
 
     Each file is written under a temporary name, flushed, renamed and read back; the manifest comes last. Killed
@@ -143,8 +99,6 @@ def run_pack(config: PackConfig) -> PackResult:
     """
     started = time.monotonic()
     out = Path(config.out)
-    index = load_index(config.index) if config.index else None
-    source = open_features(config.data, views_file=config.views_file, fps=config.fps, axes=config.axes, index=index)
     tasks = plan_tasks(source, config)
     settings = _settings(source, config, tasks)
     packer = Packer(source, out, config.corrupt, config.verify, config.compare_features == "full")
@@ -173,7 +127,7 @@ def plan_tasks(source: CatalogSource, config: PackConfig) -> tuple[PackTask, ...
     """
     recordings = _chosen(config.recordings, source.recordings, "recording", source.where)
     views = _chosen(config.views, source.view_table.names, "view", source.where)
-    backbone = _backbone(source, config)
+    backbone = config.backbone or source.backbone
     tasks = []
     for recording in recordings:
         for view in (view for view in source.views(recording) if view in views):
@@ -202,11 +156,6 @@ def _chosen(given: str | None, known: Sequence[str], kind: str, where: str) -> t
     return tuple(name for name in known if name in asked)
 
 
-def _backbone(source: CatalogSource, config: PackConfig) -> dict[str, str]:
-    """What extracted the features: as the user says, else as a packed source remembers."""
-    return config.backbone or backbone_of(source)
-
-
 def _settings(source: CatalogSource, config: PackConfig, tasks: Sequence[PackTask]) -> dict[str, Any]:
     """What two packings must share to go into one store."""
     recordings = sorted({task.recording for task in tasks})
@@ -215,7 +164,7 @@ def _settings(source: CatalogSource, config: PackConfig, tasks: Sequence[PackTas
         "corrupt": config.corrupt,
         "dim": source.dim,
         "fps": source.fps,
-        "backbone": _backbone(source, config),
+        "backbone": config.backbone or source.backbone,
         "source": f"{source.kind} {source.fingerprint()}",
         "views": sorted({task.view for task in tasks}),
         "recordings": f"{len(recordings)}, {hashlib.sha256(json.dumps(recordings).encode()).hexdigest()[:12]}",
@@ -227,7 +176,7 @@ def _manifest(
 ) -> Manifest:
     provenance = {
         "viewloom": __version__,
-        "backbone": _backbone(source, config),
+        "backbone": config.backbone or source.backbone,
         "source": {"kind": source.kind, "fingerprint": source.fingerprint()},
     }
     return Manifest(

@@ -14,10 +14,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom.dataset.content import rows_digest, rows_hash
 from viewloom.errors import ConfigError, DataError
 from viewloom.features.base import Span
 from viewloom.features.catalog import CatalogSource, consecutive_runs
+from viewloom.features.content import rows_digest, rows_hash
 from viewloom.features.rows import encode_header, hash_file, stored_dtype, write_rows
 from viewloom.features.store import FEATURES, JOURNAL, MANIFEST, StoreEntry, file_of, read_manifest
 from viewloom.files import atomic_path, write_text

@@ -8,15 +8,13 @@ each chunk in one go, so that neither blocks nor the kind of store change a bit 
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.errors import DataError
-
-Pooling = Literal["max", "mean", "both"]
-"""What a step keeps of its frames: the maximum, the mean, or the one beside the other."""
+from viewloom.features.settings import Pooling as Pooling
 
 BLOCK_BYTES = 1 << 20
 """Features (as float32) that a store reads and pools at a time: few enough to stay in the processor's cache."""

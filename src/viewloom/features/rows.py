@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.errors import DataError
-from viewloom.features.pooling import BLOCK_BYTES, Pooling, pool_stored
+from viewloom.features.pooling import BLOCK_BYTES, pool_stored
+from viewloom.features.settings import Pooling
 
 TENSOR = "features"
 """Name of the tensor (T, D) in each file."""

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from viewloom.errors import ConfigError, DataError
 from viewloom.features.base import Span
 from viewloom.features.catalog import CatalogSource
-from viewloom.features.pooling import Pooled, Pooling, pooled_dim, runs_of
+from viewloom.features.pooling import Pooled, pooled_dim, runs_of
 from viewloom.features.rows import RowFile, hash_file
+from viewloom.features.settings import Pooling
 from viewloom.features.views import View, ViewTable
 
 MANIFEST = "manifest.json"
@@ -58,7 +59,7 @@ class StoreEntry:
         corrupt: frames that were NaN or infinite in part and were packed as missing; they are in ``gaps``.
         bytes: size of the file.
         sha256: hash of the file.
-        source_rows: hash of the rows it was packed from, as `viewloom.dataset.content` makes it; empty in old stores.
+        source_rows: hash of the rows it was packed from, as `viewloom.features.content` makes it; empty in old stores.
         source_blocks: the same of blocks of them.
     """
 
@@ -185,11 +186,6 @@ def read_manifest(root: Path) -> Manifest:
         ) from error
 
 
-def backbone_of(source: object) -> dict[str, str]:
-    """What extracted a source's features (name, weights' hash, preprocessing); empty where it doesn't say."""
-    return dict(source.manifest.provenance.get("backbone", {})) if isinstance(source, PackedSource) else {}
-
-
 class PackedSource(CatalogSource):
     """A packed store as a `FeatureSource`; files are memory-mapped for each read and hold no handle.
 
@@ -221,6 +217,11 @@ class PackedSource(CatalogSource):
         for entry in self.manifest.entries:
             spans.setdefault(entry.recording, {})[entry.camera] = Span(entry.first, entry.end)
         super().__init__(str(root), spans, views or self.manifest.views, self.manifest.dim, fps)
+
+    @property
+    def backbone(self) -> dict[str, str]:
+        """As the manifest says."""
+        return dict(self.manifest.provenance.get("backbone", {}))
 
     def entry(self, recording: str, view: str) -> StoreEntry:
         """What the manifest says of one view of a recording."""

@@ -23,6 +23,7 @@ from viewloom.losses.segmentation import (
     smoothing,
     step_cross_entropy,
 )
+from viewloom.metrics.runs import IGNORE
 from viewloom.nn.distributed import mean_count
 from viewloom.nn.masked import (
     Canvas,
@@ -32,7 +33,6 @@ from viewloom.nn.masked import (
     valid_lengths,
 )
 from viewloom.registry import HEADS
-from viewloom.windows.batch import IGNORE
 
 POOLS = (2, 3, 5, 6)
 LEVEL_WEIGHTS = {"c2f_tcn": (1.0, 1.0, 1.0, 1.0, 0.0, 0.0), "view_invariance": (1.0,) * 6}

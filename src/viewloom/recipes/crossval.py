@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from viewloom.console import err
-from viewloom.dataset.chosen_splits import folds_of, recording_in
-from viewloom.dataset.dataset import Item, MultiViewDataset, complete, find_parts, open_dataset
+from viewloom.dataset.chosen_splits import folds_of
+from viewloom.dataset.dataset import Item, MultiViewDataset
+from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.folds import Fold, choose, tested
+from viewloom.dataset.label_files import recording_in
+from viewloom.dataset.opening import find_files, open_dataset
 from viewloom.dataset.splits import ROLES, overlaps, refuse_overlap
 from viewloom.errors import ConfigError, DataError, UserError, listed
 from viewloom.identity import free
@@ -127,7 +130,7 @@ def run_crossval(config: CrossvalConfig) -> CrossvalResult | str:
     dataset = open_dataset(config, with_splits=False)
     if dataset.labels is None:
         raise DataError(f"{dataset.root} has no labels, and a head can't be trained without. Pass --labels.")
-    known = folds_of(*find_parts(config), dataset.source.recordings, dataset.labels)
+    known = folds_of(*find_files(config), dataset.source.recordings, dataset.labels)
     folds = chosen_folds(config, dataset, known)
     check_folds(config, dataset, folds)
     if config.plan:

@@ -6,10 +6,13 @@ from typing import Any
 
 from viewloom.console import err
 from viewloom.dataset.chosen_splits import split_folder
-from viewloom.dataset.content import views_in_use, written_facts
-from viewloom.dataset.dataset import DataConfig, MultiViewDataset, complete, find_parts, open_dataset
+from viewloom.dataset.dataset import MultiViewDataset
+from viewloom.dataset.dataset_file import complete
+from viewloom.dataset.opening import find_files, open_dataset
+from viewloom.dataset.settings import DataConfig, SamplingConfig
 from viewloom.dataset.splits import DRAWN, VARIANTS
 from viewloom.errors import ConfigError, DataError, UserError
+from viewloom.features.content import views_in_use, written_facts
 from viewloom.features.pooling import pooled_dim
 from viewloom.identity import Identity, free, settings_of
 from viewloom.recipes.parts import Part, data_identity, data_settings, part_key, unique_parts
@@ -22,7 +25,7 @@ from viewloom.training.pretrain import PretrainConfig
 from viewloom.training.run_identity import refuse_written_again
 from viewloom.training.segment import TrainConfig
 from viewloom.training.trainer import TrainerConfig
-from viewloom.windows.sampling import Sampling, SamplingConfig, over_saved, resolve_sampling
+from viewloom.windows.sampling import Sampling, over_saved, resolve_sampling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +150,7 @@ def with_variant(config: ExperimentConfig) -> ExperimentConfig:
     """Table 5 takes its published split lists where they are and no others were asked for."""
     if config.table != "table5" or config.split_variant != "auto" or config.splits in DRAWN:
         return config
-    folder = split_folder(*find_parts(config))
+    folder = split_folder(*find_files(config))
     names = [name for files in VARIANTS["triple"].files.values() for name in files]
     if folder is None or not all((folder / name).exists() for name in names):
         return config

@@ -9,9 +9,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from viewloom.dataset.dataset import DataConfig, Item, MultiViewDataset
+from viewloom.dataset.dataset import Item, MultiViewDataset
+from viewloom.dataset.settings import DataConfig
 from viewloom.dataset.splits import ROLES, Role
-from viewloom.features.base import Compare
+from viewloom.features.settings import Compare
 from viewloom.files import write_text
 from viewloom.identity import Identity, settings_of
 from viewloom.training.evaluate import EvaluateConfig, run_evaluate, scored_with

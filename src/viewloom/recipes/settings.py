@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Literal, TypeVar
 
+from viewloom.dataset.settings import SamplingConfig
 from viewloom.errors import ConfigError, listed
-from viewloom.windows.sampling import SamplingConfig
 
 Setting = Literal["report", "released_code"]
 SETTINGS: tuple[Setting, ...] = ("report", "released_code")

@@ -9,13 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.console import err, progress
-from viewloom.dataset.dataset import DataConfig, Item, MultiViewDataset, complete, open_dataset
+from viewloom.dataset.dataset import Item, MultiViewDataset
+from viewloom.dataset.dataset_file import complete
+from viewloom.dataset.opening import open_dataset
+from viewloom.dataset.settings import DataConfig, SamplingConfig
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.features.rows import hash_file
 from viewloom.files import write_json
 from viewloom.identity import free, settings_of
 from viewloom.metrics.per_class import score_per_class
 from viewloom.metrics.protocols import PROTOCOLS
+from viewloom.metrics.runs import IGNORE
 from viewloom.metrics.segmentation import score, score_per_item, segments
 from viewloom.training.checkpoints import load_head
 from viewloom.training.provenance import allowed_roles, refuse_learned, scored_again
@@ -23,8 +27,7 @@ from viewloom.training.refined import FrozenRefiner
 from viewloom.training.runs import read_json, refuse_other_features
 from viewloom.training.sampling import own_pooling, used_sampling, warn_assumed_fps
 from viewloom.training.segmenter import Segmenter, pick_device
-from viewloom.windows.batch import IGNORE
-from viewloom.windows.sampling import Sampling, SamplingConfig
+from viewloom.windows.sampling import Sampling
 
 Labels = NDArray[np.int64]
 

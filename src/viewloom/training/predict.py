@@ -11,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.console import progress
-from viewloom.dataset.dataset import DataConfig, Item, MultiViewDataset, complete, open_dataset
+from viewloom.dataset.dataset import Item, MultiViewDataset
+from viewloom.dataset.dataset_file import complete
+from viewloom.dataset.opening import open_dataset
+from viewloom.dataset.settings import DataConfig, SamplingConfig
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import write_text
 from viewloom.metrics.segmentation import segments
@@ -19,7 +22,6 @@ from viewloom.training.checkpoints import load_head
 from viewloom.training.evaluate import fitting_views, load_segmenter, select_views
 from viewloom.training.runs import refuse_other_features
 from viewloom.training.sampling import used_sampling, warn_assumed_fps
-from viewloom.windows.sampling import SamplingConfig
 
 COLUMNS = ("recording", "view", "start", "end", "start_s", "end_s", "label", "confidence")
 

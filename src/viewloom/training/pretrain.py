@@ -11,7 +11,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from viewloom.console import err, track
-from viewloom.dataset.dataset import DataConfig, MultiViewDataset, PairSpans, complete, open_dataset
+from viewloom.dataset.dataset import MultiViewDataset
+from viewloom.dataset.dataset_file import complete
+from viewloom.dataset.opening import open_dataset
+from viewloom.dataset.settings import DataConfig, PairSpans, SamplingConfig
 from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json
 from viewloom.heads.base import Head
@@ -36,7 +39,6 @@ from viewloom.training.trainer import TrainerConfig, build_trainer, rows_in_batc
 from viewloom.windows.batch import ViewBatch
 from viewloom.windows.pairs import ViewRow, ViewWindows, make_view_loader
 from viewloom.windows.resident import ResidentViews, resident
-from viewloom.windows.sampling import SamplingConfig
 from viewloom.windows.segments import EpochBatches
 
 

@@ -6,19 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from viewloom.dataset.content import (
-    choose_mode,
-    features_facts,
-    items_facts,
-    labels_facts,
-    views_in_use,
-    written_again,
-    written_facts,
-)
+from viewloom.dataset.content import items_facts, labels_facts
 from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.errors import ConfigError, listed
-from viewloom.features.base import Compare, Mode
+from viewloom.features.content import choose_mode, features_facts, views_in_use, written_again, written_facts
 from viewloom.features.rows import hash_file
+from viewloom.features.settings import Compare, Mode
 from viewloom.files import write_json
 from viewloom.identity import Identity, settings_of
 

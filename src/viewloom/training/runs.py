@@ -17,7 +17,6 @@ import yaml
 from viewloom import __version__
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.errors import ConfigError, listed
-from viewloom.features.store import backbone_of
 from viewloom.files import atomic_path, write_json, write_text
 from viewloom.training.run_identity import FILE as IDENTITY_FILE
 from viewloom.training.run_identity import RunContent, refuse_other, save_identity
@@ -109,7 +108,7 @@ def environment(dataset: MultiViewDataset, seed: int) -> dict[str, Any]:
         "seed": seed,
         "data": dataset.name,
         "data_fingerprint": dataset.source.fingerprint(),
-        "backbone": backbone_of(dataset.source),
+        "backbone": dataset.source.backbone,
         "simulated": dataset.simulated,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
@@ -141,7 +140,7 @@ def refuse_other_features(run: Path, dataset: MultiViewDataset) -> None:
     """`ConfigError` where a run was trained on features of another making than the data set's, and both say so."""
     path = run / "environment.json"
     trained = read_json(path).get("backbone", {}) if path.exists() else {}
-    found = backbone_of(dataset.source)
+    found = dataset.source.backbone
     differing = [name for name in SAME_MAKING if name in trained and name in found and trained[name] != found[name]]
     if differing:
         told = "; ".join(f"{name} {found[name]!r} instead of {trained[name]!r}" for name in differing)

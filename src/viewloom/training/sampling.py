@@ -8,20 +8,12 @@ import numpy as np
 
 from viewloom.console import err
 from viewloom.dataset.dataset import Item, MultiViewDataset
+from viewloom.dataset.settings import SamplingConfig, filled
 from viewloom.errors import ConfigError
 from viewloom.features.base import FeatureSource
-from viewloom.features.pooling import Pooling
+from viewloom.features.settings import Pooling
 from viewloom.training.runs import is_main_process
-from viewloom.windows.sampling import (
-    Sampling,
-    SamplingConfig,
-    Segments,
-    choices,
-    filled,
-    over_saved,
-    resolve_sampling,
-    stored_sampling,
-)
+from viewloom.windows.sampling import Sampling, Segments, choices, over_saved, resolve_sampling, stored_sampling
 
 NEGATIVE_SHARE = 0.01
 """Features with more negative values than this are signed: their maximum would show positive values alone."""

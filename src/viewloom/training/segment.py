@@ -10,7 +10,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from viewloom.console import err
-from viewloom.dataset.dataset import DataConfig, Item, MultiViewDataset, complete, open_dataset
+from viewloom.dataset.dataset import Item, MultiViewDataset
+from viewloom.dataset.dataset_file import complete
+from viewloom.dataset.opening import open_dataset
+from viewloom.dataset.settings import DataConfig, SamplingConfig
 from viewloom.errors import ConfigError, DataError
 from viewloom.features.pooling import pooled_dim
 from viewloom.heads.base import Head, HeadConfig
@@ -32,7 +35,7 @@ from viewloom.training.threads import choose_threads, using_threads
 from viewloom.training.trainer import TrainerConfig, build_trainer, rows_in_batch
 from viewloom.windows.batch import SegmentBatch
 from viewloom.windows.resident import ResidentSegments, resident
-from viewloom.windows.sampling import SamplingConfig, resolve_sampling
+from viewloom.windows.sampling import resolve_sampling
 from viewloom.windows.segments import EpochBatches, SegmentRow, dataset_windows, make_loader
 
 

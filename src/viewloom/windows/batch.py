@@ -10,9 +10,6 @@ if TYPE_CHECKING:  # whoever needs only `Window` or `IGNORE` doesn't wait for to
 
 B = TypeVar("B", bound="Batch")
 
-IGNORE = -100
-"""Label of a step that has none; losses and scores leave it out."""
-
 
 @dataclass(frozen=True)
 class Window:

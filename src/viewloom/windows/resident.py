@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from viewloom.console import track
-from viewloom.features.pooling import Pooling
-from viewloom.windows.batch import IGNORE, Batch, SegmentBatch, ViewBatch, Window
+from viewloom.features.settings import Pooling
+from viewloom.metrics.runs import IGNORE
+from viewloom.windows.batch import Batch, SegmentBatch, ViewBatch, Window
 from viewloom.windows.pairs import ViewWindows
 from viewloom.windows.segments import EpochBatches, SegmentWindows
 from viewloom.windows.windows import pad_steps, pooled_window, read_window

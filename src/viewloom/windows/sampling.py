@@ -5,20 +5,20 @@ whole frames. Sizes in seconds follow the data set's frame rate, so that one set
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from viewloom.dataset.settings import SamplingConfig, check_sampling, filled
 from viewloom.errors import ConfigError, listed
-from viewloom.features.pooling import Pooling
+from viewloom.features.settings import Pooling
 
 MissingPolicy = Literal["mask", "nearest", "error"]
 Segments = NDArray[np.int64]
 """Lengths (frames) of labelled segments."""
-N = TypeVar("N", int, float)
 
 CHUNK_S = 2 / 3
 """Length of a chunk where nothing asks for a shorter one: the published 20 frames at 30 fps."""
@@ -28,46 +28,6 @@ SHORT_PERCENTILE = 10
 """Percentile of the segments' lengths that counts as short."""
 TEST_FACTORS = (0.5, 0.85, 1.2)
 """Chunk sizes at evaluation as multiples of the chunk: the published 10, 17 and 24 frames of 20."""
-_UNITS = {"chunk_s": "chunk_frames", "test_chunks_s": "test_chunks"}
-"""Settings in seconds, and the same in frames."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SamplingConfig:
-    """How spans become windows and frames become steps; None: not set, the default is taken."""
-
-    chunk_s: float | None = None
-    """Length (s) of a chunk, the frames pooled into one step. Default: 2/3 s; with labels a fifth of the training
-    segments' 10th percentile where that is less; always one frame or more. evaluate, predict: as the head was
-    trained."""
-    chunk_frames: int | None = None
-    """The same in frames, instead of chunk_s."""
-    max_chunks: int | None = None
-    """Steps in a window at most; longer spans are cut, without overlap. Default: 1200."""
-    augment_probability: float | None = None
-    """Probability that a training window draws its own chunk size. Default: 0.5."""
-    augment_factor: float | None = None
-    """Largest factor by which a drawn chunk size differs from the chunk's, both ways. Default: 2."""
-    test_chunks: int | str | tuple[int, ...] | None = None
-    """Chunk sizes (frames) whose frame-level probabilities are averaged at evaluation: 3, or 3,5. Default: about
-    0.5, 0.85 and 1.2 times the chunk (10, 17 and 24 of 20). evaluate, predict: as saved with the head."""
-    test_chunks_s: float | str | tuple[float, ...] | None = None
-    """The same in seconds, instead of test_chunks."""
-    pooling: Literal["max", "mean", "both"] | None = None
-    """What a step keeps of its frames: element-wise maximum, mean, or both side by side (twice the size). Default:
-    max, but mean where more than 1 % of the training features' values are negative; behind a refiner, its own."""
-    missing_frames: Literal["mask", "nearest", "error"] | None = None
-    """Frames a view lacks: leave them out, copy the nearest frame of the view, or stop. Default: mask."""
-    nearest_within_frames: int | None = None
-    """With missing_frames=nearest: farthest frame that may be copied; beyond it is an error. Default: 5."""
-
-    def __post_init__(self) -> None:
-        for seconds, frames in _UNITS.items():
-            if getattr(self, seconds) is not None and getattr(self, frames) is not None:
-                raise ConfigError(f"Set sampling.{frames} or sampling.{seconds}, not both: they are one setting.")
-        object.__setattr__(self, "test_chunks", _sizes("test_chunks", self.test_chunks, int))
-        object.__setattr__(self, "test_chunks_s", _sizes("test_chunks_s", self.test_chunks_s, float))
-        _check(asdict(self))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +55,7 @@ class Sampling:
     nearest_within_frames: int = 5
 
     def __post_init__(self) -> None:
-        _check(asdict(self))
+        check_sampling(asdict(self))
 
     def as_request(self) -> SamplingConfig:
         """The request that resolves to this at any frame rate."""
@@ -125,14 +85,6 @@ def stored_sampling(extra: Mapping[str, Any]) -> Sampling:
     if "test_chunks" in stored:
         stored["test_chunks"] = tuple(stored["test_chunks"])
     return Sampling(**stored)
-
-
-def filled(request: SamplingConfig, below: SamplingConfig) -> SamplingConfig:
-    """What is set, and for the rest what ``below`` sets; a size in frames and one in seconds are one setting."""
-    found = {name: value for name, value in asdict(request).items() if value is not None}
-    twins = _UNITS | {frames: seconds for seconds, frames in _UNITS.items()}
-    free = {n: v for n, v in asdict(below).items() if n not in found and twins.get(n) not in found}
-    return SamplingConfig(**free | found)
 
 
 def over_saved(request: SamplingConfig, saved: Sampling, fps: float) -> SamplingConfig:
@@ -230,41 +182,3 @@ def _frames(count: int) -> str:
 
 def _distinct(sizes: Any) -> tuple[int, ...]:
     return tuple(dict.fromkeys(sizes))
-
-
-def _sizes(name: str, value: str | N | Sequence[N] | None, kind: type[N]) -> tuple[N, ...] | None:
-    """One size, a list, or a comma-separated text as a tuple of numbers."""
-    if value is None:
-        return None
-    entries: Sequence[Any] = [value] if isinstance(value, int | float) else value
-    if isinstance(value, str):
-        entries = [entry.strip() for entry in value.strip(" []()").split(",") if entry.strip()]
-    try:
-        sizes = tuple(kind(entry) for entry in entries)
-    except (TypeError, ValueError):
-        sizes = ()
-    exact = isinstance(value, str) or all(size == entry for size, entry in zip(sizes, entries, strict=False))
-    if not sizes or not exact or any(isinstance(entry, bool) for entry in entries):
-        raise ConfigError(f"sampling.{name} must be a size or several, such as 3 or 3,5, but is {value!r}.")
-    return sizes
-
-
-def _check(values: Mapping[str, Any]) -> None:
-    """`ConfigError` for values that can't be; None stands for not set."""
-    least = {"chunk_frames": 1, "max_chunks": 1, "augment_factor": 1, "nearest_within_frames": 0}
-    for name, smallest in least.items():
-        if values[name] is not None and not values[name] >= smallest:
-            raise ConfigError(f"sampling.{name} must be {smallest} or more, but is {values[name]}.")
-    probability = values["augment_probability"]
-    if probability is not None and not 0 <= probability <= 1:
-        raise ConfigError(f"sampling.augment_probability must lie between 0 and 1, but is {probability}.")
-    chunk_s = values.get("chunk_s")
-    for name, sizes in {
-        "chunk_s": None if chunk_s is None else (chunk_s,),
-        "test_chunks_s": values.get("test_chunks_s"),
-    }.items():
-        if sizes is not None and not all(0 < size < math.inf for size in sizes):
-            raise ConfigError(f"sampling.{name} must be above 0 seconds, but is {sizes}.")
-    tests = values["test_chunks"]
-    if tests is not None and (not tests or min(tests) < 1):
-        raise ConfigError(f"sampling.test_chunks must hold sizes of 1 frame or more, but is {tests}.")

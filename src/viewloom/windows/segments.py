@@ -13,7 +13,8 @@ from viewloom.dataset.labels import LabelSet
 from viewloom.errors import DataError
 from viewloom.features.base import FeatureSource
 from viewloom.features.pooling import pooled_dim
-from viewloom.windows.batch import IGNORE, SegmentBatch, Window
+from viewloom.metrics.runs import IGNORE
+from viewloom.windows.batch import SegmentBatch, Window
 from viewloom.windows.sampling import Sampling
 from viewloom.windows.windows import (
     FILLER,

@@ -17,7 +17,8 @@ from viewloom.errors import DataError, listed
 from viewloom.features.base import FeatureSource, PoolingSource
 from viewloom.features.cache import CachedSource
 from viewloom.features.pooling import Pooled, missing_rows, pool_valid
-from viewloom.windows.batch import IGNORE, Window
+from viewloom.metrics.runs import IGNORE
+from viewloom.windows.batch import Window
 from viewloom.windows.sampling import Sampling
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from viewloom.cli import main
-from viewloom.dataset.dataset import DataConfig, open_dataset
+from viewloom.dataset.opening import open_dataset
+from viewloom.dataset.settings import DataConfig
 from viewloom.dataset.splits import ROLES
 from viewloom.errors import ConfigError
 from viewloom.simulate.metaworld import rendering

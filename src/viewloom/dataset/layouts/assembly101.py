@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 from viewloom.dataset.label_files import read_actions, read_segment_folder
 from viewloom.dataset.label_table import read_table
 from viewloom.dataset.labels import Fault, LabelSet
-from viewloom.dataset.layout import Layout, Parts, folder_if_there, only_store
+from viewloom.dataset.layout import Layout, LayoutFiles, folder_if_there, only_store
 from viewloom.features.opening import recognise
 from viewloom.features.views import ViewTable
 from viewloom.registry import DATASETS
 
 if TYPE_CHECKING:
-    from viewloom.dataset.dataset import DataConfig
+    from viewloom.dataset.settings import DataConfig
 
 FPS = 30.0
 """Frames per second of features and labels."""
@@ -31,7 +31,7 @@ class Assembly101(Layout):
         return any(folder.is_dir() for folder in folders) or (root / "actions.csv").is_file()
 
     @classmethod
-    def find(cls, root: Path, config: "DataConfig") -> Parts:
+    def find(cls, root: Path, config: "DataConfig") -> LayoutFiles:
         """Features in TSM_features/, else in the one subfolder that is a feature store."""
         labels = Path(config.labels) if config.labels else folder_if_there(root / "coarse_labels")
         actions = root / "actions.csv"
@@ -44,7 +44,7 @@ class Assembly101(Layout):
                 return read_table(labels, fps or FPS, read_actions(actions) if actions.is_file() else None, fault)
             return read_segment_folder(labels, read_actions(actions), fault)
 
-        return Parts(
+        return LayoutFiles(
             features=Path(config.features) if config.features else _features(root),
             labels=read if labels is not None else None,
             splits=folder_if_there(root / "coarse_splits"),

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from viewloom.dataset.label_files import read_frame_folder, read_mapping
-from viewloom.dataset.layout import Layout, Parts, folder_if_there
+from viewloom.dataset.layout import Layout, LayoutFiles, folder_if_there
 from viewloom.registry import DATASETS
 
 if TYPE_CHECKING:
-    from viewloom.dataset.dataset import DataConfig
+    from viewloom.dataset.settings import DataConfig
 
 
 @DATASETS.register("mstcn")
@@ -23,10 +23,10 @@ class MsTcn(Layout):
         return (root / "mapping.txt").is_file() and (root / "groundTruth").is_dir()
 
     @classmethod
-    def find(cls, root: Path, config: "DataConfig") -> Parts:
+    def find(cls, root: Path, config: "DataConfig") -> LayoutFiles:
         """The folders by their usual names."""
         labels = Path(config.labels) if config.labels else root / "groundTruth"
-        return Parts(
+        return LayoutFiles(
             features=Path(config.features) if config.features else folder_if_there(root / "features"),
             labels=lambda fps, fault: read_frame_folder(labels, read_mapping(root / "mapping.txt"), fault),
             splits=folder_if_there(root / "splits"),

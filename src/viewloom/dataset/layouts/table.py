@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 from viewloom.dataset.label_files import read_action_list
 from viewloom.dataset.label_table import read_table
 from viewloom.dataset.labels import Fault, LabelSet
-from viewloom.dataset.layout import Layout, Parts, folder_if_there
+from viewloom.dataset.layout import Layout, LayoutFiles, folder_if_there
 from viewloom.features.opening import recognise
 from viewloom.features.views import ViewTable
 from viewloom.registry import DATASETS
 
 if TYPE_CHECKING:
-    from viewloom.dataset.dataset import DataConfig
+    from viewloom.dataset.settings import DataConfig
 
 
 @DATASETS.register("table")
@@ -27,7 +27,7 @@ class Table(Layout):
         return (root / "labels.csv").is_file() or _features(root) is not None
 
     @classmethod
-    def find(cls, root: Path, config: "DataConfig") -> Parts:
+    def find(cls, root: Path, config: "DataConfig") -> LayoutFiles:
         """Labels are optional: recordings without any can still be packed and predicted."""
         labels = Path(config.labels) if config.labels else root / "labels.csv"
         actions, views = root / "actions.txt", root / "views.yaml"
@@ -35,7 +35,7 @@ class Table(Layout):
         def read(fps: float | None, fault: Fault) -> LabelSet:
             return read_table(labels, fps, read_action_list(actions) if actions.is_file() else None, fault)
 
-        return Parts(
+        return LayoutFiles(
             features=Path(config.features) if config.features else _features(root),
             labels=read if labels.is_file() or config.labels is not None else None,
             splits=folder_if_there(root / "splits"),

@@ -1,0 +1,117 @@
+"""Opening a data set: its features, labels and splits, from one folder in a known layout."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from viewloom.dataset.chosen_splits import chosen_splits
+from viewloom.dataset.dataset import MultiViewDataset
+from viewloom.dataset.dataset_file import C, with_dataset_file
+from viewloom.dataset.labels import stop
+from viewloom.dataset.layout import LayoutFiles
+from viewloom.dataset.settings import DataConfig, settled
+from viewloom.errors import DataError
+from viewloom.features.cache import CachedSource
+from viewloom.features.catalog import CatalogSource
+from viewloom.features.opening import open_source
+from viewloom.features.settings import Axes
+from viewloom.features.views import ViewTable
+from viewloom.registry import DATASETS
+
+if TYPE_CHECKING:
+    from viewloom.features.index import Index
+
+SIMULATION_FILE = "simulation.json"
+"""What the simulator leaves beside its features."""
+
+
+def find_files(config: C) -> tuple[C, LayoutFiles]:
+    """Where a data set's files are: settings completed by ``dataset.yaml``, and what the layout finds."""
+    config, name = with_dataset_file(config)
+    root = Path(config.data)
+    files: LayoutFiles = _layout(settled(config.layout), root).find(root, config)
+    return config, replace(files, name=name)
+
+
+def _layout(name: str, root: Path) -> Any:
+    """The layout of that name, or the first that recognises the folder."""
+    if name != "auto":
+        return DATASETS.get(name)
+    for known in DATASETS.names():
+        layout: Any = DATASETS.get(known)
+        if layout.matches(root):
+            return layout
+    expected = "; ".join(f"{known}: {DATASETS.get(known).expects}" for known in DATASETS.names())
+    raise DataError(
+        f"{root} has none of the known layouts. Looked for {expected}. Arrange the folder like one of them, or "
+        "pass --features and --labels."
+    )
+
+
+def open_dataset(config: DataConfig, with_splits: bool = True) -> MultiViewDataset:
+    """Open a data set's features, labels (if any) and, but where they aren't needed, splits (if any)."""
+    root = Path(config.data)
+    config, files = find_files(config)
+    source = open_features_of(config, files)
+    labels = files.labels(known_fps(config, files, source), stop) if files.labels is not None else None
+    return MultiViewDataset(
+        name=files.name or root.resolve().name,
+        root=root,
+        source=CachedSource(source, config.pool_cache, settled(config.pool_cache_gib)) if config.pool_cache else source,
+        views=source.view_table,
+        labels=labels,
+        splits=chosen_splits(config, files, source, labels) if with_splits else None,
+        simulated=is_simulated(root, files),
+        missing=settled(config.missing),
+        past_end=settled(config.past_end),
+        fps_known=known_fps(config, files, source) is not None,
+    )
+
+
+def open_features_of(config: DataConfig, files: LayoutFiles) -> CatalogSource:
+    """The feature store of a data set; ``config`` and ``files`` as `find_files` gives them."""
+    if files.features is None:
+        raise DataError(f"{config.data} holds no features. Pass --features FOLDER (LMDB, npy or packed store).")
+    table = ViewTable.from_yaml(config.views_file) if config.views_file else files.views
+    return open_source(files.features, views=table, fps=config.fps or files.fps, axes=settled(config.axes))
+
+
+def known_fps(config: DataConfig, files: LayoutFiles, source: CatalogSource | None) -> float | None:
+    """Frames per second as told by the settings, the layout or the store; None where nobody does."""
+    stored = source.fps if source is not None and source.fps_known else None
+    return config.fps or files.fps or stored
+
+
+def is_simulated(root: Path, files: LayoutFiles) -> bool:
+    """Whether the features were made by the simulator: it leaves a file beside them."""
+    folders = [root] if files.features is None else [root, files.features, files.features.parent]
+    return any((folder / SIMULATION_FILE).exists() for folder in folders)
+
+
+def open_features(
+    data: str,
+    *,
+    views_file: str | None = None,
+    fps: float | None = None,
+    axes: Axes | None = None,
+    index: Index | None = None,
+) -> CatalogSource:
+    """The features in a feature store's folder, or of a data set in a known layout.
+
+    Args:
+        data: folder of a store or a data set.
+        views_file: YAML file that names views and their cameras.
+        fps: frames per second, where the files don't say.
+        axes: axis order of npy files; None: as ``dataset.yaml`` says, else auto.
+        index: spans found before, for an LMDB folder.
+
+    Raises:
+        DataError, ConfigError: see `open_source`. Labels and splits are not looked at.
+    """
+    config, files = find_files(DataConfig(data=data, views_file=views_file, fps=fps, axes=axes))
+    if files.features is None:
+        raise DataError(f"{data} holds no features. Pass the folder of a feature store instead.")
+    views = ViewTable.from_yaml(config.views_file) if config.views_file else files.views
+    return open_source(files.features, views=views, fps=config.fps or files.fps, axes=settled(config.axes), index=index)

@@ -1,0 +1,76 @@
+"""Settings of what stores features: `viewloom index` and `viewloom pack`, and the choices that readers know."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from viewloom.errors import ConfigError
+
+Pooling = Literal["max", "mean", "both"]
+"""What a step keeps of its frames: the maximum, the mean, or the one beside the other."""
+Mode = Literal["full", "sampled"]
+"""How features are compared: every value, or blocks of frames of every recording and view."""
+Compare = Literal["auto", "full", "sampled"]
+"""The same as a setting: auto decides by the size."""
+Axes = Literal["auto", "dt", "td"]
+"""Axis order of npy files: (D, T), (T, D), or inferred where only one can be meant."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexConfig:
+    """Settings of `viewloom index`."""
+
+    data: str
+    """Feature store, or data set folder."""
+    out: str | None = None
+    """JSON file to write; without it the summary is only shown."""
+    gaps: bool = False
+    """Go through every key to find missing frames, instead of seeking to first and last ones."""
+    views_file: str | None = None
+    """YAML file that names views and their cameras."""
+    fps: float | None = None
+    """Frames per second, where the files don't say."""
+    axes: Axes | None = None
+    """Axis order of npy files: dt for (D, T), td for (T, D), or auto. Default: auto."""
+    overwrite: bool = False
+    """Replace a file that is already there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackConfig:
+    """Settings of `viewloom pack`."""
+
+    data: str
+    """Feature store (LMDB or npy folder), or data set folder."""
+    out: str
+    """Folder of the packed store; a store begun there with the same settings is gone on with."""
+    dtype: Literal["float16", "float32"] = "float16"
+    """Type of the stored numbers: float16 rounds to 11 significant bits and takes half the room."""
+    views: str | None = None
+    """Views to pack, comma-separated; default: all that the view table names."""
+    recordings: str | None = None
+    """Recordings to pack, comma-separated, or a text file with one a line; default: all."""
+    corrupt: Literal["error", "missing"] = "error"
+    """Frames that are NaN or infinite only in part: stop, or pack them as missing."""
+    workers: int | None = None
+    """Processes; default: one for each core, at most 8, none for little data. 0: this one alone."""
+    verify: bool = True
+    """Read each file back from disk and compare its hash."""
+    plan: bool = False
+    """Say what would be packed, how large it is and how much room there is, and write nothing."""
+    views_file: str | None = None
+    """YAML file that names views and their cameras."""
+    fps: float | None = None
+    """Frames per second, where the files don't say."""
+    axes: Axes | None = None
+    """Axis order of npy files: dt for (D, T), td for (T, D), or auto. Default: auto."""
+    index: str | None = None
+    """Index of an LMDB folder (viewloom index), to open it without seeking."""
+    compare_features: Compare = "auto"
+    """What of files packed before is compared with their source: blocks of frames (sampled; auto: every frame where
+    the source was written since), or every frame (full)."""
+    backbone: dict[str, str] = field(default_factory=dict)
+    """What extracted the features (name, weights, preprocessing), kept in the store to tell stores apart."""
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 0:
+            raise ConfigError(f"--workers must be 0 or more, but is {self.workers}.")
