@@ -29,7 +29,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from viewloom.dataset.dataset import Item
 from viewloom.features.base import Span
-from viewloom.methods.two_stream import TwoStream, TwoStreamConfig
+from viewloom.methods.settings import TwoStreamConfig
+from viewloom.methods.two_stream import TwoStream
 from viewloom.training.pretrain import compile_layers
 from viewloom.windows.batch import ViewBatch
 from viewloom.windows.pairs import ViewWindows

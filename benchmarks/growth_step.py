@@ -16,7 +16,8 @@ import torch
 from step import make_batch
 from timing import growth, median_s, show
 
-from viewloom.methods.two_stream import TwoStream, TwoStreamConfig
+from viewloom.methods.settings import TwoStreamConfig
+from viewloom.methods.two_stream import TwoStream
 
 
 def step_of(rows: int, steps: int, views: int, dim: int, context: str, joint: bool = True) -> Callable[[], None]:

@@ -77,8 +77,8 @@ def train(root: Path, head: str) -> dict[str, float]:
     import torch
 
     from viewloom.registry import HEADS
-    from viewloom.training.segment import TrainConfig, run_train
-    from viewloom.training.trainer import TrainerConfig
+    from viewloom.training.segment import run_train
+    from viewloom.training.settings import TrainConfig, TrainerConfig
 
     kind = HEADS.get(head)
     small = kind(DIM, ACTIONS, kind.Config())

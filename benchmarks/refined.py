@@ -22,10 +22,12 @@ from timing import ratio, show
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import SamplingConfig
 from viewloom.dataset.splits import generate_splits, write_splits
-from viewloom.methods.residual import ResidualConfig, ResidualRefiner
+from viewloom.methods.residual import ResidualRefiner
+from viewloom.methods.settings import ResidualConfig
 from viewloom.registry import HEADS
-from viewloom.training.segment import TrainConfig, build_module
-from viewloom.training.trainer import TrainerConfig, build_trainer
+from viewloom.training.segment import build_module
+from viewloom.training.settings import TrainConfig, TrainerConfig
+from viewloom.training.trainer import build_trainer
 
 ACTIONS = 20
 

@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from timing import in_turn, ratio, show
 from torch import Tensor, nn
 
-from viewloom.methods.two_stream import TwoStream, TwoStreamConfig
+from viewloom.methods.settings import TwoStreamConfig
+from viewloom.methods.two_stream import TwoStream
 from viewloom.nn.positions import rotation
 from viewloom.windows.batch import ViewBatch, Window
 

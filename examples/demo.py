@@ -8,23 +8,21 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from viewloom.check.command import CheckConfig, run_check
+from viewloom.check.command import run_check
+from viewloom.check.settings import CheckConfig
 from viewloom.console import out
 from viewloom.dataset.packing import run_pack
 from viewloom.dataset.settings import SamplingConfig
 from viewloom.features.settings import PackConfig
 from viewloom.heads.c2f_tcn import C2FTCN
-from viewloom.methods.base import MethodConfig
-from viewloom.methods.cca import CCAConfig
-from viewloom.methods.sync_kd import SyncKDConfig
-from viewloom.methods.two_stream import TwoStreamConfig
+from viewloom.methods.settings import CCAConfig, MethodConfig, SyncKDConfig, TwoStreamConfig
 from viewloom.report.command import ReportConfig, run_report
 from viewloom.report.tables import scores_table
 from viewloom.simulate.command import SimulateConfig, run_simulate
-from viewloom.training.evaluate import EvaluateConfig, run_evaluate
-from viewloom.training.pretrain import PretrainConfig, PretrainOptimConfig, run_pretrain
-from viewloom.training.segment import TrainConfig, run_train
-from viewloom.training.trainer import TrainerConfig
+from viewloom.training.evaluate import run_evaluate
+from viewloom.training.pretrain import run_pretrain
+from viewloom.training.segment import run_train
+from viewloom.training.settings import EvaluateConfig, PretrainConfig, PretrainOptimConfig, TrainConfig, TrainerConfig
 
 EXO, EGO = "v3", "e4"
 SAMPLING = SamplingConfig(chunk_frames=20, test_chunks=(10, 17, 24), pooling="max")  # as published

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from viewloom.check.command import CheckConfig, run_check
+from viewloom.check.command import run_check
+from viewloom.check.settings import CheckConfig
 from viewloom.console import out
 from viewloom.dataset.packing import run_pack
 from viewloom.dataset.settings import SamplingConfig
@@ -25,17 +26,13 @@ from viewloom.extract.export import export_onnx
 from viewloom.features.settings import PackConfig
 from viewloom.files import atomic_path, write_text
 from viewloom.heads.c2f_tcn import C2FTCN
-from viewloom.methods.base import MethodConfig
-from viewloom.methods.cca import CCAConfig
-from viewloom.methods.ridge import RidgeConfig
-from viewloom.methods.sync_kd import SyncKDConfig
-from viewloom.methods.two_stream import TwoStreamConfig
+from viewloom.methods.settings import CCAConfig, MethodConfig, RidgeConfig, SyncKDConfig, TwoStreamConfig
 from viewloom.report.colours import palette
 from viewloom.simulate.metaworld.command import MetaworldConfig, run_metaworld
-from viewloom.training.evaluate import EvaluateConfig, run_evaluate
-from viewloom.training.pretrain import PretrainConfig, PretrainOptimConfig, run_pretrain
-from viewloom.training.segment import TrainConfig, run_train
-from viewloom.training.trainer import TrainerConfig
+from viewloom.training.evaluate import run_evaluate
+from viewloom.training.pretrain import run_pretrain
+from viewloom.training.segment import run_train
+from viewloom.training.settings import EvaluateConfig, PretrainConfig, PretrainOptimConfig, TrainConfig, TrainerConfig
 
 EXO, EGO, OTHER = "corner", "gripperPOV", "corner3"
 SCORES = {"edit": "Edit", "f1_10": "F1@10", "f1_25": "F1@25", "f1_50": "F1@50", "mof": "MoF"}

@@ -35,6 +35,8 @@ LEVELS = {
     "errors": 12,
     "__init__": 12,
 }
+HEAVY = ("torch", "lightning", "scipy", "sklearn", "matplotlib")
+"""What takes seconds to import."""
 REPORT_MAY = {"report", "metrics", "errors", "files", "console", "__init__"}
 
 
@@ -143,3 +145,17 @@ def test_no_source_names_a_pickle_loader():
         assert "pickle.load" not in text, path
         assert "allow_pickle=True" not in text, path
         assert "weights_only=False" not in text, path
+
+
+def test_settings_import_nothing_heavy():
+    """Help, planning and the identity of a run need settings alone."""
+    names = [
+        ".".join(("viewloom", *p.relative_to(SOURCE).with_suffix("").parts)) for p in MODULES if p.name == "settings.py"
+    ]
+    assert {"viewloom.training.settings", "viewloom.methods.settings", "viewloom.recipes.settings"} <= set(names)
+    code = (
+        f"import sys, importlib; [importlib.import_module(name) for name in {names}];"
+        f"print([m for m in {HEAVY} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

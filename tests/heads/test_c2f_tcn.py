@@ -9,7 +9,8 @@ import torch
 
 from tests.heads.published_names import c2f_tcn_shapes
 from viewloom.errors import ConfigError
-from viewloom.heads.c2f_tcn import C2FTCN, MIN_STEPS
+from viewloom.heads.c2f_tcn import C2FTCN
+from viewloom.heads.settings import MIN_STEPS
 
 PUBLISHED = C2FTCN.Config(standardise=False)
 """Published heads take features as they are."""

@@ -7,7 +7,8 @@ import torch
 
 from tests.methods.made import VIEWS, make_method, select_rows, view_batch
 from viewloom.errors import ConfigError
-from viewloom.methods.two_stream import TwoStream, TwoStreamConfig, paired_steps
+from viewloom.methods.settings import TwoStreamConfig
+from viewloom.methods.two_stream import TwoStream, paired_steps
 from viewloom.registry import METHODS
 
 SMALL = TwoStreamConfig(layers=1, joint_depth=0.2, dropout=0.0)

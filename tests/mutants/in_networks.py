@@ -36,7 +36,7 @@ MUTANTS = [
         "coarser.lengths_B, canvas.lengths_B",
         PARITY,
     ),
-    Mutant("pyramid_of_other_pools", C2F, "POOLS = (2, 3, 5, 6)", "POOLS = (2, 3, 4, 6)", PARITY),
+    Mutant("pyramid_of_other_pools", "heads/settings.py", "POOLS = (2, 3, 5, 6)", "POOLS = (2, 3, 4, 6)", PARITY),
     Mutant(
         "summaries_behind_the_input",
         C2F,

@@ -9,7 +9,7 @@ SEGMENTED = (
 SCORED = ("tests/training/test_evaluate.py",)
 HEADS = ("tests/training/test_checkpoints.py",)
 RECIPES, EXPERIMENT = ("tests/recipes/test_recipes.py",), "tests/recipes/test_experiment.py"
-SETTINGS, PARTS = "recipes/settings.py", "recipes/parts.py"
+SETTINGS, PARTS = "recipes/values.py", "recipes/parts.py"
 CLAIMS = ("tests/wiring/test_recipes.py",)
 
 MUTANTS = [

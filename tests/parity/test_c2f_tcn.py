@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from tests.parity.reference_c2f_tcn import Reference, loss, probabilities
-from viewloom.heads.c2f_tcn import C2FTCN, MIN_STEPS
+from viewloom.heads.c2f_tcn import C2FTCN
+from viewloom.heads.settings import MIN_STEPS
 
 DIM, CLASSES = 3, 5
 LENGTHS = (430, 405, 7)

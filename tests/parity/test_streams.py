@@ -11,8 +11,9 @@ import tests.parity.reference_streams as plain
 from tests.methods.made import VIEWS, make_method, synchronised, view_batch
 from viewloom.losses.collapse import covariance_term, masked_covariance, variance_term
 from viewloom.methods.refiner import load_published_refiner
-from viewloom.methods.residual import ResidualConfig, ResidualRefiner
-from viewloom.methods.two_stream import TwoStream, TwoStreamConfig
+from viewloom.methods.residual import ResidualRefiner
+from viewloom.methods.settings import ResidualConfig, TwoStreamConfig
+from viewloom.methods.two_stream import TwoStream
 from viewloom.methods.two_stream_simple import TwoStreamSimple
 from viewloom.nn.encoder import Sequences, encoder_layers
 from viewloom.nn.joint import JointStream

@@ -10,8 +10,9 @@ import tests.parity.reference_streams as plain
 from tests.methods.made import VIEWS, select_rows, view_batch
 from tests.parity.test_streams import randomised, reference_loss, weights_of
 from viewloom.errors import ConfigError
-from viewloom.methods.sync_kd import SyncKD, SyncKDConfig
-from viewloom.methods.two_stream import TwoStream, TwoStreamConfig
+from viewloom.methods.settings import SyncKDConfig, TwoStreamConfig
+from viewloom.methods.sync_kd import SyncKD
+from viewloom.methods.two_stream import TwoStream
 from viewloom.methods.two_stream_simple import TwoStreamSimple
 from viewloom.nn.encoder import EncoderLayer
 

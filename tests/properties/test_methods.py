@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.methods.made import VIEWS, make_method, select_rows, synchronised, view_batch
-from viewloom.methods.two_stream import TwoStreamConfig
+from viewloom.methods.settings import TwoStreamConfig
 from viewloom.registry import METHODS
 from viewloom.windows.batch import ViewBatch
 

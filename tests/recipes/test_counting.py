@@ -9,11 +9,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tests.methods.made import VIEWS, view_batch
 from viewloom.heads.c2f_tcn import C2FTCN
-from viewloom.methods.two_stream import TwoStream, TwoStreamConfig
+from viewloom.methods.settings import TwoStreamConfig
+from viewloom.methods.two_stream import TwoStream
 from viewloom.nn.encoder import EncoderLayer
 from viewloom.recipes.counting import head_costs, method_parameters, step_memory, step_operations
 from viewloom.recipes.plan import Reading, pretraining_cost
-from viewloom.training.pretrain import PretrainConfig
+from viewloom.training.settings import PretrainConfig
 
 
 def test_parameters_at_2048_are_the_reports():

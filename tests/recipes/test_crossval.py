@@ -24,12 +24,12 @@ from viewloom.errors import ConfigError, DataError
 from viewloom.metrics.segmentation import count, score
 from viewloom.metrics.statistics import intervals
 from viewloom.recipes import fold_run
-from viewloom.recipes.crossval import CrossvalConfig, FoldPretrainConfig, run_crossval
+from viewloom.recipes.crossval import run_crossval
+from viewloom.recipes.settings import CrossvalConfig, FoldPretrainConfig
 from viewloom.report.runs import load_runs
 from viewloom.report.tables import score_rows
-from viewloom.training.pretrain import PretrainConfig, run_pretrain
-from viewloom.training.segment import OptimConfig
-from viewloom.training.trainer import TrainerConfig
+from viewloom.training.pretrain import run_pretrain
+from viewloom.training.settings import OptimConfig, PretrainConfig, TrainerConfig
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
 NAMES = [f"p{i:02d}" for i in range(6)]

@@ -21,12 +21,13 @@ from viewloom.cli import main
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import SamplingConfig
 from viewloom.errors import ConfigError, DataError
-from viewloom.recipes.experiment import ExperimentConfig, make_jobs, results_folder, run_experiment, table_views
+from viewloom.recipes.experiment import make_jobs, results_folder, run_experiment, table_views
 from viewloom.recipes.parts import data_identity, unique_parts
 from viewloom.recipes.published import PUBLISHED
 from viewloom.recipes.results import MARK, head_text
-from viewloom.training.evaluate import EvaluateConfig, run_evaluate
-from viewloom.training.trainer import TrainerConfig
+from viewloom.recipes.settings import ExperimentConfig
+from viewloom.training.evaluate import run_evaluate
+from viewloom.training.settings import EvaluateConfig, TrainerConfig
 from viewloom.windows.sampling import Sampling
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False, validate_every_epochs=5)
@@ -259,7 +260,7 @@ def test_a_killed_experiment_goes_on_to_the_same_table(data, done, tmp_path):
 
 def test_a_part_that_fails_is_named_and_the_rest_goes_on(data, tmp_path, monkeypatch):
     from viewloom.recipes import experiment
-    from viewloom.recipes.settings import Given, pretrain_values
+    from viewloom.recipes.values import Given, pretrain_values
 
     def wild(recipe, setting):
         values = pretrain_values(recipe, setting)

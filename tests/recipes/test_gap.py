@@ -7,11 +7,12 @@ import pytest
 
 from tests.tiny import write_tiny
 from viewloom.dataset.settings import SamplingConfig
-from viewloom.recipes.experiment import ExperimentConfig, run_experiment
+from viewloom.recipes.experiment import run_experiment
+from viewloom.recipes.settings import ExperimentConfig
 from viewloom.report.runs import load_runs
 from viewloom.report.tables import score_rows
-from viewloom.training.evaluate import EvaluateConfig, run_evaluate
-from viewloom.training.trainer import TrainerConfig
+from viewloom.training.evaluate import run_evaluate
+from viewloom.training.settings import EvaluateConfig, TrainerConfig
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False, validate_every_epochs=5)
 ROWS = ("naive", "ridge", "oracle")

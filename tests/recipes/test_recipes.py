@@ -6,11 +6,10 @@ import pytest
 
 from viewloom.errors import ConfigError
 from viewloom.recipes.published import PUBLISHED, SCORES
-from viewloom.recipes.settings import SETTINGS, apply, head_values, pretrain_values, scaled_values
 from viewloom.recipes.tables import TABLES, table_rows
+from viewloom.recipes.values import SETTINGS, apply, head_values, pretrain_values, scaled_values
 from viewloom.registry import HEADS, METHODS
-from viewloom.training.pretrain import PretrainConfig
-from viewloom.training.segment import TrainConfig
+from viewloom.training.settings import PretrainConfig, TrainConfig
 
 RECIPES = sorted({row.recipe for rows in TABLES.values() for row in rows if row.recipe})
 DOCS = Path(__file__).parents[2] / "docs" / "recipes.md"

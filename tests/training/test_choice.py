@@ -11,9 +11,9 @@ from tests.tiny import write_tiny
 from viewloom.errors import ConfigError
 from viewloom.registry import METHODS
 from viewloom.training.invariance import measure
-from viewloom.training.pretrain import PretrainConfig, PretrainOptimConfig, run_pretrain
-from viewloom.training.segment import TrainConfig, run_train
-from viewloom.training.trainer import TrainerConfig
+from viewloom.training.pretrain import run_pretrain
+from viewloom.training.segment import run_train
+from viewloom.training.settings import PretrainConfig, PretrainOptimConfig, TrainConfig, TrainerConfig
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
 

@@ -8,7 +8,8 @@ from tests.parity.reference_c2f_tcn import probabilities
 from viewloom import load_head, load_refiner
 from viewloom.cli import main
 from viewloom.heads.c2f_tcn import C2FTCN
-from viewloom.methods.residual import ResidualConfig, ResidualRefiner
+from viewloom.methods.residual import ResidualRefiner
+from viewloom.methods.settings import ResidualConfig
 from viewloom.windows.sampling import Sampling, stored_sampling
 
 ACTIONS = "action_id,verb_id,noun_id,action_cls,verb_cls,noun_cls\n0,0,0,attach wheel,attach,wheel\n1,1,0,x,y,z\n"

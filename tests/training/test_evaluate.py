@@ -13,20 +13,15 @@ from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig, SamplingConfig
 from viewloom.errors import ConfigError
 from viewloom.heads.linear import LinearHead
-from viewloom.methods.residual import ResidualConfig, ResidualRefiner
+from viewloom.methods.residual import ResidualRefiner
+from viewloom.methods.settings import ResidualConfig
 from viewloom.metrics.segmentation import score
 from viewloom.training.checkpoints import SavedHead, save_head
-from viewloom.training.evaluate import (
-    EvaluateConfig,
-    as_segments,
-    item_scores,
-    known_actions,
-    run_evaluate,
-    true_labels,
-)
+from viewloom.training.evaluate import as_segments, item_scores, known_actions, run_evaluate, true_labels
 from viewloom.training.predict import table_rows, to_segments
 from viewloom.training.refined import FrozenRefiner
 from viewloom.training.segmenter import Segmenter
+from viewloom.training.settings import EvaluateConfig
 from viewloom.windows.sampling import Sampling
 
 CPU = torch.device("cpu")

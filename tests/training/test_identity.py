@@ -16,10 +16,10 @@ from viewloom.errors import ConfigError
 from viewloom.features import content
 from viewloom.features.settings import PackConfig
 from viewloom.identity import Identity, free, settings_of
-from viewloom.training.pretrain import PretrainConfig, run_pretrain
+from viewloom.training.pretrain import run_pretrain
 from viewloom.training.runs import read_json
-from viewloom.training.segment import OptimConfig, TrainConfig, run_train
-from viewloom.training.trainer import TrainerConfig
+from viewloom.training.segment import run_train
+from viewloom.training.settings import OptimConfig, PretrainConfig, TrainConfig, TrainerConfig
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
 

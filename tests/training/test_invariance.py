@@ -6,7 +6,7 @@ import torch
 
 from tests.methods.made import VIEWS, make_method, view_batch
 from viewloom.errors import DataError
-from viewloom.methods.two_stream import TwoStreamConfig
+from viewloom.methods.settings import TwoStreamConfig
 from viewloom.metrics.invariance import InvarianceState, retrieval_accuracy
 from viewloom.training.invariance import measure
 

@@ -15,9 +15,9 @@ from viewloom.registry import METHODS
 from viewloom.report.runs import load_runs
 from viewloom.training.invariance import measure
 from viewloom.training.learned import against_first_epoch, against_plain, commonest
-from viewloom.training.pretrain import PretrainConfig, PretrainOptimConfig, run_pretrain, split_pairs
-from viewloom.training.segment import OptimConfig, TrainConfig, run_train
-from viewloom.training.trainer import TrainerConfig
+from viewloom.training.pretrain import run_pretrain, split_pairs
+from viewloom.training.segment import run_train
+from viewloom.training.settings import OptimConfig, PretrainConfig, PretrainOptimConfig, TrainConfig, TrainerConfig
 from viewloom.windows.pairs import make_view_loader
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)

@@ -6,9 +6,9 @@ import yaml
 from tests.tiny import write_tiny
 from viewloom.registry import HEADS, METHODS
 from viewloom.training.length import Usual, validation_interval, with_length
-from viewloom.training.pretrain import PretrainConfig, PretrainOptimConfig, run_pretrain
-from viewloom.training.segment import OptimConfig, TrainConfig, run_train
-from viewloom.training.trainer import TrainerConfig
+from viewloom.training.pretrain import run_pretrain
+from viewloom.training.segment import run_train
+from viewloom.training.settings import OptimConfig, PretrainConfig, PretrainOptimConfig, TrainConfig, TrainerConfig
 
 USUAL = Usual(100, 600, 40, "head")
 

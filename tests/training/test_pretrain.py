@@ -23,22 +23,17 @@ from viewloom import load_refiner
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import SamplingConfig
 from viewloom.errors import ConfigError, DataError
-from viewloom.methods.cca import CCAConfig
+from viewloom.methods.settings import CCAConfig
 from viewloom.metrics.invariance import retrieval_accuracy
 from viewloom.registry import METHODS
 from viewloom.training.checkpoints import load_head
-from viewloom.training.evaluate import EvaluateConfig, run_evaluate
+from viewloom.training.evaluate import run_evaluate
 from viewloom.training.invariance import hold_out
-from viewloom.training.pretrain import (
-    PretrainConfig,
-    PretrainOptimConfig,
-    compile_layers,
-    run_pretrain,
-    split_pairs,
-)
+from viewloom.training.pretrain import compile_layers, run_pretrain, split_pairs
 from viewloom.training.refined import FrozenRefiner
-from viewloom.training.segment import TrainConfig, build_module, dataset_windows, run_train
-from viewloom.training.trainer import TrainerConfig, build_trainer
+from viewloom.training.segment import build_module, dataset_windows, run_train
+from viewloom.training.settings import EvaluateConfig, PretrainConfig, PretrainOptimConfig, TrainConfig, TrainerConfig
+from viewloom.training.trainer import build_trainer
 from viewloom.windows.pairs import make_view_loader
 from viewloom.windows.segments import make_loader
 

@@ -8,11 +8,11 @@ import pytest
 from tests.tiny import write_tiny
 from viewloom.errors import ConfigError, DataError
 from viewloom.training.checkpoints import load_head
-from viewloom.training.evaluate import EvaluateConfig, run_evaluate
-from viewloom.training.predict import PredictConfig, run_predict
-from viewloom.training.pretrain import PretrainConfig, run_pretrain
-from viewloom.training.segment import TrainConfig, run_train
-from viewloom.training.trainer import TrainerConfig
+from viewloom.training.evaluate import run_evaluate
+from viewloom.training.predict import run_predict
+from viewloom.training.pretrain import run_pretrain
+from viewloom.training.segment import run_train
+from viewloom.training.settings import EvaluateConfig, PredictConfig, PretrainConfig, TrainConfig, TrainerConfig
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
 

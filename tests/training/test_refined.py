@@ -12,13 +12,14 @@ from tests.tiny import DIM, write_tiny
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig
 from viewloom.errors import ConfigError
-from viewloom.methods.residual import ResidualConfig, ResidualRefiner
+from viewloom.methods.residual import ResidualRefiner
+from viewloom.methods.settings import ResidualConfig
 from viewloom.metrics.runs import IGNORE
 from viewloom.registry import HEADS
 from viewloom.training.refined import GIB, FrozenRefiner
-from viewloom.training.segment import TrainConfig, run_train
+from viewloom.training.segment import run_train
 from viewloom.training.segmenter import Segmenter
-from viewloom.training.trainer import TrainerConfig
+from viewloom.training.settings import TrainConfig, TrainerConfig
 from viewloom.windows.sampling import Sampling
 from viewloom.windows.segments import SegmentWindows, collate, dataset_windows, make_loader
 from viewloom.windows.windows import FILLER

@@ -10,14 +10,13 @@ import pytest
 
 from tests.rigs import PEOPLE, SENSORS, write_rig
 from viewloom.dataset.opening import open_dataset
-from viewloom.methods.cca import CCAConfig
-from viewloom.methods.sync_kd import SyncKDConfig
-from viewloom.methods.two_stream import TwoStreamConfig
-from viewloom.recipes.crossval import CrossvalConfig, run_crossval
-from viewloom.training.evaluate import EvaluateConfig, run_evaluate
-from viewloom.training.pretrain import PretrainConfig, run_pretrain
-from viewloom.training.segment import TrainConfig, run_train
-from viewloom.training.trainer import TrainerConfig
+from viewloom.methods.settings import CCAConfig, SyncKDConfig, TwoStreamConfig
+from viewloom.recipes.crossval import run_crossval
+from viewloom.recipes.settings import CrossvalConfig
+from viewloom.training.evaluate import run_evaluate
+from viewloom.training.pretrain import run_pretrain
+from viewloom.training.segment import run_train
+from viewloom.training.settings import EvaluateConfig, PretrainConfig, TrainConfig, TrainerConfig
 
 QUIET = TrainerConfig(accelerator="cpu", logger="none", progress=False)
 

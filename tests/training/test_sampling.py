@@ -15,13 +15,13 @@ from viewloom.dataset.settings import DataConfig, SamplingConfig
 from viewloom.errors import ConfigError
 from viewloom.methods.refiner import load_refiner
 from viewloom.training.checkpoints import load_head, save_head
-from viewloom.training.evaluate import EvaluateConfig, run_evaluate
-from viewloom.training.predict import PredictConfig, run_predict
-from viewloom.training.pretrain import PretrainConfig, run_pretrain
+from viewloom.training.evaluate import run_evaluate
+from viewloom.training.predict import run_predict
+from viewloom.training.pretrain import run_pretrain
 from viewloom.training.sampling import natural_pooling, used_sampling
-from viewloom.training.segment import TrainConfig, run_train
+from viewloom.training.segment import run_train
 from viewloom.training.segmenter import Segmenter
-from viewloom.training.trainer import TrainerConfig
+from viewloom.training.settings import EvaluateConfig, PredictConfig, PretrainConfig, TrainConfig, TrainerConfig
 from viewloom.windows.sampling import Sampling
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)

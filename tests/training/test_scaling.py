@@ -12,13 +12,13 @@ from tests.tiny import write_tiny
 from viewloom import load_refiner
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import SamplingConfig
-from viewloom.methods.cca import CCAConfig
+from viewloom.methods.settings import CCAConfig
 from viewloom.registry import HEADS
 from viewloom.training.checkpoints import load_head
 from viewloom.training.evaluate import load_segmenter
-from viewloom.training.pretrain import PretrainConfig, run_pretrain
-from viewloom.training.segment import TrainConfig, run_train
-from viewloom.training.trainer import TrainerConfig
+from viewloom.training.pretrain import run_pretrain
+from viewloom.training.segment import run_train
+from viewloom.training.settings import PretrainConfig, TrainConfig, TrainerConfig
 from viewloom.windows.sampling import Sampling
 from viewloom.windows.segments import dataset_windows
 

@@ -22,12 +22,20 @@ from viewloom.dataset.settings import DataConfig
 from viewloom.errors import ConfigError
 from viewloom.heads.linear import LinearHead
 from viewloom.training.checkpoints import load_head
-from viewloom.training.evaluate import EvaluateConfig, run_evaluate
-from viewloom.training.predict import PredictConfig, run_predict
-from viewloom.training.pretrain import PretrainConfig, run_pretrain
-from viewloom.training.segment import OptimConfig, TrainConfig, run_train
+from viewloom.training.evaluate import run_evaluate
+from viewloom.training.predict import run_predict
+from viewloom.training.pretrain import run_pretrain
+from viewloom.training.segment import run_train
 from viewloom.training.segmenter import Segmenter
-from viewloom.training.trainer import TrainerConfig, make_checkpoints
+from viewloom.training.settings import (
+    EvaluateConfig,
+    OptimConfig,
+    PredictConfig,
+    PretrainConfig,
+    TrainConfig,
+    TrainerConfig,
+)
+from viewloom.training.trainer import make_checkpoints
 from viewloom.windows.sampling import Sampling
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False, validate_every_epochs=1)

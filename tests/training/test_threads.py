@@ -7,9 +7,9 @@ import torch
 
 from tests.tiny import write_tiny
 from viewloom.training import threads
-from viewloom.training.segment import TrainConfig, run_train
+from viewloom.training.segment import run_train
+from viewloom.training.settings import TrainConfig, TrainerConfig
 from viewloom.training.threads import SMALL, choose_threads, speed_up, using_threads
-from viewloom.training.trainer import TrainerConfig
 
 CPU = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
 LITTLE, MUCH = torch.nn.Linear(8, 8), torch.nn.Linear(1100, 1100)

@@ -9,10 +9,11 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from tests.tiny import write_tiny
 from viewloom.errors import ConfigError
-from viewloom.methods.two_stream import TwoStreamConfig
-from viewloom.training.pretrain import PretrainConfig, PretrainOptimConfig, run_pretrain
-from viewloom.training.segment import TrainConfig, run_train
-from viewloom.training.trainer import AtomicCheckpointIO, TrainerConfig
+from viewloom.methods.settings import TwoStreamConfig
+from viewloom.training.pretrain import run_pretrain
+from viewloom.training.segment import run_train
+from viewloom.training.settings import PretrainConfig, PretrainOptimConfig, TrainConfig, TrainerConfig
+from viewloom.training.trainer import AtomicCheckpointIO
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
 

@@ -10,10 +10,10 @@ from safetensors.torch import load_file
 from tests.tiny import write_tiny
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig
-from viewloom.methods.two_stream import TwoStreamConfig
-from viewloom.training.pretrain import PretrainConfig, run_pretrain
-from viewloom.training.segment import TrainConfig, run_train
-from viewloom.training.trainer import TrainerConfig
+from viewloom.methods.settings import TwoStreamConfig
+from viewloom.training.pretrain import run_pretrain
+from viewloom.training.segment import run_train
+from viewloom.training.settings import PretrainConfig, TrainConfig, TrainerConfig
 from viewloom.windows.pairs import ViewWindows, make_view_loader
 from viewloom.windows.resident import ResidentSegments, ResidentViews, resident
 from viewloom.windows.sampling import Sampling

@@ -10,7 +10,7 @@ from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig, SamplingConfig, filled
 from viewloom.errors import ConfigError, DataError
-from viewloom.training.segment import TrainConfig
+from viewloom.training.settings import TrainConfig
 from viewloom.windows.sampling import (
     Sampling,
     choices,

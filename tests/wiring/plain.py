@@ -22,7 +22,7 @@ import torch
 from tests.tiny import ACTIONS, DIM
 from viewloom.dataset.settings import SamplingConfig
 from viewloom.registry import HEADS, METHODS
-from viewloom.training.trainer import TrainerConfig
+from viewloom.training.settings import TrainerConfig
 from viewloom.windows.batch import ViewBatch, Window
 
 # Every setting that matters is written out, so that the tests don't rest on what is chosen where nothing is set.

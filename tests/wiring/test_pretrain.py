@@ -11,7 +11,8 @@ from tests.wiring.watching import Crash, assert_equal_epochs, furthest, recorded
 from viewloom.dataset.opening import open_dataset
 from viewloom.registry import METHODS
 from viewloom.training import pairs
-from viewloom.training.pretrain import PretrainConfig, PretrainOptimConfig, run_pretrain, split_pairs
+from viewloom.training.pretrain import run_pretrain, split_pairs
+from viewloom.training.settings import PretrainConfig, PretrainOptimConfig
 
 CUT = replace(PUBLISHED, max_chunks=12, augment_probability=0.0)
 ADAMW = PretrainOptimConfig(name="adamw", lr=0.01, weight_decay=0.0, momentum=0.0, lr_step_epochs=100, lr_factor=0.5)

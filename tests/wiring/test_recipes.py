@@ -9,14 +9,14 @@ from tests.tiny import write_tiny
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig
 from viewloom.identity import Identity
-from viewloom.recipes.experiment import ExperimentConfig, make_jobs, table_views
+from viewloom.recipes.experiment import make_jobs, table_views
 from viewloom.recipes.parts import Part, data_identity, part_key, unique_parts
 from viewloom.recipes.results import Result, row_lines
+from viewloom.recipes.settings import ExperimentConfig
 from viewloom.recipes.tables import TABLES
 from viewloom.report.gaps import Gap
-from viewloom.training.evaluate import EvaluateConfig, scored_with
-from viewloom.training.segment import TrainConfig
-from viewloom.training.trainer import TrainerConfig
+from viewloom.training.evaluate import scored_with
+from viewloom.training.settings import EvaluateConfig, TrainConfig, TrainerConfig
 
 
 @pytest.fixture(scope="module")

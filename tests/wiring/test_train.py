@@ -9,9 +9,11 @@ from safetensors.torch import load_file
 from tests.tiny import DIM, write_tiny
 from tests.wiring.plain import PUBLISHED, QUIET, options_of, plain_train
 from tests.wiring.watching import Crash, assert_equal_epochs, furthest, recorded
-from viewloom.methods.residual import ResidualConfig, ResidualRefiner
+from viewloom.methods.residual import ResidualRefiner
+from viewloom.methods.settings import ResidualConfig
 from viewloom.registry import HEADS
-from viewloom.training.segment import OptimConfig, TrainConfig, run_train
+from viewloom.training.segment import run_train
+from viewloom.training.settings import OptimConfig, TrainConfig
 
 CUT = replace(PUBLISHED, max_chunks=12, augment_probability=0.0)
 OPTIM = OptimConfig(lr=0.05, weight_decay=1e-4, lr_step_epochs=40, lr_factor=0.5)

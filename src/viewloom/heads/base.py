@@ -1,11 +1,11 @@
 """What every segmentation head offers: features in, class logits per step out, a loss and a decision."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor, nn
 
+from viewloom.heads.settings import HeadConfig
 from viewloom.losses.base import LossOutput
 from viewloom.nn.standardise import Standardiser
 
@@ -15,15 +15,6 @@ another view, would drown all others."""
 
 ANY_VIEW = "any"
 """Heads don't tell views apart: all have one scale."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class HeadConfig:
-    """Settings of a head; each head nests its own as ``Config``."""
-
-    standardise: bool = True
-    """Bring each input feature to mean 0 and deviation 1 over the training windows' steps, and cut it off at 10
-    deviations; the statistics are saved with the head. False takes features as they are, as published heads do."""
 
 
 class Head(nn.Module, ABC):

@@ -1,10 +1,11 @@
 """Linear probe: one linear map a step, with no view of its neighbours. It measures features, not context."""
 
-from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor, nn
 
-from viewloom.heads.base import Head, HeadConfig
+from viewloom.heads.base import Head
+from viewloom.heads.settings import HeadConfig, LinearConfig
 from viewloom.losses.base import LossOutput
 from viewloom.losses.segmentation import step_cross_entropy
 from viewloom.metrics.runs import IGNORE
@@ -22,14 +23,8 @@ class LinearHead(Head):
         config: settings.
     """
 
-    @dataclass(frozen=True, kw_only=True)
-    class Config(HeadConfig):
-        """Settings of the linear probe."""
-
-        bias: bool = True
-        """Add a learned constant to each class's logit."""
-
-    config: Config
+    Config: ClassVar[type[HeadConfig]] = LinearConfig
+    config: LinearConfig
     least_steps = 600
 
     def __init__(self, dim: int, classes: int, config: HeadConfig | None = None) -> None:

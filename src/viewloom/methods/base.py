@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -11,7 +10,8 @@ from torch import Tensor, nn
 
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.losses.base import LossOutput
-from viewloom.nn.standardise import Standardise, Standardiser
+from viewloom.methods.settings import Choice, MethodConfig
+from viewloom.nn.standardise import Standardiser
 from viewloom.registry import METHODS
 from viewloom.windows.batch import ViewBatch
 
@@ -19,17 +19,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 Fit = Literal["gradient", "closed_form", "nothing"]
-Choice = Literal["retrieval", "agreement", "loss", "last"]
-"""What can choose the checkpoint of a run: a measure on held-out pairs, or nothing (the last epoch)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class MethodConfig:
-    """Settings that every method has."""
-
-    standardise: Standardise = "none"
-    """Bring features to mean 0 and deviation 1 before anything else: none, pooled (one mean and deviation over
-    all views) or view (each view its own). Takes one pass over the pairs, and goes into the saved refiner."""
 
 
 class Refiner(nn.Module, ABC):

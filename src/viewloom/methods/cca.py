@@ -6,41 +6,20 @@ Two views: Hotelling, "Relations Between Two Sets of Variates" (Biometrika 1936)
 `C w = lambda D w` of all covariances C between views and the block-diagonal D of those within views.
 """
 
-from dataclasses import dataclass
 from itertools import combinations_with_replacement
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from viewloom.errors import ConfigError, DataError
-from viewloom.methods.base import Method, MethodConfig, Refiner
+from viewloom.methods.base import Method, Refiner
 from viewloom.methods.cca_choice import Block, choose, out_of_step
 from viewloom.methods.linear_map import LinearRefiner
 from viewloom.methods.moments import Moments
+from viewloom.methods.settings import CCAConfig, MethodConfig
 from viewloom.registry import METHODS
 from viewloom.windows.batch import ViewBatch
-
-
-@dataclass(frozen=True, kw_only=True)
-class CCAConfig(MethodConfig):
-    """Settings of canonical correlation."""
-
-    out_dim: int = 0
-    """Number of canonical components kept, the most correlated first; 0 keeps those that are more correlated than
-    chance has it, as the same views show when they are put out of step."""
-    strength: float | None = None
-    """Ridge within each view, as a share of the view's mean variance. None takes 0.01 from 50 steps a feature on, and
-    with fewer the one of 0.0001 to 10 with which correlations exceed chance by most."""
-    scale: Literal["correlation", "unit"] = "correlation"
-    """Deviation of each component: its correlation between views, so that what the views don't share fades out
-    (Kakade, Foster: Multi-view Regression via Canonical Correlation Analysis, COLT 2007), or 1 for all."""
-
-    def __post_init__(self) -> None:
-        if self.out_dim < 0 or (self.strength is not None and not self.strength > 0):
-            raise ConfigError(
-                f"out_dim must be 0 or more and strength above 0, but are {self.out_dim} and {self.strength}."
-            )
 
 
 @METHODS.register("cca")

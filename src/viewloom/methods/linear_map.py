@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from viewloom.errors import ConfigError
-from viewloom.methods.base import MethodConfig, Refiner
+from viewloom.methods.base import Refiner
+from viewloom.methods.settings import MethodConfig
 
 
 class LinearRefiner(Refiner):

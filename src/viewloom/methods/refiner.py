@@ -12,8 +12,9 @@ from torch import Tensor
 
 from viewloom.errors import DataError, listed
 from viewloom.methods.base import Refiner
-from viewloom.methods.residual import ResidualConfig, ResidualRefiner
-from viewloom.nn.encoder import Context
+from viewloom.methods.residual import ResidualRefiner
+from viewloom.methods.settings import ResidualConfig
+from viewloom.nn.settings import Context
 from viewloom.registry import METHODS
 from viewloom.saved import COUNT, NAMES, OBJECT, TEXT, Kind, building, fill, read_saved, read_settings, write_saved
 

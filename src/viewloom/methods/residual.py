@@ -1,60 +1,12 @@
 """The refiner of the methods fitted by gradient: `r(x) = x + Transformer(x)`, one network for all views."""
 
-from dataclasses import dataclass
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
-from viewloom.errors import ConfigError
-from viewloom.methods.base import MethodConfig, Refiner
-from viewloom.nn.encoder import Context, Sequences, encoder_layers
+from viewloom.methods.base import Refiner
+from viewloom.methods.settings import Mark, ResidualConfig
+from viewloom.nn.encoder import Sequences, encoder_layers
 from viewloom.nn.sizes import refiner_stage
-
-Mark = Literal["none", "fixed", "learned"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ResidualConfig(MethodConfig):
-    """Settings of the residual refiner."""
-
-    context: Context = "frame"
-    """What a step may look at: frame (itself alone), time (the valid steps of its row), or batch (other rows at
-    the same place in time, as the released code does by mistake; results then depend on batch mates)."""
-    layers: int = 6
-    """Encoder layers of the refiner."""
-    feed_forward: int = 0
-    """Width of the feed-forward parts of all encoders; 0 takes the feature size."""
-    dropout: float = 0.1
-    """Dropout of all encoders, in training."""
-    residual_start: float = 1.0
-    """Weight of the refiner's last normalisation at the start: 1 as in the release; 0.1 starts near the
-    identity."""
-
-    loss_mean: Literal["valid", "all"] = "valid"
-    """Losses over valid steps, or over all steps of a window filled with zeros to window_steps: padding is then data,
-    in encoders and losses, as in the released code (74 % of the steps on its pair list)."""
-    window_steps: int = 1200
-    """Steps of a window with loss_mean=all, the same for every window; 1200 as released."""
-
-    def __post_init__(self) -> None:
-        if self.window_steps < 1:
-            raise ConfigError(f"window_steps must be 1 or more, but is {self.window_steps}.")
-        if self.layers < 1 or self.feed_forward < 0:
-            raise ConfigError(
-                f"layers must be 1 or more and feed_forward 0 or more, but are {self.layers}, {self.feed_forward}."
-            )
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"dropout must be at least 0 and below 1, but is {self.dropout}.")
-
-    @property
-    def whole_window(self) -> bool:
-        """Whether padding counts as data."""
-        return self.loss_mean == "all"
-
-    def alike(self, training: bool) -> bool:
-        """Whether all padded steps come out the same: each is computed alone, and draws no dropout of its own."""
-        return self.context == "frame" and not (training and self.dropout > 0)
 
 
 class ResidualRefiner(Refiner):

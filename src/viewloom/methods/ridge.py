@@ -4,34 +4,19 @@ Hoerl, Kennard: "Ridge Regression: Biased Estimation for Nonorthogonal Problems"
 removed first, and are not penalised.
 """
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from viewloom.errors import ConfigError, DataError
-from viewloom.methods.base import Method, MethodConfig, Refiner
+from viewloom.errors import DataError
+from viewloom.methods.base import Method, Refiner
 from viewloom.methods.linear_map import LinearRefiner
 from viewloom.methods.moments import Moments
 from viewloom.methods.roles import assign_roles
+from viewloom.methods.settings import MethodConfig, RidgeConfig
 from viewloom.registry import METHODS
 from viewloom.windows.batch import ViewBatch
-
-
-@dataclass(frozen=True, kw_only=True)
-class RidgeConfig(MethodConfig):
-    """Settings of ridge regression."""
-
-    teacher: str = ""
-    """View that is predicted, from each of the others; empty takes the last (ego, where exo views come first)."""
-    strength: float = 1e-2
-    """Penalty, as a share of the mean variance of the student's features. To choose it, compare the held-out
-    retrieval of runs with 1e-4 to 1."""
-
-    def __post_init__(self) -> None:
-        if not self.strength > 0:
-            raise ConfigError(f"strength must be above 0, but is {self.strength}.")
 
 
 @METHODS.register("ridge")

@@ -4,34 +4,21 @@ After Quattrocchi et al., "Synchronization Is All You Need" (ECCV 2024), as the 
 on transformed exo, and at test every view goes through the same network.
 """
 
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 
 from viewloom.losses.base import LossOutput
 from viewloom.losses.distillation import feature_distillation
 from viewloom.losses.squared_error import as_counted
-from viewloom.methods.base import Method, MethodConfig, Refiner
-from viewloom.methods.residual import ResidualConfig, ResidualRefiner
+from viewloom.methods.base import Method, Refiner
+from viewloom.methods.residual import ResidualRefiner
 from viewloom.methods.roles import Roles, assign_roles
+from viewloom.methods.settings import MethodConfig, SyncKDConfig
 from viewloom.methods.whole_window import fill_window, repeat_last
 from viewloom.nn.distributed import mean_count
 from viewloom.registry import METHODS
 from viewloom.windows.batch import ViewBatch
-
-
-@dataclass(frozen=True, kw_only=True)
-class SyncKDConfig(ResidualConfig):
-    """Settings of feature distillation."""
-
-    teacher: str = ""
-    """View whose features are the target; empty takes the last view (ego, where exo views come first)."""
-    students: str = ""
-    """Views that are transformed towards it, comma-separated; empty takes all others."""
-    teacher_path: Literal["network", "identity"] = "network"
-    """What the teacher's own view goes through when it is encoded: the network like every view, as in the report,
-    or nothing, since its features are the target already."""
 
 
 @METHODS.register("sync_kd")

@@ -10,8 +10,7 @@ for the student views; the teacher head stays the one for the teacher's view.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -21,27 +20,16 @@ from viewloom.heads.base import Head
 from viewloom.losses.base import LossOutput
 from viewloom.losses.distillation import level_distillation
 from viewloom.losses.squared_error import as_counted
-from viewloom.methods.base import Choice, Method, MethodConfig, Refiner
+from viewloom.methods.base import Method, Refiner
 from viewloom.methods.none import IdentityRefiner
 from viewloom.methods.roles import assign_roles
+from viewloom.methods.settings import Choice, MethodConfig, SyncKDHeadConfig
 from viewloom.nn.distributed import mean_count
 from viewloom.registry import METHODS
 from viewloom.windows.batch import ViewBatch
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-
-@dataclass(frozen=True, kw_only=True)
-class SyncKDHeadConfig(MethodConfig):
-    """Settings of head distillation."""
-
-    teacher: str = ""
-    """View that the teacher head sees, the one it was trained on; empty takes the first (exo)."""
-    students: str = ""
-    """Views that the student head sees, comma-separated; empty takes all others."""
-    start: Literal["teacher", "random"] = "teacher"
-    """Weights of the student at the start: the teacher's, or fresh ones."""
 
 
 @METHODS.register("sync_kd_head")

@@ -8,66 +8,26 @@ for an absent one; every view present reconstructs J, and every pair present is 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from viewloom.errors import ConfigError
 from viewloom.losses.base import LossOutput
 from viewloom.losses.collapse import as_summed, covariance_term, masked_covariance, variance_term
 from viewloom.losses.invariance import view_invariance
 from viewloom.losses.reconstruction import joint_reconstruction, view_decoding
 from viewloom.losses.schedule import invariance_weight
 from viewloom.losses.squared_error import as_counted
-from viewloom.methods.base import Method, MethodConfig, Refiner
-from viewloom.methods.residual import Mark, ResidualConfig, ResidualRefiner, ViewMarks
+from viewloom.methods.base import Method, Refiner
+from viewloom.methods.residual import ResidualRefiner, ViewMarks
+from viewloom.methods.settings import Mark, MethodConfig, TwoStreamConfig
 from viewloom.methods.whole_window import fill_window, repeat_last
 from viewloom.nn.distributed import mean_count, sum_with_gradient
 from viewloom.nn.joint import JointStream
 from viewloom.nn.sizes import Stage, pseudo_3d_stages
 from viewloom.registry import METHODS
 from viewloom.windows.batch import ViewBatch
-
-
-@dataclass(frozen=True, kw_only=True)
-class TwoStreamConfig(ResidualConfig):
-    """Settings of the two streams."""
-
-    joint_depth: float = 1.0
-    """Factor on the number of layers of the joint stream's stages; each keeps one at least."""
-    schedule: Literal["report", "constant"] = "report"
-    """Weight of the invariance term in training: (100 + e) / (100 + e^1.18) at epoch e, or 1. In evaluation it is
-    1, so that losses of different epochs compare."""
-    invariance_weight: float = 1.0
-    """Factor on the invariance term, besides the schedule."""
-    stop_gradient: Literal["none", "joint", "views"] = "none"
-    """What reconstruction takes as given: nothing, as in the report; the joint stream's output (needs
-    decode_weight, or nothing would train that stream); or the refined views."""
-    view_mark: Mark = "none"
-    """What tells the views apart: nothing; constants from -1 (first view) to +1 (last); a learned vector each."""
-    mark_at: Literal["joint_training", "joint", "encoding"] = "joint_training"
-    """Where the mark is added: to what the joint stream sees, in training only, as in the released code; there in
-    evaluation too; or there and to what the refiner sees, always, also when a saved refiner encodes."""
-    variance_weight: float = 0.0
-    """Weight of the variance term against collapse (VICReg)."""
-    variance_target: float = 1.0
-    """Deviation that the variance term asks of every refined feature, in the features' units."""
-    covariance_weight: float = 0.0
-    """Weight of the covariance term against collapse (VICReg)."""
-    decode_weight: float = 0.0
-    """Weight of decoding the views back from the joint stream's output by a linear map, against collapse."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.joint_depth <= 0:
-            raise ConfigError(f"joint_depth must be above 0, but is {self.joint_depth}.")
-        if self.stop_gradient == "joint" and self.decode_weight <= 0:
-            raise ConfigError(
-                "stop_gradient=joint leaves the joint stream without any gradient. Set decode_weight above 0 too, "
-                "so that it learns from decoding the views."
-            )
 
 
 @METHODS.register("two_stream")

@@ -6,26 +6,14 @@ parameter names of `torch.nn.TransformerEncoderLayer`, so that published weights
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from viewloom.nn.positions import rotate, rotation
+from viewloom.nn.settings import Context
 from viewloom.nn.sizes import Stage
-
-Context = Literal["frame", "time", "batch"]
-"""What a step may look at.
-
-frame: itself alone. Attention over a single step gives that step all the weight, so only its value and output
-    projections act.
-time: the valid steps of its own row, with rotary positions.
-batch: the steps at the same place in all rows of the batch, with neither mask nor positions. This is what the
-    released code does, by leaving out ``batch_first``; a result then depends on its batch mates. For parity only.
-
-With frame and time only valid steps are computed: at least half of the published windows is padding.
-"""
 
 
 @dataclass(frozen=True)

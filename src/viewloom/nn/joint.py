@@ -6,7 +6,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from viewloom.nn.encoder import Context, Sequences, encoder_layers
+from viewloom.nn.encoder import Sequences, encoder_layers
+from viewloom.nn.settings import Context
 from viewloom.nn.sizes import Stage
 
 

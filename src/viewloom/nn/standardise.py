@@ -3,15 +3,14 @@
 One implementation for refiners, which know views, and for heads, which don't.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from viewloom.errors import ConfigError
 from viewloom.nn.distributed import sum_over_processes, world_size
-
-Standardise = Literal["none", "pooled", "view"]
+from viewloom.nn.settings import Standardise
 
 STILL = 1e-6
 """A feature that deviates by less than this share of its root mean square stands still, but for rounding. It has no

@@ -1,9 +1,9 @@
 """`viewloom crossval`: one head a fold, each scored on the recordings its fold left out, and all of them pooled."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from viewloom.console import err
 from viewloom.dataset.chosen_splits import folds_of
@@ -14,91 +14,13 @@ from viewloom.dataset.label_files import recording_in
 from viewloom.dataset.opening import find_files, open_dataset
 from viewloom.dataset.splits import ROLES, overlaps, refuse_overlap
 from viewloom.errors import ConfigError, DataError, UserError, listed
-from viewloom.identity import free
-from viewloom.metrics.protocols import PROTOCOLS
 from viewloom.recipes.fold_run import FoldRun
 from viewloom.recipes.pooled import write_pooled
+from viewloom.recipes.settings import CrossvalConfig
 from viewloom.registry import HEADS, METHODS
 from viewloom.training.evaluate import select_views
-from viewloom.training.pretrain import PretrainOptimConfig
 from viewloom.training.run_identity import RunContent
 from viewloom.training.runs import CONFIG, prepare_run, read_json, write_environment
-from viewloom.training.segment import TrainConfig
-from viewloom.training.trainer import TrainerConfig
-
-
-@dataclass(frozen=True, kw_only=True)
-class FoldPretrainConfig:
-    """Pre-training of each fold's refiner; what is left out is as `viewloom pretrain` has it."""
-
-    epochs: int | None = None
-    """Passes over the pair windows; default: that of `viewloom pretrain`."""
-    batch_size: int | None = None
-    """Windows in a step; default: that of `viewloom pretrain`."""
-    held_out: float | None = None
-    """Share of the pair recordings kept apart, to choose the checkpoint; default: that of `viewloom pretrain`."""
-    select: Literal["retrieval", "loss", "last"] | None = None
-    """What chooses the checkpoint; default: that of `viewloom pretrain`."""
-    optim: PretrainOptimConfig = field(default_factory=PretrainOptimConfig)
-    """Optimiser."""
-
-    def chosen(self) -> dict[str, Any]:
-        """The settings that were made."""
-        return {
-            entry.name: getattr(self, entry.name) for entry in fields(self) if getattr(self, entry.name) is not None
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class CrossvalConfig(TrainConfig):
-    """Train and score a head on every fold, and pool the scores."""
-
-    run: str = free()
-    """Run folder: one run in it for each fold (fold0, fold1, ...), and the pooled result. What is finished there is
-    used again, and a stopped fold goes on, when the command is repeated."""
-    resume: bool = free(default=True)
-    """Nothing to set: a run of the same settings and data always goes on, and one of others is refused."""
-    fold: int | None = free(default=None)
-    """Not used here: see folds."""
-    folds: str | None = free(default=None)
-    """Folds to run, comma-separated numbers; default: all."""
-    method: str | None = None
-    """Registered pre-training method: each fold learns a refiner on its own pairs; default: no refiner."""
-    method_options: Any = None
-    """Settings of the method (see the end of --help)."""
-    pair_views: str | None = None
-    """Views that the refiner learns from, comma-separated: v3,e4; needed with --method."""
-    pretrain: FoldPretrainConfig = field(default_factory=FoldPretrainConfig)
-    """How the refiner learns."""
-    score_views: str | None = free(default=None)
-    """Views to score, comma-separated; default: all that a test recording has."""
-    protocol: str = free(default="canonical")
-    """Named score protocol."""
-    background: str = free(default="")
-    """Actions that don't count as segments, comma-separated."""
-    allow_learned: str | None = free(default=None)
-    """Ways in which a fold may have learned from what it is scored on, as `viewloom evaluate` has it: a --refiner for
-    all folds may have seen their pairs. Such scores are marked."""
-    plan: bool = free(default=False)
-    """Show the folds, how many items they have in each role and what is finished, and run nothing."""
-    trainer: TrainerConfig = field(default_factory=lambda: TrainerConfig(devices="1"))
-    """Device, precision, logs. One device: several folds side by side are several commands with other --folds."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.fold is not None:
-            raise ConfigError(f"--fold {self.fold} chooses one fold of other commands. Pass --folds {self.fold} here.")
-        if self.protocol not in PROTOCOLS:
-            raise ConfigError(f"There is no protocol {self.protocol!r}; known: {listed(PROTOCOLS)}.")
-        if self.trainer.devices not in ("1", "auto"):
-            raise ConfigError(
-                f"--trainer.devices must be 1 here, but is {self.trainer.devices}. Start several commands with "
-                "different --folds on the same --run, and one without --folds at the end."
-            )
-        if (self.method is None) != (self.pair_views is None):
-            raise ConfigError("--method and --pair_views go together: pass both for a refiner, or none of them.")
-        if self.method is not None and self.refiner is not None:
-            raise ConfigError("--refiner is the same for all folds, --method learns one for each: pass one of them.")
 
 
 @dataclass(frozen=True)

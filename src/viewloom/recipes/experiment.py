@@ -1,6 +1,6 @@
 """`viewloom experiment`: all rows of one of the report's tables, with equal head settings and seeds."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,86 +9,22 @@ from viewloom.dataset.chosen_splits import split_folder
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import find_files, open_dataset
-from viewloom.dataset.settings import DataConfig, SamplingConfig
+from viewloom.dataset.settings import SamplingConfig
 from viewloom.dataset.splits import DRAWN, VARIANTS
 from viewloom.errors import ConfigError, DataError, UserError
 from viewloom.features.content import views_in_use, written_facts
 from viewloom.features.pooling import pooled_dim
-from viewloom.identity import Identity, free, settings_of
+from viewloom.identity import Identity, settings_of
 from viewloom.recipes.parts import Part, data_identity, data_settings, part_key, unique_parts
-from viewloom.recipes.settings import SAMPLING, Setting, apply, head_values, pretrain_values, scaled_values
+from viewloom.recipes.settings import ExperimentConfig, parse_seeds
 from viewloom.recipes.tables import TABLES, Row, table_rows
+from viewloom.recipes.values import SAMPLING, apply, head_values, pretrain_values, scaled_values
 from viewloom.registry import HEADS, METHODS
-from viewloom.training.evaluate import EvaluateConfig, select_views
+from viewloom.training.evaluate import select_views
 from viewloom.training.length import validation_interval
-from viewloom.training.pretrain import PretrainConfig
 from viewloom.training.run_identity import refuse_written_again
-from viewloom.training.segment import TrainConfig
-from viewloom.training.trainer import TrainerConfig
+from viewloom.training.settings import EvaluateConfig, PretrainConfig, TrainConfig
 from viewloom.windows.sampling import Sampling, over_saved, resolve_sampling
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExperimentConfig(DataConfig):
-    """Run one of the report's tables: pre-training, heads, scores, and the published figures beside ours."""
-
-    table: str
-    """table1 to table5."""
-    out: str = free()
-    """Folder for runs and results. What is finished there is used again, also by other tables; a stopped
-    experiment goes on when started again."""
-    setting: Setting = "report"
-    """Values as the report prints them (open ones from the released code), or those of the released code."""
-    seeds: str = "0,1,2"
-    """Seeds, comma-separated; the table gives mean and deviation over them."""
-    scale: float = 1.0
-    """Factor on epochs and on layer counts of pre-training networks, above 0 and up to 1; the table states it."""
-    rows: str | None = None
-    """Rows to run, comma-separated; default: all of the table."""
-    plan: bool = free(default=False)
-    """Show what would run (data, parameters, FLOPs, memory in GiB, GPU-hours), and run nothing."""
-    tflops: float = free(default=10.0)
-    """With --plan: arithmetic the device really achieves, in 10^12 operations a second."""
-    docs: str | None = free(default=None)
-    """Markdown page to write the table to, besides the results folder."""
-    exo: str = "v3"
-    """View that has labels."""
-    ego: str = "e4"
-    """View without labels."""
-    second_exo: str = "v4"
-    """Third view, of Table 5."""
-    head: str | None = None
-    """Another registered head than the recipe's, with its default options; the table states it."""
-    head_epochs: int | None = None
-    """Epochs of every head, instead of the recipe's (scaled) ones; the table states it."""
-    head_batch_size: int | None = None
-    """Windows in a step of every head's training, instead of the recipe's 64; the table states it. With few
-    recordings 64 windows may be all there are, and an epoch one step."""
-    head_width: int | None = None
-    """Width of the head's layers (a head that has this setting), instead of the recipe's 128; the table states it."""
-    sampling: SamplingConfig = field(default_factory=SamplingConfig)
-    """Windows and chunks, the same for every row. Default: the report's chunks of 20 frames, pooled by their maximum,
-    and 10, 17 and 24 frames at evaluation."""
-    workers: int = free(default=0)
-    """Processes that read windows; 0 reads in the training process."""
-    trainer: TrainerConfig = field(default_factory=lambda: TrainerConfig(devices="1"))
-    """Device, precision, logs. One device: several rows or seeds side by side are several commands."""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.scale <= 1:
-            raise ConfigError(f"--scale must be above 0 and at most 1, but is {self.scale}.")
-        for name in ("head_epochs", "head_batch_size", "head_width"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ConfigError(f"--{name} must be 1 or more, but is {getattr(self, name)}.")
-        if not self.tflops > 0:
-            raise ConfigError(f"--tflops must be above 0, but is {self.tflops}.")
-        if self.trainer.devices not in ("1", "auto"):
-            raise ConfigError(
-                f"--trainer.devices must be 1 here, but is {self.trainer.devices}. Start several commands with "
-                "different --rows or --seeds on the same --out, or train a part with `viewloom pretrain`."
-            )
-        table_rows(self.table, self.rows)
-        parse_seeds(self.seeds)
 
 
 @dataclass(frozen=True)
@@ -103,17 +39,6 @@ class Job:
     def pretraining(self) -> Part | None:
         """The run that made its refiner."""
         return next((p for p in unique_parts([self.evaluation]) if p.kind == "pretrain"), None)
-
-
-def parse_seeds(seeds: str) -> tuple[int, ...]:
-    """Seeds from a comma-separated list; `ConfigError` for anything but different whole numbers."""
-    try:
-        values = tuple(int(seed) for seed in seeds.split(",") if seed.strip())
-    except ValueError:
-        values = ()
-    if not values or len(set(values)) < len(values) or min(values) < 0:
-        raise ConfigError(f"--seeds must be different whole numbers such as 0,1,2, but is {seeds!r}.")
-    return values
 
 
 def run_experiment(config: ExperimentConfig) -> str | None:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.dataset.folds import Fold
 from viewloom.recipes.parts import data_settings
-from viewloom.training.evaluate import EvaluateConfig, run_evaluate, scored_with, select_views
-from viewloom.training.pretrain import PretrainConfig, begin_pretrain, run_pretrain
+from viewloom.training.evaluate import run_evaluate, scored_with, select_views
+from viewloom.training.pretrain import begin_pretrain, run_pretrain
 from viewloom.training.runs import CONFIG, read_json
-from viewloom.training.segment import TrainConfig, begin_train, run_train
+from viewloom.training.segment import begin_train, run_train
+from viewloom.training.settings import EvaluateConfig, PretrainConfig, TrainConfig
 
 if TYPE_CHECKING:
-    from viewloom.recipes.crossval import CrossvalConfig
+    from viewloom.recipes.settings import CrossvalConfig
 
 
 @dataclass(frozen=True)

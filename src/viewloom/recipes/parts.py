@@ -15,11 +15,12 @@ from viewloom.dataset.splits import ROLES, Role
 from viewloom.features.settings import Compare
 from viewloom.files import write_text
 from viewloom.identity import Identity, settings_of
-from viewloom.training.evaluate import EvaluateConfig, run_evaluate, scored_with
-from viewloom.training.pretrain import PretrainConfig, run_pretrain
+from viewloom.training.evaluate import run_evaluate, scored_with
+from viewloom.training.pretrain import run_pretrain
 from viewloom.training.run_identity import RunContent
 from viewloom.training.runs import as_yaml, read_json
-from viewloom.training.segment import TrainConfig, run_train
+from viewloom.training.segment import run_train
+from viewloom.training.settings import EvaluateConfig, PretrainConfig, TrainConfig
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from functools import cache
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.dataset.splits import Role
 from viewloom.features.pooling import pooled_dim
-from viewloom.heads.base import HeadConfig
+from viewloom.heads.settings import HeadConfig
 from viewloom.methods.base import Method
-from viewloom.methods.residual import ResidualConfig
+from viewloom.methods.settings import ResidualConfig
 from viewloom.recipes.counting import (
     BYTES,
     head_costs,
@@ -19,13 +19,12 @@ from viewloom.recipes.counting import (
     step_memory,
     step_operations,
 )
-from viewloom.recipes.experiment import ExperimentConfig
 from viewloom.recipes.parts import Part
+from viewloom.recipes.settings import ExperimentConfig
 from viewloom.registry import HEADS
-from viewloom.training.evaluate import EvaluateConfig, select_views
+from viewloom.training.evaluate import select_views
 from viewloom.training.length import validation_interval
-from viewloom.training.pretrain import PretrainConfig
-from viewloom.training.segment import TrainConfig
+from viewloom.training.settings import EvaluateConfig, PretrainConfig, TrainConfig
 from viewloom.windows.sampling import resolve_sampling
 from viewloom.windows.windows import plan_windows
 

@@ -14,9 +14,10 @@ from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.errors import ConfigError
 from viewloom.files import write_json, write_text
 from viewloom.identity import settings_of
-from viewloom.recipes.experiment import ExperimentConfig, Job, table_views
+from viewloom.recipes.experiment import Job, table_views
 from viewloom.recipes.parts import unique_parts
 from viewloom.recipes.published import SCORES, Figures
+from viewloom.recipes.settings import ExperimentConfig
 from viewloom.recipes.tables import Row, published, table_rows
 from viewloom.report.gaps import Footnotes, Gap, gap_closed
 from viewloom.report.runs import Run, load_run

@@ -1,126 +1,160 @@
-"""What a recipe fixes, value by value, and where each value is from: the report, its released code, or us.
+"""Settings of the commands that do several runs."""
 
-Two settings. `report`: as printed; what the report leaves open has the released value. `released_code`: the values
-and the arithmetic of the released code, as far as it can be a setting. Faults of the release that are no setting
-are in neither (see docs/recipes.md).
-"""
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any, Literal, TypeVar
-
-from viewloom.dataset.settings import SamplingConfig
+from viewloom.dataset.settings import DataConfig, SamplingConfig
 from viewloom.errors import ConfigError, listed
-
-Setting = Literal["report", "released_code"]
-SETTINGS: tuple[Setting, ...] = ("report", "released_code")
-Source = Literal["report", "released", "ours"]
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Given:
-    """A value and its source.
-
-    Attributes:
-        value: the setting's value.
-        source: report (printed there), released (from the code; the report is silent), or ours (neither tells).
-    """
-
-    value: Any
-    source: Source
+from viewloom.identity import free
+from viewloom.metrics.protocols import PROTOCOLS
+from viewloom.recipes.tables import table_rows
+from viewloom.recipes.values import Setting
+from viewloom.training.settings import PretrainOptimConfig, TrainConfig, TrainerConfig
 
 
-Values = Mapping[str, Given]
-"""Dotted names of settings (``optim.lr``) and their values."""
+@dataclass(frozen=True, kw_only=True)
+class ExperimentConfig(DataConfig):
+    """Run one of the report's tables: pre-training, heads, scores, and the published figures beside ours."""
+
+    table: str
+    """table1 to table5."""
+    out: str = free()
+    """Folder for runs and results. What is finished there is used again, also by other tables; a stopped
+    experiment goes on when started again."""
+    setting: Setting = "report"
+    """Values as the report prints them (open ones from the released code), or those of the released code."""
+    seeds: str = "0,1,2"
+    """Seeds, comma-separated; the table gives mean and deviation over them."""
+    scale: float = 1.0
+    """Factor on epochs and on layer counts of pre-training networks, above 0 and up to 1; the table states it."""
+    rows: str | None = None
+    """Rows to run, comma-separated; default: all of the table."""
+    plan: bool = free(default=False)
+    """Show what would run (data, parameters, FLOPs, memory in GiB, GPU-hours), and run nothing."""
+    tflops: float = free(default=10.0)
+    """With --plan: arithmetic the device really achieves, in 10^12 operations a second."""
+    docs: str | None = free(default=None)
+    """Markdown page to write the table to, besides the results folder."""
+    exo: str = "v3"
+    """View that has labels."""
+    ego: str = "e4"
+    """View without labels."""
+    second_exo: str = "v4"
+    """Third view, of Table 5."""
+    head: str | None = None
+    """Another registered head than the recipe's, with its default options; the table states it."""
+    head_epochs: int | None = None
+    """Epochs of every head, instead of the recipe's (scaled) ones; the table states it."""
+    head_batch_size: int | None = None
+    """Windows in a step of every head's training, instead of the recipe's 64; the table states it. With few
+    recordings 64 windows may be all there are, and an epoch one step."""
+    head_width: int | None = None
+    """Width of the head's layers (a head that has this setting), instead of the recipe's 128; the table states it."""
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    """Windows and chunks, the same for every row. Default: the report's chunks of 20 frames, pooled by their maximum,
+    and 10, 17 and 24 frames at evaluation."""
+    workers: int = free(default=0)
+    """Processes that read windows; 0 reads in the training process."""
+    trainer: TrainerConfig = field(default_factory=lambda: TrainerConfig(devices="1"))
+    """Device, precision, logs. One device: several rows or seeds side by side are several commands."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.scale <= 1:
+            raise ConfigError(f"--scale must be above 0 and at most 1, but is {self.scale}.")
+        for name in ("head_epochs", "head_batch_size", "head_width"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise ConfigError(f"--{name} must be 1 or more, but is {getattr(self, name)}.")
+        if not self.tflops > 0:
+            raise ConfigError(f"--tflops must be above 0, but is {self.tflops}.")
+        if self.trainer.devices not in ("1", "auto"):
+            raise ConfigError(
+                f"--trainer.devices must be 1 here, but is {self.trainer.devices}. Start several commands with "
+                "different --rows or --seeds on the same --out, or train a part with `viewloom pretrain`."
+            )
+        table_rows(self.table, self.rows)
+        parse_seeds(self.seeds)
 
 
-def _released(**values: Any) -> dict[str, Given]:
-    return {name.replace("__", "."): Given(value, "released") for name, value in values.items()}
-
-
-def _ours(**values: Any) -> dict[str, Given]:
-    return {name.replace("__", "."): Given(value, "ours") for name, value in values.items()}
-
-
-SAMPLING = SamplingConfig(chunk_frames=20, test_chunks=(10, 17, 24), pooling="max")
-"""Sampling of every recipe, as printed in the report, so that no data set's own chunk moves a published row; what
-the user sets comes first."""
-_SGD = _released(
-    batch_size=8, optim__name="sgd", optim__lr=1e-4, optim__lr_step_epochs=100, optim__lr_factor=0.5, select="last"
-)
-"""`select=last`: the release takes the checkpoint of an epoch picked by hand, which is where training ends here."""
-_SPANS = _released(pairs="labelled")
-"""The release cuts pairs to the spans that are labelled."""
-_NETWORK = _released(method_options__layers=6, method_options__dropout=0.1)
-_FRAME = {"method_options.context": Given("frame", "report"), **_ours(method_options__loss_mean="valid")}
-_AS_RELEASED = _released(method_options__context="batch", method_options__loss_mean="all")
-_AS_RELEASED |= _released(method_options__window_steps=1200)
-_MARK = _released(method_options__view_mark="fixed", method_options__mark_at="joint_training")
-_EPOCHS = {"two_stream": 250, "two_stream_simple": 80, "sync_kd": 200, "two_stream3": 460}
-"""Epochs of the checkpoints that the release used."""
-
-
-def pretrain_values(recipe: str, setting: Setting) -> dict[str, Given]:
-    """Settings of a pre-training recipe: names of methods, and two_stream3 for the three views of Table 5."""
-    closed_form = _ours(method=recipe, epochs=1, batch_size=8, held_out=0.1)
-    if recipe in ("ridge", "cca"):
-        return {**closed_form, **_SPANS}
-    method = recipe.removesuffix("3")
-    values = {"method": Given(method, "report"), **_SPANS, **_SGD, **_NETWORK, **_ours(held_out=0.1)}
-    values |= _released(epochs=_EPOCHS[recipe])
-    values |= _FRAME if setting == "report" else _AS_RELEASED
-    if method.startswith("two_stream"):
-        values |= {
-            "method_options.schedule": Given("report", "report"),
-            "method_options.joint_depth": Given(1.0, "report"),
-        }
-        values |= _MARK if setting == "released_code" else _ours(method_options__view_mark="none")
-    if method == "sync_kd":
-        values |= _released(optim__lr=1e-2)
-    if recipe == "two_stream" and setting == "report":
-        values |= {"optim.lr": Given(1e-3, "report"), "epochs": Given(250, "report")}
+def parse_seeds(seeds: str) -> tuple[int, ...]:
+    """Seeds from a comma-separated list; `ConfigError` for anything but different whole numbers."""
+    try:
+        values = tuple(int(seed) for seed in seeds.split(",") if seed.strip())
+    except ValueError:
+        values = ()
+    if not values or len(set(values)) < len(values) or min(values) < 0:
+        raise ConfigError(f"--seeds must be different whole numbers such as 0,1,2, but is {seeds!r}.")
     return values
 
 
-def head_values(views: int, setting: Setting) -> dict[str, Given]:
-    """Settings of the head, the same for every row of a table.
+@dataclass(frozen=True, kw_only=True)
+class FoldPretrainConfig:
+    """Pre-training of each fold's refiner; what is left out is as `viewloom pretrain` has it."""
 
-    The release differs by row (1e-2 for KD and the simple stream, 2e-5 from a warm start for the baseline), which
-    would compare learning rates; with three views it has 1e-3 for all.
-    """
-    values = {"head": Given("c2f_tcn", "report")}
-    values |= _released(epochs=500, batch_size=64, keep="best", optim__weight_decay=1e-4, optim__lr_factor=0.5)
-    rate, step = (1e-2, 60) if views < 3 else (1e-3, 40)
-    values |= _released(optim__lr=rate, optim__lr_step_epochs=step, head_options__level_weights=(1.0,) * 6)
-    if setting == "report":
-        values |= _ours(head_options__canvas="length", head_options__smoothing_mean="valid")
-        return values | _ours(head_options__standardise=True)
-    values |= _released(head_options__canvas="window", head_options__smoothing_mean="all")
-    return values | _released(head_options__probability_floor=1e-10, head_options__standardise=False)
+    epochs: int | None = None
+    """Passes over the pair windows; default: that of `viewloom pretrain`."""
+    batch_size: int | None = None
+    """Windows in a step; default: that of `viewloom pretrain`."""
+    held_out: float | None = None
+    """Share of the pair recordings kept apart, to choose the checkpoint; default: that of `viewloom pretrain`."""
+    select: Literal["retrieval", "loss", "last"] | None = None
+    """What chooses the checkpoint; default: that of `viewloom pretrain`."""
+    optim: PretrainOptimConfig = field(default_factory=PretrainOptimConfig)
+    """Optimiser."""
 
-
-def scaled_values(values: Values, scale: float) -> dict[str, Given]:
-    """The same with fewer epochs and layers: each times ``scale``, rounded, one at least."""
-    counts = ("epochs", "optim.lr_step_epochs", "method_options.layers")
-    smaller = {
-        name: Given(max(1, round(values[name].value * scale)), values[name].source) for name in counts if name in values
-    }
-    depth = values.get("method_options.joint_depth")
-    if depth is not None:
-        smaller["method_options.joint_depth"] = Given(depth.value * scale, depth.source)
-    return {**values, **smaller} if scale != 1 else dict(values)
+    def chosen(self) -> dict[str, Any]:
+        """The settings that were made."""
+        return {
+            entry.name: getattr(self, entry.name) for entry in fields(self) if getattr(self, entry.name) is not None
+        }
 
 
-def apply(config: T, values: Mapping[str, Any]) -> T:
-    """A settings dataclass with dotted names replaced; nested dataclasses are replaced inside."""
-    changes: dict[str, Any] = {}
-    for name, value in values.items():
-        head, dot, rest = name.partition(".")
-        known = {entry.name for entry in fields(config)}  # type: ignore[arg-type]
-        if head not in known:
-            raise ConfigError(f"{type(config).__name__} has no setting {head!r}; it has: {listed(sorted(known), 40)}.")
-        inner = changes.get(head, getattr(config, head))
-        assert not dot or is_dataclass(inner), f"{head} has no settings of its own"
-        changes[head] = apply(inner, {rest: value}) if dot else value
-    return replace(config, **changes)  # type: ignore[type-var]
+@dataclass(frozen=True, kw_only=True)
+class CrossvalConfig(TrainConfig):
+    """Train and score a head on every fold, and pool the scores."""
+
+    run: str = free()
+    """Run folder: one run in it for each fold (fold0, fold1, ...), and the pooled result. What is finished there is
+    used again, and a stopped fold goes on, when the command is repeated."""
+    resume: bool = free(default=True)
+    """Nothing to set: a run of the same settings and data always goes on, and one of others is refused."""
+    fold: int | None = free(default=None)
+    """Not used here: see folds."""
+    folds: str | None = free(default=None)
+    """Folds to run, comma-separated numbers; default: all."""
+    method: str | None = None
+    """Registered pre-training method: each fold learns a refiner on its own pairs; default: no refiner."""
+    method_options: Any = None
+    """Settings of the method (see the end of --help)."""
+    pair_views: str | None = None
+    """Views that the refiner learns from, comma-separated: v3,e4; needed with --method."""
+    pretrain: FoldPretrainConfig = field(default_factory=FoldPretrainConfig)
+    """How the refiner learns."""
+    score_views: str | None = free(default=None)
+    """Views to score, comma-separated; default: all that a test recording has."""
+    protocol: str = free(default="canonical")
+    """Named score protocol."""
+    background: str = free(default="")
+    """Actions that don't count as segments, comma-separated."""
+    allow_learned: str | None = free(default=None)
+    """Ways in which a fold may have learned from what it is scored on, as `viewloom evaluate` has it: a --refiner for
+    all folds may have seen their pairs. Such scores are marked."""
+    plan: bool = free(default=False)
+    """Show the folds, how many items they have in each role and what is finished, and run nothing."""
+    trainer: TrainerConfig = field(default_factory=lambda: TrainerConfig(devices="1"))
+    """Device, precision, logs. One device: several folds side by side are several commands with other --folds."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.fold is not None:
+            raise ConfigError(f"--fold {self.fold} chooses one fold of other commands. Pass --folds {self.fold} here.")
+        if self.protocol not in PROTOCOLS:
+            raise ConfigError(f"There is no protocol {self.protocol!r}; known: {listed(PROTOCOLS)}.")
+        if self.trainer.devices not in ("1", "auto"):
+            raise ConfigError(
+                f"--trainer.devices must be 1 here, but is {self.trainer.devices}. Start several commands with "
+                "different --folds on the same --run, and one without --folds at the end."
+            )
+        if (self.method is None) != (self.pair_views is None):
+            raise ConfigError("--method and --pair_views go together: pass both for a refiner, or none of them.")
+        if self.method is not None and self.refiner is not None:
+            raise ConfigError("--refiner is the same for all folds, --method learns one for each: pass one of them.")

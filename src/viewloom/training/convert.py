@@ -1,44 +1,19 @@
 """`viewloom convert`: published checkpoints of heads and refiners into files of this project."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
 from viewloom import __version__
 from viewloom.dataset.label_files import read_actions
 from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json, write_text
-from viewloom.heads.c2f_tcn import C2FTCN, LEVEL_WEIGHTS
+from viewloom.heads.settings import LEVEL_WEIGHTS, C2FTCNConfig
 from viewloom.training.checkpoints import SavedHead, save_head
 from viewloom.training.published import load_published_head, read_weights
 from viewloom.training.runs import as_yaml
+from viewloom.training.settings import ConvertConfig
 from viewloom.windows.sampling import Sampling
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConvertConfig:
-    """Turn a published checkpoint into a run folder that evaluate, predict and train can use."""
-
-    checkpoint: str
-    """Published file (.pth, .pt, .bin, .model or .safetensors), read without running its code."""
-    kind: Literal["head", "refiner"]
-    """What it holds: a C2F-TCN head, or a refiner of the view-invariance report."""
-    run: str
-    """Run folder to write: head.safetensors or refiner.safetensors."""
-    actions: str | None = None
-    """Action list of a head: Assembly101's actions.csv, ids as the head's outputs."""
-    views: str = "v3"
-    """Views it was trained on, comma-separated; for tables."""
-    fps: float | None = None
-    """Frames per second of the features a head was trained on; default: 30."""
-    level_weights: str | None = None
-    """How a head's six decoder levels vote: view_invariance (all alike, as in the release of the view-invariance report
-    and in Assembly101's baseline), c2f_tcn (the four finest alike, as in the release of C2F-TCN), or six
-    comma-separated weights, finest first; default: view_invariance."""
-    context: Literal["frame", "time", "batch"] | None = None
-    """What a refiner's attention looks at: frame, time or batch, which repeats the released code, whose results depend
-    on batch mates; default: frame."""
 
 
 def run_convert(config: ConvertConfig) -> Path:
@@ -90,7 +65,7 @@ def _convert_head(config: ConvertConfig, views: tuple[str, ...], target: Path) -
     if config.actions is None:
         raise ConfigError("A head needs --actions FILE, the action list whose ids its outputs are.")
     weights = parse_level_weights("view_invariance" if config.level_weights is None else config.level_weights)
-    settings = C2FTCN.Config(canvas="window", level_weights=weights)
+    settings = C2FTCNConfig(canvas="window", level_weights=weights)
     actions, head = read_actions(Path(config.actions)), load_published_head(config.checkpoint, settings)
     if len(actions) != head.classes:
         raise ConfigError(

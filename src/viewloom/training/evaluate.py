@@ -1,9 +1,9 @@
 """`viewloom evaluate`: frame-level scores of a trained head on every view, per class and per recording."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,12 @@ from viewloom.console import err, progress
 from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
-from viewloom.dataset.settings import DataConfig, SamplingConfig
+from viewloom.dataset.settings import SamplingConfig
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.features.rows import hash_file
 from viewloom.files import write_json
-from viewloom.identity import free, settings_of
+from viewloom.identity import settings_of
 from viewloom.metrics.per_class import score_per_class
-from viewloom.metrics.protocols import PROTOCOLS
 from viewloom.metrics.runs import IGNORE
 from viewloom.metrics.segmentation import score, score_per_item, segments
 from viewloom.training.checkpoints import load_head
@@ -27,46 +26,10 @@ from viewloom.training.refined import FrozenRefiner
 from viewloom.training.runs import read_json, refuse_other_features
 from viewloom.training.sampling import own_pooling, used_sampling, warn_assumed_fps
 from viewloom.training.segmenter import Segmenter, pick_device
+from viewloom.training.settings import EvaluateConfig
 from viewloom.windows.sampling import Sampling
 
 Labels = NDArray[np.int64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluateConfig(DataConfig):
-    """Score a trained head on the test items, in every view."""
-
-    run: str = free()
-    """Run folder of `viewloom train`; metrics.json and predictions/ are written into it."""
-    views: str | None = free(default=None)
-    """Views to score, comma-separated; default: all that a test recording has."""
-    split: Literal["test", "val", "train"] = "test"
-    """Items to score."""
-    refiner: str | None = free(default=None)
-    """Refiner to put before the head, instead of the run's own (Table 4 of the report)."""
-    protocol: str = "canonical"
-    """Named score protocol."""
-    background: str = ""
-    """Actions that don't count as segments, comma-separated."""
-    allow_learned: str | None = free(default=None)
-    """Recordings that may be scored although the run learned from them: train, val, pairs, comma-separated. They are
-    marked in every table. --split train and --split val allow their own."""
-    accelerator: str = free(default="auto")
-    """Device: auto, cpu, cuda."""
-    batch_size: int = free(default=8)
-    """Windows computed at once."""
-    out: str | None = free(default=None)
-    """Folder for metrics.json and predictions/, instead of the run folder."""
-    row: str | None = free(default=None)
-    """Name of these results in tables; default: the run's, and what --refiner put before its head."""
-    overwrite: bool = free(default=False)
-    """Replace the results of an earlier evaluation."""
-    sampling: SamplingConfig = field(default_factory=SamplingConfig)
-    """Windows, chunk sizes averaged, policy for missing frames; by default as the head was trained."""
-
-    def __post_init__(self) -> None:
-        if self.protocol not in PROTOCOLS:
-            raise ConfigError(f"There is no protocol {self.protocol!r}; known: {listed(PROTOCOLS)}.")
 
 
 @dataclass(frozen=True)

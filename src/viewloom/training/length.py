@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from viewloom.console import err
 
 if TYPE_CHECKING:
-    from viewloom.training.pretrain import PretrainConfig
-    from viewloom.training.segment import TrainConfig
+    from viewloom.training.settings import PretrainConfig, TrainConfig
 
 C = TypeVar("C", "TrainConfig", "PretrainConfig")
 

@@ -23,7 +23,7 @@ from viewloom.windows.pairs import ViewWindows, make_view_loader
 from viewloom.windows.sampling import Sampling
 
 if TYPE_CHECKING:
-    from viewloom.training.pretrain import PretrainConfig
+    from viewloom.training.settings import PretrainConfig
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,8 @@
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,6 @@ from viewloom.console import progress
 from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
-from viewloom.dataset.settings import DataConfig, SamplingConfig
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import write_text
 from viewloom.metrics.segmentation import segments
@@ -22,33 +20,9 @@ from viewloom.training.checkpoints import load_head
 from viewloom.training.evaluate import fitting_views, load_segmenter, select_views
 from viewloom.training.runs import refuse_other_features
 from viewloom.training.sampling import used_sampling, warn_assumed_fps
+from viewloom.training.settings import PredictConfig
 
 COLUMNS = ("recording", "view", "start", "end", "start_s", "end_s", "label", "confidence")
-
-
-@dataclass(frozen=True, kw_only=True)
-class PredictConfig(DataConfig):
-    """Segment recordings with a trained head; labels are not needed."""
-
-    run: str
-    """Run folder of `viewloom train`."""
-    out: str
-    """Folder to write: segments.csv and one text file per recording and view."""
-    views: str | None = None
-    """Views to segment, comma-separated; default: all there are."""
-    recordings: str | None = None
-    """Recordings to segment, comma-separated; default: those that --fold tests, or else all there are."""
-    text: Literal["segments", "frames"] = "segments"
-    """Text files: segments (start, end, action, tab-separated, as Assembly101's labels) or frames (one
-    action a line, as MS-TCN's)."""
-    accelerator: str = "auto"
-    """Device: auto, cpu, cuda."""
-    batch_size: int = 8
-    """Windows computed at once."""
-    overwrite: bool = False
-    """Replace files of an earlier prediction."""
-    sampling: SamplingConfig = field(default_factory=SamplingConfig)
-    """Windows, chunk sizes averaged, policy for missing frames; by default as the head was trained."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """`viewloom pretrain`: learn a refiner from unlabelled synchronised views, by gradient or in closed form."""
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,13 +14,12 @@ from viewloom.console import err, track
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
-from viewloom.dataset.settings import DataConfig, PairSpans, SamplingConfig
 from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json
 from viewloom.heads.base import Head
-from viewloom.identity import free
-from viewloom.methods.base import Choice, Method
+from viewloom.methods.base import Method
 from viewloom.methods.none import IdentityRefiner
+from viewloom.methods.settings import Choice
 from viewloom.nn.encoder import EncoderLayer
 from viewloom.registry import METHODS
 from viewloom.training.checkpoints import SavedHead, load_head, save_head
@@ -34,84 +33,13 @@ from viewloom.training.run_identity import RunContent
 from viewloom.training.runs import is_main_process, prepare_run, write_environment
 from viewloom.training.sampling import kept
 from viewloom.training.segmenter import pick_device
+from viewloom.training.settings import PretrainConfig
 from viewloom.training.threads import choose_threads, using_threads
-from viewloom.training.trainer import TrainerConfig, build_trainer, rows_in_batch
+from viewloom.training.trainer import build_trainer, rows_in_batch
 from viewloom.windows.batch import ViewBatch
 from viewloom.windows.pairs import ViewRow, ViewWindows, make_view_loader
 from viewloom.windows.resident import ResidentViews, resident
 from viewloom.windows.segments import EpochBatches
-
-
-@dataclass(frozen=True, kw_only=True)
-class PretrainOptimConfig:
-    """Optimiser of pre-training."""
-
-    name: Literal["adamw", "sgd"] = "adamw"
-    """AdamW, or plain SGD as in the report."""
-    lr: float = 3e-4
-    """Learning rate at the start."""
-    weight_decay: float = 0.0
-    """Weight decay."""
-    momentum: float = 0.0
-    """Momentum (sgd only)."""
-    lr_step_epochs: int | None = None
-    """Epochs between two reductions of the learning rate; None takes 40 % of the epochs, and 100 at least."""
-    lr_factor: float = 0.5
-    """Factor of each reduction."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PretrainConfig(DataConfig):
-    """Learn a refiner from unlabelled synchronised views."""
-
-    run: str = free()
-    """Run folder to write (new, unless --resume true)."""
-    views: str
-    """Views to learn from, comma-separated: v3,e4."""
-    method: str = "two_stream"
-    """Registered pre-training method."""
-    method_options: Any = None
-    """Settings of the method (see the end of --help)."""
-    teacher: str | None = free(default=None)
-    """Run folder of the trained head that a distilling method (sync_kd_head) follows."""
-    pairs: PairSpans = "recordings"
-    """What the pairs are: whole recordings, or as published the labelled spans of them, which uses where labels
-    begin and end."""
-    epochs: int | None = None
-    """Passes over the pair windows (closed-form methods need one); None takes 60, or more where windows are so few
-    that the method would take fewer optimiser steps than it needs (400)."""
-    batch_size: int = 8
-    """Windows in a step, over all processes."""
-    held_out: float = 0.1
-    """Share of the pair recordings kept apart, to choose the checkpoint and to measure invariance on."""
-    select: Choice | None = None
-    """What chooses the checkpoint, on held-out pairs: retrieval (how often a step finds itself in the other view),
-    loss (the method's own), agreement (how often a distilled head says what its teacher says), or last (nothing:
-    the last epoch); default: what fits the method, retrieval for a refiner and loss for a distilled head."""
-    seed: int = 0
-    """Seed of weights, order, dropout, augmentation and of the held-out recordings."""
-    row: str | None = free(default=None)
-    """Name of this run in tables; default: the method's name."""
-    resume: bool = free(default=False)
-    """Go on with the run in the folder."""
-    workers: int = free(default=0)
-    """Processes that read windows; 0 reads in the training process."""
-    compile: bool = free(default=False)
-    """Compile the encoder layers with torch.compile (context frame only; the first step then takes minutes on a
-    CPU, where little is gained)."""
-    optim: PretrainOptimConfig = field(default_factory=PretrainOptimConfig)
-    """Optimiser."""
-    sampling: SamplingConfig = field(default_factory=SamplingConfig)
-    """Windows and chunks."""
-    trainer: TrainerConfig = field(default_factory=TrainerConfig)
-    """Devices, precision, logs."""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.held_out < 1:
-            raise ConfigError(f"--held_out must lie between 0 and 1, but is {self.held_out}.")
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ConfigError(f"--{name} must be 1 or more, but is {getattr(self, name)}.")
 
 
 class PretrainingModule(LightningModule):

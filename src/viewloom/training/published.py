@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from viewloom.errors import DataError, listed
 from viewloom.heads.c2f_tcn import C2FTCN
+from viewloom.heads.settings import C2FTCNConfig
 from viewloom.saved import differences
 
 WRAPPERS = ("model_state_dict", "state_dict")
@@ -78,7 +79,7 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor], origin: Path 
     module.load_state_dict(dict(weights))
 
 
-def load_published_head(path: Path | str, config: C2FTCN.Config | None = None) -> C2FTCN:
+def load_published_head(path: Path | str, config: C2FTCNConfig | None = None) -> C2FTCN:
     """A published C2F-TCN checkpoint as a head in evaluation mode; feature size and classes are its own.
 
     Args:
@@ -89,7 +90,7 @@ def load_published_head(path: Path | str, config: C2FTCN.Config | None = None) -
     """
     weights = read_weights(path)
     dim, classes = head_size(weights, path)
-    config = config if config is not None else C2FTCN.Config(canvas="window")
+    config = config if config is not None else C2FTCNConfig(canvas="window")
     head = C2FTCN(dim, classes, replace(config, standardise=False))
     load_weights(head, weights, path)
     head.weights.copy_(torch.tensor(head.config.level_weights))

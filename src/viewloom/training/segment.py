@@ -1,6 +1,6 @@
 """`viewloom train`: a segmentation head on labelled windows of any views, with or without a frozen refiner."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,9 @@ from viewloom.console import err
 from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
-from viewloom.dataset.settings import DataConfig, SamplingConfig
 from viewloom.errors import ConfigError, DataError
 from viewloom.features.pooling import pooled_dim
-from viewloom.heads.base import Head, HeadConfig
-from viewloom.identity import free
+from viewloom.heads.base import Head
 from viewloom.registry import HEADS
 from viewloom.training.checkpoints import SavedHead, save_head
 from viewloom.training.evaluate import item_scores, select_views
@@ -31,77 +29,13 @@ from viewloom.training.runs import is_main_process, keep_copy, prepare_run, refu
 from viewloom.training.sampling import kept, own_pooling, run_sampling, segment_frames
 from viewloom.training.scaling import take_statistics
 from viewloom.training.segmenter import Segmenter
+from viewloom.training.settings import TrainConfig
 from viewloom.training.threads import choose_threads, using_threads
-from viewloom.training.trainer import TrainerConfig, build_trainer, rows_in_batch
+from viewloom.training.trainer import build_trainer, rows_in_batch
 from viewloom.windows.batch import SegmentBatch
 from viewloom.windows.resident import ResidentSegments, resident
 from viewloom.windows.sampling import resolve_sampling
 from viewloom.windows.segments import EpochBatches, SegmentRow, dataset_windows, make_loader
-
-
-@dataclass(frozen=True, kw_only=True)
-class OptimConfig:
-    """Optimiser of the head: Adam with a step-wise learning rate."""
-
-    lr: float = 1e-3
-    """Learning rate at the start."""
-    weight_decay: float = 1e-4
-    """Weight decay (added to the gradient, as Adam does)."""
-    lr_step_epochs: int | None = None
-    """Epochs between two reductions of the learning rate; None takes 40 % of the epochs, and 40 at least."""
-    lr_factor: float = 0.5
-    """Factor of each reduction."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainConfig(DataConfig):
-    """Train a segmentation head."""
-
-    run: str = free()
-    """Run folder to write (new, unless --resume true)."""
-    views: str
-    """Labelled views to train on, comma-separated: v3 or e1,e4."""
-    val_views: str | None = None
-    """Views that choose the best epoch, on the validation split; default: the training views."""
-    refiner: str | None = free(default=None)
-    """Pre-trained refiner (safetensors) put before the head, frozen."""
-    refined_cache_gib: float = free(default=2.0)
-    """Memory (GiB, of the device that trains) for refined features, so that the refiner sees a window once for each
-    chunk size; 0 refines anew at every epoch, with the same result. Nothing is kept of a refiner with context batch."""
-    head: str = "c2f_tcn"
-    """Registered head."""
-    head_options: HeadConfig | None = None
-    """Settings of the head (see the end of --help)."""
-    epochs: int | None = None
-    """Passes over the training windows; None takes 100, or more where windows are so few that the head would take
-    fewer optimiser steps than it needs (linear 600, c2f_tcn 200)."""
-    batch_size: int = 8
-    """Windows in a step, over all processes."""
-    seed: int = 0
-    """Seed of weights, order and augmentation."""
-    keep: str = "best"
-    """Weights saved as head.safetensors: best (on the validation split) or last."""
-    row: str | None = free(default=None)
-    """Name of this run in tables; default: the run folder's name."""
-    resume: bool = free(default=False)
-    """Go on with the run in the folder."""
-    workers: int = free(default=0)
-    """Processes that read windows; 0 reads in the training process."""
-    optim: OptimConfig = field(default_factory=OptimConfig)
-    """Optimiser."""
-    sampling: SamplingConfig = field(default_factory=SamplingConfig)
-    """Windows and chunks."""
-    trainer: TrainerConfig = field(default_factory=TrainerConfig)
-    """Devices, precision, logs."""
-
-    def __post_init__(self) -> None:
-        if self.keep not in ("best", "last"):
-            raise ConfigError(f"--keep must be best or last, but is {self.keep!r}.")
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ConfigError(f"--{name} must be 1 or more, but is {getattr(self, name)}.")
-        if self.refined_cache_gib < 0:
-            raise ConfigError(f"--refined_cache_gib must be 0 or more, but is {self.refined_cache_gib}.")
 
 
 class SegmentationModule(LightningModule):

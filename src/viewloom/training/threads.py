@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from viewloom.console import err
 from viewloom.training.runs import is_main_process, read_json
-from viewloom.training.trainer import TrainerConfig
+from viewloom.training.settings import TrainerConfig
 
 SMALL = 1_000_000
 """Weights below which a model's tensors are too small to be shared out."""

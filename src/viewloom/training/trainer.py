@@ -4,7 +4,7 @@ import csv
 import io
 import logging
 import warnings
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,53 +17,8 @@ from lightning.pytorch.plugins.precision import DoublePrecision
 
 from viewloom.errors import ConfigError
 from viewloom.files import atomic_path, write_text
-from viewloom.identity import free
 from viewloom.training.length import validation_interval
-from viewloom.windows.resident import DeviceData
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainerConfig:
-    """Where and how a run computes."""
-
-    accelerator: str = free(default="auto")
-    """Device kind: auto, cpu, cuda, mps."""
-    devices: str = free(default="auto")
-    """Number of devices, or auto. Several start one process each (or use torchrun, Slurm)."""
-    num_nodes: int = free(default=1)
-    """Machines taking part."""
-    precision: str = "32-true"
-    """Arithmetic: 32-true, bf16-mixed, 16-mixed, 64-true."""
-    threads: int | None = free(default=None)
-    """Processor threads on a CPU. None takes OMP_NUM_THREADS where that is set; else 1 for models of under a million
-    weights, and for larger ones all, if a short timing finds them 1.3 times as fast as one. A resumed run keeps its
-    number."""
-    accumulate: int = 1
-    """Batches whose gradients are added up before a step."""
-    gradient_clip: float | None = None
-    """Largest gradient norm; None leaves gradients alone."""
-    logger: Literal["tensorboard", "wandb", "mlflow", "none"] = free(default="tensorboard")
-    """Log besides metrics.csv. wandb and mlflow are extras and write offline unless you set them up."""
-    progress: bool = free(default=True)
-    """Show a progress bar."""
-    validate_every_epochs: int | None = None
-    """Epochs between two validations; None validates after every epoch of up to 100, and 100 times in longer runs."""
-    checkpoint_every_epochs: int = free(default=1)
-    """Epochs between two checkpoints to resume from, last.ckpt (18 GB for the report's model with AdamW); the last
-    epoch has one always."""
-    device_data: DeviceData = free(default="auto")
-    """Keep all training features on the device, and cut windows there: auto (on a GPU, if they fit into half of its
-    free memory), always, never. Nothing is read while training then, so workers have nothing to do."""
-
-    def __post_init__(self) -> None:
-        for name in ("validate_every_epochs", "checkpoint_every_epochs", "threads"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ConfigError(f"--trainer.{name} must be 1 or more, but is {getattr(self, name)}.")
-
-    @property
-    def fused_optimiser(self) -> bool:
-        """Whether an optimiser may step in one pass over the weights: not where Lightning has to scale gradients."""
-        return not str(self.precision).startswith("16")
+from viewloom.training.settings import TrainerConfig
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

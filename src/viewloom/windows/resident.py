@@ -8,7 +8,7 @@ nothing, and a mean adds up frame after frame here as there.
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -20,12 +20,12 @@ from viewloom.metrics.runs import IGNORE
 from viewloom.windows.batch import Batch, SegmentBatch, ViewBatch, Window
 from viewloom.windows.pairs import ViewWindows
 from viewloom.windows.segments import EpochBatches, SegmentWindows
+from viewloom.windows.settings import DeviceData
 from viewloom.windows.windows import pad_steps, pooled_window, read_window
 
 FREE_SHARE = 0.5
 """Share of a GPU's free memory that features may take; the rest is for gradients and activations."""
 
-DeviceData = Literal["auto", "always", "never"]
 Part = tuple[int, Window, str]
 """Row of the windows, its window as planned, and a view."""
 

@@ -1,0 +1,180 @@
+"""Settings of the pre-training methods, apart from what they compute.
+
+A method of another package, or in a file of its own, nests its settings as ``Config`` instead: nothing here names it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from viewloom.errors import ConfigError
+from viewloom.nn.settings import Context, Standardise
+
+Choice = Literal["retrieval", "agreement", "loss", "last"]
+"""What can choose the checkpoint of a run: a measure on held-out pairs, or nothing (the last epoch)."""
+Mark = Literal["none", "fixed", "learned"]
+"""What tells views apart: nothing, a fixed mark, or a learned one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodConfig:
+    """Settings that every method has."""
+
+    standardise: Standardise = "none"
+    """Bring features to mean 0 and deviation 1 before anything else: none, pooled (one mean and deviation over
+    all views) or view (each view its own). Takes one pass over the pairs, and goes into the saved refiner."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CCAConfig(MethodConfig):
+    """Settings of canonical correlation."""
+
+    out_dim: int = 0
+    """Number of canonical components kept, the most correlated first; 0 keeps those that are more correlated than
+    chance has it, as the same views show when they are put out of step."""
+    strength: float | None = None
+    """Ridge within each view, as a share of the view's mean variance. None takes 0.01 from 50 steps a feature on, and
+    with fewer the one of 0.0001 to 10 with which correlations exceed chance by most."""
+    scale: Literal["correlation", "unit"] = "correlation"
+    """Deviation of each component: its correlation between views, so that what the views don't share fades out
+    (Kakade, Foster: Multi-view Regression via Canonical Correlation Analysis, COLT 2007), or 1 for all."""
+
+    def __post_init__(self) -> None:
+        if self.out_dim < 0 or (self.strength is not None and not self.strength > 0):
+            raise ConfigError(
+                f"out_dim must be 0 or more and strength above 0, but are {self.out_dim} and {self.strength}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RidgeConfig(MethodConfig):
+    """Settings of ridge regression."""
+
+    teacher: str = ""
+    """View that is predicted, from each of the others; empty takes the last (ego, where exo views come first)."""
+    strength: float = 1e-2
+    """Penalty, as a share of the mean variance of the student's features. To choose it, compare the held-out
+    retrieval of runs with 1e-4 to 1."""
+
+    def __post_init__(self) -> None:
+        if not self.strength > 0:
+            raise ConfigError(f"strength must be above 0, but is {self.strength}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResidualConfig(MethodConfig):
+    """Settings of the residual refiner."""
+
+    context: Context = "frame"
+    """What a step may look at: frame (itself alone), time (the valid steps of its row), or batch (other rows at
+    the same place in time, as the released code does by mistake; results then depend on batch mates)."""
+    layers: int = 6
+    """Encoder layers of the refiner."""
+    feed_forward: int = 0
+    """Width of the feed-forward parts of all encoders; 0 takes the feature size."""
+    dropout: float = 0.1
+    """Dropout of all encoders, in training."""
+    residual_start: float = 1.0
+    """Weight of the refiner's last normalisation at the start: 1 as in the release; 0.1 starts near the
+    identity."""
+
+    loss_mean: Literal["valid", "all"] = "valid"
+    """Losses over valid steps, or over all steps of a window filled with zeros to window_steps: padding is then data,
+    in encoders and losses, as in the released code (74 % of the steps on its pair list)."""
+    window_steps: int = 1200
+    """Steps of a window with loss_mean=all, the same for every window; 1200 as released."""
+
+    def __post_init__(self) -> None:
+        if self.window_steps < 1:
+            raise ConfigError(f"window_steps must be 1 or more, but is {self.window_steps}.")
+        if self.layers < 1 or self.feed_forward < 0:
+            raise ConfigError(
+                f"layers must be 1 or more and feed_forward 0 or more, but are {self.layers}, {self.feed_forward}."
+            )
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout must be at least 0 and below 1, but is {self.dropout}.")
+
+    @property
+    def whole_window(self) -> bool:
+        """Whether padding counts as data."""
+        return self.loss_mean == "all"
+
+    def alike(self, training: bool) -> bool:
+        """Whether all padded steps come out the same: each is computed alone, and draws no dropout of its own."""
+        return self.context == "frame" and not (training and self.dropout > 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyncKDConfig(ResidualConfig):
+    """Settings of feature distillation."""
+
+    teacher: str = ""
+    """View whose features are the target; empty takes the last view (ego, where exo views come first)."""
+    students: str = ""
+    """Views that are transformed towards it, comma-separated; empty takes all others."""
+    teacher_path: Literal["network", "identity"] = "network"
+    """What the teacher's own view goes through when it is encoded: the network like every view, as in the report,
+    or nothing, since its features are the target already."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyncKDHeadConfig(MethodConfig):
+    """Settings of head distillation."""
+
+    teacher: str = ""
+    """View that the teacher head sees, the one it was trained on; empty takes the first (exo)."""
+    students: str = ""
+    """Views that the student head sees, comma-separated; empty takes all others."""
+    start: Literal["teacher", "random"] = "teacher"
+    """Weights of the student at the start: the teacher's, or fresh ones."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwoStreamConfig(ResidualConfig):
+    """Settings of the two streams."""
+
+    joint_depth: float = 1.0
+    """Factor on the number of layers of the joint stream's stages; each keeps one at least."""
+    schedule: Literal["report", "constant"] = "report"
+    """Weight of the invariance term in training: (100 + e) / (100 + e^1.18) at epoch e, or 1. In evaluation it is
+    1, so that losses of different epochs compare."""
+    invariance_weight: float = 1.0
+    """Factor on the invariance term, besides the schedule."""
+    stop_gradient: Literal["none", "joint", "views"] = "none"
+    """What reconstruction takes as given: nothing, as in the report; the joint stream's output (needs
+    decode_weight, or nothing would train that stream); or the refined views."""
+    view_mark: Mark = "none"
+    """What tells the views apart: nothing; constants from -1 (first view) to +1 (last); a learned vector each."""
+    mark_at: Literal["joint_training", "joint", "encoding"] = "joint_training"
+    """Where the mark is added: to what the joint stream sees, in training only, as in the released code; there in
+    evaluation too; or there and to what the refiner sees, always, also when a saved refiner encodes."""
+    variance_weight: float = 0.0
+    """Weight of the variance term against collapse (VICReg)."""
+    variance_target: float = 1.0
+    """Deviation that the variance term asks of every refined feature, in the features' units."""
+    covariance_weight: float = 0.0
+    """Weight of the covariance term against collapse (VICReg)."""
+    decode_weight: float = 0.0
+    """Weight of decoding the views back from the joint stream's output by a linear map, against collapse."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.joint_depth <= 0:
+            raise ConfigError(f"joint_depth must be above 0, but is {self.joint_depth}.")
+        if self.stop_gradient == "joint" and self.decode_weight <= 0:
+            raise ConfigError(
+                "stop_gradient=joint leaves the joint stream without any gradient. Set decode_weight above 0 too, "
+                "so that it learns from decoding the views."
+            )
+
+
+SETTINGS: Mapping[str, type[MethodConfig]] = {
+    "cca": CCAConfig,
+    "none": MethodConfig,
+    "ridge": RidgeConfig,
+    "sync_kd": SyncKDConfig,
+    "sync_kd_head": SyncKDHeadConfig,
+    "two_stream": TwoStreamConfig,
+    "two_stream_simple": TwoStreamConfig,
+}
+"""Registered names, and the settings that can be shown without importing torch."""

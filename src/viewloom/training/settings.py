@@ -1,0 +1,280 @@
+"""Settings of the commands that train, score and use models."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from viewloom.dataset.settings import DataConfig, PairSpans, SamplingConfig
+from viewloom.errors import ConfigError, listed
+from viewloom.heads.settings import HeadConfig
+from viewloom.identity import free
+from viewloom.methods.settings import Choice
+from viewloom.metrics.protocols import PROTOCOLS
+from viewloom.windows.settings import DeviceData
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerConfig:
+    """Where and how a run computes."""
+
+    accelerator: str = free(default="auto")
+    """Device kind: auto, cpu, cuda, mps."""
+    devices: str = free(default="auto")
+    """Number of devices, or auto. Several start one process each (or use torchrun, Slurm)."""
+    num_nodes: int = free(default=1)
+    """Machines taking part."""
+    precision: str = "32-true"
+    """Arithmetic: 32-true, bf16-mixed, 16-mixed, 64-true."""
+    threads: int | None = free(default=None)
+    """Processor threads on a CPU. None takes OMP_NUM_THREADS where that is set; else 1 for models of under a million
+    weights, and for larger ones all, if a short timing finds them 1.3 times as fast as one. A resumed run keeps its
+    number."""
+    accumulate: int = 1
+    """Batches whose gradients are added up before a step."""
+    gradient_clip: float | None = None
+    """Largest gradient norm; None leaves gradients alone."""
+    logger: Literal["tensorboard", "wandb", "mlflow", "none"] = free(default="tensorboard")
+    """Log besides metrics.csv. wandb and mlflow are extras and write offline unless you set them up."""
+    progress: bool = free(default=True)
+    """Show a progress bar."""
+    validate_every_epochs: int | None = None
+    """Epochs between two validations; None validates after every epoch of up to 100, and 100 times in longer runs."""
+    checkpoint_every_epochs: int = free(default=1)
+    """Epochs between two checkpoints to resume from, last.ckpt (18 GB for the report's model with AdamW); the last
+    epoch has one always."""
+    device_data: DeviceData = free(default="auto")
+    """Keep all training features on the device, and cut windows there: auto (on a GPU, if they fit into half of its
+    free memory), always, never. Nothing is read while training then, so workers have nothing to do."""
+
+    def __post_init__(self) -> None:
+        for name in ("validate_every_epochs", "checkpoint_every_epochs", "threads"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise ConfigError(f"--trainer.{name} must be 1 or more, but is {getattr(self, name)}.")
+
+    @property
+    def fused_optimiser(self) -> bool:
+        """Whether an optimiser may step in one pass over the weights: not where Lightning has to scale gradients."""
+        return not str(self.precision).startswith("16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimConfig:
+    """Optimiser of the head: Adam with a step-wise learning rate."""
+
+    lr: float = 1e-3
+    """Learning rate at the start."""
+    weight_decay: float = 1e-4
+    """Weight decay (added to the gradient, as Adam does)."""
+    lr_step_epochs: int | None = None
+    """Epochs between two reductions of the learning rate; None takes 40 % of the epochs, and 40 at least."""
+    lr_factor: float = 0.5
+    """Factor of each reduction."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(DataConfig):
+    """Train a segmentation head."""
+
+    run: str = free()
+    """Run folder to write (new, unless --resume true)."""
+    views: str
+    """Labelled views to train on, comma-separated: v3 or e1,e4."""
+    val_views: str | None = None
+    """Views that choose the best epoch, on the validation split; default: the training views."""
+    refiner: str | None = free(default=None)
+    """Pre-trained refiner (safetensors) put before the head, frozen."""
+    refined_cache_gib: float = free(default=2.0)
+    """Memory (GiB, of the device that trains) for refined features, so that the refiner sees a window once for each
+    chunk size; 0 refines anew at every epoch, with the same result. Nothing is kept of a refiner with context batch."""
+    head: str = "c2f_tcn"
+    """Registered head."""
+    head_options: HeadConfig | None = None
+    """Settings of the head (see the end of --help)."""
+    epochs: int | None = None
+    """Passes over the training windows; None takes 100, or more where windows are so few that the head would take
+    fewer optimiser steps than it needs (linear 600, c2f_tcn 200)."""
+    batch_size: int = 8
+    """Windows in a step, over all processes."""
+    seed: int = 0
+    """Seed of weights, order and augmentation."""
+    keep: str = "best"
+    """Weights saved as head.safetensors: best (on the validation split) or last."""
+    row: str | None = free(default=None)
+    """Name of this run in tables; default: the run folder's name."""
+    resume: bool = free(default=False)
+    """Go on with the run in the folder."""
+    workers: int = free(default=0)
+    """Processes that read windows; 0 reads in the training process."""
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    """Optimiser."""
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    """Windows and chunks."""
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    """Devices, precision, logs."""
+
+    def __post_init__(self) -> None:
+        if self.keep not in ("best", "last"):
+            raise ConfigError(f"--keep must be best or last, but is {self.keep!r}.")
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise ConfigError(f"--{name} must be 1 or more, but is {getattr(self, name)}.")
+        if self.refined_cache_gib < 0:
+            raise ConfigError(f"--refined_cache_gib must be 0 or more, but is {self.refined_cache_gib}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainOptimConfig:
+    """Optimiser of pre-training."""
+
+    name: Literal["adamw", "sgd"] = "adamw"
+    """AdamW, or plain SGD as in the report."""
+    lr: float = 3e-4
+    """Learning rate at the start."""
+    weight_decay: float = 0.0
+    """Weight decay."""
+    momentum: float = 0.0
+    """Momentum (sgd only)."""
+    lr_step_epochs: int | None = None
+    """Epochs between two reductions of the learning rate; None takes 40 % of the epochs, and 100 at least."""
+    lr_factor: float = 0.5
+    """Factor of each reduction."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainConfig(DataConfig):
+    """Learn a refiner from unlabelled synchronised views."""
+
+    run: str = free()
+    """Run folder to write (new, unless --resume true)."""
+    views: str
+    """Views to learn from, comma-separated: v3,e4."""
+    method: str = "two_stream"
+    """Registered pre-training method."""
+    method_options: Any = None
+    """Settings of the method (see the end of --help)."""
+    teacher: str | None = free(default=None)
+    """Run folder of the trained head that a distilling method (sync_kd_head) follows."""
+    pairs: PairSpans = "recordings"
+    """What the pairs are: whole recordings, or as published the labelled spans of them, which uses where labels
+    begin and end."""
+    epochs: int | None = None
+    """Passes over the pair windows (closed-form methods need one); None takes 60, or more where windows are so few
+    that the method would take fewer optimiser steps than it needs (400)."""
+    batch_size: int = 8
+    """Windows in a step, over all processes."""
+    held_out: float = 0.1
+    """Share of the pair recordings kept apart, to choose the checkpoint and to measure invariance on."""
+    select: Choice | None = None
+    """What chooses the checkpoint, on held-out pairs: retrieval (how often a step finds itself in the other view),
+    loss (the method's own), agreement (how often a distilled head says what its teacher says), or last (nothing:
+    the last epoch); default: what fits the method, retrieval for a refiner and loss for a distilled head."""
+    seed: int = 0
+    """Seed of weights, order, dropout, augmentation and of the held-out recordings."""
+    row: str | None = free(default=None)
+    """Name of this run in tables; default: the method's name."""
+    resume: bool = free(default=False)
+    """Go on with the run in the folder."""
+    workers: int = free(default=0)
+    """Processes that read windows; 0 reads in the training process."""
+    compile: bool = free(default=False)
+    """Compile the encoder layers with torch.compile (context frame only; the first step then takes minutes on a
+    CPU, where little is gained)."""
+    optim: PretrainOptimConfig = field(default_factory=PretrainOptimConfig)
+    """Optimiser."""
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    """Windows and chunks."""
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    """Devices, precision, logs."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.held_out < 1:
+            raise ConfigError(f"--held_out must lie between 0 and 1, but is {self.held_out}.")
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise ConfigError(f"--{name} must be 1 or more, but is {getattr(self, name)}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig(DataConfig):
+    """Score a trained head on the test items, in every view."""
+
+    run: str = free()
+    """Run folder of `viewloom train`; metrics.json and predictions/ are written into it."""
+    views: str | None = free(default=None)
+    """Views to score, comma-separated; default: all that a test recording has."""
+    split: Literal["test", "val", "train"] = "test"
+    """Items to score."""
+    refiner: str | None = free(default=None)
+    """Refiner to put before the head, instead of the run's own (Table 4 of the report)."""
+    protocol: str = "canonical"
+    """Named score protocol."""
+    background: str = ""
+    """Actions that don't count as segments, comma-separated."""
+    allow_learned: str | None = free(default=None)
+    """Recordings that may be scored although the run learned from them: train, val, pairs, comma-separated. They are
+    marked in every table. --split train and --split val allow their own."""
+    accelerator: str = free(default="auto")
+    """Device: auto, cpu, cuda."""
+    batch_size: int = free(default=8)
+    """Windows computed at once."""
+    out: str | None = free(default=None)
+    """Folder for metrics.json and predictions/, instead of the run folder."""
+    row: str | None = free(default=None)
+    """Name of these results in tables; default: the run's, and what --refiner put before its head."""
+    overwrite: bool = free(default=False)
+    """Replace the results of an earlier evaluation."""
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    """Windows, chunk sizes averaged, policy for missing frames; by default as the head was trained."""
+
+    def __post_init__(self) -> None:
+        if self.protocol not in PROTOCOLS:
+            raise ConfigError(f"There is no protocol {self.protocol!r}; known: {listed(PROTOCOLS)}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictConfig(DataConfig):
+    """Segment recordings with a trained head; labels are not needed."""
+
+    run: str
+    """Run folder of `viewloom train`."""
+    out: str
+    """Folder to write: segments.csv and one text file per recording and view."""
+    views: str | None = None
+    """Views to segment, comma-separated; default: all there are."""
+    recordings: str | None = None
+    """Recordings to segment, comma-separated; default: those that --fold tests, or else all there are."""
+    text: Literal["segments", "frames"] = "segments"
+    """Text files: segments (start, end, action, tab-separated, as Assembly101's labels) or frames (one
+    action a line, as MS-TCN's)."""
+    accelerator: str = "auto"
+    """Device: auto, cpu, cuda."""
+    batch_size: int = 8
+    """Windows computed at once."""
+    overwrite: bool = False
+    """Replace files of an earlier prediction."""
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    """Windows, chunk sizes averaged, policy for missing frames; by default as the head was trained."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertConfig:
+    """Turn a published checkpoint into a run folder that evaluate, predict and train can use."""
+
+    checkpoint: str
+    """Published file (.pth, .pt, .bin, .model or .safetensors), read without running its code."""
+    kind: Literal["head", "refiner"]
+    """What it holds: a C2F-TCN head, or a refiner of the view-invariance report."""
+    run: str
+    """Run folder to write: head.safetensors or refiner.safetensors."""
+    actions: str | None = None
+    """Action list of a head: Assembly101's actions.csv, ids as the head's outputs."""
+    views: str = "v3"
+    """Views it was trained on, comma-separated; for tables."""
+    fps: float | None = None
+    """Frames per second of the features a head was trained on; default: 30."""
+    level_weights: str | None = None
+    """How a head's six decoder levels vote: view_invariance (all alike, as in the release of the view-invariance report
+    and in Assembly101's baseline), c2f_tcn (the four finest alike, as in the release of C2F-TCN), or six
+    comma-separated weights, finest first; default: view_invariance."""
+    context: Literal["frame", "time", "batch"] | None = None
+    """What a refiner's attention looks at: frame, time or batch, which repeats the released code, whose results depend
+    on batch mates; default: frame."""
