@@ -10,7 +10,8 @@ import numpy as np
 from viewloom.errors import ConfigError, listed
 from viewloom.metrics.statistics import Difference, Interval, differences, intervals
 from viewloom.report.gaps import NOT_BETTER, Footnotes, Gap, called, gap_closed, why_no_interval
-from viewloom.report.runs import Run, ViewResult, evaluated, load_runs
+from viewloom.report.reading import ViewResult
+from viewloom.report.runs import Run, evaluated, load_runs
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -62,18 +63,18 @@ def score_rows(
 
     Args:
         runs: runs; those without scores are left out.
-        naive: row name of the baseline that closes no gap; default: ``naive``, if there is one.
-        oracle: row name of the head trained on labels of the tested view; default: rows with ``oracle`` in
-            their name that were.
-        reference: row that the others are compared with; default: the naive one.
+        naive: name of the baseline that closes no gap; default: ``naive``, if there is one.
+        oracle: name of the run trained on labels of the tested view; default: runs with ``oracle`` in their
+            name that were.
+        reference: name of the run that the others are compared with; default: the naive one.
 
     Raises:
-        ConfigError: a row name that no run has.
+        ConfigError: a name that no run has.
     """
     scored = evaluated(runs)
     for name in (naive, oracle, reference):
         if name is not None and not called(scored, name):
-            raise ConfigError(f"No run is called {name!r}; the rows are: {listed((r.row for r in scored), 20)}.")
+            raise ConfigError(f"No run is called {name!r}; the runs are: {listed((r.name for r in scored), 20)}.")
     other = _reference(scored, reference or naive or "naive")
     return [
         ScoreRow(
@@ -161,7 +162,7 @@ def _console_cells(row: ScoreRow, gaps: bool, notes: Footnotes) -> list[str]:
 
     interval = f"{row.f1_50.low:.1f}–{row.f1_50.high:.1f}" if row.f1_50 else f"–{notes.mark(row.why)}"
     values = {name: f"{row.view.scores[name]:.1f}" for name in COLUMNS}
-    name = f"{row.run.row}{notes.mark(row.run.learned)}"
+    name = f"{row.run.name}{notes.mark(row.run.learned)}"
     cells = [escape(text) for text in (f"{row.view.name} {row.view.kind}", name, row.trained)]
     cells += [values[name] for name in ("edit", "f1_10", "f1_25", "f1_50")] + [interval, values["mof"], values["total"]]
     return cells + ([row.gap_closed.short + notes.mark(row.gap_closed.why)] if gaps else [])

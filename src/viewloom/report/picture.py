@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from viewloom.errors import ConfigError, listed
 from viewloom.files import atomic_path
 from viewloom.report.colours import ink, palette
-from viewloom.report.markup import clock
+from viewloom.report.formats import clock
 from viewloom.report.picking import median_item
 from viewloom.report.reading import Segments
 from viewloom.report.runs import Run, evaluated
@@ -53,7 +53,7 @@ def save_picture(runs: Sequence[Run], path: Path, item: str | None = None, views
     strips = [strip for strip in item_strips(scored, shown) if views is None or strip.view in views]
     missing = [view for view in views or () if all(strip.view != view for strip in strips)]
     if missing or not strips:
-        raise ConfigError(f"No prediction of {shown} in {listed(missing or ['any view'])}. {_known(scored, shown)}")
+        raise ConfigError(f"No prediction of {shown} in {listed(missing or ['any view'])}. {_available(scored, shown)}")
     with rc_context(SETTINGS):
         figure = draw(strips, picture_colours(strips), scored[0].scored.actions, scored[0].scored.fps)
         with atomic_path(path) as temporary:
@@ -62,12 +62,12 @@ def save_picture(runs: Sequence[Run], path: Path, item: str | None = None, views
     return path
 
 
-def _known(runs: Sequence[Run], item: str) -> str:
+def _available(runs: Sequence[Run], item: str) -> str:
     """What there is instead: the item's views, or the items."""
     views = list(dict.fromkeys(strip.view for strip in item_strips(runs, item)))
     if views:
         return f"There are predictions of it in {listed(views)}."
-    return f"Known items: {listed(sorted({name for r in runs for v in r.views.values() for name in v.items}))}."
+    return f"There are: {listed(sorted({name for r in runs for v in r.views.values() for name in v.items}))}."
 
 
 def picture_colours(strips: Sequence[Strip]) -> dict[int, str]:
@@ -103,7 +103,7 @@ def draw(strips: Sequence[Strip], colours: Mapping[int, str], actions: Sequence[
         place += 1.0 + (GAP if strip.view != view else 0.0)
         view = strip.view
         _bars(axes, strip.result.prediction, place, 0.8, start, fps, colours)
-        names.append((place, f"{strip.run.row}, {strip.view}"))
+        names.append((place, f"{strip.run.name}, {strip.view}"))
     _axes(axes, names, (end - start) / fps)
     _key(figure, keys, actions, colours)
     return figure
