@@ -207,8 +207,8 @@ MUTANTS = [
     Mutant(
         "oracle_without_labels_of_the_view",
         GAPS,
-        '"oracle" in run.row.lower() and view in run.scored.trained_on]',
-        '"oracle" in run.row.lower()]',
+        '"oracle" in run.name.lower() and view in run.scored.trained_on]',
+        '"oracle" in run.name.lower()]',
         TABLE_TESTS,
     ),
     Mutant("gap_as_a_share_of_the_oracle", GAPS, "(own - low) / (high - low)", "(own - low) / high", TABLE_TESTS),

@@ -20,7 +20,7 @@ def _colours() -> tuple[str, ...]:
 
 
 def palette(count: int) -> tuple[str, ...]:
-    """The first ``count`` colours as ``#rrggbb``; a longer palette begins with the shorter one, and repeats past 256."""
+    """The first ``count`` colours as ``#rrggbb``; a longer palette begins with the shorter one. 256 differ."""
     assert count >= 0
     return tuple(_colours()[index % len(_colours())] for index in range(count))
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
@@ -12,16 +13,8 @@ from viewloom.report.runs import Run
 
 WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 340, 190, 46, 12, 26, 10
 
-FIRST = (
-    "train/loss",
-    "val/loss",
-    "val/total",
-    "val/f1_50",
-    "val/mof",
-    "val/edit",
-    "val/retrieval",
-    "val/effective_rank",
-)
+SCORES = ("loss", "total", "f1_50", "mof", "edit", "retrieval", "effective_rank")
+FIRST = ("train/loss", *(f"val/{name}" for name in SCORES))
 """Quantities shown at once, in this order; others are folded away."""
 
 LINES = 8
@@ -55,24 +48,14 @@ class Plot:
     lines: dict[str, list[list[Place]]]
 
 
-@dataclass(frozen=True)
-class Curves:
-    """All plots: those shown at once and those folded away, and the CSS classes of each run's line."""
-
-    styles: dict[str, str]
-    first: list[Plot]
-    more: list[Plot]
-
-
-def curves(runs: Sequence[Run]) -> Curves | None:
-    """Plots of all that was logged; None when nothing was."""
+def curves(runs: Sequence[Run]) -> dict[str, Any]:
+    """Plots of all that was logged: the first ones, and more; and styles, CSS classes of each run's line."""
     logged = list(dict.fromkeys(name for run in runs for name in run.curves))
-    if not logged:
-        return None
     first = [name for name in FIRST if name in logged] or logged[:6]
     styles = {run.name: f"line{i % LINES}" + " dashed" * (i >= LINES) for i, run in enumerate(runs) if run.curves}
     plots = {name: plot(name, {run.name: run.curves[name] for run in runs if name in run.curves}) for name in logged}
-    return Curves(styles, [plots[name] for name in first], [plots[name] for name in logged if name not in first])
+    more = [plots[name] for name in logged if name not in first]
+    return {"styles": styles, "first": [plots[name] for name in first], "more": more} if logged else {}
 
 
 def plot(name: str, lines: Mapping[str, Points]) -> Plot:
@@ -98,11 +81,12 @@ def plot(name: str, lines: Mapping[str, Points]) -> Plot:
 def round_marks(low: float, high: float, about: int, whole: bool = False) -> list[float]:
     """Round, evenly spaced values that enclose a range, two at least: multiples of 1, 2 or 5 times a power of ten."""
     from matplotlib.ticker import MaxNLocator
-    from matplotlib.transforms import nonsingular
 
     low, high = (min(max(end, -LARGEST), LARGEST) for end in (low, high))
+    most = max(abs(low), abs(high))
+    room = 0.2 * (most or 1.0) if high - low <= SAME * most else 0.0
     locator = MaxNLocator(about, steps=[1, 2, 5, 10], integer=whole)
-    return [float(mark) for mark in locator.tick_values(*nonsingular(low, high, expander=0.2, tiny=SAME))]
+    return [float(mark) for mark in locator.tick_values(low - room, high + room)]
 
 
 def _places(values: Sequence[float], marks: Sequence[float], start: float, end: float) -> list[float]:

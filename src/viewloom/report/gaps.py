@@ -85,7 +85,7 @@ def called(runs: Sequence[Run], name: str) -> list[Run]:
 
 def why_no_interval(view: ViewResult) -> str:
     """Why a view's scores have no interval; empty where they have one."""
-    if len({row["recording"] for row in view.per_item}) == 1:
+    if len(set(view.clusters) or {row["recording"] for row in view.per_item}) == 1:
         return ONE_RECORDING
     return NO_PREDICTIONS if view.counts is None else ""
 
@@ -135,7 +135,7 @@ def _interval(
     if missing:
         return None, missing
     protocols = {run.scored.protocol for run in (*ours, *naive, *oracle)}
-    if len(protocols) > 1 or not all(_same_items(result, every[0]) for result in every):
+    if len(protocols) > 1 or not all(same_items(result, every[0]) for result in every):
         return None, OTHER_ITEMS
     own, low, high = ([c for run in role if (c := run.views[view].counts)] for role in (ours, naive, oracle))
     try:
@@ -144,7 +144,7 @@ def _interval(
         return None, UNCLEAR
 
 
-def _same_items(one: ViewResult, other: ViewResult) -> bool:
+def same_items(one: ViewResult, other: ViewResult) -> bool:
     """Whether two results are of the same items, frame for frame."""
     assert one.counts is not None and other.counts is not None
     same = list(one.items) == list(other.items) and one.clusters == other.clusters

@@ -36,54 +36,31 @@ def environment() -> "Environment":
     return made
 
 
-def page(
-    runs: Sequence[Run], rows: Sequence[ScoreRow], title: str, timelines: int, reference: str, command: str
-) -> str:
+def page(runs: Sequence[Run], rows: Sequence[ScoreRow], title: str, most: int, reference: str, command: str) -> str:
     """The whole page as HTML; the same bytes for the same input.
 
     Args:
         runs: all runs.
         rows: rows of the table of scores; none when no run has scores.
         title: of the page.
-        timelines: how many items to show.
+        most: how many items to show.
         reference: name of the run that the others are compared with.
         command: that writes the page again.
     """
     scored = [run for run in runs if run.metrics is not None]
     colours = action_colours(scored)
-    found = _sections(runs, scored, rows, colours, timelines, reference)
-    return environment().get_template("page.html").render(
-        title=title,
-        simulated=any(run.simulated for run in runs),
-        facts=sections.facts(runs),
-        cautions=sections.cautions(runs),
-        sections=[entry for entry in found if entry[2]],
-        colours=colours,
-        command=command,
-    )
-
-
-def _sections(
-    runs: Sequence[Run],
-    scored: Sequence[Run],
-    rows: Sequence[ScoreRow],
-    colours: dict[int, str],
-    most: int,
-    reference: str,
-) -> list[tuple[str, str, Any]]:
-    """Title, template and content of each section, in order; without content it is left out."""
-    both = [
-        ("Training curves", "curves.html", curves.curves(runs)),
-        ("Settings and environment", "provenance.html", runs),
-    ]
-    if not scored:
-        return both
-    return [
-        ("Scores", "scores.html", sections.Scores(rows, reference)),
-        ("Timelines", "timelines.html", timelines(scored, colours, most)),
-        both[0],
-        ("Confusions", "confusions.html", confusions(scored)),
-        ("Actions", "sheet.html", sections.actions_sheet(scored)),
-        ("Items", "sheet.html", sections.items_sheet(scored, pick(scored, most))),
-        both[1],
-    ]
+    found: list[tuple[str, str, Any]] = [("Training curves", "curves.html", curves.curves(runs))]
+    if scored:
+        picked = pick(scored, most)
+        found = [
+            ("Scores", "scores.html", sections.Scores(rows, reference)),
+            ("Timelines", "timelines.html", timelines(scored, colours, picked)),
+            *found,
+            ("Confusions", "confusions.html", confusions(scored)),
+            ("Actions", "sheet.html", sections.actions_sheet(scored)),
+            ("Items", "sheet.html", sections.items_sheet(scored, picked)),
+        ]
+    found.append(("Settings and environment", "provenance.html", runs))
+    context = {"title": title, "colours": colours, "command": command, "simulated": any(run.simulated for run in runs)}
+    context |= {"facts": sections.facts(runs), "cautions": sections.cautions(runs)}
+    return environment().get_template("page.html").render(context, sections=[entry for entry in found if entry[2]])

@@ -1,8 +1,11 @@
 """A picture file of truth and predictions of one item, for documents; the page draws its own (`strips`)."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from viewloom.errors import ConfigError, listed
 from viewloom.files import atomic_path
@@ -11,7 +14,7 @@ from viewloom.report.formats import clock
 from viewloom.report.picking import median_item
 from viewloom.report.reading import Segments
 from viewloom.report.runs import Run, evaluated
-from viewloom.report.strips import Strip, item_strips, longest, time_step
+from viewloom.report.strips import Card, Strip, item_names, item_strips, longest, time_step
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,8 +29,20 @@ LETTERS = 140
 GAP = 0.55
 """Room between the strips of two views, in strips."""
 
-SETTINGS: Any = {"font.size": 9, "svg.hashsalt": "viewloom", "svg.fonttype": "none"}
-"""Of matplotlib, while the picture is made; the salt makes SVG files repeatable."""
+TRUTH = -0.15
+"""Place of the truth; one unit is a strip and the room below it."""
+
+SETTINGS: Any = {
+    "font.size": 9,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "legend.handlelength": 1.0,
+    "legend.handleheight": 1.0,
+    "legend.columnspacing": 1.6,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "viewloom",
+}
+"""Of matplotlib; the salt makes SVG files repeatable."""
 
 
 def save_picture(runs: Sequence[Run], path: Path, item: str | None = None, views: Sequence[str] | None = None) -> Path:
@@ -54,11 +69,10 @@ def save_picture(runs: Sequence[Run], path: Path, item: str | None = None, views
     missing = [view for view in views or () if all(strip.view != view for strip in strips)]
     if missing or not strips:
         raise ConfigError(f"No prediction of {shown} in {listed(missing or ['any view'])}. {_available(scored, shown)}")
-    with rc_context(SETTINGS):
-        figure = draw(strips, picture_colours(strips), scored[0].scored.actions, scored[0].scored.fps)
-        with atomic_path(path) as temporary:
-            date = {"Date": None} if path.suffix == ".svg" else None
-            figure.savefig(temporary, format=path.suffix[1:], dpi=160, metadata=date)
+    with rc_context(SETTINGS), atomic_path(path) as temporary:
+        figure = draw(Card(None, strips, scored[0].scored.fps), scored[0].scored.actions)
+        date = {"Date": None} if path.suffix == ".svg" else None
+        figure.savefig(temporary, format=path.suffix[1:], dpi=160, metadata=date)
     return path
 
 
@@ -67,94 +81,61 @@ def _available(runs: Sequence[Run], item: str) -> str:
     views = list(dict.fromkeys(strip.view for strip in item_strips(runs, item)))
     if views:
         return f"There are predictions of it in {listed(views)}."
-    return f"There are: {listed(sorted({name for r in runs for v in r.views.values() for name in v.items}))}."
+    return f"There are: {listed(sorted(item_names(runs)))}."
 
 
 def picture_colours(strips: Sequence[Strip]) -> dict[int, str]:
     """Colours for one item alone, clearer than the page's: actions of the truth first, the longest-lasting first."""
-    parts = [(0, longest(strips).truth), *((1, strip.result.prediction) for strip in strips)]
-    group: dict[int, int] = {}
-    frames: dict[int, int] = {}
-    for place, shown in parts:
-        for start, end, label in shown.rows_S3.tolist():
-            if group.setdefault(label, place) == place:
-                frames[label] = frames.get(label, 0) + end - start
-    order = sorted(group, key=lambda label: (group[label], -frames[label], label))
-    return dict(zip(order, palette(len(order)), strict=True))
+    truth, predicted = Counter[int](), Counter[int]()
+    for frames, shown in ((truth, [longest(strips).truth]), (predicted, [s.result.prediction for s in strips])):
+        for start, end, label in np.concatenate([of.rows_S3 for of in shown]).tolist():
+            frames[label] += end - start
+    order = [label for of in (truth, predicted) for label in sorted(of, key=lambda label: (-of[label], label))]
+    labels = list(dict.fromkeys(order))
+    return dict(zip(labels, palette(len(labels)), strict=True))
 
 
-def draw(strips: Sequence[Strip], colours: Mapping[int, str], actions: Sequence[str], fps: float) -> "Figure":
+def draw(card: Card, actions: Sequence[str]) -> "Figure":
     """The truth on top, each view's predictions under it, the time axis, and a key of the longest actions."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
 
-    whole = longest(strips)
-    start, end = min(s.result.start for s in strips), max(s.result.end for s in strips)
-    rows = 1.3 + len(strips) + GAP * len({strip.view for strip in strips})
-    keys = list(colours)[:KEYS]
-    figure = Figure(figsize=(10, 0.3 * rows + 0.6 + 0.2 * -(-len(keys) // 5)), layout="constrained")
+    colours, strips = picture_colours(card.strips), card.strips
+    keys = [Patch(color=colour, label=actions[label]) for label, colour in list(colours.items())[:KEYS]]
+    lines = 1.3 + len(strips) + GAP * len({strip.view for strip in strips})
+    figure = Figure(figsize=(10, 0.3 * lines + 0.6 + 0.2 * -(-len(keys) // 5)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    names = [(-0.15, "truth")]
-    _bars(axes, whole.truth, -0.15, 1.1, start, fps, colours)
-    _words(axes, whole.truth, start, end, fps, actions, colours)
-    place, view = 0.1, None
-    for strip in strips:
-        place += 1.0 + (GAP if strip.view != view else 0.0)
-        view = strip.view
-        _bars(axes, strip.result.prediction, place, 0.8, start, fps, colours)
-        names.append((place, f"{strip.run.name}, {strip.view}"))
-    _axes(axes, names, (end - start) / fps)
-    _key(figure, keys, actions, colours)
-    return figure
-
-
-def _bars(
-    axes: "Axes", shown: Segments, place: float, height: float, start: int, fps: float, colours: Mapping[int, str]
-) -> None:
-    """One strip of segments."""
-    spans = [((first - start) / fps, (last - first) / fps) for first, last, _ in shown.rows_S3.tolist()]
-    faces = [colours[label] for label in shown.rows_S3[:, 2].tolist()]
-    axes.broken_barh(spans, (place - height / 2, height), facecolors=faces, linewidth=0)
-
-
-def _words(
-    axes: "Axes", truth: Segments, start: int, end: int, fps: float, actions: Sequence[str], colours: Mapping[int, str]
-) -> None:
-    """Names of actions in the truth, where they fit."""
-    for first, last, label in truth.rows_S3.tolist():
-        letters = (last - first) / (end - start) * LETTERS
-        if letters >= len(actions[label]):
-            x = ((first + last) / 2 - start) / fps
-            axes.text(
-                x, -0.15, actions[label], ha="center", va="center_baseline", fontsize=7.5, color=ink(colours[label])
-            )
-
-
-def _axes(axes: "Axes", names: Sequence[tuple[float, str]], seconds: float) -> None:
-    """Names at the left, minutes and seconds below."""
-    axes.set_yticks([place for place, _ in names], [name for _, name in names])
-    axes.set_ylim(names[-1][0] + 0.6, -0.8)
-    step = time_step(seconds)
-    marks = [step * index for index in range(int(seconds // step) + 1)]
-    axes.set_xticks(marks, [clock(mark) for mark in marks])
+    _bars(axes, card, card.whole.truth, TRUTH, 1.1, colours)
+    _words(axes, card, actions, colours)
+    names, place = {"truth": TRUTH}, 0.1
+    for strip, before in zip(strips, [None, *strips], strict=False):
+        place += 1.0 + (GAP if before is None or strip.view != before.view else 0.0)
+        names[f"{strip.run.name}, {strip.view}"] = place
+        _bars(axes, card, strip.result.prediction, place, 0.8, colours)
+    axes.set_yticks(list(names.values()), list(names))
+    axes.set_ylim(place + 0.6, -0.8)
+    seconds = card.frames / card.fps
+    marks = range(0, int(seconds) + 1, time_step(seconds))
+    axes.set_xticks(list(marks), [clock(mark) for mark in marks])
     axes.set_xlim(0, seconds)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
+    figure.legend(handles=keys, loc="outside lower center", ncols=5)
+    return figure
 
 
-def _key(figure: "Figure", labels: Sequence[int], actions: Sequence[str], colours: Mapping[int, str]) -> None:
-    """Colours and names of actions, in columns."""
-    from matplotlib.patches import Patch
+def _bars(axes: "Axes", card: Card, shown: Segments, place: float, height: float, colours: Mapping[int, str]) -> None:
+    """One strip of segments."""
+    spans = [((first - card.start) / card.fps, (last - first) / card.fps) for first, last, _ in shown.rows_S3.tolist()]
+    faces = [colours[label] for label in shown.labels]
+    axes.broken_barh(spans, (place - height / 2, height), facecolors=faces, linewidth=0)
 
-    handles = [Patch(color=colours[label], label=actions[label]) for label in labels]
-    figure.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=5,
-        frameon=False,
-        fontsize=8,
-        handlelength=1.0,
-        handleheight=1.0,
-        columnspacing=1.6,
-    )
+
+def _words(axes: "Axes", card: Card, actions: Sequence[str], colours: Mapping[int, str]) -> None:
+    """Names of actions in the truth, where they fit."""
+    for first, last, label in card.whole.truth.rows_S3.tolist():
+        if (last - first) / card.frames * LETTERS >= len(actions[label]):
+            place = ((first + last) / 2 - card.start) / card.fps, TRUTH
+            axes.text(*place, actions[label], ha="center", va="center_baseline", size=7.5, color=ink(colours[label]))

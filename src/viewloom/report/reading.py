@@ -213,9 +213,11 @@ def read_curves(path: Path) -> dict[str, Points]:
         return {}
     found: dict[str, dict[float, list[float]]] = {}
     with path.open(newline="", encoding="utf-8") as file:
-        for number, row in enumerate(csv.DictReader(file), start=2):
+        for number, line in enumerate(csv.DictReader(file), start=2):
             try:
-                _collect(row, found)
+                for name, text in line.items():
+                    if name not in ("epoch", "step") and text:
+                        found.setdefault(name, {}).setdefault(float(line["epoch"]) + 1, []).append(float(text))
             except (ValueError, TypeError, KeyError):
                 raise DataError(
                     f"{path}, line {number}: expected an epoch and numbers. The file is `viewloom train`'s; "
@@ -225,13 +227,6 @@ def read_curves(path: Path) -> dict[str, Points]:
         name: [(epoch, sum(values) / len(values)) for epoch, values in sorted(epochs.items())]
         for name, epochs in found.items()
     }
-
-
-def _collect(row: dict[str, str], found: dict[str, dict[float, list[float]]]) -> None:
-    """Add one line's values to what was found."""
-    for name, text in row.items():
-        if name not in ("epoch", "step") and text:
-            found.setdefault(name, {}).setdefault(float(row["epoch"]) + 1, []).append(float(text))
 
 
 def finite(points: Points) -> bool:

@@ -1,6 +1,6 @@
 """What the page's tables hold: scores, actions, items; and what a reader should be wary of."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -16,6 +16,8 @@ from viewloom.report.tables import COLUMNS, ScoreRow, shows_gaps
 
 LEVEL = 0.05
 """Differences of a lower p are set in bold."""
+
+UNLIKE = ": their figures don't compare"
 
 
 def facts(runs: Sequence[Run]) -> list[str]:
@@ -48,13 +50,13 @@ def unlike(runs: Sequence[Run]) -> list[str]:
     for what in ("protocol", "split"):
         names = _values(scored, what)
         if len(names) > 1:
-            found.append(f"the runs were scored with different {what}s ({', '.join(names)}): their figures don't compare")
+            found.append(f"the runs were scored with different {what}s ({', '.join(names)}){UNLIKE}")
     if len({run.simulated for run in scored}) > 1:
-        found.append("some runs are of simulated features and some are not: their figures don't compare")
+        found.append(f"some runs are of simulated features and some are not{UNLIKE}")
     for view in dict.fromkeys(name for run in scored for name in run.views):
         having = [run.views[view] for run in scored if view in run.views]
         if len({frozenset(row["item"] for row in result.per_item) for result in having}) > 1:
-            found.append(f"the runs were scored on different items of {view}: their figures don't compare")
+            found.append(f"the runs were scored on different items of {view}{UNLIKE}")
         item = _differing_truth(having)
         if item:
             found.append(f"the runs disagree on the truth of {item} in {view}; the longest one is shown")
@@ -120,49 +122,25 @@ def clear(difference: Difference) -> bool:
     return (difference.low > 0 or difference.high < 0) and difference.p < LEVEL
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """F1@50 of every action or item side by side, and all scores of each run and view.
-
-    Attributes:
-        head: names of the first columns; the others are runs and views.
-        results: the runs and views.
-        rows: first columns, and F1@50 in each result.
-        columns: of the tables of all scores, by their keys.
-        which: field of a view's result with the rows of that table.
-        links: rank of items that have a timeline.
-    """
-
-    head: tuple[str, ...]
-    results: list[tuple[Run, ViewResult]]
-    rows: list[tuple[list[Any], list[float | None]]]
-    columns: dict[str, str]
-    which: str
-    links: Mapping[str, int] = field(default_factory=dict)
-
-
-def actions_sheet(runs: Sequence[Run]) -> Sheet:
-    """Of the actions that occur, in order of their ids."""
-    columns = ("segments", "frames", "precision", "recall")
-    named = {"action": "action", **{name: name for name in columns}, "f1_50": "F1@50", "mof": "frames right"}
+def actions_sheet(runs: Sequence[Run]) -> dict[str, Any]:
+    """F1@50 of every action that occurs, in order of ids, and all scores."""
+    columns = ("action", "segments", "frames", "precision", "recall")
+    named = {name: name for name in columns} | {"f1_50": "F1@50", "mof": "frames right"}
     return _sheet(runs, "per_class", ("action", "segments"), runs[0].scored.actions, named)
 
 
-def items_sheet(runs: Sequence[Run], picked: Sequence[Pick]) -> Sheet:
-    """Of the items, in their order, with the ranks of those whose timelines are shown."""
+def items_sheet(runs: Sequence[Run], picked: Sequence[Pick]) -> dict[str, Any]:
+    """F1@50 of every item, with the ranks of those whose timelines are shown, and all scores."""
     named = {"item": "item", "frames": "frames"} | {key: name for key, name in COLUMNS.items() if key != "total"}
     items = dict.fromkeys(row["item"] for run in runs for view in run.views.values() for row in view.per_item)
-    return _sheet(runs, "per_item", ("item", "recording"), items, named, {one.item: one.rank for one in picked})
+    links = {one.item: one.rank for one in picked}
+    return _sheet(runs, "per_item", ("item", "recording"), items, named) | {"links": links}
 
 
 def _sheet(
-    runs: Sequence[Run],
-    which: str,
-    head: tuple[str, str],
-    order: Iterable[str],
-    columns: dict[str, str],
-    links: Mapping[str, int] | None = None,
-) -> Sheet:
+    runs: Sequence[Run], which: str, head: tuple[str, str], order: Iterable[str], columns: dict[str, str]
+) -> dict[str, Any]:
+    """F1@50 of each name of an order in each run and view (results), behind two columns and the seconds."""
     results = [(run, view) for run in runs for view in run.views.values()]
     by_name = [{row[head[0]]: row for row in getattr(view, which)} for _, view in results]
     rows = []
@@ -170,6 +148,7 @@ def _sheet(
         found = [of.get(name) for of in by_name]
         first = next(filter(None, found), None)
         if first is not None:
-            start = [name, first[head[1]], first["frames"] / runs[0].scored.fps]
+            start = (name, first[head[1]], first["frames"] / runs[0].scored.fps)
             rows.append((start, [row and row["f1_50"] for row in found]))
-    return Sheet((*head, "seconds"), results, rows, columns, which, links or {})
+    head_of_all = (*head, "seconds")
+    return {"head": head_of_all, "results": results, "rows": rows, "columns": columns, "which": which, "links": {}}

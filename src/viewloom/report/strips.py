@@ -10,7 +10,7 @@ import numpy as np
 
 from viewloom.metrics.segmentation import IGNORE, segments
 from viewloom.report.colours import palette
-from viewloom.report.picking import Pick, pick
+from viewloom.report.picking import Pick
 from viewloom.report.reading import ItemResult, Segments
 from viewloom.report.runs import Run
 from viewloom.report.tables import view_names
@@ -49,7 +49,7 @@ class Strip:
 class Card:
     """One item: its place in the ranking, and all results on it, view by view."""
 
-    pick: Pick
+    pick: Pick | None
     strips: list[Strip]
     fps: float
 
@@ -75,25 +75,14 @@ class Card:
         return list(range(0, math.floor(LAST_MARK * seconds) + 1, time_step(seconds)))
 
 
-@dataclass(frozen=True)
-class Timelines:
+def timelines(runs: Sequence[Run], colours: Mapping[int, str], picked: Sequence[Pick]) -> dict[str, Any]:
     """Cards of the items picked, and the class ids on them, those that get the clearest colours first."""
-
-    cards: list[Card]
-    labels: list[int]
-    actions: list[str]
-    fps: float
-    total: int
-
-
-def timelines(runs: Sequence[Run], colours: Mapping[int, str], most: int) -> Timelines | None:
-    """What is shown of at most ``most`` items; None where no run has predictions."""
-    fps, picked = runs[0].scored.fps, pick(runs, most)
+    fps, actions = runs[0].scored.fps, runs[0].scored.actions
     cards = [Card(one, item_strips(runs, one.item), fps) for one in picked]
     results = [strip.result for card in cards for strip in card.strips]
     shown = {label for result in results for of in (result.truth, result.prediction) for label in of.labels}
-    labels = [label for label in colours if label in shown]
-    return Timelines(cards, labels, runs[0].scored.actions, fps, len(item_names(runs))) if cards else None
+    labels, total = [label for label in colours if label in shown], len(item_names(runs))
+    return {"cards": cards, "labels": labels, "actions": actions, "fps": fps, "total": total} if cards else {}
 
 
 def item_strips(runs: Sequence[Run], item: str) -> list[Strip]:
