@@ -30,7 +30,7 @@ def test_marks_of_any_finite_range_enclose_it_and_can_be_drawn(one, other, about
     assert marks[0] - slack <= low and high <= marks[-1] + slack
     drawn = plot("loss", {"a": [(1.0, low), (2.0, high)]})
     ((left, bottom), (right, top)) = drawn.lines["a"][0]
-    assert left < right and HEIGHT - BOTTOM >= bottom >= top >= TOP
+    assert left < right and HEIGHT - BOTTOM >= bottom >= top >= TOP - 1e-9
     assert [place for place, _ in (drawn.y_marks[0], drawn.y_marks[-1])] == [HEIGHT - BOTTOM, TOP]
 
 

@@ -15,11 +15,10 @@ from viewloom.report.curves import plot
 from viewloom.report.formats import clock, fixed
 from viewloom.report.page import environment
 from viewloom.report.picking import pick, ranking
+from viewloom.report.picture import picture_colours
 from viewloom.report.reading import read_curves
 from viewloom.report.runs import load_runs
 from viewloom.report.strips import action_colours, item_strips
-from viewloom.report.picture import picture_colours
-
 
 VISIONS = np.array(
     [
