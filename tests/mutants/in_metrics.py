@@ -226,4 +226,14 @@ MUTANTS = [
         "abs(value - view.scores[name]) > 100",
         ("tests/report/test_report.py",),
     ),
+    Mutant(
+        "text_becomes_markup", "report/page.py", "autoescape=True", "autoescape=False", ("tests/report/test_report.py",)
+    ),
+    Mutant(
+        "marks_of_an_axis_leave_out_the_highest_value",
+        "report/curves.py",
+        "tick_values(low - room, high + room)",
+        "tick_values(low - room, high + room)[:-1]",
+        ("tests/report/test_marks.py",),
+    ),
 ]

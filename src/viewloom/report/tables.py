@@ -119,7 +119,7 @@ def shows_gaps(rows: Sequence[ScoreRow]) -> bool:
 
 
 def scores_table(runs: Sequence[str | Path | Run]) -> "Table":
-    """The table of some runs' scores, for the console; it fits into 80 columns with short row names.
+    """The table of some runs' scores, for the console; it fits into 80 columns with short names of runs.
 
     Args:
         runs: run folders, folders of runs, or runs that were loaded already.
