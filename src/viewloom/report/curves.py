@@ -31,15 +31,8 @@ Place = tuple[float, float]
 
 @dataclass(frozen=True)
 class Plot:
-    """One quantity.
-
-    Attributes:
-        name: of the quantity.
-        last: value of each run at the end, by name of the run.
-        x_marks: places of round epochs, and the epochs.
-        y_marks: the same of values.
-        lines: unbroken stretches of each run's line, by name of the run.
-    """
+    """One quantity: each run's value at the end and unbroken stretches of its line, by name of the run; places of
+    round epochs and values, with them."""
 
     name: str
     last: dict[str, float]

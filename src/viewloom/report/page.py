@@ -53,7 +53,7 @@ def page(runs: Sequence[Run], rows: Sequence[ScoreRow], title: str, most: int, r
     if scored:
         picked = pick(scored, most)
         found = [
-            ("Scores", "scores.html", sections.Scores(rows, reference)),
+            ("Scores", "scores.html", sections.scores(rows, reference)),
             ("Timelines", "timelines.html", timelines(scored, colours, picked)),
             *found,
             ("Confusions", "confusions.html", confusions(scored)),

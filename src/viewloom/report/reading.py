@@ -88,10 +88,6 @@ class ViewResult:
         """Predicted label of every frame, item by item."""
         return [item.prediction.frame_labels(item.start, item.end) for item in self.items.values()]
 
-    def item_scores(self, item: str) -> dict[str, Any] | None:
-        """Scores of one item."""
-        return next((row for row in self.per_item if row["item"] == item), None)
-
 
 @dataclass(frozen=True)
 class Metrics:

@@ -1,7 +1,6 @@
 """What the page's tables hold: scores, actions, items; and what a reader should be wary of."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
@@ -74,47 +73,20 @@ def _differing_truth(results: Sequence[ViewResult]) -> str | None:
     return None
 
 
-@dataclass(frozen=True)
-class Scores:
-    """The table of scores.
-
-    Attributes:
-        rows: of the table.
-        reference: name of the run that the others are compared with.
-        notes: marks of what is missing and why, collected while the table is written.
-    """
-
-    rows: Sequence[ScoreRow]
-    reference: str
-    notes: Footnotes = field(default_factory=Footnotes)
-
-    @property
-    def gaps(self) -> bool:
-        """Whether there is a column of gaps closed."""
-        return shows_gaps(self.rows)
-
-    @property
-    def compared(self) -> bool:
-        """Whether there is a column of differences to the reference."""
-        return any(row.difference for row in self.rows)
-
-    @property
-    def top(self) -> float:
-        """Upper end of the scale of F1@50 that all rows share."""
-        highest = [row.view.scores["f1_50"] for row in self.rows] + [row.f1_50.high for row in self.rows if row.f1_50]
-        return min(100.0, round_marks(0.0, max(*highest, 1.0), 5)[-1])
-
-    @property
-    def views(self) -> list[tuple[list[ScoreRow], dict[str, float]]]:
-        """Rows of each view, and the highest of each score where there are several."""
-        groups = [list(rows) for _, rows in groupby(self.rows, lambda row: row.view.name)]
-        best = [{name: max(row.view.scores[name] for row in rows) for name in COLUMNS} for rows in groups]
-        return [(rows, high if len(rows) > 1 else {}) for rows, high in zip(groups, best, strict=True)]
-
-    @property
-    def fewest(self) -> int:
-        """The fewest recordings of an interval; 0 where there is none."""
-        return min((len(set(row.view.clusters)) for row in self.rows if row.f1_50), default=0)
+def scores(rows: Sequence[ScoreRow], reference: str) -> dict[str, Any]:
+    """The table of scores: rows of each view with its highest scores, and what columns and notes need."""
+    groups = [list(of) for _, of in groupby(rows, lambda row: row.view.name)]
+    best = [{name: max(row.view.scores[name] for row in of) for name in COLUMNS} for of in groups]
+    ends = [row.view.scores["f1_50"] for row in rows] + [row.f1_50.high for row in rows if row.f1_50]
+    return {
+        "views": [(of, high if len(of) > 1 else {}) for of, high in zip(groups, best, strict=True)],
+        "reference": reference,
+        "gaps": shows_gaps(rows),
+        "compared": any(row.difference for row in rows),
+        "top": min(100.0, round_marks(0.0, max(*ends, 1.0), 5)[-1]),  # of the scale of F1@50 that all rows share
+        "fewest": min((len(set(row.view.clusters)) for row in rows if row.f1_50), default=0),  # recordings
+        "notes": Footnotes(),
+    }
 
 
 def clear(difference: Difference) -> bool:

@@ -33,7 +33,8 @@ class Strip:
     @property
     def scores(self) -> dict[str, Any]:
         """Scores of the item."""
-        return self.run.views[self.view].item_scores(self.result.name) or {}
+        rows = self.run.views[self.view].per_item
+        return next((row for row in rows if row["item"] == self.result.name), {})
 
     def wrong(self) -> Segments:
         """Stretches of labelled frames where the prediction isn't the truth; all get class id 1."""
@@ -100,8 +101,8 @@ def item_names(runs: Sequence[Run]) -> list[str]:
     return list(dict.fromkeys(item for run in runs for view in run.views.values() for item in view.items))
 
 
-def action_order(runs: Sequence[Run]) -> list[int]:
-    """Class ids that occur, by the frames they truly fill, then by id: the first get the clearest colours.
+def action_colours(runs: Sequence[Run]) -> dict[int, str]:
+    """Colour of each class id that occurs, by the frames they truly fill, then by id: the first get the clearest.
 
     Ranked by the truth of the longest view of each item, so that pages about one test set agree on colours.
     """
@@ -112,12 +113,7 @@ def action_order(runs: Sequence[Run]) -> list[int]:
         for start, end, label in longest(strips).truth.rows_S3.tolist():
             frames[label] = frames.get(label, 0) + end - start
         predicted.update(label for strip in strips for label in strip.result.prediction.labels)
-    return sorted(frames, key=lambda label: (-frames[label], label)) + sorted(predicted - set(frames))
-
-
-def action_colours(runs: Sequence[Run]) -> dict[int, str]:
-    """Colour of each class id that occurs, in the order of `action_order`."""
-    order = action_order(runs)
+    order = sorted(frames, key=lambda label: (-frames[label], label)) + sorted(predicted - set(frames))
     return dict(zip(order, palette(len(order)), strict=True))
 
 
