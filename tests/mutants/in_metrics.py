@@ -207,8 +207,8 @@ MUTANTS = [
     Mutant(
         "oracle_without_labels_of_the_view",
         GAPS,
-        '"oracle" in run.row.lower() and view in run.scored.trained_on]',
-        '"oracle" in run.row.lower()]',
+        '"oracle" in run.name.lower() and view in run.scored.trained_on]',
+        '"oracle" in run.name.lower()]',
         TABLE_TESTS,
     ),
     Mutant("gap_as_a_share_of_the_oracle", GAPS, "(own - low) / (high - low)", "(own - low) / high", TABLE_TESTS),
@@ -225,5 +225,15 @@ MUTANTS = [
         "abs(value - view.scores[name]) > TOLERANCE",
         "abs(value - view.scores[name]) > 100",
         ("tests/report/test_report.py",),
+    ),
+    Mutant(
+        "text_becomes_markup", "report/page.py", "autoescape=True", "autoescape=False", ("tests/report/test_report.py",)
+    ),
+    Mutant(
+        "marks_of_an_axis_leave_out_the_highest_value",
+        "report/curves.py",
+        "tick_values(low - room, high + room)",
+        "tick_values(low - room, high + room)[:-1]",
+        ("tests/report/test_marks.py",),
     ),
 ]

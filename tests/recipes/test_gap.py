@@ -41,7 +41,7 @@ def test_the_report_shows_the_gap_closed_of_an_experiment_s_runs(done):
     gaps = {name: [] for name in ROWS}
     for row in score_rows(load_runs([done[0] / "runs"])):
         if row.view.name == "e4":
-            gaps[row.run.row.partition(" ")[0]].append(row.gap)
+            gaps[row.run.name.partition(" ")[0]].append(row.gap)
         else:
             assert row.gap is None, "naive has labels of v3"
     assert all(len(each) == 2 for each in gaps.values())
@@ -92,7 +92,7 @@ def test_a_refiner_put_before_another_head_is_no_naive_run(tmp_path):
         sampling=SamplingConfig(test_chunks=(17,)),
     )
     text = run_experiment(settings)
-    rows = {row.run.row: row for row in score_rows(load_runs([tmp_path / "tables" / "runs"])) if row.view.name == "e4"}
+    rows = {row.run.name: row for row in score_rows(load_runs([tmp_path / "tables" / "runs"])) if row.view.name == "e4"}
     assert set(rows) == {"front_ridge", "naive", "oracle"}
     assert rows["naive"].gap == 0
     assert f"| {rows['front_ridge'].gap_closed} |" in text

@@ -22,7 +22,7 @@ def folder(tmp_path_factory):
 
 
 def rows_of(*folders, **names):
-    return {(row.run.row, row.view.name): row for row in score_rows(load_runs(folders), **names)}
+    return {(row.run.name, row.view.name): row for row in score_rows(load_runs(folders), **names)}
 
 
 def shown(*folders):

@@ -20,12 +20,12 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rows(folder):
-    return {(row.run.row, row.view.name): row for row in score_rows(load_runs([folder]))}
+    return {(row.run.name, row.view.name): row for row in score_rows(load_runs([folder]))}
 
 
 def test_rows_go_view_by_view_in_the_order_given(folder):
     rows = score_rows(load_runs([folder]))
-    assert [(row.view.name, row.run.row) for row in rows] == [
+    assert [(row.view.name, row.run.name) for row in rows] == [
         (view, run) for view in ("v3", "e4") for run in ("naive", "cca", "two streams", "ego oracle")
     ]
 
@@ -45,7 +45,7 @@ def test_seeds_of_naive_count_by_their_mean(tmp_path):
     for seed, skill in enumerate((0.1, 0.3)):
         write_run(tmp_path / f"naive_{seed}", "naive", {"e4": skill}, ["v3"], items, seed=seed)
     write_run(tmp_path / "oracle", "oracle", {"e4": 0.9}, ["e4"], items)
-    rows = {row.run.row: row for row in score_rows(load_runs([tmp_path]))}
+    rows = {row.run.name: row for row in score_rows(load_runs([tmp_path]))}
     assert set(rows) == {"naive (naive_0)", "naive (naive_1)", "oracle"}
     assert rows["naive (naive_0)"].gap + rows["naive (naive_1)"].gap == pytest.approx(0, abs=1e-9)
     assert all(row.difference is None for row in rows.values())  # no single run to compare with
@@ -70,7 +70,7 @@ def test_items_in_another_order_are_the_same_items(folder, rows, tmp_path):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(json.dumps(value))
     naive = next(path for path in folder.iterdir() if "naive" in path.name)
-    turned = {(row.run.row, row.view.name): row for row in score_rows(load_runs([naive, tmp_path / "cca"]))}
+    turned = {(row.run.name, row.view.name): row for row in score_rows(load_runs([naive, tmp_path / "cca"]))}
     assert turned["cca", "e4"].difference == rows["cca", "e4"].difference
 
 
@@ -82,7 +82,7 @@ def test_one_recording_gives_no_interval(tmp_path):
 def test_names_choose_naive_oracle_and_reference(folder):
     runs = load_runs([folder])
     rows = {
-        (row.run.row, row.view.name): row
+        (row.run.name, row.view.name): row
         for row in score_rows(runs, naive="cca", oracle="two streams", reference="ego oracle")
     }
     assert rows["cca", "e4"].gap == 0
@@ -123,6 +123,6 @@ def test_the_baseline_of_an_older_experiment_is_the_naive_one(tmp_path):
     write_run(tmp_path / "none-seed0-4d78f8eefd", "none", {"e4": 0.2}, ["v3"], items)
     write_run(tmp_path / "mine", "none", {"e4": 0.3}, ["v3"], items, seed=1)
     write_run(tmp_path / "oracle-seed0-12", "oracle", {"e4": 0.9}, ["e4"], items, seed=2)
-    rows = {row.run.row: row for row in score_rows(load_runs([tmp_path]))}
+    rows = {row.run.name: row for row in score_rows(load_runs([tmp_path]))}
     assert set(rows) == {"naive", "none", "oracle"}
     assert rows["naive"].gap == 0 and rows["none"].gap > 0

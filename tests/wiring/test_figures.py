@@ -74,7 +74,7 @@ def test_a_naive_run_with_labels_of_the_view_is_no_ground_for_a_gap(tmp_path):
     write_run(tmp_path / "naive", "naive", {"v3": 0.5, "e4": 0.2}, ["v3"], items)
     write_run(tmp_path / "both", "oracle", {"v3": 0.95, "e4": 0.95}, ["v3", "e4"], items, seed=1)
     write_run(tmp_path / "cca", "cca", {"v3": 0.6, "e4": 0.6}, ["v3"], items, seed=2)
-    gaps = {(row.run.row, row.view.name): row.gap for row in score_rows(load_runs([tmp_path]))}
+    gaps = {(row.run.name, row.view.name): row.gap for row in score_rows(load_runs([tmp_path]))}
     assert gaps["cca", "v3"] is None and gaps["oracle", "v3"] is None
     assert 0 < gaps["cca", "e4"] < 100 and gaps["naive", "e4"] == pytest.approx(0)
 

@@ -74,7 +74,7 @@ def collect(config: ExperimentConfig, jobs: Sequence[Job]) -> list[Result]:
             seeds = {job.seed: scores_of(job, view, views) for job in mine}
             warnings = tuple(w for job in mine for w in warnings_of(job))
             if seeds:
-                ours = [run for run in runs if run.row == row.name]
+                ours = [run for run in runs if run.name == row.name]
                 warnings += tuple(dict.fromkeys(run.learned for run in ours if run.learned))
                 gap = Gap(None) if view == "mean" else gap_closed(runs, ours, view)
                 results.append(Result(row, view, kind, seeds, warnings, gap))
@@ -83,7 +83,7 @@ def collect(config: ExperimentConfig, jobs: Sequence[Job]) -> list[Result]:
 
 def scored_runs(jobs: Sequence[Job]) -> list[Run]:
     """What is finished, as the report sees it, under the names of the table's rows."""
-    return [replace(load_run(job.evaluation.folder), row=job.row.name) for job in jobs if job.evaluation.finished]
+    return [replace(load_run(job.evaluation.folder), name=job.row.name) for job in jobs if job.evaluation.finished]
 
 
 def scores_of(job: Job, view: str, views: Sequence[str]) -> Figures:

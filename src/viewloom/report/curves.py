@@ -1,164 +1,93 @@
-"""Training curves as SVG: one small plot for each quantity, one line a run."""
+"""Training curves: one small plot for each quantity, one line a run, placed on the canvas that the template draws."""
 
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
+from itertools import groupby
+from typing import Any
 
-from viewloom.report.markup import Html, join, tag
+import numpy as np
+
 from viewloom.report.reading import Points
 from viewloom.report.runs import Run
 
 WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 340, 190, 46, 12, 26, 10
 
-FIRST = (
-    "train/loss",
-    "val/loss",
-    "val/total",
-    "val/f1_50",
-    "val/mof",
-    "val/edit",
-    "val/retrieval",
-    "val/effective_rank",
-)
+SCORES = ("loss", "total", "f1_50", "mof", "edit", "retrieval", "effective_rank")
+FIRST = ("train/loss", *(f"val/{name}" for name in SCORES))
 """Quantities shown at once, in this order; others are folded away."""
 
 LINES = 8
 """Colours of lines; from then on lines are dashed."""
 
+LARGEST = 1e300
+"""Values beyond it are drawn at it: ranges of larger ones overflow."""
 
-def curves(runs: Sequence[Run]) -> Html | None:
-    """Plots of all that was logged; None when nothing was."""
-    logged = list(dict.fromkeys(name for run in runs for name in run.curves))
-    if not logged:
-        return None
-    first = [name for name in FIRST if name in logged] or logged[:6]
-    more = [name for name in logged if name not in first]
-    styles = {run.row: f"line{i % LINES}" + " dashed" * (i >= LINES) for i, run in enumerate(runs)}
-    key = [
-        tag("span", tag("i", class_=f"swatch {styles[run.row]}"), run.row) for run in runs if any(run.curves.values())
-    ]
-    folded = tag("details", tag("summary", f"{len(more)} more"), _plots(runs, more, styles)) if more else None
-    return join(tag("p", *key, class_="lines"), _plots(runs, first, styles), folded)
+SAME = 1e-5
+"""Ranges of less than this share of their values would have marks that read alike; they are widened."""
 
-
-def _plots(runs: Sequence[Run], names: Sequence[str], styles: Mapping[str, str]) -> Html:
-    lines = {name: {run.row: run.curves.get(name, []) for run in runs} for name in names}
-    figures = [tag("figure", tag("figcaption", name), plot(lines[name], styles, name)) for name in names]
-    return tag("div", *figures, class_="plots")
+Place = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Axis:
-    """A range of values, and where it lies on paper."""
+class Plot:
+    """One quantity: each run's value at the end and unbroken stretches of its line, by name of the run; places of
+    round epochs and values, with them."""
 
-    low: float
-    high: float
-    start: float
-    end: float
-
-    def at(self, value: float) -> float:
-        """Place of a value."""
-        scale = 1.0 if math.isfinite(self.high - self.low) else 0.25  # else the range itself would be infinite
-        share = (value * scale - self.low * scale) / (self.high * scale - self.low * scale)
-        return self.start + share * (self.end - self.start)
+    name: str
+    last: dict[str, float]
+    x_marks: list[tuple[float, int]]
+    y_marks: list[Place]
+    lines: dict[str, list[list[Place]]]
 
 
-def plot(lines: Mapping[str, Points], styles: Mapping[str, str], name: str) -> Html:
-    """One plot; values that are not finite interrupt their line."""
-    points = [(x, y) for line in lines.values() for x, y in line if math.isfinite(y)]
-    if not points:
-        return tag("p", "No finite value was logged.", class_="note")
-    epochs, values = [x for x, _ in points], [y for _, y in points]
-    y_marks = nice_marks(min(values), max(values), 4)
-    x_axis = Axis(min(epochs), max(*epochs, min(epochs) + 1), LEFT, WIDTH - RIGHT)
-    y_axis = Axis(y_marks[0], y_marks[-1], HEIGHT - BOTTOM, TOP)
-    drawn = [
-        part
-        for row, line in lines.items()
-        for part in _line([(x_axis.at(x), y_axis.at(y)) for x, y in line], styles[row], row)
-    ]
-    label = f"{name} by epoch. " + " ".join(f"{row}: last {line[-1][1]:.4g}." for row, line in lines.items() if line)
-    return tag(
-        "svg",
-        *(_y_mark(y_axis, value) for value in y_marks),
-        *(_x_mark(x_axis, epoch) for epoch in epoch_marks(x_axis.low, x_axis.high)),
-        tag("text", "epoch", x=LEFT - 6, y=HEIGHT - 8, text_anchor="end"),
-        *drawn,
-        viewBox=f"0 0 {WIDTH} {HEIGHT}",
-        role="img",
-        aria_label=label,
+def curves(runs: Sequence[Run]) -> dict[str, Any]:
+    """Plots of all that was logged: the first ones, and more; and styles, CSS classes of each run's line."""
+    logged = list(dict.fromkeys(name for run in runs for name in run.curves))
+    first = [name for name in FIRST if name in logged] or logged[:6]
+    styles = {run.name: f"line{i % LINES}" + " dashed" * (i >= LINES) for i, run in enumerate(runs) if run.curves}
+    plots = {name: plot(name, {run.name: run.curves[name] for run in runs if name in run.curves}) for name in logged}
+    more = [plots[name] for name in logged if name not in first]
+    return {"styles": styles, "first": [plots[name] for name in first], "more": more} if logged else {}
+
+
+def plot(name: str, lines: Mapping[str, Points]) -> Plot:
+    """Lines of one quantity by run, at least a point each; values that are not finite interrupt their line."""
+    finite = np.array([(x, y) for line in lines.values() for x, y in line if math.isfinite(y)]).reshape(-1, 2)
+    last = {run: line[-1][1] for run, line in lines.items()}
+    if not len(finite):
+        return Plot(name, last, [], [], {})
+    (low, bottom), (high, top) = finite.min(axis=0).tolist(), finite.max(axis=0).tolist()
+    epochs, values = (low, max(high, low + 1)), round_marks(bottom, top, 4)
+    across = {run: _places([x for x, _ in line], epochs, LEFT, WIDTH - RIGHT) for run, line in lines.items()}
+    up = {run: _places([y for _, y in line], values, HEIGHT - BOTTOM, TOP) for run, line in lines.items()}
+    shown = [mark for mark in round_marks(*epochs, 5, whole=True) if epochs[0] <= mark <= epochs[1]]
+    return Plot(
+        name,
+        last,
+        list(zip(_places(shown, epochs, LEFT, WIDTH - RIGHT), map(round, shown), strict=True)),
+        list(zip(_places(values, values, HEIGHT - BOTTOM, TOP), values, strict=True)),
+        {run: _stretches(list(zip(across[run], up[run], strict=True))) for run in lines},
     )
 
 
-def _line(places: Sequence[tuple[float, float]], style: str, row: str) -> list[Html]:
-    """Unbroken stretches of a line; one of a single point is a dot."""
-    stretches: list[list[tuple[float, float]]] = [[]]
-    for x, y in places:
-        if math.isfinite(y):
-            stretches[-1].append((x, y))
-        elif stretches[-1]:
-            stretches.append([])
-    made = []
-    for stretch in filter(None, stretches):
-        d = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in stretch)
-        made.append(tag("g", tag("title", row), tag("path", d=d, class_=style)))
-        if len(stretch) == 1:
-            made.append(tag("circle", cx=f"{stretch[0][0]:.1f}", cy=f"{stretch[0][1]:.1f}", r=3, class_=f"dot {style}"))
-    return made
+def round_marks(low: float, high: float, about: int, whole: bool = False) -> list[float]:
+    """Round, evenly spaced values that enclose a range, two at least: multiples of 1, 2 or 5 times a power of ten."""
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = (min(max(end, -LARGEST), LARGEST) for end in (low, high))
+    most = max(abs(low), abs(high))
+    room = 0.2 * (most or 1.0) if high - low <= SAME * most else 0.0
+    locator = MaxNLocator(about, steps=[1, 2, 5, 10], integer=whole)
+    return [float(mark) for mark in locator.tick_values(low - room, high + room)]
 
 
-def _y_mark(axis: Axis, value: float) -> Html:
-    y = f"{axis.at(value):.1f}"
-    return join(
-        tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y, class_="grid"),
-        tag("text", f"{value:.6g}", x=LEFT - 6, y=f"{axis.at(value) + 4:.1f}", text_anchor="end"),
-    )
+def _places(values: Sequence[float], marks: Sequence[float], start: float, end: float) -> list[float]:
+    """Places of values on an axis from the first to the last mark; NaN for what isn't finite."""
+    limits = [marks[0], marks[-1]]
+    return [float(np.interp(value, limits, [start, end])) if math.isfinite(value) else math.nan for value in values]
 
 
-def _x_mark(axis: Axis, epoch: int) -> Html:
-    return tag("text", str(epoch), x=f"{axis.at(epoch):.1f}", y=HEIGHT - 8, text_anchor="middle")
-
-
-TOLERANCE = Fraction(1, 10**9)
-"""Share of a step by which an end may lie beyond the outermost mark: sums of floats are off by less."""
-
-
-def nice_marks(low: float, high: float, about: int) -> list[float]:
-    """Round, evenly spaced values that enclose a range: multiples of 1, 2 or 5 times a power of ten.
-
-    Any finite range will do. Where floats are too coarse, or end, for that many round values, there are fewer: two at
-    least.
-    """
-    # Exactly, since differences and powers of floats overflow, or vanish, at the ends of what they can hold.
-    bottom, top = Fraction(low), Fraction(high)
-    step = _nice_step((top - bottom if top > bottom else abs(top) or Fraction(1)) / about)
-    first, last = math.floor(bottom / step + TOLERANCE), math.ceil(top / step - TOLERANCE)
-    marks = [_as_float(index * step) for index in range(first, max(last, first + 1) + 1)]
-    marks = sorted(set(marks))
-    if len(marks) < 2:
-        marks = [max(math.nextafter(low, -math.inf), -LARGEST), min(math.nextafter(high, math.inf), LARGEST)]
-    return marks
-
-
-LARGEST = sys.float_info.max
-
-
-def _nice_step(rough: Fraction) -> Fraction:
-    """The smallest of 1, 2 and 5 times a power of ten that isn't below."""
-    power = Fraction(10) ** (len(str(rough.numerator)) - len(str(rough.denominator)) - 1)  # below, by 100 at most
-    factors = (factor * ten for ten in (1, 10, 100, 1000) for factor in (1, 2, 5))
-    return next(factor * power for factor in factors if factor * power >= rough * (1 - TOLERANCE))
-
-
-def _as_float(value: Fraction) -> float:
-    """The nearest float; the largest one for what lies beyond it."""
-    return float(max(min(value, Fraction(LARGEST)), Fraction(-LARGEST)))
-
-
-def epoch_marks(low: float, high: float) -> list[int]:
-    """A few whole epochs within a range."""
-    step = max(1, *(round(mark) for mark in nice_marks(0, high - low, 5)[1:2]))
-    whole = range(math.ceil(low), math.floor(high) + 1)
-    return [epoch for epoch in whole if epoch % step == 0]
+def _stretches(places: Sequence[Place]) -> list[list[Place]]:
+    """Unbroken stretches of a line."""
+    return [list(stretch) for drawn, stretch in groupby(places, lambda place: math.isfinite(place[1])) if drawn]

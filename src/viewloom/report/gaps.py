@@ -9,7 +9,8 @@ import numpy as np
 from viewloom.errors import DataError
 from viewloom.metrics.statistics import Interval
 from viewloom.metrics.statistics import gap_closed as gap_interval
-from viewloom.report.runs import Run, ViewResult
+from viewloom.report.reading import ViewResult
+from viewloom.report.runs import Run
 
 SCORE = "f1_50"
 """The score whose gap it is."""
@@ -78,13 +79,13 @@ class Footnotes:
 
 
 def called(runs: Sequence[Run], name: str) -> list[Run]:
-    """Runs of that name; several seeds of one row have their folders behind it."""
-    return [run for run in runs if run.row == name or run.row.startswith(f"{name} (")]
+    """Runs of that name; several seeds of one have their folders behind it."""
+    return [run for run in runs if run.name == name or run.name.startswith(f"{name} (")]
 
 
 def why_no_interval(view: ViewResult) -> str:
     """Why a view's scores have no interval; empty where they have one."""
-    if len({row["recording"] for row in view.per_item}) == 1:
+    if len(set(view.clusters) or {row["recording"] for row in view.per_item}) == 1:
         return ONE_RECORDING
     return NO_PREDICTIONS if view.counts is None else ""
 
@@ -98,10 +99,10 @@ def gap_closed(
 
     Args:
         runs: all runs that were scored.
-        ours: the seeds of one row among them.
+        ours: the seeds of one among them.
         view: one that ours were scored on.
-        naive: row name of the baseline; default: ``naive``.
-        oracle: row name of the oracle; default: rows with ``oracle`` in their name that learned from the view.
+        naive: name of the baseline; default: ``naive``.
+        oracle: name of the oracle; default: runs with ``oracle`` in their name that learned from the view.
     """
     bases = [run for run in called(runs, naive or "naive") if view in run.views]
     best = [run for run in (called(runs, oracle) if oracle else _oracles(runs, view)) if view in run.views]
@@ -122,7 +123,7 @@ def gap_closed(
 
 def _oracles(runs: Sequence[Run], view: str) -> list[Run]:
     """Runs called an oracle that were trained on the view's own labels."""
-    return [run for run in runs if "oracle" in run.row.lower() and view in run.scored.trained_on]
+    return [run for run in runs if "oracle" in run.name.lower() and view in run.scored.trained_on]
 
 
 def _interval(
@@ -134,7 +135,7 @@ def _interval(
     if missing:
         return None, missing
     protocols = {run.scored.protocol for run in (*ours, *naive, *oracle)}
-    if len(protocols) > 1 or not all(_same_items(result, every[0]) for result in every):
+    if len(protocols) > 1 or not all(same_items(result, every[0]) for result in every):
         return None, OTHER_ITEMS
     own, low, high = ([c for run in role if (c := run.views[view].counts)] for role in (ours, naive, oracle))
     try:
@@ -143,7 +144,7 @@ def _interval(
         return None, UNCLEAR
 
 
-def _same_items(one: ViewResult, other: ViewResult) -> bool:
+def same_items(one: ViewResult, other: ViewResult) -> bool:
     """Whether two results are of the same items, frame for frame."""
     assert one.counts is not None and other.counts is not None
     same = list(one.items) == list(other.items) and one.clusters == other.clusters

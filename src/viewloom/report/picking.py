@@ -6,8 +6,6 @@ from statistics import fmean
 
 from viewloom.report.runs import Run
 
-RULE = "Items are ranked by F1@50, averaged over the runs and views on this page."
-
 
 @dataclass(frozen=True)
 class Pick:

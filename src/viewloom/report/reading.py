@@ -1,4 +1,4 @@
-"""Reading the files of a run folder: each is checked, and a fault is told with its file and place."""
+"""Reading the files of a run folder: each is checked, and errors name the file and the place in it."""
 
 import csv
 import json
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.errors import DataError, listed
-from viewloom.metrics.segmentation import IGNORE, NAMES
+from viewloom.metrics.segmentation import IGNORE, NAMES, Counts
 
 Labels = NDArray[np.int64]
 Points = list[tuple[float, float]]
@@ -26,6 +26,11 @@ class Segments:
     """Segments in order of time, without overlap: rows of start, end (exclusive) and class id, absolute frames."""
 
     rows_S3: Labels
+
+    @property
+    def labels(self) -> list[int]:
+        """Class id of each segment."""
+        return [int(label) for label in self.rows_S3[:, 2]]
 
     def frame_labels(self, start: int, end: int) -> Labels:
         """Class id of each frame in [start, end), `IGNORE` where there is no segment."""
@@ -48,13 +53,40 @@ class ItemResult:
 
 
 @dataclass(frozen=True)
-class ViewScores:
-    """What ``metrics.json`` holds of one view; see `viewloom.training.evaluate`."""
+class ViewResult:
+    """One run's results in one view.
 
+    Attributes:
+        name: of the view.
+        kind: exo, ego or other.
+        scores: percent, by name, with the total.
+        per_class: rows as `viewloom evaluate` writes them.
+        per_item: the same, per item.
+        items: truth and prediction of each item; empty where predictions were not kept.
+        counts: what the scores are made of, item by item; None where there are no predictions, or where
+            they are not those that were scored.
+    """
+
+    name: str
     kind: str
     scores: dict[str, float]
     per_class: list[dict[str, Any]]
     per_item: list[dict[str, Any]]
+    items: dict[str, ItemResult] = field(default_factory=dict)
+    counts: Counts | None = None
+
+    @property
+    def clusters(self) -> list[str]:
+        """Recording of each item, in order."""
+        return [item.recording for item in self.items.values()]
+
+    def truths(self) -> list[Labels]:
+        """True label of every frame, item by item."""
+        return [item.truth.frame_labels(item.start, item.end) for item in self.items.values()]
+
+    def predictions(self) -> list[Labels]:
+        """Predicted label of every frame, item by item."""
+        return [item.prediction.frame_labels(item.start, item.end) for item in self.items.values()]
 
 
 @dataclass(frozen=True)
@@ -68,11 +100,13 @@ class Metrics:
     background: list[str]
     trained_on: list[str]
     simulated: bool
-    row: str | None
+    run: str | None
+    """Name of the run; the file calls it row."""
     warnings: list[str]
-    views: dict[str, ViewScores]
-    learned: dict[str, list[str]] = field(default_factory=dict)
+    learned: dict[str, list[str]]
     """Recordings among the scored ones that the run learned from, by role."""
+    views: dict[str, ViewResult]
+    """Without their predictions, which lie in files of their own."""
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -90,33 +124,38 @@ def read_metrics(path: Path) -> Metrics:
     """``metrics.json`` of a run; `DataError` naming what is missing from it."""
     value = read_json(path)
     _need(value, ("protocol", "split", "fps", "actions", "trained_on", "views"), path, "it")
-    views = {name: _view(view, path, f"view {name}") for name, view in value["views"].items()}
+    views = {name: _view(name, view, path) for name, view in value["views"].items()}
     if not views:
         raise DataError(f"{path} holds no view. {AGAIN}")
     return Metrics(
         protocol=str(value["protocol"]),
         split=str(value["split"]),
         fps=float(value["fps"]),
-        actions=[str(name) for name in value["actions"]],
-        background=[str(name) for name in value.get("background", [])],
-        trained_on=[str(name) for name in value["trained_on"]],
+        actions=_texts(value["actions"]),
+        background=_texts(value.get("background", [])),
+        trained_on=_texts(value["trained_on"]),
         simulated=bool(value.get("simulated", False)),
-        row=None if value.get("row") is None else str(value["row"]),
-        warnings=[str(warning) for warning in value.get("warnings", [])],
+        run=None if value.get("row") is None else str(value["row"]),
+        warnings=_texts(value.get("warnings", [])),
+        learned={str(role): _texts(names) for role, names in value.get("learned", {}).items()},
         views=views,
-        learned={str(role): [str(name) for name in names] for role, names in value.get("learned", {}).items()},
     )
 
 
-def _view(value: Any, path: Path, where: str) -> ViewScores:
+def _texts(values: Sequence[Any]) -> list[str]:
+    return [str(value) for value in values]
+
+
+def _view(name: str, value: Any, path: Path) -> ViewResult:
+    where = f"view {name}"
     _need(value, ("kind", "scores", "per_class", "per_item"), path, where)
     _need(value["scores"], (*NAMES, "total"), path, f"the scores of {where}")
     for row in value["per_class"]:
         _need(row, ("action", "segments", "frames", "precision", "recall", "f1_50", "mof"), path, f"a class of {where}")
     for row in value["per_item"]:
         _need(row, ("item", "recording", "frames", *NAMES), path, f"an item of {where}")
-    scores = {name: float(value["scores"][name]) for name in (*NAMES, "total")}
-    return ViewScores(str(value["kind"]), scores, list(value["per_class"]), list(value["per_item"]))
+    scores = {score: float(value["scores"][score]) for score in (*NAMES, "total")}
+    return ViewResult(name, str(value["kind"]), scores, list(value["per_class"]), list(value["per_item"]))
 
 
 def _need(value: Any, keys: Sequence[str], path: Path, where: str) -> None:
@@ -170,9 +209,11 @@ def read_curves(path: Path) -> dict[str, Points]:
         return {}
     found: dict[str, dict[float, list[float]]] = {}
     with path.open(newline="", encoding="utf-8") as file:
-        for number, row in enumerate(csv.DictReader(file), start=2):
+        for number, line in enumerate(csv.DictReader(file), start=2):
             try:
-                _collect(row, found)
+                for name, text in line.items():
+                    if name not in ("epoch", "step") and text:
+                        found.setdefault(name, {}).setdefault(float(line["epoch"]) + 1, []).append(float(text))
             except (ValueError, TypeError, KeyError):
                 raise DataError(
                     f"{path}, line {number}: expected an epoch and numbers. The file is `viewloom train`'s; "
@@ -182,13 +223,6 @@ def read_curves(path: Path) -> dict[str, Points]:
         name: [(epoch, sum(values) / len(values)) for epoch, values in sorted(epochs.items())]
         for name, epochs in found.items()
     }
-
-
-def _collect(row: dict[str, str], found: dict[str, dict[float, list[float]]]) -> None:
-    """Add one line's values to what was found."""
-    for name, text in row.items():
-        if name not in ("epoch", "step") and text:
-            found.setdefault(name, {}).setdefault(float(row["epoch"]) + 1, []).append(float(text))
 
 
 def finite(points: Points) -> bool:

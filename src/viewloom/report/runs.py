@@ -10,10 +10,9 @@ from viewloom.errors import ConfigError, DataError, listed
 from viewloom.metrics.segmentation import Counts, count, pooled_scores
 from viewloom.report.reading import (
     AGAIN,
-    ItemResult,
-    Labels,
     Metrics,
     Points,
+    ViewResult,
     finite,
     read_curves,
     read_json,
@@ -24,52 +23,11 @@ from viewloom.report.reading import (
 MARKS = ("metrics.json", "metrics.csv", "config.yaml", "environment.json", "invariance.json")
 """A folder with one of these is a run."""
 
-OLD_ROWS = {"none": "naive", "none3": "naive3"}
+OLD_NAMES = {"none": "naive", "none3": "naive3"}
 """What experiments of viewloom 0.1 called the baseline, in their own folders."""
 
 TOLERANCE = 0.05
 """Percentage points by which scores of the predictions may differ from those written beside them."""
-
-
-@dataclass(frozen=True)
-class ViewResult:
-    """One run's results in one view.
-
-    Attributes:
-        name: of the view.
-        kind: exo, ego or other.
-        scores: percent, by name, with the total.
-        per_class: rows as `viewloom evaluate` writes them.
-        per_item: the same, per item.
-        items: truth and prediction of each item; empty where predictions were not kept.
-        counts: what the scores are made of, item by item; None where there are no predictions, or where
-            they are not those that were scored.
-    """
-
-    name: str
-    kind: str
-    scores: dict[str, float]
-    per_class: list[dict[str, Any]]
-    per_item: list[dict[str, Any]]
-    items: dict[str, ItemResult]
-    counts: Counts | None
-
-    @property
-    def clusters(self) -> list[str]:
-        """Recording of each item, in order."""
-        return [item.recording for item in self.items.values()]
-
-    def truths(self) -> list[Labels]:
-        """True label of every frame, item by item."""
-        return [item.truth.frame_labels(item.start, item.end) for item in self.items.values()]
-
-    def predictions(self) -> list[Labels]:
-        """Predicted label of every frame, item by item."""
-        return [item.prediction.frame_labels(item.start, item.end) for item in self.items.values()]
-
-    def item_scores(self, item: str) -> dict[str, Any] | None:
-        """Scores of one item."""
-        return next((row for row in self.per_item if row["item"] == item), None)
 
 
 @dataclass(frozen=True)
@@ -78,7 +36,7 @@ class Run:
 
     Attributes:
         folder: where it is.
-        row: its name in tables, unlike that of any other run in the report.
+        name: in tables, unlike that of any other run in the report.
         metrics: what was measured; None for a run without scores.
         views: results by view; none for a run without scores.
         environment: what ``environment.json`` holds.
@@ -88,7 +46,7 @@ class Run:
     """
 
     folder: Path
-    row: str
+    name: str
     metrics: Metrics | None
     views: dict[str, ViewResult]
     environment: dict[str, Any]
@@ -111,7 +69,7 @@ class Run:
 
     @property
     def simulated(self) -> bool:
-        """Whether its features are made up."""
+        """Whether its features are simulated."""
         return bool(self.environment.get("simulated")) or (self.metrics is not None and self.metrics.simulated)
 
 
@@ -175,10 +133,10 @@ def load_run(folder: Path) -> Run:
         *_optional_json(folder / "invariance.json").get("warnings", []),
         *(f"{name} was not finite in some epochs" for name, points in curves.items() if not finite(points)),
     ]
-    row = str((metrics.row if metrics else None) or environment.get("row") or folder.name)
+    name = str((metrics.run if metrics else None) or environment.get("row") or folder.name)
     return Run(
         folder,
-        OLD_ROWS.get(row, row) if folder.name.startswith(f"{row}-seed") else row,
+        OLD_NAMES.get(name, name) if folder.name.startswith(f"{name}-seed") else name,
         metrics,
         views,
         environment,
@@ -201,22 +159,19 @@ def _why_no_scores(folder: Path) -> str:
 def _load_views(folder: Path, metrics: Metrics) -> tuple[dict[str, ViewResult], list[str]]:
     """Results of every view, and notes on what is missing or doesn't fit together."""
     found, notes = {}, []
-    for name, view in metrics.views.items():
+    for name, scored in metrics.views.items():
         path = folder / "predictions" / f"{name}.json"
-        items = read_predictions(path, metrics) if path.exists() else {}
-        result = ViewResult(name, view.kind, view.scores, view.per_class, view.per_item, items, None)
-        if not items:
-            notes.append(f"no timelines, confusions or intervals for {name}: {path} is not there")
-            found[name] = result
-            continue
-        counts, note = _checked_counts(result, metrics)
-        found[name] = replace(result, counts=counts)
+        view = replace(scored, items=read_predictions(path, metrics) if path.exists() else {})
+        counts, note = None, f"no timelines, confusions or intervals for {name}: {path} is not there"
+        if view.items:
+            counts, note = _checked_counts(view, metrics)
+        found[name] = replace(view, counts=counts)
         notes += [note] if note else []
     return found, notes
 
 
-def _checked_counts(view: ViewResult, metrics: Metrics) -> tuple[Counts | None, str | None]:
-    """What the scores are made of, if the predictions are those that were scored; else why not."""
+def _checked_counts(view: ViewResult, metrics: Metrics) -> tuple[Counts | None, str]:
+    """What the scores are made of, if the predictions are those that were scored; else None and why not."""
     scored = {row["item"] for row in view.per_item}
     if scored != set(view.items):
         odd = listed(sorted(scored ^ set(view.items)), 3)
@@ -235,14 +190,14 @@ def _checked_counts(view: ViewResult, metrics: Metrics) -> tuple[Counts | None, 
             f"written {view.scores[name]:.1f}), so no interval is shown: one of the files is stale, or background "
             f"classes were left out. {AGAIN}"
         )
-    return counts, None
+    return counts, ""
 
 
 def _distinct(runs: Sequence[Run]) -> list[Run]:
-    """Give runs of one name different ones, by their folders."""
-    for name in (lambda path: path.name, str):
-        times = Counter(run.row for run in runs)
-        runs = [replace(run, row=f"{run.row} ({name(run.folder)})") if times[run.row] > 1 else run for run in runs]
+    """The runs, those of one name under different ones, by their folders."""
+    for place in (lambda path: path.name, str):
+        times = Counter(run.name for run in runs)
+        runs = [replace(run, name=f"{run.name} ({place(run.folder)})") if times[run.name] > 1 else run for run in runs]
     return list(runs)
 
 

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from viewloom.errors import ConfigError, listed
 from viewloom.metrics.statistics import Difference, Interval, differences, intervals
-from viewloom.report.gaps import NOT_BETTER, Footnotes, Gap, called, gap_closed, why_no_interval
-from viewloom.report.runs import Run, ViewResult, evaluated, load_runs
+from viewloom.report.gaps import NOT_BETTER, Footnotes, Gap, called, gap_closed, same_items, why_no_interval
+from viewloom.report.reading import ViewResult
+from viewloom.report.runs import Run, evaluated, load_runs
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,18 +31,26 @@ class ScoreRow:
     Attributes:
         run: the run.
         view: its results.
-        f1_50: interval of F1@50 over recordings, where it can be had.
-        why: why there is no interval; empty where there is one.
         gap_closed: share of the gap between naive and oracle that it closes on this view.
         difference: of its F1@50 to that of the reference, paired by recording, where both can be had.
     """
 
     run: Run
     view: ViewResult
-    f1_50: Interval | None
-    why: str
     gap_closed: Gap
     difference: Difference | None
+
+    @cached_property
+    def why(self) -> str:
+        """Why there is no interval; empty where there is one."""
+        return why_no_interval(self.view)
+
+    @cached_property
+    def f1_50(self) -> Interval | None:
+        """Interval of F1@50 over recordings, where it can be had."""
+        if self.why or self.view.counts is None:
+            return None
+        return intervals(self.view.counts, self.view.clusters, self.run.scored.protocol)["f1_50"]
 
     @property
     def gap(self) -> float | None:
@@ -62,27 +70,26 @@ def score_rows(
 
     Args:
         runs: runs; those without scores are left out.
-        naive: row name of the baseline that closes no gap; default: ``naive``, if there is one.
-        oracle: row name of the head trained on labels of the tested view; default: rows with ``oracle`` in
-            their name that were.
-        reference: row that the others are compared with; default: the naive one.
+        naive: name of the baseline that closes no gap; default: ``naive``, if there is one.
+        oracle: name of the run trained on labels of the tested view; default: runs with ``oracle`` in their
+            name that were.
+        reference: name of the run that the others are compared with; default: the naive one.
 
     Raises:
-        ConfigError: a row name that no run has.
+        ConfigError: a name that no run has.
     """
     scored = evaluated(runs)
     for name in (naive, oracle, reference):
         if name is not None and not called(scored, name):
-            raise ConfigError(f"No run is called {name!r}; the rows are: {listed((r.row for r in scored), 20)}.")
-    other = _reference(scored, reference or naive or "naive")
+            raise ConfigError(f"No run is called {name!r}; the runs are: {listed((r.name for r in scored), 20)}.")
+    others = called(scored, reference or naive or "naive")
+    other = others[0] if len(others) == 1 else None
     return [
         ScoreRow(
             run,
             run.views[view],
-            _interval(run, run.views[view]),
-            why_no_interval(run.views[view]),
             gap_closed(scored, [run], view, naive, oracle),
-            _difference(run, other, view),
+            _difference(run, other, view) if other is not None else None,
         )
         for view in view_names(scored)
         for run in scored
@@ -96,27 +103,12 @@ def view_names(runs: Sequence[Run]) -> list[str]:
     return sorted(kinds, key=lambda name: (KINDS.index(kinds[name]) if kinds[name] in KINDS else 1, name))
 
 
-def _reference(runs: Sequence[Run], name: str) -> Run | None:
-    """The one run of that name; None where there is no such run, or several."""
-    found = called(runs, name)
-    return found[0] if len(found) == 1 else None
-
-
-def _interval(run: Run, view: ViewResult) -> Interval | None:
-    """Interval of F1@50 over recordings, if there are predictions of two recordings or more."""
-    if view.counts is None or len(set(view.clusters)) < 2:
-        return None
-    return intervals(view.counts, view.clusters, run.scored.protocol)["f1_50"]
-
-
-def _difference(run: Run, other: Run | None, view: str) -> Difference | None:
+def _difference(run: Run, other: Run, view: str) -> Difference | None:
     """Difference of F1@50 to the reference, where both were scored on the same items in the same way."""
-    if other is None or other is run or view not in other.views or other.scored.protocol != run.scored.protocol:
+    if other is run or view not in other.views or other.scored.protocol != run.scored.protocol:
         return None
     ours, theirs = run.views[view], other.views[view]
-    if ours.counts is None or theirs.counts is None or list(ours.items) != list(theirs.items):
-        return None
-    if len(set(ours.clusters)) < 2 or not np.array_equal(ours.counts.frames, theirs.counts.frames):
+    if ours.counts is None or theirs.counts is None or why_no_interval(ours) or not same_items(ours, theirs):
         return None
     return differences(ours.counts, theirs.counts, ours.clusters, run.scored.protocol)["f1_50"]
 
@@ -127,7 +119,7 @@ def shows_gaps(rows: Sequence[ScoreRow]) -> bool:
 
 
 def scores_table(runs: Sequence[str | Path | Run]) -> "Table":
-    """The table of some runs' scores, for the console; it fits into 80 columns with short row names.
+    """The table of some runs' scores, for the console; it fits into 80 columns with short names of runs.
 
     Args:
         runs: run folders, folders of runs, or runs that were loaded already.
@@ -161,7 +153,7 @@ def _console_cells(row: ScoreRow, gaps: bool, notes: Footnotes) -> list[str]:
 
     interval = f"{row.f1_50.low:.1f}–{row.f1_50.high:.1f}" if row.f1_50 else f"–{notes.mark(row.why)}"
     values = {name: f"{row.view.scores[name]:.1f}" for name in COLUMNS}
-    name = f"{row.run.row}{notes.mark(row.run.learned)}"
+    name = f"{row.run.name}{notes.mark(row.run.learned)}"
     cells = [escape(text) for text in (f"{row.view.name} {row.view.kind}", name, row.trained)]
     cells += [values[name] for name in ("edit", "f1_10", "f1_25", "f1_50")] + [interval, values["mof"], values["total"]]
     return cells + ([row.gap_closed.short + notes.mark(row.gap_closed.why)] if gaps else [])

@@ -1,0 +1,37 @@
+"""Settings of `viewloom report`."""
+
+from dataclasses import dataclass
+
+from viewloom.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportConfig:
+    """Write one HTML page about runs."""
+
+    runs: str
+    """Run folders, comma-separated, or a folder of runs; those without scores show their curves and settings."""
+    out: str = "report.html"
+    """HTML file to write; it holds everything and needs no network."""
+    title: str = "Segmentation across views"
+    """Title of the page."""
+    timelines: int = 12
+    """Number of items whose timelines are shown: a third of the best, of those in the middle, of the worst."""
+    naive: str | None = None
+    """Name of the baseline run, which closes none of the gap; default: naive."""
+    oracle: str | None = None
+    """Name of the run trained on labels of the tested view; default: a run with oracle in its name."""
+    reference: str | None = None
+    """Name of the run that the others are compared with, recording by recording; default: the naive one."""
+    picture: str | None = None
+    """Picture file (.png or .svg) of truth and prediction of one item, to write instead of the page."""
+    item: str | None = None
+    """Item in that picture; default: the one of median F1@50."""
+    views: str | None = None
+    """Views in that picture, comma-separated; default: all."""
+    overwrite: bool = False
+    """Replace a file that is already there."""
+
+    def __post_init__(self) -> None:
+        if self.timelines < 0:
+            raise ConfigError(f"--timelines must be 0 or more, but is {self.timelines}.")
