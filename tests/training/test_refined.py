@@ -13,7 +13,7 @@ from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig
 from viewloom.errors import ConfigError
 from viewloom.methods.residual import ResidualConfig, ResidualRefiner
-from viewloom.metrics.runs import IGNORE
+from viewloom.metrics.segments import IGNORE
 from viewloom.registry import HEADS
 from viewloom.training.refined import GIB, FrozenRefiner
 from viewloom.training.segment import TrainConfig, run_train

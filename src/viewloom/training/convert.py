@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from viewloom import __version__
-from viewloom.dataset.label_files import read_actions
+from viewloom.dataset.actions import read_actions
 from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json, write_text
 from viewloom.heads.c2f_tcn import C2FTCN, LEVEL_WEIGHTS
