@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from tests.documented import undocumented
 from viewloom.errors import ConfigError
 from viewloom.heads.base import ANY_VIEW, LIMIT
-from viewloom.metrics.runs import IGNORE
+from viewloom.metrics.segments import IGNORE
 from viewloom.nn.standardise import Standardiser
 from viewloom.registry import HEADS
 from viewloom.training.checkpoints import SavedHead, load_head, save_head

@@ -201,7 +201,7 @@ def listed_item_that_is_not_there(c):
     return c.train()
 
 
-@case("no known split lists", "train.txt", "generate")
+@case("holds no split lists", "train.txt", "generate")
 def folder_without_lists(c):
     (c.root / "lists").mkdir()
     return c.train("--splits", str(c.root / "lists"))

@@ -35,7 +35,7 @@ def test_the_share_is_that_of_frames_counted_one_by_one(annotations, spans):
     labelled: set[int] = set()
     for rows in annotations:
         starts, ends = np.array([(a, a + n) for a, n in rows]).T
-        made.append(Annotation("a", "r", starts, ends, np.zeros(len(rows), np.int64), "a.txt"))
+        made.append(Annotation(starts, ends, np.zeros(len(rows), np.int64), "a", "r", "a.txt"))
         labelled |= {frame for a, n in rows for frame in range(a, a + n)}
     there = {frame for span in views.values() for frame in range(span.first, span.end)}
     assert labelled_share(made, {"r": views}) == len(labelled & there) / len(there)

@@ -7,20 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from viewloom.dataset.actions import read_action_list, read_actions, read_mapping
 from viewloom.dataset.label_files import (
-    read_action_list,
-    read_actions,
     read_frame_folder,
     read_frames,
-    read_mapping,
     read_segment_folder,
     read_segments,
+    read_table,
     recording_of,
 )
-from viewloom.dataset.label_table import read_table
 from viewloom.dataset.labels import LabelSet, UnknownAction, build_annotation
 from viewloom.errors import DataError
-from viewloom.metrics.runs import IGNORE
+from viewloom.metrics.segments import IGNORE
 
 ACTIONS = ("attach wheel", "detach wheel", "inspect toy")
 
@@ -48,7 +46,7 @@ def segment_rows(draw):
 @given(segment_rows(), st.integers(-5, 60), st.integers(0, 90), st.randoms())
 def test_frame_labels_equal_the_slow_way(rows, start, length, random):
     shuffled = random.sample(rows, len(rows))
-    annotation = build_annotation(Path("f"), "f", "f", shuffled, list(range(len(rows))))
+    annotation = build_annotation(Path("f"), "f", "f", [(*row, line) for line, row in enumerate(shuffled)])
     found = annotation.frame_labels(start, start + length)
     assert found.dtype == np.int64
     assert found.tolist() == slow_frame_labels(rows, start, start + length)
@@ -60,7 +58,7 @@ def test_frame_files_come_back_as_the_segments_that_wrote_them(tmp_path_factory,
     path = tmp_path_factory.mktemp("frames") / "video.txt"
     frames = [label for label, length in runs for _ in range(length)]
     path.write_text("".join(f"{ACTIONS[label]}\n" for label in frames))
-    annotation = read_frames(path, ACTIONS)
+    annotation = read_frames(path, ACTIONS)["video"]
     assert annotation.frame_labels(0, len(frames)).tolist() == frames
     assert (annotation.labels[1:] != annotation.labels[:-1]).all()
     assert (annotation.starts[1:] == annotation.ends[:-1]).all()
@@ -71,9 +69,8 @@ def test_segment_files_come_back(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("segments") / "assembly_rec.txt"
     names = [f"action {i}" for i in range(5)]
     path.write_text("".join(f"{a:09d}\t{b:09d}\t{names[c]}\t\n" for a, b, c in rows))
-    annotation = read_segments(path, names)
-    read = list(zip(annotation.starts.tolist(), annotation.ends.tolist(), annotation.labels.tolist(), strict=True))
-    assert read == rows
+    annotation = read_segments(path, names)["assembly_rec"]
+    assert [tuple(row) for row in annotation.rows] == rows
 
 
 @given(segment_rows(), st.sampled_from([25.0, 29.97, 30.0, 59.94]))
@@ -92,7 +89,7 @@ def test_line_ends_and_trailing_tabs_do_not_matter(tmp_path, newline, tail):
     path = tmp_path / "disassembly_rec_1.txt"
     lines = [f"0000000005\t0000000009\tinspect toy{tail}", "", f"9\t12\tattach wheel{tail}"]
     path.write_bytes(("\ufeff" + newline.join(lines) + newline).encode())
-    annotation = read_segments(path, ACTIONS)
+    annotation = read_segments(path, ACTIONS)["disassembly_rec_1"]
     assert (annotation.name, annotation.recording) == ("disassembly_rec_1", "rec_1")
     assert annotation.starts.tolist() == [5, 9]
     assert annotation.ends.tolist() == [9, 12]
@@ -107,8 +104,8 @@ def test_recordings_of_label_files(name, recording):
 
 
 def test_annotations_of_a_recording_in_time_order():
-    late = build_annotation(Path("a"), "assembly_x", "x", [(50, 60, 0)], [1])
-    early = build_annotation(Path("d"), "disassembly_x", "x", [(5, 9, 1)], [1])
+    late = build_annotation(Path("a"), "assembly_x", "x", [(50, 60, 0, 1)])
+    early = build_annotation(Path("d"), "disassembly_x", "x", [(5, 9, 1, 1)])
     labels = LabelSet(ACTIONS, {a.name: a for a in (late, early)})
     assert labels.of_recording("x") == (early, late)
     assert labels.of_recording("y") == ()
@@ -184,7 +181,7 @@ def test_frame_files_name_an_unknown_action_once(tmp_path):
     path = tmp_path / "v.txt"
     path.write_text("inspect toy\njuggle\njuggle\n\ninspect toy\n\n\n")
     faults = []
-    annotation = read_frames(path, ACTIONS, faults.append)
+    annotation = read_frames(path, ACTIONS, faults.append)["v"]
     assert annotation.frame_labels(0, 6).tolist() == [2, IGNORE, IGNORE, IGNORE, 2, IGNORE]
     assert len(faults) == 2
     assert "line 2: action 'juggle'" in str(faults[0])
@@ -208,7 +205,7 @@ def test_action_lists(tmp_path):
     [
         (read_actions, "id,name\n0,a\n", "columns action_id and action_cls"),
         (read_actions, "action_id,action_cls\n", "columns action_id and action_cls"),
-        (read_actions, "action_id,action_cls\n0,a\n1\n", "line 3: expected 2 columns"),
+        (read_actions, "action_id,action_cls\n0,a\n1\n", "line 3: 1 fields are too few, expected 2"),
         (read_actions, "action_id,action_cls\n0,a\n\n0,b\n", "line 4: id '0' with name 'b'"),
         (read_actions, "action_id,action_cls\n0,a\n1,a\n", "line 3: id '1' with name 'a'.*not repeat"),
         (read_actions, "action_id,action_cls\nzero,a\n", "line 2: id 'zero'"),

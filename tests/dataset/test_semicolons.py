@@ -5,8 +5,8 @@ import pytest
 
 from tests.tiny import write_tiny
 from viewloom.cli import main
-from viewloom.dataset.label_files import read_actions
-from viewloom.dataset.label_table import read_table
+from viewloom.dataset.actions import read_actions
+from viewloom.dataset.label_files import read_table
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig
 from viewloom.errors import DataError
@@ -74,7 +74,7 @@ def test_an_action_list(tmp_path):
     path = table(tmp_path, "action_id;verb_id;action_cls", "0;1;take cup, full", "1;2;put", name="actions.csv")
     assert read_actions(path) == ("take cup, full", "put")
     path = table(tmp_path, "action_id;verb_id;action_cls", "0,1,take", name="actions.csv")
-    with pytest.raises(DataError, match=r"line 2: expected 3 columns.*';'"):
+    with pytest.raises(DataError, match=r"line 2: 1 fields are too few, expected 3.*';'"):
         read_actions(path)
 
 

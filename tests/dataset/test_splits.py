@@ -59,13 +59,13 @@ def test_bundles_are_read_by_fold(tmp_path):
 
 
 def test_folders_without_lists_are_told(tmp_path):
-    with pytest.raises(DataError, match="no known split lists.*own: train.txt; vic: FINAL_USE_Train_vic"):
+    with pytest.raises(DataError, match="holds no split lists. Looked for own: train.txt; vic: FINAL_USE_Train_vic"):
         load_splits(tmp_path)
     with pytest.raises(DataError, match="holds none of pairs.txt"):
         load_splits(tmp_path, "own")
     with pytest.raises(DataError, match="FINAL_USE_Pair_vic.txt is not there"):
         load_splits(tmp_path, "vic")
-    with pytest.raises(ConfigError, match="no split variant 'mine'; known: auto, own, vic"):
+    with pytest.raises(ConfigError, match="no split variant 'mine'; there are: auto, own, vic"):
         load_splits(tmp_path, "mine")
 
 

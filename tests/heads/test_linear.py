@@ -3,7 +3,7 @@
 import torch
 
 from viewloom.heads.linear import LinearHead
-from viewloom.metrics.runs import IGNORE
+from viewloom.metrics.segments import IGNORE
 
 
 def test_logits_and_loss_are_those_of_a_linear_classifier():

@@ -3,6 +3,8 @@
 import numpy as np
 from hypothesis import strategies as st
 
+from viewloom.metrics.segmentation import count
+
 LABELS = (0, 1, 2, 3, -100)
 
 
@@ -29,3 +31,10 @@ def random_pairs(seed, items, classes=6, runs=9):
     shifted = [np.roll(t, int(rng.integers(-6, 7))) for t in truths]
     noise = [np.repeat(rng.random(len(t) // 5 + 1) < 0.2, 5)[: len(t)] for t in truths]
     return [np.where(n, rng.integers(0, classes), s) for n, s in zip(noise, shifted, strict=True)], truths
+
+
+def f1_counts(predictions, truths):
+    """Hits, false alarms and misses over all sequences, each (3,) at the three overlaps."""
+    counts = count(predictions, truths)
+    hits = counts.hits.sum(axis=0)
+    return hits, counts.predicted.sum() - hits, counts.true.sum() - hits

@@ -3,14 +3,7 @@
 import numpy as np
 import pytest
 
-from viewloom.metrics.invariance import (
-    InvarianceState,
-    collapse_verdict,
-    effective_rank,
-    feature_deviation,
-    retrieval_accuracy,
-    view_variance_share,
-)
+from viewloom.metrics.invariance import InvarianceState, retrieval_accuracy
 
 RNG = np.random.default_rng(0)
 
@@ -21,7 +14,19 @@ def views(count=3, moments=400, dim=8, noise=0.1, offset=0.0):
     return latent + offsets + noise * RNG.normal(size=(count, moments, dim))
 
 
-def test_effective_rank_of_known_shapes():
+def effective_rank(x_ND):
+    return InvarianceState.of(x_ND[None]).effective_rank
+
+
+def view_share(z_VNZ):
+    return InvarianceState.of(z_VNZ).view_share
+
+
+def verdict_of(z_VNZ, x_VNZ):
+    return InvarianceState.of(z_VNZ).verdict(InvarianceState.of(x_VNZ))
+
+
+def test_effective_rank_of_plain_shapes():
     orthogonal = np.linalg.qr(RNG.normal(size=(200, 6)) - 0.0)[0]
     orthogonal -= orthogonal.mean(axis=0)
     singular = np.linalg.svd(orthogonal, compute_uv=False)
@@ -50,15 +55,15 @@ def test_effective_rank_knows_neither_scale_nor_turn():
 
 def test_deviation_is_over_time_and_not_over_views():
     z = views(noise=0, offset=5)
-    np.testing.assert_allclose(feature_deviation(z), z[0].std(axis=0))
+    np.testing.assert_allclose(InvarianceState.of(z).deviation_Z, z[0].std(axis=0))
 
 
 def test_share_between_views():
     same = np.repeat(RNG.normal(size=(1, 50, 4)), 3, axis=0)
-    assert view_variance_share(same) < 1e-30
-    assert view_variance_share(RNG.normal(size=(3, 20_000, 4))) == pytest.approx(2 / 3, abs=0.01)
-    assert view_variance_share(same + 100 * np.arange(3)[:, None, None]) > 0.99
-    assert view_variance_share(np.ones((2, 5, 3))) == 0
+    assert view_share(same) < 1e-30
+    assert view_share(RNG.normal(size=(3, 20_000, 4))) == pytest.approx(2 / 3, abs=0.01)
+    assert view_share(same + 100 * np.arange(3)[:, None, None]) > 0.99
+    assert view_share(np.ones((2, 5, 3))) == 0
 
 
 def test_retrieval_counts_moments_found():
@@ -88,7 +93,7 @@ def test_retrieval_against_a_loop():
 def test_sound_features_have_no_verdict():
     x = views()
     for z in (x, 0.1 * x, 5 * x + 3, x @ np.linalg.qr(RNG.normal(size=(8, 8)))[0], x[..., :3]):
-        assert collapse_verdict(z, x) is None
+        assert verdict_of(z, x) is None
 
 
 @pytest.mark.parametrize(
@@ -106,19 +111,21 @@ def test_sound_features_have_no_verdict():
 )
 def test_collapse_is_named(spoil, name):
     x = views(dim=40) if name == "few dimensions" else views()
-    verdict = collapse_verdict(spoil(x), x)
+    verdict = verdict_of(spoil(x), x)
     assert verdict is not None and name in verdict
 
 
-def test_state_equals_the_functions_in_any_pieces():
+def test_state_equals_the_plain_sums_in_any_pieces():
     z = views(offset=2)
     state, other = InvarianceState(), InvarianceState()
     state.add(z[:, :1])
     state.add(z[:, 1:150])
     other.add(z[:, 150:])
     state.merge(other)
-    np.testing.assert_allclose(state.deviation_Z, feature_deviation(z))
-    centred = (z - z.mean(axis=1, keepdims=True)).reshape(-1, 8)
-    assert state.effective_rank == pytest.approx(effective_rank(centred))
-    assert state.view_share == pytest.approx(view_variance_share(z))
+    np.testing.assert_allclose(state.deviation_Z, np.sqrt(z.var(axis=1).mean(axis=0)))
+    singular = np.linalg.svd((z - z.mean(axis=1, keepdims=True)).reshape(-1, 8), compute_uv=False)
+    shares = singular / singular.sum()
+    assert state.effective_rank == pytest.approx(np.exp(-(shares * np.log(shares)).sum()))
+    within, total = (np.square(z - z.mean(axis=axes)).sum() for axes in (0, (0, 1)))
+    assert state.view_share == pytest.approx(within / total)
     assert state.verdict(state) is None

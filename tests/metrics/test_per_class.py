@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from viewloom.errors import DataError
 from viewloom.metrics.per_class import confusion_matrix, most_confused, score_per_class
-from viewloom.metrics.segmentation import f1_counts, score
+from viewloom.metrics.segmentation import score
 
-from .made import frames, sequences, trimmed
+from .made import f1_counts, frames, sequences, trimmed
 
 NAMES = ["a", "b", "c", "d"]
 

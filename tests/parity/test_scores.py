@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from viewloom.metrics.overlaps import best_overlaps, find_segments
 from viewloom.metrics.protocols import PROTOCOLS
-from viewloom.metrics.runs import best_overlaps, find_runs
-from viewloom.metrics.segmentation import f1_counts, score
+from viewloom.metrics.segmentation import score
 
-from ..metrics.made import random_pairs, sequences, trimmed
+from ..metrics.made import f1_counts, random_pairs, sequences, trimmed
 from .reference_scores import OVERLAPS, match, plain_scores, runs
 
 PAIRS = st.lists(st.tuples(sequences(), sequences()), max_size=4)
@@ -55,7 +55,7 @@ def test_long_sequences_equal_the_plain_reference(name):
 def test_overlaps_equal_the_whole_table():
     """The sweep over neighbours against the IoU of every pair of segments."""
     rng = np.random.default_rng(2)
-    predicted, true = (find_runs(rng.integers(0, 3, 400), np.array([0, 90, 90, 250, 400])) for _ in range(2))
+    predicted, true = (find_segments(rng.integers(0, 3, 400), np.array([0, 90, 90, 250, 400])) for _ in range(2))
     one, other = (np.stack([r.starts, r.ends, r.labels, r.sequences])[:, :, None] for r in (predicted, true))
     other = other.transpose(0, 2, 1)
     inside = np.minimum(one[1], other[1]) - np.maximum(one[0], other[0])

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.tiny import ACTIONS, DIM, write_tiny
+from viewloom.dataset.dataset import Item
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig, SamplingConfig
 from viewloom.errors import ConfigError
@@ -17,7 +18,14 @@ from viewloom.methods.residual import ResidualRefiner
 from viewloom.methods.settings import ResidualConfig
 from viewloom.metrics.segmentation import score
 from viewloom.training.checkpoints import SavedHead, save_head
-from viewloom.training.evaluate import as_segments, item_scores, known_actions, run_evaluate, true_labels
+from viewloom.training.evaluate import (
+    Scored,
+    item_scores,
+    known_actions,
+    predictions,
+    run_evaluate,
+    true_labels,
+)
 from viewloom.training.predict import table_rows, to_segments
 from viewloom.training.refined import FrozenRefiner
 from viewloom.training.segmenter import Segmenter
@@ -121,7 +129,10 @@ def test_validation_pools_the_items_of_all_views(data):
 
 def test_segments_are_in_absolute_frames_and_only_where_labels_are():
     labels_T = np.array([1, 1, -100, -100, 2])
-    assert as_segments(labels_T, 100) == [[100, 102, 1], [104, 105, 2]]
+    scored = Scored(Item("i", "r", 100, 105), np.zeros(5, np.int64), labels_T)
+    entry = predictions([scored], ("a", "b", "c"), 30.0)["items"]["i"]
+    assert entry["truth"] == [[100, 102, 1], [104, 105, 2]]
+    assert entry["prediction"] == [[100, 105, 0]]
 
 
 def test_actions_must_be_in_the_same_order():
@@ -135,7 +146,7 @@ def test_actions_must_be_in_the_same_order():
 def test_predicted_segments_have_absolute_frames_seconds_and_a_mean_confidence():
     probs_TK = np.array([[0.9, 0.1], [0.5, 0.4], [0.2, 0.6], [0.8, 0.2]], np.float32)
     found = to_segments(probs_TK, 50)
-    assert [(s.start, s.end, s.label) for s in found] == [(50, 52, 0), (52, 53, 1), (53, 54, 0)]
-    assert [s.confidence for s in found] == pytest.approx([0.7, 0.6, 0.8])
+    assert found.rows == [[50, 52, 0], [52, 53, 1], [53, 54, 0]]
+    assert found.confidences.tolist() == pytest.approx([0.7, 0.6, 0.8])
     rows = list(table_rows("r", "v3", found, ("a", "b"), 25.0))
     assert rows[0] == ("r", "v3", 50, 52, 2.0, 2.08, "a", 0.7)

@@ -14,7 +14,7 @@ from viewloom.dataset.settings import DataConfig
 from viewloom.errors import ConfigError
 from viewloom.methods.residual import ResidualRefiner
 from viewloom.methods.settings import ResidualConfig
-from viewloom.metrics.runs import IGNORE
+from viewloom.metrics.segments import IGNORE
 from viewloom.registry import HEADS
 from viewloom.training.refined import GIB, FrozenRefiner
 from viewloom.training.segment import run_train

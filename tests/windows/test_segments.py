@@ -7,7 +7,7 @@ import torch
 from tests.features.arrays import ArraySource, random_source
 from viewloom.dataset.dataset import Item
 from viewloom.errors import DataError
-from viewloom.metrics.runs import IGNORE
+from viewloom.metrics.segments import IGNORE
 from viewloom.windows.pairs import ViewWindows, make_view_loader
 from viewloom.windows.sampling import Sampling
 from viewloom.windows.segments import EpochBatches, SegmentWindows, collate, make_loader

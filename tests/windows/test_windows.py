@@ -11,7 +11,7 @@ from tests.features.arrays import ArraySource
 from viewloom.dataset.dataset import Item
 from viewloom.errors import ConfigError, DataError
 from viewloom.features.pooling import pool_max, pool_valid
-from viewloom.metrics.runs import IGNORE
+from viewloom.metrics.segments import IGNORE
 from viewloom.windows.batch import Window
 from viewloom.windows.sampling import Sampling
 from viewloom.windows.windows import (

@@ -77,12 +77,14 @@ def generated(config: DataConfig, recordings: Sequence[str], labels: LabelSet | 
     Recordings without labels go to the pairs, unless ``split_by`` ties them to a labelled one of another role.
     """
     recording, group = recording_in(labels), _group(config.split_by)
-    if labels is None:
-        return generate_splits(recordings, GENERATED, settled(config.split_seed), recording, group)
-    known = set(recordings)
-    names = [a.name for a in labels.annotations.values() if a.recording in known]
+    names = recordings
+    if labels is not None:
+        there = set(recordings)
+        names = [a.name for a in labels.annotations.values() if a.recording in there]
     drawn = generate_splits(names, GENERATED, settled(config.split_seed), recording, group)
-    taken = {group(recording(name)) for role in ("train", "val", "test") for name in getattr(drawn, role)}
+    if labels is None:
+        return drawn
+    taken = {group(recording(name)) for name in (*drawn.train, *drawn.val, *drawn.test)}
     free = [name for name in recordings if not labels.of_recording(name) and group(name) not in taken]
     return replace(drawn, pairs=(*drawn.pairs, *free))
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from viewloom.dataset.dataset import Item
-from viewloom.dataset.labels import Annotation, LabelSet
+from viewloom.dataset.labels import LabelSet
 from viewloom.identity import digest
 
 
@@ -17,9 +17,6 @@ def labels_facts(labels: LabelSet | None, items: Collection[Item]) -> dict[str, 
     """A hash of each item's segments, and one of the action list; empty where there are no labels."""
     if labels is None:
         return {}
-    there = {item.name: labels.annotations[item.name] for item in items if item.name in labels.annotations}
-    return {"the action list": digest(labels.actions)} | {name: _segments(one) for name, one in there.items()}
-
-
-def _segments(annotation: Annotation) -> str:
-    return digest([annotation.starts.tolist(), annotation.ends.tolist(), annotation.labels.tolist()])
+    there = (labels.annotations[item.name] for item in items if item.name in labels.annotations)
+    segments = {one.name: digest([values.tolist() for values in (one.starts, one.ends, one.labels)]) for one in there}
+    return {"the action list": digest(labels.actions)} | segments

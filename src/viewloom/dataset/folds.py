@@ -2,12 +2,12 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from viewloom.dataset.labels import LabelSet
-from viewloom.dataset.splits import Splits, find_variant, read_list, read_splits
+from viewloom.dataset.splits import Splits, deal, find_variant, read_list, read_splits
 from viewloom.errors import ConfigError, DataError, listed
 
 FOLD_FOLDER = re.compile(r"fold[_-]?(\d+)", re.ASCII | re.IGNORECASE)
@@ -53,27 +53,19 @@ def read_folds(folder: Path, variant: str = "auto") -> tuple[Fold, ...]:
     Raises:
         DataError: two fold folders of one number, a bundle without its partner, or a list that can't be used.
     """
-    folders = _by_number(((FOLD_FOLDER, path) for path in folder.iterdir() if path.is_dir()), folder)
+    folders: dict[int, Path] = {}
+    for path in folder.iterdir():
+        if path.is_dir() and (match := FOLD_FOLDER.fullmatch(path.name)):
+            other = folders.setdefault(int(match[1]), path)
+            if other != path:
+                names = listed(sorted((other.name, path.name)))
+                raise DataError(f"{folder} holds two folds of number {int(match[1])}: {names}. Rename one.")
     if folders:
         return tuple(_of_folder(number, path, variant) for number, path in sorted(folders.items()))
     if variant != "auto":
         return ()
     numbers = {int(match[1]) for path in folder.iterdir() if (match := BUNDLE.fullmatch(path.name))}
     return tuple(_of_bundles(number, folder) for number in sorted(numbers))
-
-
-def _by_number(found: Iterable[tuple[re.Pattern[str], Path]], folder: Path) -> dict[int, Path]:
-    """Paths by the number in their names."""
-    numbered: dict[int, Path] = {}
-    for pattern, path in found:
-        match = pattern.fullmatch(path.name)
-        if match is None:
-            continue
-        other = numbered.setdefault(int(match[1]), path)
-        if other != path:
-            names = listed(sorted((other.name, path.name)))
-            raise DataError(f"{folder} holds two folds of number {int(match[1])}: {names}. Rename one.")
-    return numbered
 
 
 def _of_folder(number: int, path: Path, variant: str) -> Fold:
@@ -108,11 +100,11 @@ def leave_out(
     Raises:
         DataError: too few labelled groups to train, choose and test.
     """
+    group_of = {name: group(name) for name in sorted(recordings, key=natural)}
     items: dict[str, list[str]] = defaultdict(list)
-    known = {name: group(name) for name in sorted(recordings, key=natural)}
-    for name, recording in sorted((natural(a.name), a.recording) for a in labels.annotations.values()):
-        if recording in known:
-            items[known[recording]].append(name[1])
+    for one in sorted(labels.annotations.values(), key=lambda annotation: natural(annotation.name)):
+        if one.recording in group_of:
+            items[group_of[one.recording]].append(one.name)
     order = sorted(items, key=natural)
     if len(order) < 2 + val_groups:
         raise DataError(
@@ -121,12 +113,15 @@ def leave_out(
         )
     folds = []
     for number, left in enumerate(order):
-        val = [order[(number + step) % len(order)] for step in range(1, val_groups + 1)]
-        roles = {"train": [name for name in order if name not in (left, *val)], "val": val, "test": [left]}
-        names = {role: tuple(item for name in groups for item in items[name]) for role, groups in roles.items()}
-        assert not {*names["test"]} & {*names["train"], *names["val"]}
-        pairs = tuple(recording for recording, name in known.items() if name not in (left, *val))
-        folds.append(Fold(number, left, "loso", f"--splits loso, {left} left out", Splits(pairs=pairs, **names)))
+        turned = order[number:] + order[:number]
+        role_of = deal(turned, {"test": 1, "val": val_groups, "train": len(order)})
+        splits = Splits(
+            pairs=tuple(name for name, its in group_of.items() if role_of.get(its) not in ("test", "val")),
+            train=tuple(item for name in order if role_of[name] == "train" for item in items[name]),
+            val=tuple(item for name in turned if role_of[name] == "val" for item in items[name]),
+            test=tuple(items[left]),
+        )
+        folds.append(Fold(number, left, "loso", f"--splits loso, {left} left out", splits))
     return tuple(folds)
 
 

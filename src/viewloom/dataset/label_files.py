@@ -1,146 +1,204 @@
 """Reading labels: Assembly101 segment files, MS-TCN frame files, and one CSV for everything.
 
-Every reader takes a `Fault`: by default the first bad line stops it; the check notes all of them instead.
+All take one way: a format cuts a file into lines and gives name, start, end and action of each; `_annotations` looks
+the action up and puts the segments together. Every reader takes a `Fault`: by default the first bad line stops it;
+the check notes all of them instead.
 """
 
-import csv
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
+from typing import TypeVar
 
 from viewloom.dataset.labels import Annotation, Fault, LabelSet, UnknownAction, build_annotation, stop
+from viewloom.dataset.text_files import CsvTable, is_number, numbered, read_csv, read_lines
 from viewloom.errors import DataError, listed
 
 SEQUENCE_PREFIXES = ("assembly_", "disassembly_")
 """What Assembly101 puts before a recording's name in its label files."""
+UNITS = {"frames": False, "frame": False, "seconds": True, "s": True}
+"""What the column ``unit`` of a CSV may say, and whether it means seconds."""
+
+Line = TypeVar("Line")
+Parsed = tuple[str, int, int, str]
+"""(annotation, start, end, action) of a line; frames, end exclusive."""
 
 
 def recording_of(name: str) -> str:
     """The recording that an Assembly101 label file belongs to; other names are the recording's own."""
-    for prefix in SEQUENCE_PREFIXES:
-        if name.startswith(prefix):
-            return name.removeprefix(prefix)
-    return name
+    prefix = next((prefix for prefix in SEQUENCE_PREFIXES if name.startswith(prefix)), "")
+    return name.removeprefix(prefix)
 
 
-def read_lines(path: Path) -> list[str]:
-    """Lines of a UTF-8 text file without their ends (LF, CR LF or CR); `DataError` when it isn't one."""
-    try:
-        # Not splitlines(): that also cuts at form feeds and other characters that may stand inside a line.
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except FileNotFoundError:
-        raise DataError(f"{path} is not there. Check the path, or bring the file.") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from None
-    except OSError as error:
-        raise DataError(f"{path} can't be read: {error.strerror}. Pass a text file that can.") from None
-    return lines[:-1] if lines[-1] == "" else lines
+def recording_in(labels: LabelSet | None) -> Callable[[str], str]:
+    """Maps an item to its recording by its annotation, else by its name."""
+    annotations = {} if labels is None else labels.annotations
+    return lambda name: annotations[name].recording if name in annotations else recording_of(name)
 
 
-def _numbered(path: Path) -> Iterator[tuple[int, str]]:
-    """(line number, line) of every line that isn't blank."""
-    return ((number, line) for number, line in enumerate(read_lines(path), 1) if line.strip())
+def read_segment_folder(folder: Path, actions: Sequence[str], fault: Fault = stop) -> LabelSet:
+    """All Assembly101 label files of a folder."""
+    return _read_folder(folder, read_segments, actions, fault)
 
 
-class CsvTable(NamedTuple):
-    """A CSV: names of its columns, (line number, fields) without blank lines, and what separates the fields."""
-
-    columns: list[str]
-    rows: list[tuple[int, list[str]]]
-    delimiter: str
-
-    @property
-    def separated(self) -> str:
-        """What separates the fields, for messages about a line that has too few."""
-        return f"fields are separated by {self.delimiter!r}, as in the header"
+def read_frame_folder(folder: Path, actions: Sequence[str], fault: Fault = stop) -> LabelSet:
+    """All MS-TCN label files of a folder."""
+    return _read_folder(folder, read_frames, actions, fault)
 
 
-def csv_rows(path: Path) -> CsvTable:
-    """A CSV whose fields are separated by commas, or by semicolons where its header is; fields are stripped."""
-    lines = read_lines(path)
-    delimiter = _delimiter(next((line for line in lines if line.strip()), ""))
-    reader = csv.reader(lines, delimiter=delimiter)
-    rows: list[tuple[int, list[str]]] = []
-    try:
-        for fields in reader:
-            rows.append((reader.line_num, [field.strip() for field in fields]))
-    except csv.Error as error:
-        raise DataError(f"{path}, line {reader.line_num}: {error}. Save it as comma-separated text.") from None
-    rows = [(line, fields) for line, fields in rows if any(fields)]
-    return CsvTable(rows[0][1], rows[1:], delimiter) if rows else CsvTable([], [], delimiter)
+def _read_folder(
+    folder: Path,
+    read: Callable[[Path, Sequence[str], Fault], dict[str, Annotation]],
+    actions: Sequence[str],
+    fault: Fault,
+) -> LabelSet:
+    """All label files of a folder; hidden files are not labels."""
+    if not folder.is_dir():
+        raise DataError(f"{folder} is {'a file' if folder.exists() else 'not there'}; pass a folder of label files.")
+    paths = [path for path in sorted(folder.glob("*.txt")) if not path.name.startswith(".")]
+    found: dict[str, Annotation] = {}
+    for path in paths:
+        try:
+            found |= read(path, actions, fault)
+        except DataError as error:
+            fault(error)
+    if not paths:
+        raise DataError(f"{folder} holds no label file (*.txt). Bring the label files, or pass --labels.")
+    return LabelSet(tuple(actions), found)
 
 
-def _delimiter(header: str) -> str:
-    """Comma or semicolon, whichever cuts a header into more fields; where spreadsheets have a decimal comma, they
-    write semicolons."""
-    with suppress(csv.Error):
-        return max(",;", key=lambda sign: len(next(csv.reader([header], delimiter=sign))))
-    return ","
+def read_segments(path: Path, actions: Sequence[str], fault: Fault = stop) -> dict[str, Annotation]:
+    """An Assembly101 label file: lines of ``start end action``, tab-separated, end exclusive."""
 
-
-def read_actions(path: Path) -> tuple[str, ...]:
-    """Action names by id from Assembly101's ``actions.csv`` (columns action_id and action_cls)."""
-    table = csv_rows(path)
-    columns, rows, _ = table
-    if not rows or not {"action_id", "action_cls"} <= set(columns):
-        raise DataError(f"{path} must be a CSV with the columns action_id and action_cls, and hold actions.")
-    number, name = columns.index("action_id"), columns.index("action_cls")
-    short = [line for line, fields in rows if len(fields) <= max(number, name)]
-    if short:
-        wanted = f"expected {len(columns)} columns ({table.separated})"
-        raise DataError(f"{path}, line {short[0]}: {wanted}. Complete the line.")
-    return _by_id(path, [(line, fields[number], fields[name]) for line, fields in rows])
-
-
-def read_mapping(path: Path) -> tuple[str, ...]:
-    """Action names by id from an MS-TCN ``mapping.txt`` (lines ``id name``)."""
-    rows = [(line, text.split(maxsplit=1)) for line, text in _numbered(path)]
-    bad = [line for line, fields in rows if len(fields) != 2]
-    if bad or not rows:
-        where = f"{path}, line {bad[0]}," if bad else f"{path} is empty, but"
-        raise DataError(f"{where} must hold an id and a name a line, such as `0 background`.")
-    return _by_id(path, [(line, fields[0], fields[1].strip()) for line, fields in rows])
-
-
-def read_action_list(path: Path) -> tuple[str, ...]:
-    """Action names from a list, one a line; the id is the place."""
-    names = [(number, line.strip()) for number, line in _numbered(path)]
-    if not names:
-        raise DataError(f"{path} is empty. Name one action a line, or remove the file.")
-    return _by_id(path, [(number, str(place), name) for place, (number, name) in enumerate(names)])
-
-
-def _by_id(path: Path, rows: Sequence[tuple[int, str, str]]) -> tuple[str, ...]:
-    """Names in the order of their ids, which must be 0, 1, 2, ... each once; rows are (line, id, name)."""
-    actions: dict[int, str] = {}
-    names: set[str] = set()
-    for line, number, name in rows:
-        if not _is_number(number) or int(number) in actions or not name or name in names:
+    def parse(where: str, line: str) -> Parsed:
+        fields = [field.strip() for field in line.rstrip().split("\t")]
+        if len(fields) != 3 or not all(is_number(field) for field in fields[:2]):
             raise DataError(
-                f"{path}, line {line}: id {number!r} with name {name!r}; ids must be whole numbers, and ids and "
-                "names must not repeat."
+                f"{where}: expected `start<tab>end<tab>action` with frame numbers, but got {line[:80]!r}. Correct the "
+                "line."
             )
-        actions[int(number)] = name
-        names.add(name)
-    holes = sorted(set(range(len(actions))) - set(actions))
-    if holes:
+        return path.stem, int(fields[0]), int(fields[1]), fields[2]
+
+    return _annotations(path, numbered(path), parse, actions, fault, path.stem, recording_of)
+
+
+def read_frames(path: Path, actions: Sequence[str], fault: Fault = stop) -> dict[str, Annotation]:
+    """An MS-TCN label file: the action of each frame, one a line, from frame 0."""
+    names = [line.strip() for line in read_lines(path)]
+    while names and not names[-1]:
+        names.pop()
+
+    def stretches() -> Iterator[tuple[int, Parsed]]:
+        start = 0
+        for name, frames in groupby(names):
+            end = start + len(list(frames))
+            yield start + 1, (path.stem, start, end, name)
+            start = end
+
+    return _annotations(path, stretches(), lambda where, row: row, actions, fault, path.stem)
+
+
+def read_table(path: Path, fps: float | None, actions: Sequence[str] | None = None, fault: Fault = stop) -> LabelSet:
+    """A CSV with the columns ``recording,start,end,label`` in frames, end exclusive. Fields are separated by commas,
+    or by semicolons, and then a comma may stand for the decimal point.
+
+    Times in seconds stand in ``start_s,end_s`` instead (where both pairs are there, as in what `viewloom predict`
+    writes, the frames count), or in ``start,end`` beside a column ``unit`` that says ``frames`` or ``seconds`` in
+    each row. Second t is frame t * fps, rounded to the nearest.
+
+    Args:
+        path: the file.
+        fps: frames per second; None where nobody said, which seconds don't allow.
+        actions: class names by id; None takes the labels that occur, sorted.
+        fault: what to do with a bad row.
+    """
+    table = read_csv(path)
+    columns = _columns(path, table)
+    if actions is None:
+        whole = (fields for _, fields in table.rows if all(name in fields for name in columns))
+        actions = sorted({fields["label"] for fields in whole} - {""})
+
+    def parse(where: str, fields: dict[str, str]) -> Parsed:
+        table.check_length(where, fields, columns)
+        if not fields["recording"]:
+            raise DataError(f"{where}: the recording is missing. Name it.")
+        unit = fields["unit"].lower() if "unit" in columns else "seconds" if "start_s" in columns else "frames"
+        if unit not in UNITS:
+            raise DataError(f"{where}: the unit {unit!r} is unknown. Write frames or seconds.")
+        if UNITS[unit] and fps is None:
+            raise DataError(f"{where} gives seconds, but nobody says the features' frame rate. Pass --fps.")
+        rate = fps if UNITS[unit] else None
+        start, end = (_frame(where, fields[name], rate, table.delimiter == ";") for name in columns[1:3])
+        return fields["recording"], start, end, fields["label"]
+
+    return LabelSet(tuple(actions), _annotations(path, table.rows, parse, actions, fault))
+
+
+def _columns(path: Path, table: CsvTable) -> tuple[str, ...]:
+    """The columns that each row must fill: recording, start, end, label and perhaps unit; `DataError` without them."""
+    there = set(table.columns)
+    times = next((pair for pair in (("start", "end"), ("start_s", "end_s")) if {*pair} <= there), ())
+    if not table.rows or not {"recording", "label"} <= there or not times:
         raise DataError(
-            f"{path}: ids must run from 0 to {len(actions) - 1}, but {listed(holes)} are not there. Number the "
-            "actions without holes."
+            f"{path} must be a CSV with the columns recording,start,end,label (frames) or "
+            f"recording,start_s,end_s,label (seconds), and hold segments; its columns are: {listed(table.columns)}."
         )
-    return tuple(actions[i] for i in range(len(actions)))
+    return ("recording", *times, "label", *(["unit"] if "unit" in there and "start" in times else []))
 
 
-def _is_number(text: str) -> bool:
-    """Whether a field is a whole number that can be a frame or an id."""
-    return text.isascii() and text.isdigit() and len(text) < 16
+def _frame(where: str, text: str, fps: float | None, comma: bool) -> int:
+    """A frame number from a field in frames (fps None) or seconds; with ``comma`` that may be the decimal point."""
+    try:
+        value = float(text.replace(",", ".") if comma else text)
+        if fps is None and value != int(value):
+            raise ValueError
+        return int(value) if fps is None else round(value * fps)
+    except (ValueError, OverflowError):
+        kind = "a whole number of frames" if fps is None else "a number of seconds"
+        odd = "," in text and not comma
+        hint = "Write a decimal point; a comma is one only where fields are separated by ';'." if odd else ""
+        raise DataError(f"{where}: {text!r} is not {kind}. {hint or 'Correct the line.'}") from None
 
 
-def class_of(where: str, action: str, ids: dict[str, int]) -> int:
+def _annotations(
+    path: Path,
+    lines: Iterable[tuple[int, Line]],
+    parse: Callable[[str, Line], Parsed],
+    actions: Sequence[str],
+    fault: Fault,
+    only: str | None = None,
+    recording: Callable[[str], str] = str,
+) -> dict[str, Annotation]:
+    """The annotations of a file, by name.
+
+    Args:
+        path: of the file.
+        lines: (line number, line).
+        parse: gives what a line says, or raises a `DataError` that begins with its first argument, file and line.
+        actions: class names by id.
+        fault: what to do with a bad line, or with segments that don't go together.
+        only: name of the one annotation in the file, which must have segments then.
+        recording: maps an annotation's name to its recording.
+    """
+    ids = {name: i for i, name in enumerate(actions)}
+    groups: dict[str, list[tuple[int, int, int, int]]] = {} if only is None else {only: []}
+    for number, line in lines:
+        where = f"{path}, line {number}"
+        try:
+            name, start, end, action = parse(where, line)
+            groups.setdefault(name, []).append((start, end, _class_of(where, action, ids), number))
+        except DataError as error:
+            fault(error)
+    found = {}
+    for name, rows in sorted(groups.items()):
+        try:
+            found[name] = build_annotation(path, name, recording(name), rows)
+        except DataError as error:
+            fault(error)
+    return found
+
+
+def _class_of(where: str, action: str, ids: dict[str, int]) -> int:
     """Id of an action; `UnknownAction` for one that is not in the list."""
     if action in ids:
         return ids[action]
@@ -151,83 +209,3 @@ def class_of(where: str, action: str, ids: dict[str, int]) -> int:
         "its spelling.",
         action,
     )
-
-
-def read_segments(path: Path, actions: Sequence[str], fault: Fault = stop) -> Annotation:
-    """An Assembly101 label file: lines of ``start end action``, tab-separated, end exclusive."""
-    ids = {name: i for i, name in enumerate(actions)}
-    rows, lines = [], []
-    for number, line in _numbered(path):
-        try:
-            rows.append(_segment(f"{path}, line {number}", line, ids))
-            lines.append(number)
-        except DataError as error:
-            fault(error)
-    return build_annotation(path, path.stem, recording_of(path.stem), rows, lines)
-
-
-def _segment(where: str, line: str, ids: dict[str, int]) -> tuple[int, int, int]:
-    """(start, end, class id) from a line."""
-    fields = [field.strip() for field in line.rstrip().split("\t")]
-    if len(fields) != 3 or not all(_is_number(field) for field in fields[:2]):
-        raise DataError(
-            f"{where}: expected `start<tab>end<tab>action` with frame numbers, but got {line[:80]!r}. Correct the line."
-        )
-    return int(fields[0]), int(fields[1]), class_of(where, fields[2], ids)
-
-
-def read_frames(path: Path, actions: Sequence[str], fault: Fault = stop) -> Annotation:
-    """An MS-TCN label file: the action of each frame, one a line, from frame 0."""
-    names = [line.strip() for line in read_lines(path)]
-    while names and not names[-1]:
-        names.pop()
-    ids = {name: i for i, name in enumerate(actions)}
-    known: dict[str, int] = {}
-    for name in dict.fromkeys(names):  # each name once: an unknown one would be told for thousands of lines
-        try:
-            known[name] = class_of(f"{path}, line {names.index(name) + 1}", name, ids)
-        except DataError as error:
-            fault(error)
-    labels = np.array([known.get(name, -1) for name in names], np.int64)
-    cuts = np.flatnonzero(np.diff(labels)) + 1
-    bounds = np.concatenate([[0], cuts, [len(labels)]]) if len(labels) else np.zeros(1, np.int64)
-    rows = [(int(a), int(b), int(labels[a])) for a, b in pairwise(bounds)]
-    rows = [row for row in rows if row[2] >= 0]
-    return build_annotation(path, path.stem, path.stem, rows, [start + 1 for start, _, _ in rows])
-
-
-def _read_folder(folder: Path, read: Callable[[Path], Annotation], actions: Sequence[str], fault: Fault) -> LabelSet:
-    """All label files of a folder; hidden files are not labels."""
-    if not folder.is_dir():
-        raise DataError(f"{folder} is {'a file' if folder.exists() else 'not there'}; pass a folder of label files.")
-    found: dict[str, Annotation] = {}
-    paths = [path for path in sorted(folder.glob("*.txt")) if not path.name.startswith(".")]
-    for path in paths:
-        try:
-            found[path.stem] = read(path)
-        except DataError as error:
-            fault(error)
-    if not paths:
-        raise DataError(f"{folder} holds no label file (*.txt). Bring the label files, or pass --labels.")
-    return LabelSet(tuple(actions), found)
-
-
-def read_segment_folder(folder: Path, actions: Sequence[str], fault: Fault = stop) -> LabelSet:
-    """All Assembly101 label files of a folder."""
-    return _read_folder(folder, lambda path: read_segments(path, actions, fault), actions, fault)
-
-
-def read_frame_folder(folder: Path, actions: Sequence[str], fault: Fault = stop) -> LabelSet:
-    """All MS-TCN label files of a folder."""
-    return _read_folder(folder, lambda path: read_frames(path, actions, fault), actions, fault)
-
-
-def recording_in(labels: LabelSet | None) -> Callable[[str], str]:
-    """Maps an item to its recording by its annotation, else by its name."""
-
-    def recording(name: str) -> str:
-        if labels is not None and name in labels.annotations:
-            return labels.annotations[name].recording
-        return recording_of(name)
-
-    return recording

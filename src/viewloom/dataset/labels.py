@@ -1,17 +1,14 @@
 """Labels: named actions, and the segments that annotate each recording."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from viewloom.errors import DataError
-from viewloom.metrics.runs import IGNORE
+from viewloom.metrics.segments import Segments
 
-Ints = NDArray[np.int64]
 LARGEST_FRAME = 1 << 40
 """A frame number beyond this is a typing error: a thousand years at 30 fps."""
 
@@ -37,24 +34,18 @@ def stop(error: DataError) -> None:
     raise error
 
 
-@dataclass(frozen=True)
-class Annotation:
-    """The labelled segments of one sequence; frames, end exclusive, in order, without overlap.
+@dataclass(frozen=True, eq=False)
+class Annotation(Segments):
+    """The labelled segments of one label file, of one frame at least.
 
     Attributes:
         name: of the label file; what is scored as one sequence.
         recording: the recording it belongs to.
-        starts: first frame of each segment.
-        ends: frame after the last of each segment.
-        labels: class id of each segment.
         path: file it was read from.
     """
 
     name: str
     recording: str
-    starts: Ints
-    ends: Ints
-    labels: Ints
     path: Path
 
     @property
@@ -66,18 +57,6 @@ class Annotation:
     def end(self) -> int:
         """Frame after the last labelled one."""
         return int(self.ends[-1])
-
-    def frame_labels(self, start: int, end: int) -> Ints:
-        """Class id of each frame in [start, end), shape (end - start,); `IGNORE` where there is no label."""
-        starts = np.clip(self.starts, start, end) - start
-        ends = np.clip(self.ends, start, end) - start
-        lengths = np.empty(2 * len(starts) + 1, np.int64)  # gap, segment, gap, ..., segment, gap
-        lengths[1::2] = ends - starts
-        lengths[0::2] = np.diff(ends, prepend=0, append=end - start)
-        lengths[0:-1:2] -= lengths[1::2]
-        values = np.full(len(lengths), IGNORE, np.int64)
-        values[1::2] = self.labels
-        return np.repeat(values, lengths)
 
 
 @dataclass(frozen=True)
@@ -109,44 +88,40 @@ class LabelSet:
         return found
 
 
-def build_annotation(
-    path: Path, name: str, recording: str, rows: Sequence[tuple[int, int, int]], lines: Sequence[int]
-) -> Annotation:
-    """An annotation from (start, end, class id) rows, checked.
+def build_annotation(path: Path, name: str, recording: str, rows: Iterable[tuple[int, int, int, int]]) -> Annotation:
+    """An annotation from rows of start, end, class id and line, checked.
 
     Args:
         path: file they come from.
         name: of the annotation.
         recording: it belongs to.
-        rows: in any order.
-        lines: line of each row in the file, for messages.
+        rows: in any order; their lines in the file are for messages.
 
     Raises:
         DataError: no row at all, a segment that ends before it starts, two that overlap; with file and line.
     """
+    rows = sorted(rows)
     if not rows:
         raise DataError(f"{path} holds no segment for {name}. Remove the file, or label the recording.")
-    order = sorted(range(len(rows)), key=lambda i: rows[i])
-    last, last_line = (-1, -1, -1), 0
-    for i in order:
-        _check_segment(f"{path}, line {lines[i]}", rows[i], last, last_line)
-        last, last_line = rows[i], lines[i]
-    starts, ends, labels = np.array([rows[i] for i in order], np.int64).T.copy()
-    return Annotation(name, recording, starts, ends, labels, path)
+    for before, row in pairwise([(-1, -1, -1, 0), *rows]):
+        _check_segment(path, row, before)
+    found = Segments.of_rows([row[:3] for row in rows])
+    return Annotation(found.starts, found.ends, found.labels, name, recording, path)
 
 
-def _check_segment(where: str, row: tuple[int, int, int], last: tuple[int, int, int], last_line: int) -> None:
+def _check_segment(path: Path, row: tuple[int, int, int, int], before: tuple[int, int, int, int]) -> None:
     """`DataError` for a segment that can't be, or that doesn't lie behind the one before it in time."""
-    start, end, _ = row
+    start, end, _, line = row
+    where = f"{path}, line {line}"
     if start < 0 or end <= start or end > LARGEST_FRAME:
         raise DataError(
             f"{where}: the segment runs from {start} to {end}; its end must lie behind its start, and no frame "
             "number may be negative or beyond belief. Correct the line."
         )
-    if row == last:
-        raise DataError(f"{where} says the same as line {last_line}. Remove one of them.")
-    if start < last[1]:
+    if row[:3] == before[:3]:
+        raise DataError(f"{where} says the same as line {before[3]}. Remove one of them.")
+    if start < before[1]:
         raise DataError(
-            f"{where}: the segment from {start} overlaps the one in line {last_line}, which ends at {last[1]} "
+            f"{where}: the segment from {start} overlaps the one in line {before[3]}, which ends at {before[1]} "
             "(end exclusive). Each frame may have one label."
         )

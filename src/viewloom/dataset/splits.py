@@ -9,7 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from viewloom.dataset.label_files import read_lines, recording_of
+from viewloom.dataset.label_files import recording_of
+from viewloom.dataset.text_files import numbered
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import write_text
 
@@ -50,7 +51,7 @@ class Variant:
         files: list files of each role.
         source: where they come from.
         shared: pairs of roles that may share recordings, because that gives nothing away.
-        leaks: pairs of roles that share recordings as published, which lets one role know the other, and
+        leaks: pairs of roles that share recordings as published, which gives one role away to the other, and
             how; such lists must be asked for by name.
     """
 
@@ -64,24 +65,24 @@ def _coarse(name: str) -> tuple[str, ...]:
     return (f"{name}_coarse_assembly.txt", f"{name}_coarse_disassembly.txt")
 
 
-def _report(pairs: str, train: str, test: str, val: str | None) -> dict[Role, tuple[str, ...]]:
-    files: dict[Role, tuple[str, ...]] = {"pairs": (pairs,), "train": (train,), "test": (test,)}
-    prefixed = files | ({"val": (val,)} if val else {})
-    return {role: tuple(f"FINAL_USE_{name}.txt" for name in names) for role, names in prefixed.items()}
+def _report(**files: str) -> dict[Role, tuple[str, ...]]:
+    return {role: (f"FINAL_USE_{files[role]}.txt",) for role in ROLES if role in files}
 
 
 REPORT = "Zhang, Li, Borde: View-Invariant Representation, lists of the released code"
 _CHOSEN = "6 of the 8 files that choose the epoch are in the training list too"
 VARIANTS: dict[str, Variant] = {
     "own": Variant({role: (f"{role}.txt",) for role in ROLES}, "lists named after their role"),
-    "vic": Variant(_report("Pair_vic", "Train_vic", "Test_vic", "Val_vic"), f"{REPORT} (Tables 1 to 4)"),
+    "vic": Variant(
+        _report(pairs="Pair_vic", train="Train_vic", val="Val_vic", test="Test_vic"), f"{REPORT} (Tables 1 to 4)"
+    ),
     "triple": Variant(
-        _report("Train_Pair_Triple", "Train_Pair_Triple", "Test_vic", "Val_vic"),
+        _report(pairs="Train_Pair_Triple", train="Train_Pair_Triple", val="Val_vic", test="Test_vic"),
         f"{REPORT} (Table 5)",
         shared=(("pairs", "train"),),
         leaks={("pairs", "val"): _CHOSEN, ("train", "val"): _CHOSEN},
     ),
-    "bold": Variant(_report("Pair_bold", "Train_bold", "Test", None), REPORT),
+    "bold": Variant(_report(pairs="Pair_bold", train="Train_bold", test="Test"), REPORT),
     "official": Variant(
         {"train": _coarse("train"), "test": _coarse("val")},
         "Assembly101; its test labels are withheld, so its validation list is scored",
@@ -134,9 +135,15 @@ def load_splits(
 
 def read_splits(folder: Path, variant: str = "auto") -> tuple[Splits, str]:
     """The lists of a folder and the variant's name, as `load_splits`, but with shared recordings let be."""
-    name = _find(folder) if variant == "auto" else variant
+    name = find_variant(folder) if variant == "auto" else variant
+    if name is None:
+        wanted = "; ".join(f"{name}: {listed(VARIANTS[name].files['train'])}" for name in SEARCH)
+        raise DataError(
+            f"{folder} holds no split lists. Looked for {wanted}. Write pairs.txt, train.txt, val.txt and test.txt, "
+            "one name a line, or pass --splits generate."
+        )
     if name not in VARIANTS:
-        raise ConfigError(f"There is no split variant {name!r}; known: auto, {listed(VARIANTS, 20)}.")
+        raise ConfigError(f"There is no split variant {name!r}; there are: auto, {listed(VARIANTS, 20)}.")
     lists: dict[str, tuple[str, ...]] = {}
     for role, files in VARIANTS[name].files.items():
         there = [folder / file for file in files if name != "own" or (folder / file).exists()]
@@ -155,21 +162,9 @@ def find_variant(folder: Path, variant: str = "auto") -> str | None:
     return None
 
 
-def _find(folder: Path) -> str:
-    """The first variant of `SEARCH` whose files the folder holds."""
-    name = find_variant(folder)
-    if name is not None:
-        return name
-    wanted = "; ".join(f"{name}: {listed(VARIANTS[name].files['train'])}" for name in SEARCH)
-    raise DataError(
-        f"{folder} holds no known split lists. Looked for {wanted}. Write pairs.txt, train.txt, val.txt and "
-        "test.txt, one name a line, or pass --splits generate."
-    )
-
-
 def read_list(path: Path) -> tuple[str, ...]:
     """Names in a list file: its first tab-separated column, without ``.txt``; blank lines are skipped."""
-    names = [line.split("\t")[0].strip().removesuffix(".txt") for line in read_lines(path) if line.strip()]
+    names = [line.split("\t")[0].strip().removesuffix(".txt") for _, line in numbered(path)]
     if not names:
         raise DataError(f"The list {path} is empty. Name one item a line, or remove the file.")
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
@@ -197,17 +192,30 @@ def refuse_overlap(
     for (one, other), names in overlaps(splits, recording).items():
         if (one, other) in chosen.shared:
             continue
-        what = f"{where}: {len(names)} recording(s) are both in {one} and in {other}: {listed(names, 3)}."
         reason = chosen.leaks.get((one, other))
-        if reason:
-            raise DataError(
-                f"{what} So these lists were published: {reason}. Pass --allow_overlap {variant} to use them all "
-                "the same."
-            )
-        raise DataError(
-            f"{what} Remove them from one (a recording's label files go together), or pass --allow_overlap "
+        remedy = (
+            f"So these lists were published: {reason}. Pass --allow_overlap {variant} to use them all the same."
+            if reason
+            else "Remove them from one (a recording's label files go together), or pass --allow_overlap "
             f"{variant} if that is what you want."
         )
+        shared = f"{len(names)} recording(s) are both in {one} and in {other}: {listed(names, 3)}"
+        raise DataError(f"{where}: {shared}. {remedy}")
+
+
+def deal(groups: Sequence[str], sizes: Mapping[str, int], rng: np.random.Generator | None = None) -> dict[str, str]:
+    """Deal groups of recordings to roles: the first ``size`` of them to the first role, and so on.
+
+    Args:
+        groups: names, each once.
+        sizes: groups for each role, in the order in which they get theirs.
+        rng: shuffles the groups before; None keeps their order.
+
+    Returns:
+        The role of each group; those that are left over have none.
+    """
+    order = groups if rng is None else [groups[i] for i in rng.permutation(len(groups))]
+    return dict(zip(order, (role for role, size in sizes.items() for _ in range(size)), strict=False))
 
 
 def generate_splits(
@@ -229,15 +237,11 @@ def generate_splits(
     unknown = [role for role in fractions if role not in ROLES]
     if unknown or sum(fractions.values()) > 1 + 1e-9 or min(fractions.values(), default=0) < 0:
         raise ConfigError(f"Fractions must be of {listed(ROLES)} and sum to at most 1, but are {dict(fractions)}.")
-    if group is None:
-        held = {name: recording(name) for name in names}
-    else:
-        held = {name: group(recording(name)) for name in names}
-    groups = sorted(set(held.values()))
+    together = {name: recording(name) if group is None else group(recording(name)) for name in names}
+    groups = sorted(set(together.values()))
     sizes = _sizes([fractions.get(role, 0.0) for role in ROLES], len(groups))
-    order = np.random.default_rng([seed, 2]).permutation(len(groups))
-    role_of = dict(zip((groups[i] for i in order), np.repeat(ROLES, sizes).tolist(), strict=False))
-    return Splits(**{role: tuple(sorted(n for n in names if role_of.get(held[n]) == role)) for role in ROLES})
+    role_of = deal(groups, dict(zip(ROLES, sizes, strict=True)), np.random.default_rng([seed, 2]))
+    return Splits(**{role: tuple(sorted(n for n in names if role_of.get(together[n]) == role)) for role in ROLES})
 
 
 def _sizes(shares: Sequence[float], count: int) -> list[int]:

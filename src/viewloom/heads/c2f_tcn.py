@@ -23,7 +23,7 @@ from viewloom.losses.segmentation import (
     smoothing,
     step_cross_entropy,
 )
-from viewloom.metrics.runs import IGNORE
+from viewloom.metrics.segments import IGNORE
 from viewloom.nn.distributed import mean_count
 from viewloom.nn.masked import (
     Canvas,

@@ -8,7 +8,7 @@ from viewloom.heads.base import Head
 from viewloom.heads.settings import HeadConfig, LinearConfig
 from viewloom.losses.base import LossOutput
 from viewloom.losses.segmentation import step_cross_entropy
-from viewloom.metrics.runs import IGNORE
+from viewloom.metrics.segments import IGNORE
 from viewloom.nn.distributed import mean_count
 from viewloom.registry import HEADS
 

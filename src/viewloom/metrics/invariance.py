@@ -1,7 +1,7 @@
 """Do refined features agree over views, and have they kept anything to agree about? Measured without labels.
 
 Features come as (V, N, Z): V synchronised views of N moments. Agreement alone is easily had, by saying the same of
-everything; `collapse_verdict` says so by name.
+everything; `InvarianceState.verdict` says so by name.
 """
 
 from dataclasses import dataclass, field
@@ -20,38 +20,6 @@ MIN_RANK = 0.1
 """Collapse to few dimensions: effective rank below this share of the input's (or of Z, if that is less) ..."""
 LINE_RANK = 1.5
 """... or below this, hardly more than a line, where there was room for three dimensions at least."""
-
-
-def effective_rank(x_ND: Features) -> float:
-    """exp of the entropy of the singular values' shares: 1 for a line, D for a ball.
-
-    Roy, Vetterli: "The Effective Rank: A Measure of Effective Dimensionality" (EUSIPCO 2007), of features less
-    their mean. Features that don't vary at all have rank 0.
-    """
-    x_ND = np.asarray(x_ND, np.float64)
-    centred_ND = x_ND - x_ND.mean(axis=0)
-    # Both matrices of products have the same eigenvalues; the smaller one is quicker.
-    wide = len(x_ND) < x_ND.shape[1]
-    products = centred_ND @ centred_ND.T if wide else centred_ND.T @ centred_ND
-    return _rank_of_scatter(products, float(np.square(x_ND).sum()))
-
-
-def feature_deviation(z_VNZ: Features) -> NDArray[np.float64]:
-    """Standard deviation (Z,) of each feature over the moments of a view: root of the views' mean variance."""
-    z_VNZ = np.asarray(z_VNZ, np.float64)
-    return np.asarray(np.sqrt(z_VNZ.var(axis=1).mean(axis=0)))
-
-
-def view_variance_share(z_VNZ: Features) -> float:
-    """Share of all variance that lies between the views of one moment, from 0 to 1.
-
-    0: the views agree. (V - 1) / V: they are unrelated. More: they differ by a constant besides. 0 as well if
-    nothing varies, which `collapse_verdict` names.
-    """
-    z_VNZ = np.asarray(z_VNZ, np.float64)
-    within = np.square(z_VNZ - z_VNZ.mean(axis=0)).sum()
-    total = np.square(z_VNZ - z_VNZ.mean(axis=(0, 1))).sum()
-    return float(within / total) if total > 0 else 0.0
 
 
 def retrieval_accuracy(z_VTZ: Features, tolerance: int = 0) -> float:
@@ -85,17 +53,6 @@ def retrieval_chance(steps: int, tolerance: int = 0) -> float:
     places_T = np.arange(steps)
     within_T = np.minimum(places_T + tolerance, steps - 1) - np.maximum(places_T - tolerance, 0) + 1
     return float(within_T.mean() / steps)
-
-
-def collapse_verdict(z_VNZ: Features, x_VND: Features) -> str | None:
-    """What has collapsed, in words, or None.
-
-    Args:
-        z_VNZ: refined features.
-        x_VND: the features they were made from.
-    """
-    refined, plain = (InvarianceState.of(features) for features in (z_VNZ, x_VND))
-    return refined.verdict(plain)
 
 
 @dataclass
@@ -137,7 +94,7 @@ class InvarianceState:
 
     @property
     def deviation_Z(self) -> NDArray[np.float64]:
-        """See `feature_deviation`."""
+        """Standard deviation (Z,) of each feature over the moments of a view: root of the views' mean variance."""
         views = len(self.sum_VZ)
         means_VZ = self.sum_VZ / self.moments
         variance_Z = self.scatter_ZZ.diagonal() / (views * self.moments) - np.square(means_VZ).mean(axis=0)
@@ -145,13 +102,25 @@ class InvarianceState:
 
     @property
     def effective_rank(self) -> float:
-        """See `effective_rank`: of all views' features together, each view less its own mean."""
+        """exp of the entropy of the singular values' shares, of all views' features, each view less its own mean.
+
+        1 for a line, Z for a ball, 0 for features that don't vary at all. Roy, Vetterli: "The Effective Rank: A
+        Measure of Effective Dimensionality" (EUSIPCO 2007).
+        """
         offsets_ZZ = self.sum_VZ.T @ self.sum_VZ / self.moments
-        return _rank_of_scatter(self.scatter_ZZ - offsets_ZZ, float(self.scatter_ZZ.trace()))
+        values = np.linalg.eigvalsh(self.scatter_ZZ - offsets_ZZ)
+        # What rounding leaves doesn't count as variance.
+        singular = np.sqrt(values[values > 1e-14 * len(values) * float(self.scatter_ZZ.trace())])
+        shares = singular / singular.sum()
+        return float(np.exp(-(shares * np.log(shares)).sum())) if len(shares) else 0.0
 
     @property
     def view_share(self) -> float:
-        """See `view_variance_share`."""
+        """Share of all variance that lies between the views of one moment, from 0 to 1.
+
+        0: the views agree, or nothing varies, which `verdict` names. (V - 1) / V: they are unrelated. More: they differ
+        by a constant besides.
+        """
         count = len(self.sum_VZ) * self.moments
         mean_Z = self.sum_VZ.sum(axis=0) / count
         total = float(self.scatter_ZZ.trace() - count * np.square(mean_Z).sum())
@@ -184,13 +153,3 @@ class InvarianceState:
         if rank < MIN_RANK * room or (rank < LINE_RANK and room >= 3):
             return f"few dimensions: effective rank {rank:.1f}, of {room:.1f} that the input leaves room for"
         return None
-
-
-def _rank_of_scatter(scatter: NDArray[np.float64], power: float) -> float:
-    """Effective rank from the products' matrix; what rounding leaves of a ``power`` doesn't count as variance."""
-    values = np.linalg.eigvalsh(scatter)
-    singular = np.sqrt(values[values > 1e-14 * len(scatter) * power])
-    if singular.size == 0:
-        return 0.0
-    shares = singular / singular.sum()
-    return float(np.exp(-(shares * np.log(shares)).sum()))

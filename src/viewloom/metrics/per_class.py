@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from viewloom.errors import DataError
-from viewloom.metrics.runs import IGNORE, Floats, Frames, Ints, best_overlaps, claimed, join_frames
-from viewloom.metrics.segmentation import runs_of
+from viewloom.metrics.overlaps import Frames, best_overlaps, claimed, join_frames
+from viewloom.metrics.segmentation import segments_of
+from viewloom.metrics.segments import IGNORE, Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def score_per_class(predictions: Sequence[Ints], truths: Sequence[Ints], actions
     k = len(actions)
     joined = join_frames(predictions, truths)
     confusion = _confusion(joined, k)
-    predicted, true = runs_of(joined)
+    predicted, true = segments_of(joined)
     best, iou = best_overlaps(predicted, true)
     hits = np.bincount(true.labels[claimed(best, iou, 0.5)], minlength=k)
     found, wanted = np.bincount(predicted.labels, minlength=k), np.bincount(true.labels, minlength=k)
@@ -83,7 +84,7 @@ def _confusion(joined: Frames, classes: int) -> Ints:
         if len(wrong):
             raise DataError(
                 f"The {kind} has class id {wrong[0]}, but there are {classes} classes, 0 to {classes - 1}. Score "
-                "with the list of actions that the labels were made with."
+                "with the list of actions that the labels came with."
             )
     return np.bincount(true * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 

@@ -17,21 +17,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from viewloom.errors import ConfigError, listed
+from viewloom.metrics.overlaps import Frames, SequenceSegments, best_overlaps, claimed, find_segments, join_frames
 from viewloom.metrics.protocols import PROTOCOLS, Protocol
-from viewloom.metrics.runs import IGNORE as IGNORE
-from viewloom.metrics.runs import (
-    Floats,
-    Frames,
-    Ints,
-    Runs,
-    best_overlaps,
-    claimed,
-    find_runs,
-    join_frames,
-)
-from viewloom.metrics.runs import segments as segments
+from viewloom.metrics.segments import IGNORE as IGNORE  # offered from here too: whoever scores needs it
+from viewloom.metrics.segments import Floats, Ints, Segments
 
-# `IGNORE` and `segments` are offered from here too: whoever scores needs them.
 OVERLAPS = (0.10, 0.25, 0.50)
 NAMES = ("edit", "f1_10", "f1_25", "f1_50", "mof")
 
@@ -99,9 +89,9 @@ def percent(part: Floats, whole: Floats) -> Floats:
 
 
 def find_protocol(name: str) -> Protocol:
-    """The rules of a named protocol; `ConfigError` naming the known ones."""
+    """The rules of a named protocol; `ConfigError` naming those there are."""
     if name not in PROTOCOLS:
-        raise ConfigError(f"There is no score protocol {name!r}; known: {listed(PROTOCOLS, 20)}.")
+        raise ConfigError(f"There is no score protocol {name!r}; there are: {listed(PROTOCOLS, 20)}.")
     return PROTOCOLS[name]
 
 
@@ -143,23 +133,6 @@ def pooled_scores(counts: Counts, protocol: str = "canonical") -> Scores:
     return Scores(*percent(numerators.sum(axis=0), denominators.sum(axis=0)).tolist())
 
 
-def edit_score(prediction_T: Ints, truth_T: Ints, background: Sequence[int] = ()) -> float:
-    """Canonical Edit score of one sequence, percent."""
-    return float(count([prediction_T], [truth_T], background=background).edit[0])
-
-
-def f1_counts(
-    predictions: Sequence[Ints],
-    truths: Sequence[Ints],
-    protocol: str = "canonical",
-    background: Sequence[int] = (),
-) -> tuple[Ints, Ints, Ints]:
-    """Hits, false alarms and misses over all sequences, each (3,) at `OVERLAPS`; arguments as `score`."""
-    counts = count(predictions, truths, protocol, background)
-    hits = counts.hits.sum(axis=0)
-    return hits, counts.predicted.sum() - hits, counts.true.sum() - hits
-
-
 def count(
     predictions: Sequence[Ints],
     truths: Sequence[Ints],
@@ -169,7 +142,7 @@ def count(
     """Hits, segments and frames of every sequence; arguments as `score`."""
     rules = find_protocol(protocol)
     frames = join_frames(predictions, truths, cut=rules.truth == "cut")
-    predicted, true = runs_of(frames, rules, background)
+    predicted, true = segments_of(frames, rules, background)
     best, iou = best_overlaps(predicted, true)
     n = len(frames.ends)
     hits = [np.bincount(true.sequences[claimed(best, iou, overlap)], minlength=n) for overlap in OVERLAPS]
@@ -184,9 +157,9 @@ def count(
     )
 
 
-def runs_of(
+def segments_of(
     frames: Frames, rules: Protocol = PROTOCOLS["canonical"], background: Sequence[int] = ()
-) -> tuple[Runs, Runs]:
+) -> tuple[SequenceSegments, SequenceSegments]:
     """Predicted and true segments under a protocol's rules, in order of time."""
     labelled_T = frames.true != IGNORE
     if rules.ignored == "deleted":
@@ -196,18 +169,18 @@ def runs_of(
         predicted_T = np.where(labelled_T, frames.predicted, IGNORE)
     dropped = np.array((IGNORE, *background) if rules.background == "dropped" else (IGNORE,))
     predicted, true = (
-        end_last(find_runs(labels_T, frames.ends), rules.last_end) for labels_T in (predicted_T, frames.true)
+        end_last(find_segments(labels_T, frames.ends), rules.last_end) for labels_T in (predicted_T, frames.true)
     )
     return predicted.select(~np.isin(predicted.labels, dropped)), true.select(~np.isin(true.labels, dropped))
 
 
-def end_last(runs: Runs, frames: int) -> Runs:
+def end_last(found: SequenceSegments, frames: int) -> SequenceSegments:
     """The segments with the last one of each sequence ending ``frames`` later."""
-    last = np.diff(runs.sequences, append=-1) != 0
-    return replace(runs, ends=runs.ends + frames * last)
+    last = np.diff(found.sequences, append=-1) != 0
+    return replace(found, ends=found.ends + frames * last)
 
 
-def edit_scores(predicted: Runs, true: Runs, sequences: int) -> Floats:
+def edit_scores(predicted: SequenceSegments, true: SequenceSegments, sequences: int) -> Floats:
     """Edit score of each sequence, percent."""
     from rapidfuzz.distance import Levenshtein
 
@@ -218,3 +191,9 @@ def edit_scores(predicted: Runs, true: Runs, sequences: int) -> Floats:
     other = np.split(ids[len(predicted.labels) :], np.searchsorted(true.sequences, bounds))
     similar = [Levenshtein.normalized_similarity(a.tolist(), b.tolist()) for a, b in zip(one, other, strict=True)]
     return 100.0 * np.array(similar[:sequences], np.float64)
+
+
+def segments(labels_T: Ints) -> tuple[Ints, Ints, Ints]:
+    """Starts, ends (exclusive) and labels of the maximal runs of equal labels; see `Segments.of_frames`."""
+    found = Segments.of_frames(labels_T)
+    return found.starts, found.ends, found.labels

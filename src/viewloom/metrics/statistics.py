@@ -18,8 +18,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from viewloom.errors import ConfigError, DataError
-from viewloom.metrics.runs import Floats
 from viewloom.metrics.segmentation import NAMES, Counts, percent
+from viewloom.metrics.segments import Floats
 
 ALL = (*NAMES, "total")
 FAR = np.inf  # where a draw without a gap lies

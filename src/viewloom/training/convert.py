@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from viewloom import __version__
-from viewloom.dataset.label_files import read_actions
+from viewloom.dataset.actions import read_actions
 from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json, write_text
 from viewloom.heads.settings import LEVEL_WEIGHTS, C2FTCNConfig

@@ -18,8 +18,8 @@ from viewloom.features.rows import hash_file
 from viewloom.files import write_json
 from viewloom.identity import settings_of
 from viewloom.metrics.per_class import score_per_class
-from viewloom.metrics.runs import IGNORE
-from viewloom.metrics.segmentation import score, score_per_item, segments
+from viewloom.metrics.segmentation import score, score_per_item
+from viewloom.metrics.segments import Segments
 from viewloom.training.checkpoints import load_head
 from viewloom.training.provenance import allowed_roles, refuse_learned, scored_again
 from viewloom.training.refined import FrozenRefiner
@@ -264,19 +264,9 @@ def predictions(scored: Sequence[Scored], actions: Sequence[str], fps: float) ->
                 "recording": entry.item.recording,
                 "start": entry.item.start,
                 "end": entry.item.end,
-                "truth": as_segments(entry.truth, entry.item.start),
-                "prediction": as_segments(entry.prediction, entry.item.start),
+                "truth": Segments.of_frames(entry.truth, entry.item.start).labelled.rows,
+                "prediction": Segments.of_frames(entry.prediction, entry.item.start).labelled.rows,
             }
             for entry in scored
         },
     }
-
-
-def as_segments(labels_T: Labels, first_frame: int) -> list[list[int]]:
-    """[start, end, class id] of each labelled run of equal labels."""
-    starts, ends, ids = segments(labels_T)
-    return [
-        [int(start) + first_frame, int(end) + first_frame, int(label)]
-        for start, end, label in zip(starts, ends, ids, strict=True)
-        if label != IGNORE
-    ]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from viewloom.dataset.dataset import Item
+from viewloom.dataset.splits import deal
 from viewloom.errors import DataError, listed
 from viewloom.methods.base import Method
 from viewloom.metrics.invariance import InvarianceState, retrieval_accuracy, retrieval_chance
@@ -54,7 +55,7 @@ def hold_out(
             "are needed, one of them, with all views, held out. Add recordings to the pairs list."
         )
     count = min(max(1, round(share * len(recordings))), len(recordings) - 1, len(whole))
-    held = set(np.random.default_rng([seed, 1]).permutation(whole)[:count].tolist())
+    held = deal(whole, {"held out": count}, np.random.default_rng([seed, 1]))
     learn = tuple(item for item in items if item.recording not in held)
     return learn, tuple(item for item in items if item.recording in held)
 

@@ -15,7 +15,7 @@ from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import write_text
-from viewloom.metrics.segmentation import segments
+from viewloom.metrics.segments import Floats, Segments
 from viewloom.training.checkpoints import load_head
 from viewloom.training.evaluate import fitting_views, load_segmenter, select_views
 from viewloom.training.runs import refuse_other_features
@@ -25,14 +25,15 @@ from viewloom.training.settings import PredictConfig
 COLUMNS = ("recording", "view", "start", "end", "start_s", "end_s", "label", "confidence")
 
 
-@dataclass(frozen=True)
-class Segment:
-    """A predicted stretch: frames [start, end), class id, mean probability of that class in it."""
+@dataclass(frozen=True, eq=False)
+class PredictedSegments(Segments):
+    """Predicted segments.
 
-    start: int
-    end: int
-    label: int
-    confidence: float
+    Attributes:
+        confidences: (S,) mean probability of the segment's class over its frames.
+    """
+
+    confidences: Floats
 
 
 def run_predict(config: PredictConfig) -> Path:
@@ -83,25 +84,22 @@ def select_recordings(names: str | None, dataset: MultiViewDataset) -> tuple[str
     return wanted
 
 
-def to_segments(probs_TK: NDArray[np.float32], first_frame: int) -> tuple[Segment, ...]:
+def to_segments(probs_TK: NDArray[np.float32], first_frame: int) -> PredictedSegments:
     """Runs of the most probable class, with the mean of its probability."""
-    labels = probs_TK.argmax(axis=1).astype(np.int64)
-    starts, ends, ids = segments(labels)
-    sums = np.add.reduceat(probs_TK[np.arange(len(labels)), labels].astype(np.float64), starts)
-    return tuple(
-        Segment(int(start) + first_frame, int(end) + first_frame, int(label), float(total / (end - start)))
-        for start, end, label, total in zip(starts, ends, ids, sums, strict=True)
-    )
+    labels_T = probs_TK.argmax(axis=1)
+    found = Segments.of_frames(labels_T, first_frame)
+    highest_T = probs_TK[np.arange(len(labels_T)), labels_T].astype(np.float64)
+    sums = np.add.reduceat(highest_T, found.starts - first_frame)
+    return PredictedSegments(found.starts, found.ends, found.labels, sums / found.durations)
 
 
 def table_rows(
-    name: str, view: str, found: tuple[Segment, ...], actions: tuple[str, ...], fps: float
+    name: str, view: str, found: PredictedSegments, actions: tuple[str, ...], fps: float
 ) -> Iterator[tuple[object, ...]]:
     """Rows of ``segments.csv``."""
-    for segment in found:
-        times = (round(segment.start / fps, 3), round(segment.end / fps, 3))
-        label = actions[segment.label]
-        yield (name, view, segment.start, segment.end, *times, label, round(segment.confidence, 4))
+    for (start, end, label), confidence in zip(found.rows, found.confidences.tolist(), strict=True):
+        times = (round(start / fps, 3), round(end / fps, 3))
+        yield (name, view, start, end, *times, actions[label], round(confidence, 4))
 
 
 def as_csv(rows: list[tuple[object, ...]]) -> str:
@@ -113,8 +111,8 @@ def as_csv(rows: list[tuple[object, ...]]) -> str:
     return text.getvalue()
 
 
-def as_text(found: tuple[Segment, ...], actions: tuple[str, ...], layout: str) -> str:
+def as_text(found: Segments, actions: tuple[str, ...], layout: str) -> str:
     """Segments as a published text file."""
     if layout == "frames":
-        return "".join(f"{actions[s.label]}\n" * (s.end - s.start) for s in found)
-    return "".join(f"{s.start:09d}\t{s.end:09d}\t{actions[s.label]}\t\n" for s in found)
+        return "".join(f"{actions[label]}\n" * (end - start) for start, end, label in found.rows)
+    return "".join(f"{start:09d}\t{end:09d}\t{actions[label]}\t\n" for start, end, label in found.rows)

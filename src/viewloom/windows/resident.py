@@ -16,7 +16,7 @@ from torch import Tensor
 
 from viewloom.console import track
 from viewloom.features.settings import Pooling
-from viewloom.metrics.runs import IGNORE
+from viewloom.metrics.segments import IGNORE
 from viewloom.windows.batch import Batch, SegmentBatch, ViewBatch, Window
 from viewloom.windows.pairs import ViewWindows
 from viewloom.windows.segments import EpochBatches, SegmentWindows

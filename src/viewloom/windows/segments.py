@@ -13,7 +13,7 @@ from viewloom.dataset.labels import LabelSet
 from viewloom.errors import DataError
 from viewloom.features.base import FeatureSource
 from viewloom.features.pooling import pooled_dim
-from viewloom.metrics.runs import IGNORE
+from viewloom.metrics.segments import IGNORE
 from viewloom.windows.batch import SegmentBatch, Window
 from viewloom.windows.sampling import Sampling
 from viewloom.windows.windows import (

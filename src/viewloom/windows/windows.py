@@ -17,7 +17,7 @@ from viewloom.errors import DataError, listed
 from viewloom.features.base import FeatureSource, PoolingSource
 from viewloom.features.cache import CachedSource
 from viewloom.features.pooling import Pooled, missing_rows, pool_valid
-from viewloom.metrics.runs import IGNORE
+from viewloom.metrics.segments import IGNORE
 from viewloom.windows.batch import Window
 from viewloom.windows.sampling import Sampling
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from viewloom.dataset.label_files import read_frame_folder, read_mapping
+from viewloom.dataset.actions import read_mapping
+from viewloom.dataset.label_files import read_frame_folder
 from viewloom.dataset.layout import Layout, LayoutFiles, folder_if_there
 from viewloom.registry import DATASETS
 

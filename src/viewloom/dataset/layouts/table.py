@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from viewloom.dataset.label_files import read_action_list
-from viewloom.dataset.label_table import read_table
+from viewloom.dataset.actions import read_action_list
+from viewloom.dataset.label_files import read_table
 from viewloom.dataset.labels import Fault, LabelSet
 from viewloom.dataset.layout import Layout, LayoutFiles, folder_if_there
 from viewloom.features.opening import recognise

@@ -1,4 +1,4 @@
-"""Segments of label sequences, and how predicted ones overlap true ones.
+"""Predicted and true segments of many sequences, and how they overlap.
 
 All sequences are laid on one time axis, one behind the other, and handled at once: no loop over frames or
 segments. What is kept grows with the frames plus the pairs of segments that overlap, never with all pairs.
@@ -8,29 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from viewloom.errors import DataError
-
-IGNORE = -100
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+from viewloom.metrics.segments import Flags, Floats, Ints, Segments
 
 
-@dataclass(frozen=True)
-class Runs:
-    """Segments of N sequences on one time axis: start, end, label, and the sequence each belongs to."""
+@dataclass(frozen=True, eq=False)
+class SequenceSegments(Segments):
+    """Segments of N sequences on one time axis.
 
-    starts: Ints
-    ends: Ints
-    labels: Ints
+    Attributes:
+        sequences: (S,) the sequence that each belongs to.
+    """
+
     sequences: Ints
-
-    def select(self, keep: Flags) -> "Runs":
-        """The segments where ``keep`` is True."""
-        return Runs(self.starts[keep], self.ends[keep], self.labels[keep], self.sequences[keep])
 
 
 @dataclass(frozen=True)
@@ -58,23 +49,11 @@ class Frames:
         return Frames(self.predicted[keep_T], self.true[keep_T], self.count(keep_T).cumsum())
 
 
-def segments(labels_T: Ints) -> tuple[Ints, Ints, Ints]:
-    """Starts, ends (exclusive) and labels of the maximal runs of equal labels; empty for an empty sequence."""
-    labels_T = np.asarray(labels_T)
-    found = find_runs(labels_T.astype(np.int64), np.array([len(labels_T)]))
-    return found.starts, found.ends, found.labels
-
-
-def find_runs(labels_T: Ints, sequence_ends: Ints) -> Runs:
+def find_segments(labels_T: Ints, sequence_ends: Ints) -> SequenceSegments:
     """Maximal runs of equal labels within each of the sequences that end at ``sequence_ends``."""
-    if not len(labels_T):
-        empty = np.empty(0, np.int64)
-        return Runs(empty, empty, empty, empty)
-    new_T = np.concatenate([[True], labels_T[1:] != labels_T[:-1]])
-    new_T[sequence_ends[sequence_ends < len(labels_T)]] = True
-    starts = np.flatnonzero(new_T)
-    ends = np.append(starts[1:], len(labels_T))
-    return Runs(starts, ends, labels_T[starts], np.searchsorted(sequence_ends, starts, side="right"))
+    found = Segments.of_frames(labels_T, breaks=sequence_ends[sequence_ends < len(labels_T)])
+    sequences = np.searchsorted(sequence_ends, found.starts, side="right")
+    return SequenceSegments(found.starts, found.ends, found.labels, sequences)
 
 
 def join_frames(predictions: Sequence[Ints], truths: Sequence[Ints], cut: bool = False) -> Frames:
@@ -125,7 +104,7 @@ def _check_lengths(predicted: Ints, true: Ints) -> None:
         )
 
 
-def best_overlaps(predicted: Runs, true: Runs) -> tuple[Ints, Floats]:
+def best_overlaps(predicted: SequenceSegments, true: SequenceSegments) -> tuple[Ints, Floats]:
     """For each predicted segment: the true one of its label with the highest IoU (-1: none), and that IoU.
 
     The earliest true segment wins a tie.
@@ -134,7 +113,7 @@ def best_overlaps(predicted: Runs, true: Runs) -> tuple[Ints, Floats]:
     who, whom = _overlapping(predicted, true)
     inside = np.minimum(predicted.ends[who], true.ends[whom])
     inside -= np.maximum(predicted.starts[who], true.starts[whom])
-    lengths = (predicted.ends - predicted.starts)[who] + (true.ends - true.starts)[whom]
+    lengths = predicted.durations[who] + true.durations[whom]
     iou = inside / (lengths - inside)
     order = np.lexsort((whom, -iou, who))  # by prediction, then overlap, then time
     who, whom, iou = who[order], whom[order], iou[order]
@@ -143,7 +122,7 @@ def best_overlaps(predicted: Runs, true: Runs) -> tuple[Ints, Floats]:
     return best, highest
 
 
-def _overlapping(predicted: Runs, true: Runs) -> tuple[Ints, Ints]:
+def _overlapping(predicted: SequenceSegments, true: SequenceSegments) -> tuple[Ints, Ints]:
     """Indices of the predicted and true segments of one label that share time, pair by pair."""
     # True segments are in order and apart, so those that a predicted one meets stand next to each other.
     low = np.searchsorted(true.ends, predicted.starts, side="right")
