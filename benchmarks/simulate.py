@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from timing import figure, show
 
-from viewloom.simulate.command import SimulateConfig
+from viewloom.simulate.settings import SimulateConfig
 from viewloom.simulate.run import compute, make_script
 from viewloom.simulate.statistics import REAL, feature_statistics
 from viewloom.simulate.world import make_world

@@ -18,7 +18,8 @@ from viewloom.methods.sync_kd import SyncKDConfig
 from viewloom.methods.two_stream import TwoStreamConfig
 from viewloom.report.command import ReportConfig, run_report
 from viewloom.report.tables import scores_table
-from viewloom.simulate.command import SimulateConfig, run_simulate
+from viewloom.simulate.run import run_simulate
+from viewloom.simulate.settings import SimulateConfig
 from viewloom.training.evaluate import EvaluateConfig, run_evaluate
 from viewloom.training.pretrain import PretrainConfig, PretrainOptimConfig, run_pretrain
 from viewloom.training.segment import TrainConfig, run_train

@@ -18,7 +18,8 @@ import numpy as np
 
 from viewloom.check.command import CheckConfig, run_check
 from viewloom.console import out
-from viewloom.extract.command import ExtractConfig, run_extract
+from viewloom.extract.run import run_extract
+from viewloom.extract.settings import ExtractConfig
 from viewloom.extract.export import export_onnx
 from viewloom.features.pack import PackConfig, run_pack
 from viewloom.files import atomic_path, write_text
@@ -29,7 +30,8 @@ from viewloom.methods.ridge import RidgeConfig
 from viewloom.methods.sync_kd import SyncKDConfig
 from viewloom.methods.two_stream import TwoStreamConfig
 from viewloom.report.colours import palette
-from viewloom.simulate.metaworld.command import MetaworldConfig, run_metaworld
+from viewloom.simulate.metaworld.run import run_metaworld
+from viewloom.simulate.metaworld.settings import MetaworldConfig
 from viewloom.training.evaluate import EvaluateConfig, run_evaluate
 from viewloom.training.pretrain import PretrainConfig, PretrainOptimConfig, run_pretrain
 from viewloom.training.segment import TrainConfig, run_train

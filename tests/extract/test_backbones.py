@@ -13,7 +13,7 @@ from tests.extract.networks import SMALL, Convolutions
 from viewloom.errors import ConfigError
 from viewloom.extract.backbones import hf, timm
 from viewloom.extract.backbones.base import Backbone, open_backbone, pooled
-from viewloom.extract.command import ExtractConfig
+from viewloom.extract.settings import ExtractConfig
 from viewloom.extract.preprocessing import Preprocessing
 
 CONVOLUTIONS = "py:tests.extract.networks:convolutions"

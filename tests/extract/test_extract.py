@@ -13,7 +13,8 @@ import pytest
 
 from viewloom.cli import main
 from viewloom.errors import ConfigError, DataError
-from viewloom.extract.command import ExtractConfig, run_extract
+from viewloom.extract.run import run_extract
+from viewloom.extract.settings import ExtractConfig
 from viewloom.features.opening import open_source
 
 pytest.importorskip("av", reason="PyAV (extra: video) is not installed")
@@ -36,8 +37,8 @@ def videos(tmp_path_factory) -> Path:
 
 
 def run(videos: Path, out: Path, **settings):
-    given = {"backbone": CONVOLUTIONS, "fps": 30, "workers": 0, "dtype": "float32"} | settings
-    return run_extract(ExtractConfig(videos=str(videos), out=str(out), **given))
+    settings = {"backbone": CONVOLUTIONS, "fps": 30, "workers": 0, "dtype": "float32"} | settings
+    return run_extract(ExtractConfig(videos=str(videos), out=str(out), **settings))
 
 
 def content(root: Path) -> dict[str, bytes]:
@@ -52,7 +53,7 @@ def plain(videos, tmp_path_factory) -> dict[str, bytes]:
     return content(out)
 
 
-def test_another_decoder_is_another_making(videos, tmp_path, plain):
+def test_another_decoder_is_another_provenance(videos, tmp_path, plain):
     from tests.extract.test_decoding import has_torchcodec
 
     if not has_torchcodec():
@@ -122,7 +123,7 @@ def test_rows_kept_are_not_computed_again(videos, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run(videos, tmp_path / "f", batch=10)
     assert calls == [10, 10, 10]
-    monkeypatch.setattr(computing, "features", lambda *given: calls.append(len(given[1])) or original(*given))
+    monkeypatch.setattr(computing, "features", lambda *args: calls.append(len(args[1])) or original(*args))
     del calls[:]
     run(videos, tmp_path / "f", batch=10)
     assert sum(calls) == 2 * (37 + 21) - 20
@@ -286,7 +287,7 @@ def test_a_missing_package_names_the_extra(videos, tmp_path, capsys, monkeypatch
     assert f"pip install 'viewloom[{extra}]'" in capsys.readouterr().err
 
 
-def test_a_mended_file_of_the_same_size_is_read_anew(tmp_path):
+def test_a_fixed_file_of_the_same_size_is_read_anew(tmp_path):
     clip = write_clip(tmp_path / "v" / "rec" / "cam.avi", moving(60, 0, 0), codec="mpeg4", pix_fmt="yuv420p")
     whole = clip.read_bytes()
     clip.write_bytes(whole[: len(whole) // 2] + bytes(len(whole) - len(whole) // 2))

@@ -1,4 +1,4 @@
-"""docs/extract.md, its commands run on clips made here; and a planted offset that check must find."""
+"""docs/extract.md, its commands run on clips made here; and an injected offset that check must find."""
 
 import re
 import shlex
@@ -9,7 +9,8 @@ import pytest
 
 from viewloom.check.sync import estimate_offset
 from viewloom.cli import main
-from viewloom.extract.command import ExtractConfig, run_extract
+from viewloom.extract.run import run_extract
+from viewloom.extract.settings import ExtractConfig
 from viewloom.features.opening import open_source
 
 pytest.importorskip("av", reason="PyAV (extra: video) is not installed")
@@ -103,7 +104,7 @@ def features(videos: Path, out: Path, start: int, end: int) -> list[np.ndarray]:
     return [source.read("rec", view, start, end) for view in ("side", "head")]
 
 
-def test_check_finds_a_planted_offset_and_offset_s_mends_it(pair, tmp_path, capsys):
+def test_check_finds_an_injected_offset_and_offset_s_fixes_it(pair, tmp_path, capsys):
     found = estimate_offset(*features(pair, tmp_path / "f", 0, 400), most_frames=30)
     assert found.reliable and abs(found.frames + 7) <= 1, found
     main(["check", "--data", str(tmp_path / "f")])

@@ -17,7 +17,7 @@ from torch import Tensor
 from viewloom.features.pooling import pool_max
 from viewloom.heads.c2f_tcn import C2FTCN
 from viewloom.metrics.segmentation import score
-from viewloom.simulate.command import SimulateConfig
+from viewloom.simulate.settings import SimulateConfig
 from viewloom.simulate.run import compute, make_script
 from viewloom.simulate.world import make_world
 from viewloom.windows.batch import IGNORE

@@ -15,7 +15,8 @@ from viewloom.check.command import CheckConfig, run_check
 from viewloom.cli import main
 from viewloom.dataset.dataset import DataConfig, open_dataset
 from viewloom.errors import ConfigError, DataError
-from viewloom.simulate.command import FaultConfig, SimulateConfig, run_simulate
+from viewloom.simulate.run import run_simulate
+from viewloom.simulate.settings import FaultConfig, SimulateConfig
 from viewloom.simulate.run import compute, make_script
 from viewloom.simulate.timelines import PUBLISHED_LISTS
 from viewloom.simulate.world import make_world

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from viewloom.simulate.command import SimulateConfig
+from viewloom.simulate.settings import SimulateConfig
 from viewloom.simulate.run import compute, make_script
 from viewloom.simulate.statistics import REAL, feature_statistics
 from viewloom.simulate.world import make_world

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom.simulate.command import FaultConfig
 from viewloom.simulate.seeds import stream
+from viewloom.simulate.settings import FaultConfig
 
 
 @dataclass(frozen=True)

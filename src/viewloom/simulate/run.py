@@ -21,10 +21,10 @@ from viewloom.console import out, progress
 from viewloom.errors import ConfigError, listed
 from viewloom.features.views import ViewTable
 from viewloom.simulate.actions import own_actions
-from viewloom.simulate.command import SimulateConfig
 from viewloom.simulate.faults import Planted, plant, without_ego
 from viewloom.simulate.motion import make_scene
 from viewloom.simulate.seeds import stream
+from viewloom.simulate.settings import SimulateConfig
 from viewloom.simulate.timelines import Script, Timeline, own_script, real_script
 from viewloom.simulate.world import World, make_world
 from viewloom.simulate.writing import LmdbWriter, NpyWriter, Writer, bytes_a_frame

@@ -13,7 +13,8 @@ from viewloom.dataset.dataset import DataConfig, open_dataset
 from viewloom.dataset.splits import ROLES
 from viewloom.errors import ConfigError
 from viewloom.simulate.metaworld import rendering
-from viewloom.simulate.metaworld.command import MetaworldConfig, run_metaworld
+from viewloom.simulate.metaworld.run import run_metaworld
+from viewloom.simulate.metaworld.settings import MetaworldConfig
 from viewloom.simulate.metaworld.looks import FIXED, ON_HAND, WORKSPACE, aimed, pattern, rotation, tinted
 from viewloom.simulate.metaworld.people import make_person, make_sessions, roles
 from viewloom.simulate.metaworld.run import describe, planned

@@ -15,11 +15,11 @@ from viewloom.console import out, progress
 from viewloom.dataset.splits import ROLES
 from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json
-from viewloom.simulate.metaworld.command import MetaworldConfig
 from viewloom.simulate.metaworld.looks import FIXED, ON_HAND
 from viewloom.simulate.metaworld.people import Session, make_sessions
 from viewloom.simulate.metaworld.recording import record
 from viewloom.simulate.metaworld.rendering import backend_environment, require_packages
+from viewloom.simulate.metaworld.settings import MetaworldConfig
 from viewloom.simulate.metaworld.tasks import TASKS, TEST_ONLY, chosen_tasks, preset_tasks
 from viewloom.simulate.metaworld.writing import read_timelines, write_lists
 
