@@ -18,9 +18,9 @@ import numpy as np
 
 from viewloom.check.command import CheckConfig, run_check
 from viewloom.console import out
+from viewloom.extract.export import export_onnx
 from viewloom.extract.run import run_extract
 from viewloom.extract.settings import ExtractConfig
-from viewloom.extract.export import export_onnx
 from viewloom.features.pack import PackConfig, run_pack
 from viewloom.files import atomic_path, write_text
 from viewloom.heads.c2f_tcn import C2FTCN

@@ -253,9 +253,9 @@ def test_torchcodec_never_gives_another_moments_frame(tmp_path, ending, codec):
     try:
         got = shown(Clip("r", "v", path), 10, "torchcodec")
     except DataError as error:
-        told = str(error)
-        assert ending != "mp4", told
-        assert "Leave out --decoder torchcodec" in told
+        text = str(error)
+        assert ending != "mp4", text
+        assert "Leave out --decoder torchcodec" in text
         return
     assert {n: pytest.approx(value, abs=2) for n, value in wanted.items()} == got
 

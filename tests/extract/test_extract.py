@@ -157,10 +157,10 @@ def test_every_store_holds_the_same_features(tmp_path, store):
     b_TD = source.read("rec", "b", 0, 28)
     assert np.isnan(b_TD[:3]).all()
     np.testing.assert_allclose(b_TD[3:, 1], 3 * np.arange(25), atol=0.01)
-    told = json.loads((tmp_path / "f" / ("manifest.json" if store == "packed" else "extraction.json")).read_text())
-    assert told["fps"] == 30 and told["provenance"]["backbone"]["name"] == COLOUR
-    assert "size 32" in told["provenance"]["backbone"]["preprocessing"]
-    spans = {entry["camera"]: (entry["first"], entry["end"]) for entry in told["entries"]}
+    shown = json.loads((tmp_path / "f" / ("manifest.json" if store == "packed" else "extraction.json")).read_text())
+    assert shown["fps"] == 30 and shown["provenance"]["backbone"]["name"] == COLOUR
+    assert "size 32" in shown["provenance"]["backbone"]["preprocessing"]
+    spans = {entry["camera"]: (entry["first"], entry["end"]) for entry in shown["entries"]}
     assert spans == {"a": (0, 20), "b": (0 if store == "npy" else 3, 28)}
     with pytest.raises(ConfigError, match="other settings"):
         run(tmp_path / "list.csv", tmp_path / "f", backbone=COLOUR, store=store, size=16)
@@ -198,8 +198,8 @@ def test_bad_files_are_listed_and_the_others_done(tmp_path, capsys):
     (tmp_path / "v" / "rec" / "notes.txt").write_text("no video either")
     command = ["extract", "--videos", str(tmp_path / "v"), "--out", str(tmp_path / "f"), "--fps", "30"]
     assert main([*command, "--backbone", COLOUR, "--workers", "0"]) == 3
-    told = capsys.readouterr()
-    assert "rec/bad" in told.out and "1 failed" in told.out and "notes.txt" in told.err
+    shown = capsys.readouterr()
+    assert "rec/bad" in shown.out and "1 failed" in shown.out and "notes.txt" in shown.err
     assert open_source(tmp_path / "f").views("rec") == ("good",)
     (tmp_path / "v" / "rec" / "bad.mp4").unlink()
     write_clip(tmp_path / "v" / "rec" / "bad.mkv", numbered(10))

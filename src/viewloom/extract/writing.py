@@ -130,8 +130,8 @@ class Writer(ABC):
             if set(name) & set("/\\") or name.startswith(".") or name in (VIDEOS, PARTIAL):
                 raise ConfigError(
                     f"--store {self.provenance.store} names folders after recordings and cameras, so none can be "
-                    f"called {name!r} (no slashes, no dot in front, not {VIDEOS!r} or {PARTIAL!r}). Rename it, or choose "
-                    "--store packed."
+                    f"called {name!r} (no slashes, no dot in front, not {VIDEOS!r} or {PARTIAL!r}). Rename it, or "
+                    "choose --store packed."
                 )
 
     def view(self, clip: Clip) -> str:

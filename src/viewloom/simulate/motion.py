@@ -1,22 +1,24 @@
-"""The latent scene: where two hands, a part, a tool and the toy are, frame by frame, in metres.
+"""The latent scene: where two hands, a piece, a tool and the toy are, frame by frame, in metres.
 
 The bench is the plane z = 0, its middle the origin; x points right of the person, y away from them, z up. What
 is computed here knows nothing of cameras: it is what synchronised views share.
 """
 
+import math
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom.simulate.actions import CODE, IDLE, TOY, Action, Part, Verb, part_model, verb_code, verb_motion
+from viewloom.simulate.actions import CODE, IDLE, TOY, Action, Piece, Verb, piece_model, verb_code, verb_motion
 from viewloom.simulate.seeds import stream
 from viewloom.simulate.timelines import Timeline
 
 F32 = NDArray[np.float32]
 
 TREMOR_S = 2.5
-"""Correlation time of the unplanned part of all movement."""
+"""Correlation time of the unplanned share of all movement."""
 
 TREMOR_M = 0.025
 """Its size in each direction of space."""
@@ -25,10 +27,10 @@ TREMOR_RAD = 0.28
 """Its size in each angle."""
 
 VARIETY = 0.25
-"""How far a part's appearance differs from toy to toy, 0 (not at all) to 1 (wholly)."""
+"""How far a piece's appearance differs from toy to toy, 0 (not at all) to 1 (wholly)."""
 
-PART = 1.8
-"""How much of the picture the part in the hand fills, against the toy at 1."""
+PIECE = 1.8
+"""How much of the picture the piece in the hand fills, against the toy at 1."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Scene:
     """A recording's latent course.
 
     Attributes:
-        entities: right hand, left hand, part, toy, tool.
+        entities: right hand, left hand, piece, toy, tool.
         head_T3: middle of the person's head.
         gaze_T3: the point they look at.
         light_C: how the recording's light changes appearance codes, a factor.
@@ -73,6 +75,52 @@ class Scene:
     def frames(self) -> int:
         """Length in frames."""
         return len(self.head_T3)
+
+    def at(self, fps: float, first: int) -> "Scene":
+        """The same course at another rate, by the clock on which its own frames are ``first``, ``first`` + 1, ...
+
+        Frame n of a rate is the moment n / rate. Places and angles between two frames are interpolated; the last
+        frame stands for all of its duration.
+        """
+        if fps == self.fps:
+            return self
+        frames = span_at(self.frames, first, self.fps, fps)
+        ratio = exact_ratio(self.fps, fps)
+        before, rest = np.divmod(np.arange(*frames) * ratio.numerator, ratio.denominator)
+        before -= first
+        after = np.minimum(before + 1, self.frames - 1)
+        share = (rest / ratio.denominator).astype(np.float32)
+
+        def between(x: F32) -> F32:
+            weight = share.reshape(-1, *[1] * (x.ndim - 1))
+            return x[before] * (1 - weight) + x[after] * weight
+
+        entities = tuple(
+            Entity(
+                between(entity.position_T3),
+                between(entity.yaw_T),
+                between(entity.pitch_T),
+                entity.code_T[before],
+                entity.codes_NC,
+                entity.size_T[before],
+            )
+            for entity in self.entities
+        )
+        return Scene(entities, between(self.head_T3), between(self.gaze_T3), self.light_C, fps)
+
+
+def exact_ratio(fps: float, rate: float) -> Fraction:
+    """Frames of one rate in a frame of the other, exactly, the rates taken as they are written."""
+    return Fraction(repr(float(fps))) / Fraction(repr(float(rate)))
+
+
+def span_at(frames: int, first: int, fps: float, rate: float) -> tuple[int, int]:
+    """Span [first, end) at another rate of a recording that has ``frames`` from ``first`` on at ``fps``.
+
+    Frame n of a rate is the moment n / rate; those count that begin while the recording lasts.
+    """
+    ratio = exact_ratio(fps, rate)
+    return math.ceil(first / ratio), math.ceil((first + frames) / ratio)
 
 
 @dataclass(frozen=True)
@@ -97,19 +145,19 @@ def make_scene(timeline: Timeline, actions: tuple[Action, ...], *, fps: float, s
     course = _course(timeline, actions, fps)
     tremor = _Tremor(len(course.segment_T), fps, rng)
     verbs = [verb_motion(verb, world) for verb in course.verbs]
-    toys = {noun: _variant(part_model(noun, world), rng) for noun in sorted(set(course.nouns))}
-    parts = [toys[noun] for noun in course.nouns]
+    toys = {noun: _variant(piece_model(noun, world), rng) for noun in sorted(set(course.nouns))}
+    pieces = [toys[noun] for noun in course.nouns]
     tempo = float(np.exp(style.normal(0, 0.12)))
     toy, toy_yaw = _toy(course, verbs, tempo, tremor, rng)
     at_toy = _reach(course, verbs, tempo, rng)
-    right = _right_hand(course, verbs, parts, toy, at_toy, tempo, fps, rng) + tremor.path(3, TREMOR_M)
+    right = _right_hand(course, verbs, pieces, toy, at_toy, tempo, fps, rng) + tremor.path(3, TREMOR_M)
     left = _left_hand(course, verbs, toy, right, fps) + tremor.path(3, TREMOR_M)
     swing = _spin(course, verbs, tempo)
     entities = (
         _hand(course, right, swing, style, tremor, world),
         _hand(course, left, 0.3 * swing, style, tremor, world),
-        _part(course, parts, right, at_toy, swing, tremor),
-        _whole(course, toys[TOY], parts, toy, toy_yaw, tremor),
+        _held_piece(course, pieces, right, at_toy, swing, tremor),
+        _whole(course, toys[TOY], pieces, toy, toy_yaw, tremor),
         _tool(course, verbs, right, swing, tremor, world),
     )
     head, gaze = _head(np.float32(0.5) * (left + right), style, tremor, fps)
@@ -117,17 +165,17 @@ def make_scene(timeline: Timeline, actions: tuple[Action, ...], *, fps: float, s
     return Scene(entities, head, gaze, light, fps)
 
 
-def _variant(part: Part, rng: np.random.Generator) -> Part:
-    """This recording's copy of a part: toys differ in form and colour."""
+def _variant(piece: Piece, rng: np.random.Generator) -> Piece:
+    """This recording's copy of a piece: toys differ in form and colour."""
     own = rng.normal(0, 1, CODE).astype(np.float32)
-    return replace(part, code=np.float32(np.sqrt(1 - VARIETY**2)) * part.code + np.float32(VARIETY) * own)
+    return replace(piece, code=np.float32(np.sqrt(1 - VARIETY**2)) * piece.code + np.float32(VARIETY) * own)
 
 
 def _course(timeline: Timeline, actions: tuple[Action, ...], fps: float) -> _Course:
     """Fill the frames between and around the labelled segments with idling."""
     bounds, doing, now = [0], [], 0
     for item in timeline.annotations:
-        for start, end, action in zip(item.starts - 1, item.ends - 1, item.actions, strict=True):
+        for start, end, action in zip(item.starts - 1, item.ends - 1, item.labels, strict=True):
             if start > now:
                 doing.append(Action(IDLE, TOY))
                 bounds.append(int(start))
@@ -176,18 +224,18 @@ def _toy(
     course: _Course, verbs: list[Verb], tempo: float, tremor: _Tremor, rng: np.random.Generator
 ) -> tuple[F32, F32]:
     """The toy's place (T, 3) and yaw (T,): lifted and turned to and fro as the verb asks."""
-    home = np.array([0.0, 0.0, 0.06], np.float32) + rng.normal(0, 0.015, 3).astype(np.float32)
+    rest = np.array([0.0, 0.0, 0.06], np.float32) + rng.normal(0, 0.015, 3).astype(np.float32)
     swing = course.per_segment([verb.toy_swing for verb in verbs])
     rate = course.per_segment([2 * np.pi * tempo * verb.toy_hz for verb in verbs])
     lift = course.per_segment([verb.lift_m for verb in verbs])
     turn = np.sin(rate * course.time_T)
     place = np.stack([0.05 * swing * turn, 0.02 * swing * turn, lift], axis=1)
     yaw = float(rng.normal(0, 0.3)) + swing * turn
-    return home + smooth(place, 0.4, tremor.fps) + tremor.path(3, 0.3 * TREMOR_M), yaw
+    return rest + smooth(place, 0.4, tremor.fps) + tremor.path(3, 0.3 * TREMOR_M), yaw
 
 
 def _reach(course: _Course, verbs: list[Verb], tempo: float, rng: np.random.Generator) -> F32:
-    """Where the working hand is between the part's place (0) and the toy (1), (T,)."""
+    """Where the working hand is between the piece's place (0) and the toy (1), (T,)."""
     start = rng.uniform(0, 2 * np.pi, len(verbs)).astype(np.float32)[course.segment_T]
     rate = course.per_segment([2 * np.pi * tempo * verb.reach_hz for verb in verbs])
     phase = rate * course.time_T + start
@@ -199,7 +247,7 @@ def _reach(course: _Course, verbs: list[Verb], tempo: float, rng: np.random.Gene
 def _right_hand(
     course: _Course,
     verbs: list[Verb],
-    parts: list[Part],
+    pieces: list[Piece],
     toy: F32,
     at_toy: F32,
     tempo: float,
@@ -207,9 +255,9 @@ def _right_hand(
     rng: np.random.Generator,
 ) -> F32:
     """The working hand (T, 3): between bench and toy, in an arc, with the verb's quick motion at the toy."""
-    jitter = rng.normal(0, 0.02, (len(parts), 3)).astype(np.float32)
-    place = (np.stack([part.place for part in parts]) + jitter)[course.segment_T]
-    mount = toy + np.stack([part.mount for part in parts])[course.segment_T]
+    jitter = rng.normal(0, 0.02, (len(pieces), 3)).astype(np.float32)
+    place = (np.stack([piece.place for piece in pieces]) + jitter)[course.segment_T]
+    mount = toy + np.stack([piece.mount for piece in pieces])[course.segment_T]
     path = place + at_toy[:, None] * (mount - place)
     path[:, 2] += 0.35 * at_toy * (1 - at_toy)
     phase = course.per_segment([2 * np.pi * tempo * verb.turn_hz for verb in verbs]) * course.time_T
@@ -246,26 +294,26 @@ def _hand(course: _Course, path: F32, swing: F32, style: np.random.Generator, tr
     return Entity(path, yaw, pitch, rows, codes, np.full(frames, 1.2, np.float32))
 
 
-def _part(course: _Course, parts: list[Part], right: F32, at_toy: F32, swing: F32, tremor: _Tremor) -> Entity:
-    """The part that is worked on, in the working hand."""
-    yaw = course.per_segment([part.yaw for part in parts]) + swing + 0.4 * (at_toy - 0.5)
-    pitch = course.per_segment([part.pitch for part in parts]) + tremor.angle()
-    sizes = [PART * part.size * (noun != TOY) for noun, part in zip(course.nouns, parts, strict=True)]
-    codes = np.stack([part.code for part in parts])
+def _held_piece(course: _Course, pieces: list[Piece], right: F32, at_toy: F32, swing: F32, tremor: _Tremor) -> Entity:
+    """The piece that is worked on, in the working hand."""
+    yaw = course.per_segment([piece.yaw for piece in pieces]) + swing + 0.4 * (at_toy - 0.5)
+    pitch = course.per_segment([piece.pitch for piece in pieces]) + tremor.angle()
+    sizes = [PIECE * piece.size * (noun != TOY) for noun, piece in zip(course.nouns, pieces, strict=True)]
+    codes = np.stack([piece.code for piece in pieces])
     place = right + np.array([-0.04, 0.05, 0.0], np.float32)
     return Entity(place, yaw + tremor.angle(), pitch, course.segment_T, codes, course.per_segment(sizes))
 
 
-def _whole(course: _Course, frame: Part, parts: list[Part], toy: F32, toy_yaw: F32, tremor: _Tremor) -> Entity:
-    """The toy: it looks like its frame and the parts that are on it."""
+def _whole(course: _Course, frame: Piece, pieces: list[Piece], toy: F32, toy_yaw: F32, tremor: _Tremor) -> Entity:
+    """The toy: it looks like its frame and the pieces that are on it."""
     on: dict[str, F32] = {}
     codes = []
-    for verb, noun, part in zip(course.verbs, course.nouns, parts, strict=True):
+    for verb, noun, piece in zip(course.verbs, course.nouns, pieces, strict=True):
         if verb == "detach":
             on.pop(noun, None)
         codes.append(frame.code + 0.3 * sum(on.values(), np.zeros(CODE, np.float32)))
         if verb == "attach":
-            on[noun] = part.code
+            on[noun] = piece.code
     size = np.full(len(toy), 1.0, np.float32)
     return Entity(toy, toy_yaw + tremor.angle(), tremor.angle(), course.segment_T, np.stack(codes), size)
 
