@@ -58,7 +58,7 @@ class Preprocessing:
         changed: dict[str, Any] = {"decoder": config.decoder}
         if config.size is not None:
             changed |= {"size": config.size, "resize": round(config.size * self.resize / self.size)}
-        wanted = {"resize": config.resize, "fit": config.fit}
+        wanted: dict[str, Any] = {"resize": config.resize, "fit": config.fit}
         wanted |= {name: _three(name, getattr(config, name)) for name in ("mean", "std")}
         return replace(self, **changed | {name: value for name, value in wanted.items() if value is not None})
 
