@@ -19,8 +19,9 @@ from timing import figure, in_turn, ratio, show
 
 from viewloom.errors import ConfigError
 from viewloom.extract.backbones.base import open_backbone
-from viewloom.extract.command import ExtractConfig, run_extract
 from viewloom.extract.export import export_onnx
+from viewloom.extract.run import run_extract
+from viewloom.extract.settings import ExtractConfig
 
 LITE0 = "py:viewloom.extract.efficientnet:lite0"
 FPS = 30

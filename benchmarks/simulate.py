@@ -17,10 +17,9 @@ from pathlib import Path
 import numpy as np
 from timing import figure, show
 
-from viewloom.simulate.command import SimulateConfig
-from viewloom.simulate.run import compute, make_script
-from viewloom.simulate.statistics import REAL, feature_statistics
-from viewloom.simulate.world import make_world
+from tests.simulate.sample_statistics import REAL, feature_statistics
+from viewloom.simulate.run import compute, draw_worlds, make_script
+from viewloom.simulate.settings import SimulateConfig
 from viewloom.simulate.writing import LmdbWriter
 
 EXO = "v1,v2,v3,v4,v5,v6,v7,v8"
@@ -28,20 +27,18 @@ EXO = "v1,v2,v3,v4,v5,v6,v7,v8"
 
 def one_round(config: SimulateConfig, folder: Path | None) -> float:
     """Frames times views a second; with a folder the features are written there too."""
-    views = tuple(config.views.split(","))
-    script, world = make_script(config), make_world(config.world, config.dim)
+    script, worlds = make_script(config), draw_worlds(config)
     frames = sum(timeline.frames for timeline in script.timelines)
     start = time.perf_counter()
     writer = LmdbWriter(folder, frames, config.dim) if folder is not None else None
     for timeline in script.timelines:
-        features = compute(config, script, views, world, timeline)
+        features = compute(config, script, worlds, timeline)
         if writer is not None:
-            numbers = np.arange(1, timeline.frames + 1)
             for view, x_TD in features.items():
-                writer.features(timeline.recording, view, numbers, x_TD)
+                writer.features(timeline.recording, view, 1, np.arange(timeline.frames), x_TD)
     if writer is not None:
         writer.close()
-    return frames * len(views) / (time.perf_counter() - start)
+    return frames * len(worlds) / (time.perf_counter() - start)
 
 
 def speed(config: SimulateConfig, repeats: int, written: bool, where: str | None) -> dict[str, float]:
@@ -58,8 +55,8 @@ def calibration(dim: int, worlds: int) -> dict[str, dict[str, float]]:
     rows = []
     for world in range(worlds):
         config = SimulateConfig(out="", recordings=3, views=EXO, dim=dim, seed=1, world=world)
-        script, made = make_script(config), make_world(world, dim)
-        found = [compute(config, script, tuple(EXO.split(",")), made, timeline) for timeline in script.timelines]
+        script, worlds_of = make_script(config), draw_worlds(config)
+        found = [compute(config, script, worlds_of, timeline) for timeline in script.timelines]
         rows += [asdict(feature_statistics(np.concatenate([one[view] for one in found]))) for view in found[0]]
     return {
         name: {

@@ -19,7 +19,8 @@ from pathlib import Path
 
 from timing import figure, show
 
-from viewloom.simulate.command import SimulateConfig, run_simulate
+from viewloom.simulate.run import run_simulate
+from viewloom.simulate.settings import SimulateConfig
 
 UNTIL_FIRST_STEP = """
 import os, sys, time

@@ -18,7 +18,8 @@ from viewloom.heads.c2f_tcn import C2FTCN
 from viewloom.methods.settings import CCAConfig, MethodConfig, SyncKDConfig, TwoStreamConfig
 from viewloom.report.command import ReportConfig, run_report
 from viewloom.report.tables import scores_table
-from viewloom.simulate.command import SimulateConfig, run_simulate
+from viewloom.simulate.run import run_simulate
+from viewloom.simulate.settings import SimulateConfig
 from viewloom.training.evaluate import run_evaluate
 from viewloom.training.pretrain import run_pretrain
 from viewloom.training.segment import run_train

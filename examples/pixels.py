@@ -21,14 +21,16 @@ from viewloom.check.settings import CheckConfig
 from viewloom.console import out
 from viewloom.dataset.packing import run_pack
 from viewloom.dataset.settings import SamplingConfig
-from viewloom.extract.command import ExtractConfig, run_extract
 from viewloom.extract.export import export_onnx
+from viewloom.extract.run import run_extract
+from viewloom.extract.settings import ExtractConfig
 from viewloom.features.settings import PackConfig
 from viewloom.files import atomic_path, write_text
 from viewloom.heads.c2f_tcn import C2FTCN
 from viewloom.methods.settings import CCAConfig, MethodConfig, RidgeConfig, SyncKDConfig, TwoStreamConfig
 from viewloom.report.colours import palette
-from viewloom.simulate.metaworld.command import MetaworldConfig, run_metaworld
+from viewloom.simulate.metaworld.run import run_metaworld
+from viewloom.simulate.metaworld.settings import MetaworldConfig
 from viewloom.training.evaluate import run_evaluate
 from viewloom.training.pretrain import run_pretrain
 from viewloom.training.segment import run_train

@@ -21,9 +21,9 @@ class Verb:
     """A command: where its settings and its function are, and one line of help.
 
     Attributes:
-        module: module that holds both.
+        module: module that holds the settings, and the function where ``run`` names no other.
         config: settings class.
-        run: function of the settings.
+        run: function of the settings, as NAME or MODULE:NAME.
         help: one line.
         example: a command that works in the demo's folder.
         options: fields whose class depends on another field: (field, registry, field that names the entry) each.
@@ -39,23 +39,23 @@ class Verb:
 
 VERBS = {
     "simulate": Verb(
-        "viewloom.simulate.command",
+        "viewloom.simulate.settings",
         "SimulateConfig",
-        "run_simulate",
+        "viewloom.simulate.run:run_simulate",
         "make synthetic multi-view recordings in the layout of real ones",
         "viewloom simulate --out demo/data --recordings 12",
     ),
     "simulate metaworld": Verb(
-        "viewloom.simulate.metaworld.command",
+        "viewloom.simulate.metaworld.settings",
         "MetaworldConfig",
-        "run_metaworld",
+        "viewloom.simulate.metaworld.run:run_metaworld",
         "render videos of a robot hand at many tasks, with labels",
         "viewloom simulate metaworld --out pixels/data --plan true",
     ),
     "extract": Verb(
-        "viewloom.extract.command",
+        "viewloom.extract.settings",
         "ExtractConfig",
-        "run_extract",
+        "viewloom.extract.run:run_extract",
         "turn videos into features, with any image or video backbone",
         "viewloom extract --videos videos --out data/features --backbone onnx:model.onnx --fps 30",
     ),
@@ -194,7 +194,8 @@ def run_verb(name: str, args: Sequence[str]) -> int:
     module = importlib.import_module(verb.module)
     parser = make_parser(name, verb, getattr(module, verb.config), args)
     config = parse(parser, args, getattr(module, verb.config))
-    return show(name, getattr(module, verb.run)(config))
+    other, _, function = verb.run.rpartition(":")
+    return show(name, getattr(importlib.import_module(other) if other else module, function)(config))
 
 
 def make_parser(name: str, verb: Verb, config: type, args: Sequence[str]) -> "ArgumentParser":

@@ -13,8 +13,8 @@ from tests.extract.networks import SMALL, Convolutions
 from viewloom.errors import ConfigError
 from viewloom.extract.backbones import hf, timm
 from viewloom.extract.backbones.base import Backbone, open_backbone, pooled
-from viewloom.extract.command import ExtractConfig
 from viewloom.extract.preprocessing import Preprocessing
+from viewloom.extract.settings import ExtractConfig
 
 CONVOLUTIONS = "py:tests.extract.networks:convolutions"
 PICTURES = np.random.default_rng(0).integers(0, 256, (5, 1, 32, 32, 3), np.uint8)
@@ -38,8 +38,8 @@ def test_python_factory():
     backbone = opened(CONVOLUTIONS)
     np.testing.assert_allclose(backbone(PICTURES), by_hand(Convolutions()), rtol=1e-4, atol=1e-6)
     assert backbone.dim() == 40
-    told = backbone.identity()
-    assert len(told["weights_sha256"]) == 64 and told["computed"] == "float32 on cpu, 1 together"
+    shown = backbone.identity()
+    assert len(shown["weights_sha256"]) == 64 and shown["computed"] == "float32 on cpu, 1 together"
 
 
 def test_settings_win_over_the_backbones_own():

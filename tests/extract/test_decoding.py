@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from viewloom.errors import ConfigError, DataError
-from viewloom.extract import decoding
+from viewloom.extract import decoding, videos
 from viewloom.extract.decoding import Decoder, TimedFrame, count_frames, exact, moments, picture
 from viewloom.extract.inputs import Clip
 from viewloom.extract.preprocessing import Preprocessing
@@ -147,7 +147,7 @@ def encoded(frame, codec: str = "png", pix_fmt: str = "rgb24") -> bytes:
 def test_grey_cameras_of_all_depths(tmp_path, pix_fmt, bits):
     ramp = np.broadcast_to(np.arange(0, 256, 8, dtype=np.uint8)[None, :, None], (32, 32, 3))
     path = write_clip(tmp_path / "v.mkv", [ramp] * 3, pix_fmt=pix_fmt)
-    frame = next(decoding.video_frames(path))
+    frame = next(videos.video_frames(path))
     assert frame.format.name == pix_fmt and frame.format.components[0].bits == bits
     rgb = picture(frame, SMALL)
     assert rgb.shape == (32, 32, 3)
@@ -253,9 +253,9 @@ def test_torchcodec_never_gives_another_moments_frame(tmp_path, ending, codec):
     try:
         got = shown(Clip("r", "v", path), 10, "torchcodec")
     except DataError as error:
-        told = str(error)
-        assert ending != "mp4", told
-        assert "Leave out --decoder torchcodec" in told
+        text = str(error)
+        assert ending != "mp4", text
+        assert "Leave out --decoder torchcodec" in text
         return
     assert {n: pytest.approx(value, abs=2) for n, value in wanted.items()} == got
 

@@ -13,7 +13,8 @@ import pytest
 
 from viewloom.cli import main
 from viewloom.errors import ConfigError, DataError
-from viewloom.extract.command import ExtractConfig, run_extract
+from viewloom.extract.run import run_extract
+from viewloom.extract.settings import ExtractConfig
 from viewloom.features.opening import open_source
 
 pytest.importorskip("av", reason="PyAV (extra: video) is not installed")
@@ -36,8 +37,8 @@ def videos(tmp_path_factory) -> Path:
 
 
 def run(videos: Path, out: Path, **settings):
-    given = {"backbone": CONVOLUTIONS, "fps": 30, "workers": 0, "dtype": "float32"} | settings
-    return run_extract(ExtractConfig(videos=str(videos), out=str(out), **given))
+    settings = {"backbone": CONVOLUTIONS, "fps": 30, "workers": 0, "dtype": "float32"} | settings
+    return run_extract(ExtractConfig(videos=str(videos), out=str(out), **settings))
 
 
 def content(root: Path) -> dict[str, bytes]:
@@ -52,7 +53,7 @@ def plain(videos, tmp_path_factory) -> dict[str, bytes]:
     return content(out)
 
 
-def test_another_decoder_is_another_making(videos, tmp_path, plain):
+def test_another_decoder_is_another_provenance(videos, tmp_path, plain):
     from tests.extract.test_decoding import has_torchcodec
 
     if not has_torchcodec():
@@ -122,7 +123,7 @@ def test_rows_kept_are_not_computed_again(videos, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run(videos, tmp_path / "f", batch=10)
     assert calls == [10, 10, 10]
-    monkeypatch.setattr(computing, "features", lambda *given: calls.append(len(given[1])) or original(*given))
+    monkeypatch.setattr(computing, "features", lambda *args: calls.append(len(args[1])) or original(*args))
     del calls[:]
     run(videos, tmp_path / "f", batch=10)
     assert sum(calls) == 2 * (37 + 21) - 20
@@ -156,10 +157,10 @@ def test_every_store_holds_the_same_features(tmp_path, store):
     b_TD = source.read("rec", "b", 0, 28)
     assert np.isnan(b_TD[:3]).all()
     np.testing.assert_allclose(b_TD[3:, 1], 3 * np.arange(25), atol=0.01)
-    told = json.loads((tmp_path / "f" / ("manifest.json" if store == "packed" else "extraction.json")).read_text())
-    assert told["fps"] == 30 and told["provenance"]["backbone"]["name"] == COLOUR
-    assert "size 32" in told["provenance"]["backbone"]["preprocessing"]
-    spans = {entry["camera"]: (entry["first"], entry["end"]) for entry in told["entries"]}
+    shown = json.loads((tmp_path / "f" / ("manifest.json" if store == "packed" else "extraction.json")).read_text())
+    assert shown["fps"] == 30 and shown["provenance"]["backbone"]["name"] == COLOUR
+    assert "size 32" in shown["provenance"]["backbone"]["preprocessing"]
+    spans = {entry["camera"]: (entry["first"], entry["end"]) for entry in shown["entries"]}
     assert spans == {"a": (0, 20), "b": (0 if store == "npy" else 3, 28)}
     with pytest.raises(ConfigError, match="other settings"):
         run(tmp_path / "list.csv", tmp_path / "f", backbone=COLOUR, store=store, size=16)
@@ -197,8 +198,8 @@ def test_bad_files_are_listed_and_the_others_done(tmp_path, capsys):
     (tmp_path / "v" / "rec" / "notes.txt").write_text("no video either")
     command = ["extract", "--videos", str(tmp_path / "v"), "--out", str(tmp_path / "f"), "--fps", "30"]
     assert main([*command, "--backbone", COLOUR, "--workers", "0"]) == 3
-    told = capsys.readouterr()
-    assert "rec/bad" in told.out and "1 failed" in told.out and "notes.txt" in told.err
+    shown = capsys.readouterr()
+    assert "rec/bad" in shown.out and "1 failed" in shown.out and "notes.txt" in shown.err
     assert open_source(tmp_path / "f").views("rec") == ("good",)
     (tmp_path / "v" / "rec" / "bad.mp4").unlink()
     write_clip(tmp_path / "v" / "rec" / "bad.mkv", numbered(10))
@@ -286,7 +287,7 @@ def test_a_missing_package_names_the_extra(videos, tmp_path, capsys, monkeypatch
     assert f"pip install 'viewloom[{extra}]'" in capsys.readouterr().err
 
 
-def test_a_mended_file_of_the_same_size_is_read_anew(tmp_path):
+def test_a_fixed_file_of_the_same_size_is_read_anew(tmp_path):
     clip = write_clip(tmp_path / "v" / "rec" / "cam.avi", moving(60, 0, 0), codec="mpeg4", pix_fmt="yuv420p")
     whole = clip.read_bytes()
     clip.write_bytes(whole[: len(whole) // 2] + bytes(len(whole) - len(whole) // 2))

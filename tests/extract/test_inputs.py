@@ -27,8 +27,8 @@ def test_folder_of_videos_and_images(tmp_path, capsys):
         ("a/v2", "v2"),
         ("b/e1", "e1.MOV"),
     ]
-    told = capsys.readouterr().err
-    assert "sound.wav" in told and "README.mp4" in told and "._v1" not in told
+    shown = capsys.readouterr().err
+    assert "sound.wav" in shown and "README.mp4" in shown and "._v1" not in shown
 
 
 def test_csv(tmp_path):

@@ -1,4 +1,4 @@
-"""docs/extract.md, its commands run on clips made here; and a planted offset that check must find."""
+"""docs/extract.md, its commands run on clips made here; and an injected offset that check must find."""
 
 import re
 import shlex
@@ -9,7 +9,8 @@ import pytest
 
 from viewloom.check.sync import estimate_offset
 from viewloom.cli import main
-from viewloom.extract.command import ExtractConfig, run_extract
+from viewloom.extract.run import run_extract
+from viewloom.extract.settings import ExtractConfig
 from viewloom.features.opening import open_source
 
 pytest.importorskip("av", reason="PyAV (extra: video) is not installed")
@@ -62,8 +63,8 @@ def test_the_page_from_videos_to_segments(tmp_path, monkeypatch, capsys):
         assert main([*args, *settings]) == 0, args
         ran.append(args[0])
     assert ran == ["extract", "extract", "check", "pretrain", "train", "evaluate", "predict"]
-    told = capsys.readouterr().out
-    assert "Would extract 16 of 16 clips" in told and "Extracted 16 of 16 clips" in told
+    shown = capsys.readouterr().out
+    assert "Would extract 16 of 16 clips" in shown and "Extracted 16 of 16 clips" in shown
     refuses_other_features(capsys)
     rows = Path("segments/segments.csv").read_text().splitlines()
     assert {row.split(",")[0] for row in rows[1:]} == {f"session{seed}" for seed in range(8)}
@@ -103,14 +104,14 @@ def features(videos: Path, out: Path, start: int, end: int) -> list[np.ndarray]:
     return [source.read("rec", view, start, end) for view in ("side", "head")]
 
 
-def test_check_finds_a_planted_offset_and_offset_s_mends_it(pair, tmp_path, capsys):
+def test_check_finds_an_injected_offset_and_offset_s_fixes_it(pair, tmp_path, capsys):
     found = estimate_offset(*features(pair, tmp_path / "f", 0, 400), most_frames=30)
     assert found.reliable and abs(found.frames + 7) <= 1, found
     main(["check", "--data", str(tmp_path / "f")])
-    told = capsys.readouterr().out
-    late = re.search(r"head\s+side\s+\+(\d+\.\d)\s", told)
-    assert late and abs(float(late[1]) - 7) <= 1, told
+    shown = capsys.readouterr().out
+    late = re.search(r"head\s+side\s+\+(\d+\.\d)\s", shown)
+    assert late and abs(float(late[1]) - 7) <= 1, shown
     rows = [f"rec,{name},{pair}/rec/{name}.mp4,{offset}" for name, offset in (("side", 0), ("head", 0.2333))]
     (tmp_path / "list.csv").write_text("\n".join(["recording,view,path,offset_s", *rows]) + "\n")
-    mended = estimate_offset(*features(tmp_path / "list.csv", tmp_path / "f", 7, 400), most_frames=30)
-    assert mended.reliable and abs(mended.frames) <= 1, mended
+    corrected = estimate_offset(*features(tmp_path / "list.csv", tmp_path / "f", 7, 400), most_frames=30)
+    assert corrected.reliable and abs(corrected.frames) <= 1, corrected

@@ -18,9 +18,8 @@ from viewloom.features.pooling import pool_max
 from viewloom.heads.c2f_tcn import C2FTCN
 from viewloom.metrics.segmentation import score
 from viewloom.metrics.segments import IGNORE
-from viewloom.simulate.command import SimulateConfig
-from viewloom.simulate.run import compute, make_script
-from viewloom.simulate.world import make_world
+from viewloom.simulate.run import compute, draw_worlds, make_script
+from viewloom.simulate.settings import SimulateConfig
 from viewloom.windows.windows import pool_labels
 
 CHUNK = 20
@@ -38,17 +37,15 @@ class Item:
 
 def simulated(config: SimulateConfig) -> tuple[dict[str, list[Item]], int]:
     """Items by role (train, test and pairs) of the data set a config gives, and the number of classes."""
-    views = tuple(config.views.split(","))
-    script, world = make_script(config), make_world(config.world, config.dim)
+    script, worlds = make_script(config), draw_worlds(config)
     roles = {item: name.removesuffix(".txt") for name, items in script.lists.items() for item in items}
     items: dict[str, list[Item]] = {"pairs": [], "train": [], "val": [], "test": []}
     for timeline in script.timelines:
-        features = compute(config, script, views, world, timeline)
-        for part in timeline.annotations:
-            start, end = int(part.starts[0]), int(part.ends[-1])
-            frames = np.repeat(part.actions, part.ends - part.starts)
-            pooled = {view: pool_max(x[start - 1 : end - 1], CHUNK) for view, x in features.items()}
-            items[roles[part.name]].append(Item(pooled, pool_labels(frames, CHUNK), frames))
+        features = compute(config, script, worlds, timeline)
+        for item in timeline.annotations:
+            frames = np.repeat(item.labels, item.ends - item.starts)
+            pooled = {view: pool_max(x[item.start - 1 : item.end - 1], CHUNK) for view, x in features.items()}
+            items[roles[item.name]].append(Item(pooled, pool_labels(frames, CHUNK), frames))
     return items, len(script.actions)
 
 

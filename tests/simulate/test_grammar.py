@@ -6,32 +6,32 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from viewloom.simulate.actions import TOY, Action, own_actions
-from viewloom.simulate.grammar import assembly, disassembly, parts_of, parts_tree, toy_parts
+from viewloom.simulate.grammar import assembly, disassembly, pieces_tree, toy_tree
 from viewloom.simulate.timelines import SHARES, _deal, own_script
 
 
-def replay(done, tree, known, attached):
+def replay(done, tree, actions, attached):
     """Go through the steps with a plain model of the toy; fails at the first impossible one."""
     attached, screwed = set(attached), set()
-    for verb, part in done:
-        if part == TOY:
+    for verb, piece in done:
+        if piece == TOY:
             continue
         if verb == "attach":
-            assert part not in attached, f"{part} is on already"
-            assert tree[part] is None or tree[part] in attached, f"{part} has nothing to sit on"
-            attached.add(part)
+            assert piece not in attached, f"{piece} is on already"
+            assert tree[piece] is None or tree[piece] in attached, f"{piece} has nothing to sit on"
+            attached.add(piece)
         elif verb == "detach":
-            assert part in attached, f"{part} is not on"
-            assert not any(tree[other] == part for other in attached), f"something sits on {part}"
-            attached.remove(part)
-            screwed.discard(part)
+            assert piece in attached, f"{piece} is not on"
+            assert not any(tree[other] == piece for other in attached), f"something sits on {piece}"
+            attached.remove(piece)
+            screwed.discard(piece)
         elif verb == "screw":
-            assert part in attached and part not in screwed, f"{part} can't be screwed"
-            screwed.add(part)
+            assert piece in attached and piece not in screwed, f"{piece} can't be screwed"
+            screwed.add(piece)
         elif verb == "unscrew":
-            assert part in attached, f"{part} can't be unscrewed"
+            assert piece in attached, f"{piece} can't be unscrewed"
         elif verb == "attempt to attach":
-            assert part not in attached, f"{part} is on already"
+            assert piece not in attached, f"{piece} is on already"
     return attached
 
 
@@ -39,31 +39,31 @@ def replay(done, tree, known, attached):
 @given(seed=st.integers(0, 10**6), classes=st.sampled_from([24, 60, 202]), slips=st.floats(0, 1))
 def test_every_order_is_possible(seed, classes, slips):
     rng = np.random.default_rng(seed)
-    known = {action: index for index, action in enumerate(own_actions(classes))}
-    tree = parts_tree(known, seed % 7)
-    toy = parts_of(tree, toy_parts(tree, rng))
-    preference = {part: float(rng.normal()) for part in tree}
+    actions = {action: index for index, action in enumerate(own_actions(classes))}
+    tree = pieces_tree(actions, seed % 7)
+    toy = toy_tree(tree, rng)
+    preference = {piece: float(rng.normal()) for piece in tree}
     assert all(below is None or below in toy for below in toy.values())
-    apart = disassembly(known, toy, preference, slips, rng)
-    together = assembly(known, toy, preference, slips, rng)
-    assert set(apart) | set(together) <= set(known)
-    # The last part of a cut list of actions may lack a step, which then goes unseen.
-    whole = [part for part in toy if Action("detach", part) in known and Action("attach", part) in known]
+    apart = disassembly(actions, toy, preference, slips, rng)
+    together = assembly(actions, toy, preference, slips, rng)
+    assert set(apart) | set(together) <= set(actions)
+    # The last piece of a cut list of actions may lack a step, which then goes unseen.
+    whole = [piece for piece in toy if Action("detach", piece) in actions and Action("attach", piece) in actions]
     if len(whole) == len(toy):
-        assert replay(apart, toy, known, toy) == set()
-        assert replay(together, toy, known, ()) == set(toy)
+        assert replay(apart, toy, actions, toy) == set()
+        assert replay(together, toy, actions, ()) == set(toy)
     for steps in (apart, together):
         assert all(one != next_ for one, next_ in zip(steps, steps[1:], strict=False))
 
 
 def test_slips_happen_as_often_as_asked():
-    known = {action: index for index, action in enumerate(own_actions(24))}
-    tree = parts_tree(known, 0)
+    actions = {action: index for index, action in enumerate(own_actions(24))}
+    tree = pieces_tree(actions, 0)
     even = dict.fromkeys(tree, 0.0)
 
     def attempts(slips):
         rng = np.random.default_rng(0)
-        runs = [assembly(known, tree, even, slips, rng) for _ in range(100)]
+        runs = [assembly(actions, tree, even, slips, rng) for _ in range(100)]
         return sum(action.verb == "attempt to attach" for run in runs for action in run)
 
     assert attempts(0.0) == 0 < attempts(0.2) < attempts(0.6)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.simulate.honesty import gap
-from viewloom.simulate.command import SimulateConfig
+from viewloom.simulate.settings import SimulateConfig
 
 
 @pytest.fixture(scope="module")

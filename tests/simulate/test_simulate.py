@@ -17,15 +17,14 @@ from viewloom.cli import main
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig
 from viewloom.errors import ConfigError, DataError
-from viewloom.simulate.command import FaultConfig, SimulateConfig, run_simulate
-from viewloom.simulate.run import compute, make_script
+from viewloom.simulate.run import compute, draw_worlds, make_script, run_simulate
+from viewloom.simulate.settings import FaultConfig, SimulateConfig
 from viewloom.simulate.timelines import PUBLISHED_LISTS
-from viewloom.simulate.world import make_world
 
 SMALL = SimulateConfig(out="", recordings=4, dim=8, pace=12.0, people=2)
 
 
-def made(folder: Path, **changes) -> Path:
+def simulated(folder: Path, **changes) -> Path:
     """Simulate into a folder of its own."""
     run_simulate(replace(SMALL, out=str(folder / "data"), **changes))
     return folder / "data"
@@ -53,22 +52,22 @@ def content(root: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
-    return made(tmp_path_factory.mktemp("simulated"))
+    return simulated(tmp_path_factory.mktemp("simulated"))
 
 
 def test_same_seed_same_data_whatever_the_workers(data, tmp_path):
-    assert content(made(tmp_path, workers=3)) == content(data)
+    assert content(simulated(tmp_path, workers=3)) == content(data)
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"world": 1}])
 def test_another_seed_other_features(data, tmp_path, change):
-    ours, theirs = content(data), content(made(tmp_path, **change))
+    ours, theirs = content(data), content(simulated(tmp_path, **change))
     key = "TSM_features/C10118_rgb/data.mdb"
     assert ours[key] != theirs[key]
 
 
 def test_a_view_does_not_depend_on_the_others_asked_for(data, tmp_path):
-    other = made(tmp_path, views="e4,v1,v3")
+    other = simulated(tmp_path, views="e4,v1,v3")
     for camera in ("C10118_rgb", "HMC_21179183_mono10bit"):
         ours, theirs = (stored(root / "TSM_features" / camera) for root in (data, other))
         assert ours.keys() == theirs.keys()
@@ -76,7 +75,7 @@ def test_a_view_does_not_depend_on_the_others_asked_for(data, tmp_path):
 
 
 def test_more_recordings_keep_the_first_ones(data, tmp_path):
-    more = stored(made(tmp_path, recordings=6) / "TSM_features" / "C10118_rgb")
+    more = stored(simulated(tmp_path, recordings=6) / "TSM_features" / "C10118_rgb")
     assert all((more[key] == value).all() for key, value in stored(data / "TSM_features" / "C10118_rgb").items())
 
 
@@ -89,7 +88,7 @@ def test_layout_is_that_of_the_real_data(data):
         "coarse_splits",
         "simulation.json",
     }
-    script, world = make_script(SMALL), make_world(SMALL.world, SMALL.dim)
+    script, worlds = make_script(SMALL), draw_worlds(SMALL)
     for camera, view in (("C10118_rgb", "v3"), ("HMC_21179183_mono10bit", "e4")):
         rows = stored(data / "TSM_features" / camera)
         keys = [
@@ -97,11 +96,11 @@ def test_layout_is_that_of_the_real_data(data):
         ]
         assert list(rows) == keys
         first = script.timelines[0]
-        x_TD = compute(SMALL, script, ("v3", "e4"), world, first)[view]
+        x_TD = compute(SMALL, script, worlds, first)[view]
         assert (np.stack(list(rows.values())[: first.frames]) == x_TD).all()
     item = script.timelines[0].annotations[0]
     line = (data / "coarse_labels" / f"{item.name}.txt").read_text().splitlines(keepends=True)[0]
-    name = script.actions[item.actions[0]].name
+    name = script.actions[item.labels[0]].name
     assert line == f"{item.starts[0]:09d}\t{item.ends[0]:09d}\t{name}\t\n"
     with (data / "actions.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -113,7 +112,7 @@ def test_layout_is_that_of_the_real_data(data):
 def test_open_dataset_reads_both_layouts_alike(data, tmp_path):
     """The same recordings through both layouts; npy counts frames from 0."""
     one = open_dataset(DataConfig(data=str(data)))
-    other = open_dataset(DataConfig(data=str(made(tmp_path, layout="npy")), fps=30.0, axes="dt"))
+    other = open_dataset(DataConfig(data=str(simulated(tmp_path, layout="npy")), fps=30.0, axes="dt"))
     assert one.simulated and other.simulated
     assert one.source.recordings == other.source.recordings and one.labels and other.labels
     assert one.labels.actions == other.labels.actions
@@ -136,15 +135,15 @@ def test_faults_are_in_the_data_as_recorded(tmp_path):
     faults = FaultConfig(
         offset_frames=4, dropped_share=0.1, missing_ego=1, unequal_frames=7, two_serials=True, offset_view="v3"
     )
-    root = made(tmp_path, faults=faults, pace=6.0)
-    planted = json.loads((root / "simulation.json").read_text())["planted"]
-    script, world = make_script(replace(SMALL, pace=6.0)), make_world(0, 8)
+    root = simulated(tmp_path, faults=faults, pace=6.0)
+    injected = json.loads((root / "simulation.json").read_text())["injected_faults"]
+    script, worlds = make_script(replace(SMALL, pace=6.0)), draw_worlds(SMALL)
     cameras = {path.name: stored(path) for path in (root / "TSM_features").iterdir()}
     assert {"HMC_21179183_mono10bit", "HMC_84358933_mono10bit"} < cameras.keys()
-    assert sum("e4" not in views for views in planted.values()) == 1
+    assert sum("e4" not in views for views in injected.values()) == 1
     for timeline in script.timelines:
-        clean = compute(SMALL, script, ("v3", "e4"), world, timeline)
-        for view, fault in planted[timeline.recording].items():
+        clean = compute(SMALL, script, worlds, timeline)
+        for view, fault in injected[timeline.recording].items():
             dropped = {frame for start, end in fault["dropped"] for frame in range(start, end)}
             kept = [frame for frame in range(1, fault["end"]) if frame not in dropped]
             rows = cameras[fault["camera"]]
@@ -155,28 +154,28 @@ def test_faults_are_in_the_data_as_recorded(tmp_path):
             assert fault["offset_frames"] == late
             for key, value in list(mine.items())[10::97]:
                 assert (value == clean[view][int(key[-14:-4]) - 1 - late]).all()
-    ends = [{view: fault["end"] for view, fault in views.items()} for views in planted.values()]
+    ends = [{view: fault["end"] for view, fault in views.items()} for views in injected.values()]
     assert any(len(set(views.values())) > 1 for views in ends)
-    with_ego = {view["e4"]["camera"] for view in planted.values() if "e4" in view}
+    with_ego = {view["e4"]["camera"] for view in injected.values() if "e4" in view}
     assert len(with_ego) == 2
 
 
-def test_check_finds_the_planted_faults(tmp_path, capsys):
-    root = made(tmp_path, faults=FaultConfig(offset_frames=6, dropped_share=0.05, missing_ego=1), pace=2.0, dim=32)
+def test_check_finds_the_injected_faults(tmp_path, capsys):
+    root = simulated(tmp_path, faults=FaultConfig(offset_frames=6, dropped_share=0.05, missing_ego=1), pace=2.0, dim=32)
     run_check(CheckConfig(data=str(root)))
-    told = capsys.readouterr()
-    text = told.out + told.err
-    planted = json.loads((root / "simulation.json").read_text())["planted"]
-    (blind,) = (recording for recording, views in planted.items() if "e4" not in views)
+    message = capsys.readouterr()
+    text = message.out + message.err
+    injected = json.loads((root / "simulation.json").read_text())["injected_faults"]
+    (blind,) = (recording for recording, views in injected.items() if "e4" not in views)
     assert blind in text
     late = re.search(r"e4 is ([+-][\d.]+) frames behind v3", text)
     assert late and float(late[1]) == pytest.approx(6, abs=0.7)
 
 
 def test_offset_without_a_view_is_the_last_one_and_may_be_negative(tmp_path):
-    root = made(tmp_path, faults=FaultConfig(offset_frames=-3), recordings=1)
-    planted = json.loads((root / "simulation.json").read_text())["planted"]
-    (views,) = planted.values()
+    root = simulated(tmp_path, faults=FaultConfig(offset_frames=-3), recordings=1)
+    injected = json.loads((root / "simulation.json").read_text())["injected_faults"]
+    (views,) = injected.values()
     assert views["v3"]["offset_frames"] == 0 and views["e4"]["offset_frames"] == -3
 
 
@@ -187,7 +186,7 @@ def test_nothing_is_overwritten_and_nothing_half_written(data, tmp_path, monkeyp
     assert content(data) == before
     monkeypatch.setattr("viewloom.simulate.run.make_scene", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        made(tmp_path)
+        simulated(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -203,14 +202,14 @@ def test_plan_writes_nothing(tmp_path, capsys):
 def test_plan_tells_the_size(tmp_path, capsys, dim, layout):
     config = replace(SMALL, dim=dim, layout=layout, recordings=2, pace=8.0)
     run_simulate(replace(config, out=str(tmp_path / "data"), plan=True))
-    told = float(capsys.readouterr().out.split("about ")[1].split(" ")[0]) * 1024
+    message = float(capsys.readouterr().out.split("about ")[1].split(" ")[0]) * 1024
     run_simulate(replace(config, out=str(tmp_path / "data")))
     blocks = sum(path.stat().st_blocks * 512 for path in (tmp_path / "data").rglob("*") if path.is_file())
-    assert told == pytest.approx(blocks / 2**20, rel=0.35, abs=6)
+    assert message == pytest.approx(blocks / 2**20, rel=0.35, abs=6)
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"views": "v3,x1"}, "x1 unknown"),
         ({"views": ""}, "the views are"),
@@ -227,8 +226,8 @@ def test_plan_tells_the_size(tmp_path, capsys, dim, layout):
         ({"timelines": "nowhere"}, "actions.csv is missing"),
     ],
 )
-def test_wrong_settings_are_told_in_one_line(tmp_path, changes, told):
-    with pytest.raises((ConfigError, DataError), match=told):
+def test_wrong_settings_are_told_in_one_line(tmp_path, changes, message):
+    with pytest.raises((ConfigError, DataError), match=message):
         if "faults" in changes:
             changes = changes | {"faults": FaultConfig(**changes["faults"])}
         run_simulate(replace(SMALL, out=str(tmp_path / "data"), **changes))
@@ -252,40 +251,40 @@ def own_timelines(root: Path) -> Path:
 
 
 def test_timelines_with_unknown_verbs(tmp_path):
-    root = made(tmp_path, timelines=str(own_timelines(tmp_path / "source")))
+    root = simulated(tmp_path, timelines=str(own_timelines(tmp_path / "source")))
     dataset = open_dataset(DataConfig(data=str(root)))
     assert dataset.source.span("rec2_92_user_id_1", "v3") == (1, 171)
     assert len(dataset.items("test")) == 2
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("000000040\t000000060\twiggle wheel\t", "overlap"),
-        ("000000020\t000000011\twiggle wheel\t", "start before end"),
-        ("000000000\t000000011\twiggle wheel\t", "from frame 1"),
-        ("000000011\t000000020\tjuggle wheel\t", "'juggle wheel' is not in actions.csv"),
-        ("11 20 wiggle wheel", "between tabs"),
-        ("", "line 1"),
+        ("000000020\t000000011\twiggle wheel\t", "its end must lie behind its start"),
+        ("000000000\t000000011\twiggle wheel\t", "count from 1"),
+        ("000000011\t000000020\tjuggle wheel\t", "action 'juggle wheel' is not in the action list"),
+        ("11 20 wiggle wheel", "start<tab>end<tab>action"),
+        ("", "holds no segment"),
     ],
 )
-def test_broken_timelines_are_named(tmp_path, line, told):
+def test_broken_timelines_are_named(tmp_path, line, message):
     source = own_timelines(tmp_path / "source")
     (source / "coarse_labels" / "disassembly_rec1_91_user_id_1.txt").write_text(line + "\n")
-    with pytest.raises(DataError, match=told) as error:
-        made(tmp_path, timelines=str(source))
+    with pytest.raises(DataError, match=message) as error:
+        simulated(tmp_path, timelines=str(source))
     assert "disassembly_rec1" in str(error.value)
     assert not (tmp_path / "data").exists()
 
 
 def test_too_few_timelines(tmp_path):
     with pytest.raises(DataError, match="4 recordings, fewer than --recordings 9"):
-        made(tmp_path, timelines=str(own_timelines(tmp_path / "source")), recordings=9)
+        simulated(tmp_path, timelines=str(own_timelines(tmp_path / "source")), recordings=9)
 
 
 def test_real_timelines_stay_as_they_are(assembly101, tmp_path):
     """Frames, actions and list files of 8 real recordings are the published ones, and cover every label."""
-    root = made(tmp_path, timelines=str(assembly101), recordings=8)
+    root = simulated(tmp_path, timelines=str(assembly101), recordings=8)
     assert (root / "actions.csv").read_bytes() == (assembly101 / "actions.csv").read_bytes()
     labels = sorted((root / "coarse_labels").iterdir())
     assert len({path.stem.partition("_")[2] for path in labels}) == 8

@@ -5,9 +5,9 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from viewloom.simulate.command import SimulateConfig
-from viewloom.simulate.run import compute, make_script
-from viewloom.simulate.statistics import REAL, feature_statistics
+from tests.simulate.sample_statistics import REAL, feature_statistics
+from viewloom.simulate.run import compute, draw_worlds, make_script
+from viewloom.simulate.settings import SimulateConfig
 from viewloom.simulate.world import make_world
 
 TOLERANCE = {
@@ -34,10 +34,9 @@ VIEWS = ("v1", "v3", "v5", "v7", "e4")
 
 def features(config: SimulateConfig, count: int = 2) -> dict[str, np.ndarray]:
     """Features of each view, the first recordings end to end."""
-    views = tuple(config.views.split(","))
-    script, world = make_script(config), make_world(config.world, config.dim)
-    found = [compute(config, script, views, world, timeline) for timeline in script.timelines[:count]]
-    return {view: np.concatenate([one[view] for one in found]) for view in views}
+    script, worlds = make_script(config), draw_worlds(config)
+    found = [compute(config, script, worlds, timeline) for timeline in script.timelines[:count]]
+    return {view: np.concatenate([one[view] for one in found]) for view in worlds}
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from viewloom.errors import DataError
 from viewloom.extract.backbones.base import Backbone
-from viewloom.extract.decoding import Picture, TimedFrame, moments, picture
+from viewloom.extract.decoding import Picture, moments, picture
 from viewloom.extract.inputs import Clip
 from viewloom.extract.partial import PartialRows
+from viewloom.extract.videos import TimedFrame
 
 T = TypeVar("T")
 

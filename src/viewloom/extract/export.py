@@ -11,8 +11,8 @@ import torch
 from viewloom.errors import ConfigError
 from viewloom.extract.backbones.base import TorchModel, open_backbone, pooled
 from viewloom.extract.backbones.onnx import METADATA
-from viewloom.extract.command import ExtractConfig
 from viewloom.extract.requirements import require
+from viewloom.extract.settings import ExtractConfig
 from viewloom.files import atomic_path
 
 

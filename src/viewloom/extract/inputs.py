@@ -103,7 +103,7 @@ def _from_folder(root: Path) -> list[Clip]:
 
 
 def _visible(path: Path) -> bool:
-    return not any(part.startswith(".") for part in path.parts)
+    return not any(name.startswith(".") for name in path.parts)
 
 
 def _from_csv(path: Path) -> list[Clip]:
@@ -124,7 +124,7 @@ def _from_csv(path: Path) -> list[Clip]:
 def _from_row(path: Path, line: int, row: dict[str, str | None]) -> Clip:
     recording, view, video = (str(row[column] or "").strip() for column in COLUMNS[:3])
     if not (recording and view and video):
-        raise DataError(f"{path}, line {line}: recording, view and path must all be given.")
+        raise DataError(f"{path}, line {line}: recording, view and path must all be there.")
     text = (row.get("offset_s") or "0").strip()
     try:
         offset_s = float(text)
@@ -155,10 +155,10 @@ def image_numbers(paths: Sequence[Path]) -> list[int]:
     Names without a number, or two of the same one, count one by one.
     """
     numbers = [_number(path) for path in paths]
-    known = [number for number in numbers if number is not None]
-    if len(known) < len(paths) or len(set(known)) < len(known):
+    found = [number for number in numbers if number is not None]
+    if len(found) < len(paths) or len(set(found)) < len(found):
         return list(range(len(paths)))
-    return [number - known[0] for number in known]
+    return [number - found[0] for number in found]
 
 
 def _number(path: Path) -> int | None:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from viewloom.errors import DataError
 from viewloom.extract.backbones.base import Backbone
-from viewloom.extract.command import ExtractConfig
 from viewloom.extract.computing import features, windows
 from viewloom.extract.decoding import count_frames, moments
 from viewloom.extract.inputs import Clip
+from viewloom.extract.settings import ExtractConfig
 from viewloom.extract.workers import count_workers
-from viewloom.extract.writing import Making
+from viewloom.extract.writing import Provenance
 from viewloom.features.pack import amount
 from viewloom.features.rows import stored_dtype
 
@@ -75,7 +75,7 @@ def duration(seconds: float) -> str:
 
 def make_plan(
     config: ExtractConfig,
-    making: Making,
+    provenance: Provenance,
     clips: Sequence[Clip],
     todo: Sequence[Clip],
     failed: dict[str, str],
@@ -98,8 +98,8 @@ def make_plan(
         clips=len(clips),
         todo=usable,
         frames=frames,
-        dim=making.dim,
-        bytes=frames * making.dim * stored_dtype(making.dtype).itemsize,
+        dim=provenance.dim,
+        bytes=frames * provenance.dim * stored_dtype(provenance.dtype).itemsize,
         free_bytes=shutil.disk_usage(place).free,
         seconds=frames / speed if speed else 0.0,
         workers=workers,

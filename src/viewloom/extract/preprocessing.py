@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from viewloom.errors import ConfigError
+from viewloom.extract.settings import ExtractConfig
 
 Numbers = tuple[float, float, float]
 IMAGENET_MEAN: Numbers = (0.485, 0.456, 0.406)
@@ -46,37 +47,27 @@ class Preprocessing:
         return max(self.size, round(width * scale)), max(self.size, round(height * scale))
 
     def describe(self, clip: int) -> str:
-        """All of it in one line, to tell two stores apart."""
-        told = [f"{entry.name} {getattr(self, entry.name)}" for entry in fields(self)]
+        """All of it in one line, as a store's provenance has it."""
         skipped = ({"axes"} if clip == 1 else set()) | ({"resize"} if self.fit == "squash" else set())
         skipped |= {"decoder"} if self.decoder == "pyav" else set()
-        return ", ".join(text for text in told if text.split()[0] not in skipped)
+        names = (entry.name for entry in fields(self) if entry.name not in skipped)
+        return ", ".join(f"{name} {getattr(self, name)}" for name in names)
 
-    def with_settings(
-        self,
-        size: int | None,
-        resize: int | None,
-        fit: Literal["crop", "squash"] | None,
-        mean: str | None,
-        std: str | None,
-        decoder: Literal["pyav", "torchcodec"] = "pyav",
-    ) -> "Preprocessing":
+    def with_settings(self, config: ExtractConfig) -> "Preprocessing":
         """With what the user wants otherwise; a new size alone keeps the share that is cut out."""
-        changed: dict[str, Any] = {"decoder": decoder}
-        if size is not None:
-            changed |= {"size": size, "resize": round(size * self.resize / self.size)}
-        for name, value in (("resize", resize), ("fit", fit)):
-            if value is not None:
-                changed[name] = value
-        for name, text in (("mean", mean), ("std", std)):
-            if text is not None:
-                changed[name] = _three(name, text)
-        return replace(self, **changed)
+        changed: dict[str, Any] = {"decoder": config.decoder}
+        if config.size is not None:
+            changed |= {"size": config.size, "resize": round(config.size * self.resize / self.size)}
+        wanted: dict[str, Any] = {"resize": config.resize, "fit": config.fit}
+        wanted |= {name: _three(name, getattr(config, name)) for name in ("mean", "std")}
+        return replace(self, **changed | {name: value for name, value in wanted.items() if value is not None})
 
 
-def _three(name: str, text: str) -> Numbers:
+def _three(name: str, text: str | None) -> Numbers | None:
+    if text is None:
+        return None
     try:
-        red, green, blue = (float(part) for part in text.split(","))
+        red, green, blue = map(float, text.split(","))
     except ValueError:
         raise ConfigError(f"--{name} must be three numbers, such as 0.5,0.5,0.5, but is {text!r}.") from None
     return red, green, blue
@@ -84,8 +75,8 @@ def _three(name: str, text: str) -> Numbers:
 
 def from_mapping(values: dict[str, Any]) -> Preprocessing:
     """From JSON values, as `viewloom.extract.export.export_onnx` stores them in an ONNX file."""
-    known = {entry.name for entry in fields(Preprocessing)}
+    settings = {entry.name for entry in fields(Preprocessing)}
     plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    if not set(plain) <= known:
-        raise ConfigError(f"Unknown preprocessing settings {sorted(set(plain) - known)}; known: {sorted(known)}.")
+    if not set(plain) <= settings:
+        raise ConfigError(f"Unknown preprocessing {sorted(set(plain) - settings)}; there are: {sorted(settings)}.")
     return Preprocessing(**plain)

@@ -10,14 +10,14 @@ from typing import Any
 from viewloom.console import err, progress
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.extract.backbones.base import open_backbone
-from viewloom.extract.command import ExtractConfig
 from viewloom.extract.computing import finished_rows
 from viewloom.extract.decoding import count_frames
 from viewloom.extract.inputs import Clip, find_clips
 from viewloom.extract.plan import ExtractPlan, make_plan, measured_speed
 from viewloom.extract.requirements import require
+from viewloom.extract.settings import ExtractConfig
 from viewloom.extract.workers import Job, one_thread, run_jobs
-from viewloom.extract.writing import WRITERS, ExtractJournal, Making, Writer, prepare_folder
+from viewloom.extract.writing import WRITERS, ExtractJournal, Provenance, Writer, prepare_folder
 from viewloom.features.catalog import default_views
 from viewloom.features.pack import amount
 from viewloom.features.pack_files import locked
@@ -66,13 +66,14 @@ class ExtractResult:
             f"{lost}, D = {self.dim}, {amount(self.bytes)} in {self.out}."
         ]
         if self.failed:
-            lines.append(f"{len(self.failed)} failed; mend them and run the same command again:")
+            lines.append(f"{len(self.failed)} failed; fix them and run the same command again:")
             lines += [f"  {name}: {reason}" for name, reason in self.failed.items()]
         return "\n".join(lines)
 
 
-def extract(config: ExtractConfig) -> "ExtractResult | ExtractPlan":
-    """Extract the features of all clips into a store, or go on where a run was stopped; or plan it.
+def run_extract(config: ExtractConfig) -> ExtractResult | ExtractPlan:
+    """Extract the features of all clips into a store, or go on where a run was stopped; with ``plan`` only say what
+    there is to do.
 
     A clip is stored whole or not at all, and its rows are kept on the way. The result depends neither on the
     number of processes, nor on the batch, nor on how often the run was stopped.
@@ -85,16 +86,13 @@ def extract(config: ExtractConfig) -> "ExtractResult | ExtractPlan":
     require("av")
     clips = find_clips(Path(config.videos))
     with one_thread():
-        making, frames_a_second = how_made(config, clips)
-    out = Path(config.out)
+        provenance, frames_a_second = provenance_of(config, clips)
     if config.plan:
-        journal = ExtractJournal(out, making)
-        writer = WRITERS[config.store](out, making, view_table(config, clips, journal))
-        writer.refuse_names(clips)
-        todo, failed = pending(clips, writer, journal)
-        return make_plan(config, making, clips, todo, failed, frames_a_second)
+        todo, failed = pending(clips, open_writer(config, clips, provenance))
+        return make_plan(config, provenance, clips, todo, failed, frames_a_second)
+    out = Path(config.out)
     try:
-        entries, failed = extract_into(out, making, config, clips)
+        entries, failed = extract_into(config, clips, provenance)
     except OSError as error:
         raise DataError(
             f"{out} can't be written ({error}). Make room or choose another --out; what is computed is kept."
@@ -105,7 +103,7 @@ def extract(config: ExtractConfig) -> "ExtractResult | ExtractPlan":
         done=len(entries),
         frames=sum(entry.end - entry.first for entry in entries),
         lost=sum(end - first for entry in entries for first, end in entry.gaps),
-        dim=making.dim,
+        dim=provenance.dim,
         bytes=sum(entry.bytes for entry in entries),
         seconds=time.monotonic() - started,
         failed=failed,
@@ -113,30 +111,36 @@ def extract(config: ExtractConfig) -> "ExtractResult | ExtractPlan":
 
 
 def extract_into(
-    out: Path, making: Making, config: ExtractConfig, clips: Sequence[Clip]
+    config: ExtractConfig, clips: Sequence[Clip], provenance: Provenance
 ) -> tuple[list[StoreEntry], dict[str, str]]:
     """Extract into a folder and describe it; returns what was done, and {clip: reason} for the clips that failed."""
+    out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
     with locked(out):
-        prepare_folder(out, making)
-        journal = ExtractJournal(out, making)
-        writer = WRITERS[config.store](out, making, view_table(config, clips, journal))
-        writer.refuse_names(clips)
-        with journal.open():
-            entries, failed = extract_pending(config, clips, writer, journal)
-        known = {**journal.known, **{entry.file: entry for entry in entries}}
-        if known:
-            writer.describe(list(known.values()))
+        prepare_folder(out, provenance)
+        writer = open_writer(config, clips, provenance)
+        with writer.journal.open():
+            entries, failed = extract_pending(config, clips, writer)
+        if finished := {**writer.journal.known, **{entry.file: entry for entry in entries}}:
+            writer.describe(list(finished.values()))
         writer.clear()
     return entries, failed
 
 
-def how_made(config: ExtractConfig, clips: Sequence[Clip]) -> tuple[Making, float]:
-    """How the features are made; and, for a plan, how many frames one process makes in a second."""
+def open_writer(config: ExtractConfig, clips: Sequence[Clip], provenance: Provenance) -> Writer:
+    """The writer of a store that is begun or gone on with; `ConfigError` where it is another's or names don't fit."""
+    journal = ExtractJournal(Path(config.out), provenance)
+    writer = WRITERS[config.store](journal.root, provenance, view_table(config, clips, journal), journal)
+    writer.refuse_names(clips)
+    return writer
+
+
+def provenance_of(config: ExtractConfig, clips: Sequence[Clip]) -> tuple[Provenance, float]:
+    """How the features are computed; and, for a plan, how many frames one process computes in a second."""
     backbone = open_backbone(config)
     dtype = config.dtype if config.store == "packed" else "float32"
-    making = Making(float(config.fps), backbone.dim(), dtype, backbone.identity(), config.store)
-    return making, measured_speed(backbone, clips, config.fps) if config.plan else 0.0
+    provenance = Provenance(float(config.fps), backbone.dim(), dtype, backbone.identity(), config.store)
+    return provenance, measured_speed(backbone, clips, config.fps) if config.plan else 0.0
 
 
 def view_table(config: ExtractConfig, clips: Sequence[Clip], journal: ExtractJournal) -> ViewTable:
@@ -168,9 +172,9 @@ def view_table(config: ExtractConfig, clips: Sequence[Clip], journal: ExtractJou
     return table
 
 
-def pending(clips: Sequence[Clip], writer: Writer, journal: ExtractJournal) -> tuple[list[Clip], dict[str, str]]:
+def pending(clips: Sequence[Clip], writer: Writer) -> tuple[list[Clip], dict[str, str]]:
     """Clips that are still to be done, and {clip: reason} for those that aren't there."""
-    done = {(entry.recording, entry.camera): entry for entry in journal.known.values()}
+    done = {(entry.recording, entry.camera): entry for entry in writer.journal.known.values()}
     todo, failed = [], {}
     for clip in clips:
         entry = done.get((clip.recording, clip.camera))
@@ -182,24 +186,24 @@ def pending(clips: Sequence[Clip], writer: Writer, journal: ExtractJournal) -> t
 
 
 def extract_pending(
-    config: ExtractConfig, clips: Sequence[Clip], writer: Writer, journal: ExtractJournal
+    config: ExtractConfig, clips: Sequence[Clip], writer: Writer
 ) -> tuple[list[StoreEntry], dict[str, str]]:
     """Extract what isn't done yet; returns what was, and {clip: reason} for the clips that failed."""
-    todo, failed = pending(clips, writer, journal)
+    todo, failed = pending(clips, writer)
     entries: list[StoreEntry] = []
     jobs = [Job(clip, writer.partial(clip)) for clip in todo]
     with progress() as bar:
-        shown = Progress(bar, jobs, config.fps, writer.making.dim)
-        for job, outcome in run_jobs(config, writer.making.dim, jobs, shown.update):
+        shown = Progress(bar, jobs, config.fps, writer.provenance.dim)
+        for job, outcome in run_jobs(config, writer.provenance.dim, jobs, shown.update):
             try:
                 if isinstance(outcome, str):
                     raise DataError(outcome)
-                entry = writer.put(job.clip, finished_rows(job.clip, job.path, writer.making.dim, outcome))
+                entry = writer.put(job.clip, finished_rows(job.clip, job.path, writer.provenance.dim, outcome))
             except DataError as error:
                 failed[job.clip.name] = str(error)
                 err.print(f"{job.clip.name} failed: {error}", markup=False)
                 continue
-            journal.add(entry)
+            writer.journal.add(entry)
             entries.append(entry)
             shown.finish(job, entry)
     return entries, failed

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from viewloom.errors import DataError
-from viewloom.extract.decoding import TimedFrame, opened, shown_at
 from viewloom.extract.requirements import require
+from viewloom.extract.videos import TimedFrame, opened, shown_at
 
 THREADS = 2
 SAME_TIME_S = 5e-4
@@ -20,7 +20,7 @@ SAME_TIME_S = 5e-4
 
 
 def torchcodec_frames(path: Path) -> Iterator[TimedFrame]:
-    """A video's frames at the times its file gives them; those that aren't loaded are never turned into pictures.
+    """A video's frames at the times its file says; those that aren't loaded are never turned into pictures.
 
     Raises:
         ConfigError: where torchcodec can't be imported.
@@ -35,7 +35,7 @@ def torchcodec_frames(path: Path) -> Iterator[TimedFrame]:
         raise _unreadable(path, error) from error
     if count != len(times):
         raise DataError(
-            f"{path} has {len(times)} packets but {count} frames, so it can't be told which frame is of which moment. "
+            f"{path} has {len(times)} packets but {count} frames, so it is unclear which frame is of which moment. "
             "Leave out --decoder torchcodec."
         )
     for number, (time_s, lasts_s) in enumerate(times):

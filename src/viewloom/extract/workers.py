@@ -20,9 +20,9 @@ import torch
 
 from viewloom.errors import ConfigError, DataError
 from viewloom.extract.backbones.base import Backbone, open_backbone
-from viewloom.extract.command import ExtractConfig
 from viewloom.extract.computing import Stopped, compute_clip
 from viewloom.extract.inputs import Clip
+from viewloom.extract.settings import ExtractConfig
 
 TICK_S = 0.5
 """How often progress is looked at."""

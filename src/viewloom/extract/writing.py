@@ -1,4 +1,4 @@
-"""The finished clips in a store: packed files, npy files, or LMDB; and what tells how they were made."""
+"""The finished clips in a store: packed files, npy files, or LMDB; and their provenance."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ from viewloom.features.views import ViewTable
 from viewloom.files import atomic_path, write_json
 
 EXTRACTION = "extraction.json"
-"""How the features of an npy or LMDB folder were made; a packed store's manifest says it itself."""
+"""Provenance of the features of an npy or LMDB folder; a packed store's manifest says it itself."""
 VIDEOS = "videos"
 """Folder of an npy or LMDB store that remembers which clips its features are of."""
 PARTIAL = "partial"
@@ -35,8 +35,8 @@ PARTIAL = "partial"
 
 
 @dataclass(frozen=True)
-class Making:
-    """How a store's features are made; equal for all of them.
+class Provenance:
+    """How a store's features are computed; equal for all of them.
 
     Attributes:
         fps: frames per second.
@@ -52,6 +52,11 @@ class Making:
     backbone: dict[str, str]
     store: str
 
+    @property
+    def described(self) -> str:
+        """File of the store that says so."""
+        return MANIFEST if self.store == "packed" else EXTRACTION
+
     def settings(self) -> dict[str, Any]:
         """What must be equal to go on with a store."""
         return {
@@ -66,9 +71,9 @@ class Making:
 class ExtractJournal(Journal):
     """What is finished of a store that is being extracted, from its journal and from what describes it."""
 
-    def __init__(self, root: Path, making: Making) -> None:
-        self.described = MANIFEST if making.store == "packed" else EXTRACTION
-        super().__init__(root, making.settings())
+    def __init__(self, root: Path, provenance: Provenance) -> None:
+        self.described = provenance.described
+        super().__init__(root, provenance.settings())
 
     def _load_manifest(self) -> None:
         path = self.root / self.described
@@ -81,7 +86,7 @@ class ExtractJournal(Journal):
             self.known.update({entry.file: entry for entry in manifest.entries})
 
 
-def prepare_folder(root: Path, making: Making) -> None:
+def prepare_folder(root: Path, provenance: Provenance) -> None:
     """Make the folder, or see that it holds a store of this kind; remove what a kill left half-written.
 
     Raises:
@@ -89,8 +94,7 @@ def prepare_folder(root: Path, making: Making) -> None:
     """
     root.mkdir(parents=True, exist_ok=True)
     inside = {path.name for path in root.iterdir() if not path.name.startswith(".tmp-")}
-    described = MANIFEST if making.store == "packed" else EXTRACTION
-    if inside and not inside & {described, JOURNAL}:
+    if inside and not inside & {provenance.described, JOURNAL}:
         raise ConfigError(f"{root} holds other files ({sorted(inside)[0]} ...). Choose a new folder for the features.")
     for path in root.rglob(".tmp-*"):
         path.unlink(missing_ok=True)
@@ -101,15 +105,16 @@ class Writer(ABC):
 
     Args:
         root: the store's folder.
-        making: how its features are made.
+        provenance: how its features are computed.
         views: names of the cameras' views.
+        journal: what is finished of it.
     """
 
     names_folders = False
     """Whether folders and keys are named after recordings and cameras as they are."""
 
-    def __init__(self, root: Path, making: Making, views: ViewTable) -> None:
-        self.root, self.making, self.views = root, making, views
+    def __init__(self, root: Path, provenance: Provenance, views: ViewTable, journal: ExtractJournal) -> None:
+        self.root, self.provenance, self.views, self.journal = root, provenance, views, journal
 
     @abstractmethod
     def put(self, clip: Clip, rows: Rows) -> StoreEntry:
@@ -124,9 +129,9 @@ class Writer(ABC):
         for name in {name for clip in clips for name in (clip.recording, clip.camera)} if self.names_folders else ():
             if set(name) & set("/\\") or name.startswith(".") or name in (VIDEOS, PARTIAL):
                 raise ConfigError(
-                    f"--store {self.making.store} names folders after recordings and cameras, so none can be called "
-                    f"{name!r} (no slashes, no dot in front, not {VIDEOS!r} or {PARTIAL!r}). Rename it, or choose "
-                    "--store packed."
+                    f"--store {self.provenance.store} names folders after recordings and cameras, so none can be "
+                    f"called {name!r} (no slashes, no dot in front, not {VIDEOS!r} or {PARTIAL!r}). Rename it, or "
+                    "choose --store packed."
                 )
 
     def view(self, clip: Clip) -> str:
@@ -158,21 +163,21 @@ class Writer(ABC):
         )
 
     def describe(self, entries: Sequence[StoreEntry]) -> None:
-        """Write what describes the store."""
+        """Write the file that describes the store."""
         manifest = Manifest(
-            dim=self.making.dim,
-            dtype=self.making.dtype,
-            fps=self.making.fps,
+            dim=self.provenance.dim,
+            dtype=self.provenance.dtype,
+            fps=self.provenance.fps,
             fps_known=True,
             views=self.views,
-            settings=self.making.settings(),
-            provenance={"viewloom": __version__, "backbone": self.making.backbone, "source": {"kind": "video"}},
+            settings=self.provenance.settings(),
+            provenance={"viewloom": __version__, "backbone": self.provenance.backbone, "source": {"kind": "video"}},
             entries=tuple(sorted(entries, key=lambda entry: (entry.recording, entry.camera))),
         )
-        write_json(self.root / (MANIFEST if self.making.store == "packed" else EXTRACTION), manifest.to_json())
+        write_json(self.root / self.provenance.described, manifest.to_json())
 
     def clear(self) -> None:
-        """Remove the journal and the folder of unfinished clips, failed ones too: their files may be mended."""
+        """Remove the journal and the folder of unfinished clips, failed ones too: their files may be fixed."""
         (self.root / JOURNAL).unlink(missing_ok=True)
         shutil.rmtree(self.root / PARTIAL, ignore_errors=True)
 
@@ -182,11 +187,11 @@ class PackedWriter(Writer):
 
     def put(self, clip: Clip, rows: Rows) -> StoreEntry:
         """Write the file; `DataError` for a value beyond float16."""
-        dtype = self.making.dtype
+        dtype = self.provenance.dtype
         if dtype == "float16" and np.nanmax(np.abs(rows.x_TD), initial=0) > FLOAT16_MAX:
             raise DataError(f"{clip.path}: features are beyond what float16 holds. Pass --dtype float32.")
         file = file_of(clip.recording, self.view(clip))
-        header = encode_header(dtype, (len(rows.x_TD), self.making.dim), self._metadata(clip, rows))
+        header = encode_header(dtype, (len(rows.x_TD), self.provenance.dim), self._metadata(clip, rows))
         with atomic_path(self.root / file) as temporary:
             sha256 = write_rows(temporary, header, [rows.x_TD.astype(stored_dtype(dtype))])
         return self.entry(clip, rows, file=file, bytes=(self.root / file).stat().st_size, sha256=sha256)
@@ -199,9 +204,9 @@ class PackedWriter(Writer):
             "camera": clip.camera,
             "first": str(rows.first),
             "end": str(rows.first + len(rows.x_TD)),
-            "fps": repr(self.making.fps),
-            "dtype": self.making.dtype,
-            "backbone": json.dumps(self.making.backbone, sort_keys=True),
+            "fps": repr(self.provenance.fps),
+            "dtype": self.provenance.dtype,
+            "backbone": json.dumps(self.provenance.backbone, sort_keys=True),
             "video": self.video(clip),
         }
 
@@ -238,7 +243,7 @@ class NpyWriter(PlainWriter):
 
     def put(self, clip: Clip, rows: Rows) -> StoreEntry:
         """Write the file, with rows of NaN before the clip's first frame."""
-        before = np.full((rows.first, self.making.dim), np.nan, np.float32)
+        before = np.full((rows.first, self.provenance.dim), np.nan, np.float32)
         rows = Rows(0, np.concatenate([before, rows.x_TD]))
         path = self.root / clip.recording / clip.camera / FEATURES_FILE
         with atomic_path(path) as temporary, temporary.open("wb") as file:

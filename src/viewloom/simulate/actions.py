@@ -1,7 +1,7 @@
 """What can be done at the bench: an action is a verb and an object.
 
 A verb is a way to move, an object a shape, a place and a grasp. Both are found by name, so that "wheel" is the
-same part in the simulator's own actions and in a real list of actions.
+same piece in the simulator's own actions and in a real list of actions.
 """
 
 from dataclasses import dataclass, replace
@@ -21,15 +21,15 @@ IDLE = "idle"
 TOY = "toy"
 """The object of actions on the whole."""
 
-_PARTS = (
+_PIECES = (
     "cabin wheel bumper roof body interior base arm bucket light door step container track roller "
     "hook ladder spoiler engine grill basket blade clamp tank lid strap cylinder nut mixer windshield "
     "axle bracket hinge lever pulley gear knob panel rail rod shaft socket spring valve vent wedge "
     "winch hatch crank pedal piston propeller rudder seat siren stand"
 )
 
-PARTS = tuple(_PARTS.split())
-"""Part names, in the order in which larger sets of actions take them in."""
+PIECES = tuple(_PIECES.split())
+"""Piece names, in the order in which larger sets of actions take them in."""
 
 
 class Action(NamedTuple):
@@ -49,11 +49,11 @@ class Verb:
     """A way to move. Lengths in metres, angles in radians, frequencies in Hz.
 
     Attributes:
-        reach_hz: how often the working hand goes between the part's place and the toy.
-        dwell: where it stays longer: above 0 at the toy, below 0 at the part's place.
+        reach_hz: how often the working hand goes between the piece's place and the toy.
+        dwell: where it stays longer: above 0 at the toy, below 0 at the piece's place.
         skew: above 0 the way to the toy is slow and the way back fast, below 0 the other way round.
         turn_hz, turn_m: frequency and size of a quick circular motion at the toy.
-        spin: swing of the part's own turning; its sign is the direction of the fast half.
+        spin: swing of the piece's own turning; its sign is the direction of the fast half.
         lift_m: how high the toy is held.
         toy_swing, toy_hz: turning of the toy to and fro.
         tool: whether a tool is in the hand.
@@ -106,12 +106,12 @@ def verb_motion(verb: str, world: int) -> Verb:
 
 
 @dataclass(frozen=True)
-class Part:
+class Piece:
     """An object: its appearance code (CODE,), its place on the bench (3,) and on the toy (3,), its grasp.
 
     Attributes:
         yaw, pitch: how it is turned in the hand, radians.
-        size: relative to the mean part.
+        size: relative to the mean piece.
     """
 
     code: NDArray[np.float32]
@@ -122,14 +122,14 @@ class Part:
     size: float
 
 
-def part_model(noun: str, world: int) -> Part:
+def piece_model(noun: str, world: int) -> Piece:
     """The object called ``noun``; the whole toy's place is the middle of the bench."""
-    rng = stream("part", world, noun)
+    rng = stream("part", world, noun)  # the key stays as it was, or every world would change
     angle = rng.uniform(0.1, 0.9) * np.pi
     radius = rng.uniform(0.18, 0.38)
     place = np.array([radius * np.cos(angle), radius * np.sin(angle) - 0.02, 0.02])
     mount = rng.normal(0, 0.03, 3)
-    return Part(
+    return Piece(
         code=rng.normal(0, 1, CODE).astype(np.float32),
         place=(place if noun != TOY else np.array([0.02, 0.0, 0.08])).astype(np.float32),
         mount=mount.astype(np.float32),
@@ -149,12 +149,12 @@ def verb_code(verb: str, world: int) -> NDArray[np.float32]:
 
 
 def own_actions(count: int) -> tuple[Action, ...]:
-    """The simulator's first ``count`` actions: two on the toy, then part by part what can be done with it."""
+    """The simulator's first ``count`` actions: two on the toy, then piece by piece what can be done with it."""
     actions = [Action("inspect", TOY), Action("demonstrate", TOY)]
-    for index, part in enumerate(PARTS):
+    for index, piece in enumerate(PIECES):
         verbs = ["detach", "attach"]
         verbs += ["unscrew", "screw"] if index % 2 == 0 else []
         verbs += ["attempt to attach"] if index % 3 != 2 else []
-        actions += [Action(verb, part) for verb in verbs]
+        actions += [Action(verb, piece) for verb in verbs]
     assert len(actions) >= 202
     return tuple(actions[:count])

@@ -1,20 +1,20 @@
-"""Faults to plant in a recording, drawn by seed, so that a check can be held to what is really there."""
+"""Faults to inject into a recording, drawn by seed, so that a check can be held to what is really there."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom.simulate.command import FaultConfig
 from viewloom.simulate.seeds import stream
+from viewloom.simulate.settings import FaultConfig
 
 
 @dataclass(frozen=True)
-class Planted:
-    """What is wrong with one view of one recording.
+class InjectedFault:
+    """What is wrong with one view of one recording; all in the view's own frames, counted from 0.
 
     Attributes:
-        end: frame after the last one kept; frames count from 1.
+        end: frame after the last one kept.
         offset: frames by which the view is late.
         dropped: bursts [start, end) of frames that are left out.
     """
@@ -29,38 +29,41 @@ class Planted:
         return x_TD[moments] if self.offset else x_TD
 
     def kept(self) -> NDArray[np.int64]:
-        """Frame numbers that are stored."""
+        """Frames that are stored."""
         keep = np.ones(self.end, np.bool_)
-        keep[0] = False
         for start, end in self.dropped:
             keep[start:end] = False
         return np.flatnonzero(keep)
 
 
-def plant(faults: FaultConfig, recording: str, view: str, late: bool, frames: int, fps: float, seed: int) -> Planted:
+def draw_fault(
+    faults: FaultConfig, recording: str, view: str, late: bool, frames: int, fps: float, rate: float, seed: int
+) -> InjectedFault:
     """Draw the faults of one view.
 
     Args:
-        faults: what is wanted.
+        faults: what is wanted, in frames at ``fps``.
         recording: its name.
         view: of it.
         late: whether this view is the one that lags.
-        frames: length of the recording.
-        fps: frames per second; a burst lasts up to a second.
+        frames: length of the view in its own frames.
+        fps: frames per second of the data set.
+        rate: frames per second of the view; a burst lasts up to a second.
         seed: of the data set.
     """
     rng = stream("faults", seed, recording, view)
-    cut = int(rng.integers(0, faults.unequal_frames + 1))
-    end = max(2, frames + 1 - cut)
-    return Planted(end, faults.offset_frames if late else 0, _bursts(faults.dropped_share, end, fps, rng))
+    cut = round(int(rng.integers(0, faults.unequal_frames + 1)) * rate / fps)
+    end = max(1, frames - cut)
+    offset = round(faults.offset_frames * rate / fps) if late else 0
+    return InjectedFault(end, offset, _bursts(faults.dropped_share, end, rate, rng))
 
 
-def _bursts(share: float, end: int, fps: float, rng: np.random.Generator) -> tuple[tuple[int, int], ...]:
+def _bursts(share: float, frames: int, fps: float, rng: np.random.Generator) -> tuple[tuple[int, int], ...]:
     """Bursts of dropped frames that make up about a share of a view; first and last frame are kept."""
-    wanted = share * (end - 1)
+    wanted = share * frames
     found: list[tuple[int, int]] = []
     longest = max(1, round(fps))
-    slots = rng.permutation(np.arange(2, max(3, end - longest - 1), longest + 1))
+    slots = rng.permutation(np.arange(1, max(2, frames - longest - 1), longest + 1))
     for start in slots:
         if wanted < 0.5:
             break

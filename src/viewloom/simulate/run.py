@@ -1,10 +1,10 @@
-"""Making a data set: timelines, scenes, features, faults, files."""
+"""Simulating a data set: timelines, scenes, features, faults, files."""
 
 import os
 import shutil
 import tempfile
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -21,59 +21,55 @@ from viewloom.console import out, progress
 from viewloom.errors import ConfigError, listed
 from viewloom.features.views import ViewTable
 from viewloom.simulate.actions import own_actions
-from viewloom.simulate.command import SimulateConfig
-from viewloom.simulate.faults import Planted, plant, without_ego
-from viewloom.simulate.motion import make_scene
+from viewloom.simulate.faults import InjectedFault, draw_fault, without_ego
+from viewloom.simulate.motion import make_scene, span_at
 from viewloom.simulate.seeds import stream
+from viewloom.simulate.settings import SimulateConfig
 from viewloom.simulate.timelines import Script, Timeline, own_script, real_script
-from viewloom.simulate.world import World, make_world
-from viewloom.simulate.writing import LmdbWriter, NpyWriter, Writer, bytes_a_frame
+from viewloom.simulate.world import World, make_worlds
+from viewloom.simulate.writing import LmdbWriter, NpyWriter, Writer, bytes_a_frame, view_file
 
 Features = dict[str, NDArray[np.float32]]
+FIRST_FRAME = {"assembly101": 1, "npy": 0}
+"""Number of a recording's first frame in each layout; frame n lies n / fps after the clock's zero."""
 
 
-def simulate(config: SimulateConfig) -> Path | None:
+def run_simulate(config: SimulateConfig) -> Path | None:
     """Write a data set and return its folder; with ``plan`` say what would be written and return None."""
-    views = chosen_views(config.views)
     script = make_script(config)
-    refuse_impossible(config, script, views)
+    refuse_impossible(config, script)
     if config.plan:
-        out.print(describe(config, script, views), markup=False)
+        out.print(describe(config, script), markup=False)
         return None
     target = Path(config.out)
     if target.exists():
         raise ConfigError(f"{target} is there already. Pass another --out folder, or remove it.")
-    world = make_world(config.world, config.dim)
-    frames = sum(timeline.frames for timeline in script.timelines)
+    worlds = draw_worlds(config)
     with new_folder(target) as folder:
-        writer: Writer = LmdbWriter(folder, frames, config.dim) if config.layout == "assembly101" else NpyWriter(folder)
-        planted = write_recordings(config, script, views, world, writer)
-        writer.script(script, views, ViewTable.assembly101())
+        writer = open_writer(config, script, folder)
+        injected = write_recordings(config, script, worlds, writer)
+        writer.script(script)
         writer.close()
-        writer.facts(
-            {
-                "viewloom": __version__,
-                "settings": {name: value for name, value in asdict(config).items() if name not in ("out", "workers")},
-                "world_hash": world.hash,
-                "planted": planted,
-            }
-        )
+        if config.layout == "npy" or config.dims or config.rates:
+            view_file(folder, config)
+        writer.facts(facts(config, worlds) | {"injected_faults": injected})
     return target
 
 
-def chosen_views(names: str) -> tuple[str, ...]:
-    """Views by their names, in the order given."""
-    known = ViewTable.assembly101().names
-    views = tuple(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
-    unknown = [name for name in views if name not in known]
-    if unknown or not views:
-        raise ConfigError(f"--views {names!r}: {listed(unknown)} unknown; the views are: {listed(known, 12)}.")
-    return views
+def facts(config: SimulateConfig, worlds: Mapping[str, World]) -> dict[str, Any]:
+    """What ``simulation.json`` says beside the faults; feature sizes and rates of single views only where there are."""
+    skipped = {"out", "workers"} | {name for name in ("dims", "rates") if not getattr(config, name)}
+    found: dict[str, Any] = {
+        "viewloom": __version__,
+        "settings": {name: value for name, value in asdict(config).items() if name not in skipped},
+        "world_hash": worlds[config.view_names[0]].hash,
+    }
+    return found | ({"world_hashes": {view: world.hash for view, world in worlds.items()}} if config.dims else {})
 
 
-def refuse_impossible(config: SimulateConfig, script: Script, views: tuple[str, ...]) -> None:
+def refuse_impossible(config: SimulateConfig, script: Script) -> None:
     """`ConfigError` for faults that these views and recordings can't have."""
-    faults = config.faults
+    faults, views = config.faults, config.view_names
     shortest = min(timeline.frames for timeline in script.timelines)
     if faults.offset_view is not None and faults.offset_view not in views:
         raise ConfigError(f"--faults.offset_view {faults.offset_view!r} is not among --views {listed(views, 12)}.")
@@ -95,15 +91,21 @@ def make_script(config: SimulateConfig) -> Script:
     return own_script(actions, config.recordings, config.people, config.pace, config.fps, config.seed, config.world)
 
 
-def describe(config: SimulateConfig, script: Script, views: tuple[str, ...]) -> str:
+def describe(config: SimulateConfig, script: Script) -> str:
     """What would be written, in words."""
     frames = sum(timeline.frames for timeline in script.timelines)
-    gib = frames * len(views) * bytes_a_frame(config.layout, config.dim) / 2**30
+    views = config.view_names
+    size = sum(
+        frames * config.fps_of(view) / config.fps * bytes_a_frame(config.layout, config.dim_of(view)) for view in views
+    )
     items = sum(len(timeline.annotations) for timeline in script.timelines)
+    own = [f"{view} {config.dim_of(view)}" for view in config.dims] + [
+        f"{view} {config.fps_of(view):g} frames a second" for view in config.rates
+    ]
     return (
         f"{len(script.timelines)} recordings, {items} label files, {len(views)} views ({', '.join(views)}), "
-        f"{frames} frames each way ({frames / config.fps / 3600:.2f} h), D = {config.dim}: about {gib:.2f} GiB "
-        f"in {config.out}"
+        f"{frames} frames each way ({frames / config.fps / 3600:.2f} h), D = {config.dim}"
+        f"{f' (but {listed(own, 24)})' if own else ''}: about {size / 2**30:.2f} GiB in {config.out}"
     )
 
 
@@ -120,56 +122,77 @@ def new_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def open_writer(config: SimulateConfig, script: Script, folder: Path) -> Writer:
+    """The writer of the layout asked for."""
+    if config.layout == "npy":
+        return NpyWriter(folder)
+    fastest = max(config.fps_of(view) for view in config.view_names) / config.fps
+    frames = sum(timeline.frames for timeline in script.timelines)
+    return LmdbWriter(folder, round(frames * fastest), max(map(config.dim_of, config.view_names)))
+
+
 def write_recordings(
-    config: SimulateConfig, script: Script, views: tuple[str, ...], world: World, writer: Writer
+    config: SimulateConfig, script: Script, worlds: Mapping[str, World], writer: Writer
 ) -> dict[str, Any]:
-    """Compute and store every recording; returns the planted faults, for ``simulation.json``."""
-    table = ViewTable.assembly101()
-    blind = without_ego(config.faults, [t.recording for t in script.timelines], config.seed)
-    late = config.faults.offset_view or views[-1]
-    planted: dict[str, Any] = {}
+    """Compute and store every recording; returns the injected faults, for ``simulation.json``."""
+    table, faults = ViewTable.assembly101(), config.faults
+    blind = without_ego(faults, [t.recording for t in script.timelines], config.seed)
+    late = faults.offset_view or config.view_names[-1]
+    injected: dict[str, Any] = {}
     with progress() as bar:
         task = bar.add_task("Simulating", total=len(script.timelines))
-        for number, (timeline, features) in enumerate(computed(config, script, views, world)):
-            facts = planted[timeline.recording] = {}
-            for view in views:
-                if timeline.recording in blind and table[view].kind == "ego":
+        for number, (timeline, features) in enumerate(computed(config, script, worlds)):
+            recording = timeline.recording
+            injected[recording] = {}
+            for view, x_TD in features.items():
+                if recording in blind and table[view].kind == "ego":
                     continue
-                serial = number % 2 if config.faults.two_serials else 0
+                serial = number % 2 if faults.two_serials else 0
                 camera = table[view].cameras[min(serial, len(table[view].cameras) - 1)]
-                fault = plant(
-                    config.faults, timeline.recording, view, view == late, timeline.frames, config.fps, config.seed
-                )
-                writer.features(timeline.recording, camera, fault.kept(), fault.shift(features[view]))
-                facts[view] = as_facts(camera, fault)
+                rate = config.fps_of(view)
+                fault = draw_fault(faults, recording, view, view == late, len(x_TD), config.fps, rate, config.seed)
+                first = span_at(timeline.frames, FIRST_FRAME[config.layout], config.fps, rate)[0]
+                writer.features(recording, camera, first, fault.kept(), fault.shift(x_TD))
+                injected[recording][view] = as_facts(camera, fault, max(1, first), rate if config.rates else None)
             bar.advance(task)
-    return planted
+    return injected
 
 
-def as_facts(camera: str, fault: Planted) -> dict[str, Any]:
-    """A view's faults as ``simulation.json`` records them."""
-    return {"camera": camera, "first": 1, "end": fault.end, "offset_frames": fault.offset, "dropped": fault.dropped}
+def as_facts(camera: str, fault: InjectedFault, first: int, fps: float | None) -> dict[str, Any]:
+    """A view's faults as ``simulation.json`` records them, frames counted from ``first``."""
+    dropped = [(start + first, end + first) for start, end in fault.dropped]
+    found = {"camera": camera, "first": first, "end": fault.end + first, "offset_frames": fault.offset}
+    return found | {"dropped": dropped} | ({"fps": fps} if fps else {})
 
 
-def compute(
-    config: SimulateConfig, script: Script, views: tuple[str, ...], world: World, timeline: Timeline
-) -> Features:
+def draw_worlds(config: SimulateConfig) -> dict[str, World]:
+    """The world, with features of each view's size; all views of one size share one."""
+    worlds = make_worlds(config.world, set(map(config.dim_of, config.view_names)))
+    return {view: worlds[config.dim_of(view)] for view in config.view_names}
+
+
+def compute(config: SimulateConfig, script: Script, worlds: Mapping[str, World], timeline: Timeline) -> Features:
     """Features of every view of one recording; depends on nothing but its arguments."""
     scene = make_scene(timeline, script.actions, fps=config.fps, seed=config.seed, world=config.world)
-    return {view: world.features(scene, view, stream("noise", config.seed, timeline.recording, view)) for view in views}
+    return {
+        view: world.features(
+            scene.at(config.fps_of(view), FIRST_FRAME[config.layout]),
+            view,
+            stream("noise", config.seed, timeline.recording, view),
+        )
+        for view, world in worlds.items()
+    }
 
 
 def computed(
-    config: SimulateConfig, script: Script, views: tuple[str, ...], world: World
+    config: SimulateConfig, script: Script, worlds: Mapping[str, World]
 ) -> Iterator[tuple[Timeline, Features]]:
     """Recordings in order with their features, computed here or by several processes."""
     if config.workers == 1:
-        work = partial(compute, config, script, views, world)
-        yield from ((timeline, work(timeline)) for timeline in script.timelines)
+        yield from ((timeline, compute(config, script, worlds, timeline)) for timeline in script.timelines)
         return
-    # A worker draws the world again from its seed: that is quicker than sending it with every recording.
-    setup = (config, script, views)
-    with ProcessPoolExecutor(config.workers, get_context("spawn"), _set_up, setup) as pool:
+    # A worker draws the worlds again from their seed: that is quicker than sending them with every recording.
+    with ProcessPoolExecutor(config.workers, get_context("spawn"), _set_up, (config, script)) as pool:
         yield from _in_order(pool, script.timelines, 2 * config.workers)
 
 
@@ -187,15 +210,14 @@ def _in_order(
         yield done, future.result()
 
 
-_worker: list[Any] = []
+_work: list[Callable[[Timeline], Features]] = []
+"""What this worker process does with a timeline."""
 
 
-def _set_up(config: SimulateConfig, script: Script, views: tuple[str, ...]) -> None:
-    """Keep what all recordings of this worker need."""
+def _set_up(config: SimulateConfig, script: Script) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    _worker[:] = [config, script, views, make_world(config.world, config.dim)]
+    _work[:] = [partial(compute, config, script, draw_worlds(config))]
 
 
 def _compute_in_worker(timeline: Timeline) -> Features:
-    config, script, views, world = _worker
-    return compute(config, script, views, world, timeline)
+    return _work[0](timeline)

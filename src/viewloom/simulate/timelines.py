@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from viewloom.dataset.label_files import read_lines, read_segments, recording_of
+from viewloom.dataset.labels import Annotation
+from viewloom.dataset.splits import read_list
 from viewloom.errors import DataError, listed
 from viewloom.simulate.actions import Action
-from viewloom.simulate.grammar import assembly, disassembly, parts_of, parts_tree, toy_parts
+from viewloom.simulate.grammar import assembly, disassembly, pieces_tree, toy_tree
 from viewloom.simulate.seeds import stream
 
 MEDIAN_S = 357 / 30
@@ -36,23 +39,13 @@ SHARES = {"pairs": 0.375, "train": 0.375, "val": 0.05, "test": 0.2}
 
 
 @dataclass(frozen=True)
-class Segments:
-    """One label file: its name without ending, starts and ends (S,) in frames, end exclusive, and action ids."""
-
-    name: str
-    starts: NDArray[np.int64]
-    ends: NDArray[np.int64]
-    actions: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
 class Timeline:
-    """A recording to be made: frames 1 to ``frames``, and what is labelled in them."""
+    """A recording to simulate: frames 1 to ``frames``, and what is labelled in them."""
 
     recording: str
     person: str
     frames: int
-    annotations: tuple[Segments, ...]
+    annotations: tuple[Annotation, ...]
 
 
 @dataclass(frozen=True)
@@ -76,7 +69,7 @@ def own_script(
     actions: tuple[Action, ...], recordings: int, people: int, pace: float, fps: float, seed: int, world: int
 ) -> Script:
     """Timelines from the grammar: each recording takes a toy apart, then puts it together again."""
-    tree = parts_tree(actions, world)
+    tree = pieces_tree(actions, world)
     width = max(4, len(str(recordings)))
     timelines = []
     for index in range(recordings):
@@ -99,18 +92,19 @@ def _own_timeline(
     style = stream("style", seed, person)
     speed = float(np.exp(style.normal(0, SPEED_SPREAD)))
     slips = float(style.uniform(0.1, 0.4))
-    preference = {part: float(style.normal()) for part in tree}
-    toy = toy_parts(tree, rng)
+    preference = {piece: float(style.normal()) for piece in tree}
+    toy = toy_tree(tree, rng)
     ids = {action: index for index, action in enumerate(actions)}
     frame, annotations = 1 + int(rng.uniform(60, 300)), []
     for kind, grammar in (("disassembly", disassembly), ("assembly", assembly)):
-        done = grammar(ids, parts_of(tree, toy), preference, slips, rng)
+        done = grammar(ids, toy, preference, slips, rng)
         if not done:
             continue
         lengths = _lengths(len(done), speed, unit_fps, rng)
         bounds = frame + np.concatenate([[0], np.cumsum(lengths)])
         chosen = np.array([ids[action] for action in done], np.int64)
-        annotations.append(Segments(f"{kind}_{recording}", bounds[:-1], bounds[1:], chosen))
+        item = f"{kind}_{recording}"
+        annotations.append(Annotation(item, recording, bounds[:-1], bounds[1:], chosen, Path(f"{item}.txt")))
         frame = int(bounds[-1]) + int(rng.uniform(15, 90))
     return Timeline(recording, person, frame + int(rng.uniform(15, 120)), tuple(annotations))
 
@@ -157,34 +151,39 @@ def real_script(folder: Path, recordings: int, fps: float, seed: int) -> Script:
     Raises:
         DataError: where a file is missing or a line can't be read.
     """
-    actions = _read_actions(folder / "actions.csv")
-    ids = {action.name: index for index, action in enumerate(actions)}
-    lists = {name: _read_list(folder / "coarse_splits" / name) for name in PUBLISHED_LISTS.values()}
+    table, splits = folder / "actions.csv", folder / "coarse_splits"
+    missing = [path for path in (table, *(splits / name for name in PUBLISHED_LISTS.values())) if not path.is_file()]
+    if missing:
+        raise DataError(
+            f"{missing[0]} is missing. --timelines wants a folder with coarse_labels/, coarse_splits/ holding "
+            f"{listed(PUBLISHED_LISTS.values())}, and actions.csv."
+        )
+    actions = _read_actions(table)
+    lists = {name: read_list(splits / name) for name in PUBLISHED_LISTS.values()}
     chosen = _choose(lists, recordings, seed)
-    kept = {name: tuple(item for item in items if _recording(item) in chosen) for name, items in lists.items()}
-    names = sorted({item for items in kept.values() for item in items})
-    files = [folder / "coarse_labels" / f"{item}.txt" for item in names]
-    by_recording: dict[str, list[Segments]] = {recording: [] for recording in sorted(chosen)}
-    for item, path in zip(names, files, strict=True):
-        by_recording[_recording(item)].append(_read_segments(path, item, ids))
+    kept = {name: tuple(item for item in items if recording_of(item) in chosen) for name, items in lists.items()}
+    files = [
+        folder / "coarse_labels" / f"{item}.txt" for item in sorted({name for names in kept.values() for name in names})
+    ]
+    names = [action.name for action in actions]
+    by_recording: dict[str, list[Annotation]] = {recording: [] for recording in sorted(chosen)}
+    for annotation in (read_segments(path, names) for path in files):
+        by_recording[annotation.recording].append(annotation)
     timelines = [_real_timeline(name, items, fps) for name, items in by_recording.items()]
-    return Script(actions, tuple(timelines), kept, (folder / "actions.csv", *files))
+    return Script(actions, tuple(timelines), kept, (table, *files))
 
 
-def _real_timeline(recording: str, items: list[Segments], fps: float) -> Timeline:
-    items.sort(key=lambda item: int(item.starts[0]))
+def _real_timeline(recording: str, items: list[Annotation], fps: float) -> Timeline:
+    items.sort(key=lambda item: item.start)
+    if items[0].start < 1:
+        raise DataError(f"{items[0].path}: frames count from 1, but a segment begins at {items[0].start}.")
     for before, after in pairwise(items):
-        if after.starts[0] < before.ends[-1]:
+        if after.start < before.end:
             raise DataError(f"{before.name} and {after.name} overlap: one recording can't show both at once.")
-    end = max(int(item.ends[-1]) for item in items)
+    end = max(item.end for item in items)
     # Real names carry the person's number: ..._9011-b06b_9011_user_id_...
     head, _, _ = recording.partition("_user_id_")
     return Timeline(recording, head.rsplit("_", 1)[-1], end + round(fps), tuple(items))
-
-
-def _recording(item: str) -> str:
-    """The recording an item (label file name) belongs to."""
-    return item.partition("_")[2]
 
 
 def _choose(lists: Mapping[str, tuple[str, ...]], recordings: int, seed: int) -> set[str]:
@@ -192,7 +191,7 @@ def _choose(lists: Mapping[str, tuple[str, ...]], recordings: int, seed: int) ->
     roles: dict[str, list[str]] = {name: [] for name in lists}
     seen: set[str] = set()
     for name, items in lists.items():
-        for recording in dict.fromkeys(map(_recording, items)):
+        for recording in dict.fromkeys(map(recording_of, items)):
             if recording not in seen:
                 roles[name].append(recording)
                 seen.add(recording)
@@ -211,47 +210,14 @@ def _choose(lists: Mapping[str, tuple[str, ...]], recordings: int, seed: int) ->
     return chosen
 
 
-def _read_lines(path: Path) -> list[str]:
-    try:
-        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except FileNotFoundError:
-        raise DataError(
-            f"{path} is missing. --timelines wants a folder with coarse_labels/, coarse_splits/ holding "
-            f"{listed(PUBLISHED_LISTS.values())}, and actions.csv."
-        ) from None
-
-
-def _read_list(path: Path) -> tuple[str, ...]:
-    return tuple(line.split("\t")[0].strip().removesuffix(".txt") for line in _read_lines(path))
-
-
 def _read_actions(path: Path) -> tuple[Action, ...]:
-    rows = list(csv.DictReader(_read_lines(path)))
+    rows = list(csv.DictReader(read_lines(path)))
     try:
         named = sorted((int(row["action_id"]), Action(row["verb_cls"], row["noun_cls"])) for row in rows)
     except (KeyError, ValueError) as error:
         raise DataError(
-            f"{path}: every row needs action_id (a whole number), verb_cls and noun_cls; found {error}."
+            f"{path}: every line needs action_id (a whole number), verb_cls and noun_cls; found {error}."
         ) from None
     if [number for number, _ in named] != list(range(len(named))):
         raise DataError(f"{path}: action_id must count from 0 without gaps.")
     return tuple(action for _, action in named)
-
-
-def _read_segments(path: Path, item: str, ids: Mapping[str, int]) -> Segments:
-    rows = []
-    for number, line in enumerate(_read_lines(path), 1):
-        cells = line.split("\t")
-        if len(cells) < 3 or not cells[0].isdigit() or not cells[1].isdigit():
-            raise DataError(f"{path}, line {number}: expected start, end and action between tabs, got {line!r}.")
-        if cells[2] not in ids:
-            raise DataError(f"{path}, line {number}: action {cells[2]!r} is not in actions.csv.")
-        rows.append((int(cells[0]), int(cells[1]), ids[cells[2]]))
-    table = np.array(rows, np.int64).reshape(-1, 3)
-    broken = (table[:, 1] <= table[:, 0]) | (table[:, 0] < 1) | np.r_[False, table[1:, 0] < table[:-1, 1]]
-    if not len(table) or broken.any():
-        first = int(np.flatnonzero(broken)[0]) + 1 if len(table) else 1
-        raise DataError(
-            f"{path}, line {first}: segments must follow each other in time, from frame 1 on, start before end."
-        )
-    return Segments(item, table[:, 0], table[:, 1], table[:, 2])

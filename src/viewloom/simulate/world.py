@@ -6,6 +6,7 @@ real sample. Nothing here knows actions, and nothing is fitted to any score.
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,8 +65,8 @@ class World:
         mix, mix_bias: second layer (LOCAL, HIDDEN), (HIDDEN,).
         out: last layer (HIDDEN, D), its gain included.
         offset: added before the last ReLU (D,).
-    rounding: half width of the last ReLU's rounded corner (D,).
-    floor: what is taken off behind the rounding, before the cut at 0.
+        rounding: half width of the last ReLU's rounded corner (D,).
+        floor: what is taken off behind the rounding, before the cut at 0.
         noise: directions of the noise (NOISE_RANK, D).
     """
 
@@ -110,7 +111,15 @@ class World:
 
 
 def make_world(seed: int, dim: int) -> World:
-    """Draw the world of a seed and set its last layer on a short recording of its own."""
+    """The world of a seed, with features of one size."""
+    return make_worlds(seed, (dim,))[dim]
+
+
+def make_worlds(seed: int, dims: Iterable[int]) -> dict[int, World]:
+    """Draw the world of a seed, once with each of these feature sizes.
+
+    They differ in the last layer alone, which is set on a short recording of the world's own.
+    """
     rng = stream("world", seed)
     filters = make_filters(seed)
     optics = {view: make_optics(view, seed) for view in VIEWS}
@@ -123,7 +132,7 @@ def make_world(seed: int, dim: int) -> World:
     mix /= np.float32(scale)
     bias = (rng.normal(0, 0.5, HIDDEN) - common @ mix).astype(np.float32)
     hidden = {view: _mixed(sample, mix, bias) for view, sample in samples.items()}
-    return _set_last_layer(seed, dim, filters, optics, mix, bias, hidden)
+    return {dim: _set_last_layer(seed, dim, filters, optics, mix, bias, hidden) for dim in dims}
 
 
 def _mixed(pooled: F32, mix: F32, bias: F32) -> F32:
@@ -206,7 +215,7 @@ def _profile(dim: int) -> NDArray[np.float64]:
 
 
 def _movement(mean: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Deviation of a feature within 100 frames, given its mean: a fit to the real sample's 2048 features."""
+    """Deviation of a feature within 100 frames for a mean: a fit to the real sample's 2048 features."""
     return MOVEMENT * (0.29 * mean / (mean + 0.35) + 0.003)
 
 

@@ -10,7 +10,9 @@ import lmdb
 import numpy as np
 from numpy.typing import NDArray
 
+from viewloom.features.lmdb import frame_key, key_prefix
 from viewloom.features.views import ViewTable
+from viewloom.simulate.settings import SimulateConfig
 from viewloom.simulate.timelines import Script
 
 PAGE = 4096
@@ -30,6 +32,17 @@ def bytes_a_frame(layout: str, dim: int) -> int:
     return PAGE // (PAGE // (value + KEY))
 
 
+def view_file(root: Path, config: SimulateConfig) -> None:
+    """Write ``views.yaml``: kind and cameras of each view, and rate and feature size where they are its own."""
+    table: dict[str, dict[str, Any]] = {}
+    for name in config.view_names:
+        view = ViewTable.assembly101()[name]
+        table[name] = {"kind": view.kind, "cameras": list(view.cameras)}
+        table[name] |= {"fps": config.fps_of(name)} if name in config.rates else {}
+        table[name] |= {"dim": config.dim_of(name)} if name in config.dims else {}
+    (root / "views.yaml").write_text(json.dumps({"views": table}) + "\n", encoding="utf-8")  # JSON is YAML
+
+
 class Writer(ABC):
     """Takes recordings in the order of their names, then labels and lists."""
 
@@ -37,11 +50,13 @@ class Writer(ABC):
         self.root = root
 
     @abstractmethod
-    def features(self, recording: str, camera: str, frames: NDArray[np.int64], x_TD: NDArray[np.float32]) -> None:
-        """Store the features (T, D) of one camera; ``frames`` are their numbers, counted from 1, with holes."""
+    def features(
+        self, recording: str, camera: str, first: int, kept: NDArray[np.int64], x_TD: NDArray[np.float32]
+    ) -> None:
+        """Store those rows of a camera's features (T, D) that are ``kept``; row 0 is frame ``first``."""
 
     @abstractmethod
-    def script(self, script: Script, views: tuple[str, ...], cameras: ViewTable) -> None:
+    def script(self, script: Script) -> None:
         """Store labels, action list and split lists."""
 
     def close(self) -> None:
@@ -49,7 +64,7 @@ class Writer(ABC):
         return
 
     def facts(self, facts: dict[str, Any]) -> None:
-        """Write ``simulation.json``: settings and planted faults."""
+        """Write ``simulation.json``: settings and injected faults."""
         (self.root / "simulation.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
@@ -62,15 +77,16 @@ class LmdbWriter(Writer):
         self.map_bytes = 2 * frames * bytes_a_frame("assembly101", dim) + (64 << 20)
         self.environments: dict[str, lmdb.Environment] = {}
 
-    def features(self, recording: str, camera: str, frames: NDArray[np.int64], x_TD: NDArray[np.float32]) -> None:
+    def features(
+        self, recording: str, camera: str, first: int, kept: NDArray[np.int64], x_TD: NDArray[np.float32]
+    ) -> None:
         """Recordings come sorted, so keys only grow and can be appended."""
-        prefix = f"{recording}/{camera}/{camera}_"
-        rows = np.ascontiguousarray(x_TD[frames - 1], "<f4")
-        size = rows.shape[1] * 4
-        data = memoryview(rows.tobytes())
+        prefix = key_prefix(recording, camera)
+        size = x_TD.shape[1] * 4
+        data = memoryview(np.ascontiguousarray(x_TD[kept], "<f4").tobytes())
         items = [
-            (f"{prefix}{frame:010d}.jpg".encode(), data[place * size : (place + 1) * size])
-            for place, frame in enumerate(frames.tolist())
+            (frame_key(prefix, frame), data[place * size : (place + 1) * size])
+            for place, frame in enumerate((kept + first).tolist())
         ]
         with self._environment(camera).begin(write=True) as transaction, transaction.cursor() as cursor:
             _, added = cursor.putmulti(items, append=True)
@@ -93,7 +109,7 @@ class LmdbWriter(Writer):
             environment.close()
         self.environments = {}
 
-    def script(self, script: Script, views: tuple[str, ...], cameras: ViewTable) -> None:
+    def script(self, script: Script) -> None:
         """Label files, ``actions.csv`` and lists; those of real timelines are copied as they are."""
         labels, lists = self.root / "coarse_labels", self.root / "coarse_splits"
         labels.mkdir()
@@ -114,7 +130,7 @@ class LmdbWriter(Writer):
             for item in timeline.annotations:
                 lines = [
                     f"{start:09d}\t{end:09d}\t{script.actions[action].name}\t\n"
-                    for start, end, action in zip(item.starts, item.ends, item.actions, strict=True)
+                    for start, end, action in zip(item.starts, item.ends, item.labels, strict=True)
                 ]
                 (labels / f"{item.name}.txt").write_text("".join(lines), encoding="utf-8")
 
@@ -125,24 +141,25 @@ class NpyWriter(Writer):
     Frames count from 0 there: frame 1 of the simulation becomes 0. Frames left out are columns of NaN.
     """
 
-    def features(self, recording: str, camera: str, frames: NDArray[np.int64], x_TD: NDArray[np.float32]) -> None:
+    def features(
+        self, recording: str, camera: str, first: int, kept: NDArray[np.int64], x_TD: NDArray[np.float32]
+    ) -> None:
         """One file a camera."""
-        stored = np.full((int(frames[-1]), x_TD.shape[1]), np.nan, np.float32)
-        stored[frames - 1] = x_TD[frames - 1]
+        assert first == 0, first
+        stored = np.full((int(kept[-1]) + 1, x_TD.shape[1]), np.nan, np.float32)
+        stored[kept] = x_TD[kept]
         folder = self.root / "features" / recording / camera
         folder.mkdir(parents=True)
         np.save(folder / "features.npy", np.ascontiguousarray(stored.T))
 
-    def script(self, script: Script, views: tuple[str, ...], cameras: ViewTable) -> None:
+    def script(self, script: Script) -> None:
         """All items of a recording become segments of that recording."""
         rows = ["recording,start,end,label"]
         for timeline in script.timelines:
             for item in timeline.annotations:
-                for start, end, action in zip(item.starts, item.ends, item.actions, strict=True):
+                for start, end, action in zip(item.starts, item.ends, item.labels, strict=True):
                     rows.append(f"{timeline.recording},{start - 1},{end - 1},{script.actions[action].name}")
         texts = {"labels.csv": rows, "actions.txt": [action.name for action in script.actions]}
-        table = {name: {"kind": cameras[name].kind, "cameras": list(cameras[name].cameras)} for name in views}
-        texts["views.yaml"] = [json.dumps({"views": table})]  # JSON is YAML
         for name, lines in texts.items():
             (self.root / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
         recording_of = {item.name: timeline.recording for timeline in script.timelines for item in timeline.annotations}

@@ -14,10 +14,10 @@ from viewloom.dataset.settings import DataConfig
 from viewloom.dataset.splits import ROLES
 from viewloom.errors import ConfigError
 from viewloom.simulate.metaworld import rendering
-from viewloom.simulate.metaworld.command import MetaworldConfig, run_metaworld
 from viewloom.simulate.metaworld.looks import FIXED, ON_HAND, WORKSPACE, aimed, pattern, rotation, tinted
 from viewloom.simulate.metaworld.people import make_person, make_sessions, roles
-from viewloom.simulate.metaworld.run import describe, planned
+from viewloom.simulate.metaworld.run import describe, planned, run_metaworld
+from viewloom.simulate.metaworld.settings import MetaworldConfig
 from viewloom.simulate.metaworld.tasks import TASKS, preset_tasks
 from viewloom.simulate.seeds import stream
 
@@ -127,8 +127,8 @@ def test_without_any_opengl_one_message_says_what_to_install(monkeypatch, tmp_pa
     pytest.importorskip("metaworld", reason="the extra `render` is not installed")
     monkeypatch.setattr(rendering, "PROBE", "raise SystemExit(1)")
     assert main(["simulate", "metaworld", "--out", str(tmp_path / "data"), "--preset", "tiny"]) == 2
-    told = capsys.readouterr().err
-    assert "libosmesa6" in told and len(told.strip().splitlines()) == 1
+    shown = capsys.readouterr().err
+    assert "libosmesa6" in shown and len(shown.strip().splitlines()) == 1
 
 
 def test_without_the_packages_the_message_names_the_extra(monkeypatch):
@@ -140,8 +140,8 @@ def test_without_the_packages_the_message_names_the_extra(monkeypatch):
 def test_the_plan_writes_nothing(tmp_path, capsys):
     assert main(["simulate", "metaworld", "--out", str(tmp_path / "data"), "--plan", "true"]) == 0
     assert not list(tmp_path.iterdir())
-    told = capsys.readouterr().out
-    assert "40 recordings (16 pairs, 12 train, 4 val, 8 test)" in told and "lever, lid" in told
+    shown = capsys.readouterr().out
+    assert "40 recordings (16 pairs, 12 train, 4 val, 8 test)" in shown and "lever, lid" in shown
     large = MetaworldConfig(out="x", preset="large")
     assert "240 recordings" in describe(large, planned(large), VIEWS)
 
@@ -153,7 +153,7 @@ def test_the_flat_simulate_still_takes_its_own_settings(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "shown"),
     [
         ({"size": 63}, "even"),
         ({"people": 3}, "people"),
@@ -163,8 +163,8 @@ def test_the_flat_simulate_still_takes_its_own_settings(tmp_path, capsys):
         ({"tasks": "lever-pull"}, "only test recordings"),
     ],
 )
-def test_bad_settings_are_told(settings, told):
-    with pytest.raises(ConfigError, match=told):
+def test_bad_settings_are_told(settings, shown):
+    with pytest.raises(ConfigError, match=shown):
         run_metaworld(MetaworldConfig(out="nowhere", **settings))
 
 

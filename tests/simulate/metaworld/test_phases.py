@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from viewloom.simulate.metaworld.phases import WatchedPolicy
 from viewloom.simulate.metaworld.recording import runs, settled
-from viewloom.simulate.metaworld.tasks import TASKS, TEST_ONLY, chosen_tasks, preset_tasks
+from viewloom.simulate.metaworld.tasks import TASKS, TEST_ONLY, preset_tasks
+from viewloom.simulate.settings import chosen_names
 
 pytest.importorskip("metaworld", reason="the extra `render` is not installed")
 
@@ -111,9 +112,9 @@ def test_verbs_are_shared_between_objects_and_test_only_objects_bring_no_new_ver
 
 
 def test_tasks_by_name():
-    assert chosen_tasks("drawer-open, push-v3,push") == ("drawer-open-v3", "push-v3")
+    assert chosen_names("tasks", "drawer-open, push-v3,push", TASKS, suffix="-v3") == ("drawer-open-v3", "push-v3")
     with pytest.raises(ValueError, match="juggle-v3"):
-        chosen_tasks("juggle")
+        chosen_names("tasks", "juggle", TASKS, suffix="-v3")
 
 
 @pytest.mark.parametrize(

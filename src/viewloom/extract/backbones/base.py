@@ -15,9 +15,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from viewloom.errors import ConfigError, UserError
-from viewloom.extract.command import ExtractConfig
 from viewloom.extract.preprocessing import Preprocessing
 from viewloom.extract.requirements import require
+from viewloom.extract.settings import ExtractConfig
 from viewloom.features.rows import hash_file
 
 KINDS = {"timm": "timm", "hf": "hf", "onnx": "onnx", "py": "python"}
@@ -114,7 +114,7 @@ class Backbone:
             ) from error
 
     def identity(self) -> dict[str, str]:
-        """What tells features of one making from another's."""
+        """What features depend on, for their provenance."""
         return {
             "name": self.spec,
             "weights_sha256": self.model.weights_sha256,
@@ -144,9 +144,7 @@ def open_backbone(config: ExtractConfig) -> Backbone:
     )
     if config.decoder == "torchcodec":
         require("torchcodec.decoders")
-    how = model.preprocessing.with_settings(
-        config.size, config.resize, config.fit, config.mean, config.std, config.decoder
-    )
+    how = model.preprocessing.with_settings(config)
     together = config.together or model.fixed_together or (1 if model.device == "cpu" else TOGETHER_ON_GPU)
     if model.fixed_together not in (None, together):
         raise ConfigError(f"{config.backbone} takes {model.fixed_together} frames a call, so --together must be that.")
@@ -173,7 +171,7 @@ class TorchModel:
     """A PyTorch network, or any callable that takes and gives tensors.
 
     Args:
-        call: given normalised float32 pictures (N, 3, H, W), or clips in ``preprocessing.axes``, it returns
+        call: takes normalised float32 pictures (N, 3, H, W), or clips in ``preprocessing.axes``, and returns
             features as a tensor or an array; anything but (N, D) is averaged over its other axes.
         preprocessing: how its pictures are made.
         request: device and precision.

@@ -49,8 +49,8 @@ class OnnxModel:
     def __init__(self, session: Any, path: Path) -> None:
         inputs = session.get_inputs()
         if len(inputs) != 1 or inputs[0].type not in TYPES or len(inputs[0].shape) not in (4, 5):
-            told = ", ".join(f"{entry.name} {entry.type} {entry.shape}" for entry in inputs)
-            raise ConfigError(f"{path} must have one input of floating pictures (N, 3, H, W), but has: {told}.")
+            found = ", ".join(f"{entry.name} {entry.type} {entry.shape}" for entry in inputs)
+            raise ConfigError(f"{path} must have one input of floating pictures (N, 3, H, W), but has: {found}.")
         self.session, self.input = session, inputs[0]
         self.shape: list[Any] = list(inputs[0].shape)
         self.precision = str(np.dtype(TYPES[inputs[0].type]))

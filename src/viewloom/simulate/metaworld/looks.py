@@ -37,7 +37,7 @@ def dress(model: Any, seed: int, recording: str) -> None:
     for number in range(model.nmat):
         rng = stream("material", seed, recording, model.material(number).name)
         model.mat_rgba[number] = tinted(model.mat_rgba[number], rng)
-    for number in range(model.ngeom):  # things without a material are told apart by their colour
+    for number in range(model.ngeom):  # things without a material differ by their colour alone
         shade = model.geom_rgba[number]
         model.geom_rgba[number] = tinted(shade, stream("colour", seed, recording, *np.round(100 * shade).astype(int)))
 

@@ -80,8 +80,8 @@ def make_sessions(
         test_only: those among them that only the test recordings have.
     """
     role_of = roles(people)
-    known = tuple(name for name in tasks if name not in test_only)
-    decks = {role: _deck(seed, role, tasks if role == "test" else known) for role in SHARES}
+    common = tuple(name for name in tasks if name not in test_only)
+    decks = {role: _deck(seed, role, tasks if role == "test" else common) for role in SHARES}
     sessions = []
     for number in range(recordings):
         person = number % people

@@ -73,7 +73,7 @@ class Cameraman:
 
 @contextmanager
 def cameraman(model: Any, size: int) -> Iterator[Cameraman]:
-    """A `Cameraman` whose OpenGL context is given back at the end."""
+    """A `Cameraman` whose OpenGL context is freed at the end."""
     one = Cameraman(model, size)
     try:
         yield one

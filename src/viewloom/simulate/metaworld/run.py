@@ -1,4 +1,4 @@
-"""Making a rendered data set: sessions, several processes, what is done already, labels, lists, facts."""
+"""Rendering a data set: sessions, several processes, what is done already, labels, lists, facts."""
 
 import os
 from collections.abc import Iterator
@@ -15,13 +15,14 @@ from viewloom.console import out, progress
 from viewloom.dataset.splits import ROLES
 from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json
-from viewloom.simulate.metaworld.command import MetaworldConfig
 from viewloom.simulate.metaworld.looks import FIXED, ON_HAND
 from viewloom.simulate.metaworld.people import Session, make_sessions
 from viewloom.simulate.metaworld.recording import record
 from viewloom.simulate.metaworld.rendering import backend_environment, require_packages
-from viewloom.simulate.metaworld.tasks import TASKS, TEST_ONLY, chosen_tasks, preset_tasks
+from viewloom.simulate.metaworld.settings import MetaworldConfig
+from viewloom.simulate.metaworld.tasks import TASKS, TEST_ONLY, preset_tasks
 from viewloom.simulate.metaworld.writing import read_timelines, write_lists
+from viewloom.simulate.settings import chosen_names
 
 SIZES = {"tiny": (5, 4, 1), "small": (40, 10, 6), "large": (240, 30, 8)}
 """Recordings, people and tasks in a recording of each preset."""
@@ -33,9 +34,9 @@ KIB_A_FRAME = 0.6
 """Mean size of a 128-pixel frame in the mp4 file, for ``--plan``."""
 
 
-def render(config: MetaworldConfig) -> Path | None:
+def run_metaworld(config: MetaworldConfig) -> Path | None:
     """Write a data set, or what is missing of it, and return its folder; with ``plan`` say what it would be."""
-    views, sessions = chosen_views(config.views), planned(config)
+    views, sessions = chosen_names("views", config.views, (*FIXED, *ON_HAND)), planned(config)
     if config.plan:
         out.print(describe(config, sessions, views), markup=False)
         return None
@@ -55,20 +56,12 @@ def render(config: MetaworldConfig) -> Path | None:
     return root
 
 
-def chosen_views(names: str) -> tuple[str, ...]:
-    """Views by their names, in the order given."""
-    known = (*FIXED, *ON_HAND)
-    views = tuple(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
-    unknown = [name for name in views if name not in known]
-    if unknown or not views:
-        raise ConfigError(f"--views {names!r}: {listed(unknown)} unknown; the views are: {listed(known)}.")
-    return views
-
-
 def planned(config: MetaworldConfig) -> tuple[Session, ...]:
     """The sessions that these settings stand for."""
     recordings, people, tasks_each = SIZES[config.preset]
-    tasks = chosen_tasks(config.tasks) if config.tasks is not None else preset_tasks(config.preset)
+    tasks = preset_tasks(config.preset)
+    if config.tasks is not None:
+        tasks = chosen_names("tasks", config.tasks, TASKS, suffix="-v3")
     test_only = frozenset(name for name in tasks if TASKS[name].noun in TEST_ONLY[config.preset])
     if len(test_only) == len(tasks):
         raise ConfigError(f"--tasks {listed(tasks)}: all of them are about objects that only test recordings have.")
@@ -83,12 +76,12 @@ def describe(config: MetaworldConfig, sessions: tuple[Session, ...], views: tupl
     acted = sum(len(session.tasks) for session in sessions)
     frames = round(acted * SECONDS_A_TASK * config.fps)
     mib = frames * len(views) * KIB_A_FRAME * (config.size / 128) ** 2 / 1024
-    known = {name for session in sessions if session.role != "test" for name in session.tasks}
-    new = {TASKS[name].noun for session in sessions for name in session.tasks if name not in known}
+    learned = {name for session in sessions if session.role != "test" for name in session.tasks}
+    new = {TASKS[name].noun for session in sessions for name in session.tasks if name not in learned}
     roles = [session.role for session in sessions]
-    told = ", ".join(f"{roles.count(role)} {role}" for role in ROLES)
+    counts = ", ".join(f"{roles.count(role)} {role}" for role in ROLES)
     return (
-        f"{len(sessions)} recordings ({told}), {acted} tasks of {len({n for s in sessions for n in s.tasks})} kinds, "
+        f"{len(sessions)} recordings ({counts}), {acted} tasks of {len({n for s in sessions for n in s.tasks})} kinds, "
         f"{len(views)} views ({', '.join(views)}) at {config.size} pixels and {config.fps:g} frames a second: about "
         f"{frames * len(views):,} pictures, {mib:.0f} MiB in {config.out}. "
         f"Objects that only the test recordings have: {listed(sorted(new))}."

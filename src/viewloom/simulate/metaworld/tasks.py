@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from viewloom.errors import ConfigError, listed
-
 Preset = Literal["tiny", "small", "large"]
 
 
@@ -104,14 +102,14 @@ SMALL = (
     "window-close-v3",
     "window-open-v3",
 )
-"""Tasks of the small preset: pairs that do two things with one object, so that the scene alone doesn't tell."""
+"""Tasks of the small preset: pairs that do two things with one object, so that the scene alone doesn't say which."""
 
 TEST_ONLY: dict[Preset, tuple[str, ...]] = {
     "tiny": (),
     "small": ("lid", "lever"),
     "large": ("lid", "lever", "basketball", "plug"),
 }
-"""Objects that only the test recordings have; the verbs on them are known from others."""
+"""Objects that only the test recordings have; the verbs on them are learned with others."""
 
 
 def preset_tasks(preset: Preset) -> tuple[str, ...]:
@@ -121,12 +119,3 @@ def preset_tasks(preset: Preset) -> tuple[str, ...]:
     if preset == "small":
         return SMALL + tuple(name for name, task in TASKS.items() if task.noun in TEST_ONLY["small"])
     return tuple(name for name in TASKS if name not in WITHOUT_PHASES)
-
-
-def chosen_tasks(names: str) -> tuple[str, ...]:
-    """Tasks by a comma-separated list of their names, with or without ``-v3``."""
-    wanted = [name.strip().removesuffix("-v3") + "-v3" for name in names.split(",") if name.strip()]
-    unknown = [name for name in wanted if name not in TASKS]
-    if unknown or not wanted:
-        raise ConfigError(f"--tasks {names!r}: {listed(unknown)} unknown; the tasks are: {listed(TASKS, 50)}.")
-    return tuple(dict.fromkeys(wanted))

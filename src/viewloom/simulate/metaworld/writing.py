@@ -38,8 +38,8 @@ def write_lists(root: Path, timelines: Sequence[Timeline], views: Sequence[str],
     for role in ROLES:
         names = [timeline.recording for timeline in timelines if timeline.role == role]
         write_text(root / "splits" / f"{role}.txt", "".join(f"{name}\n" for name in names))
-    told = json.dumps({"views": {view: {"kind": kind_of(view)} for view in views}})  # JSON is YAML
-    write_text(root / "views.yaml", told + "\n")
+    table = json.dumps({"views": {view: {"kind": kind_of(view)} for view in views}})  # JSON is YAML
+    write_text(root / "views.yaml", table + "\n")
     write_text(root / "dataset.yaml", "name: metaworld\nlayout: table\n")
     return counts(timelines)
 
@@ -62,7 +62,7 @@ def counts(timelines: Sequence[Timeline]) -> dict[str, Any]:
         for name in sorted({task["task"] for task in tasks})
         for acted in [[task for task in tasks if task["task"] == name]]
     }
-    known = {label for timeline in timelines if timeline.role == "train" for _, _, label in timeline.segments}
+    learned = {label for timeline in timelines if timeline.role == "train" for _, _, label in timeline.segments}
     return {
         "frames": sum(timeline.frames for timeline in timelines),
         "labelled_frames": frames.total(),
@@ -71,5 +71,5 @@ def counts(timelines: Sequence[Timeline]) -> dict[str, Any]:
         "failed_tries": sum(task["failed_tries"] for task in tasks),
         "by_task": by_task,
         "labels": {label: {"frames": frames[label], "segments": segments[label]} for label in sorted(frames)},
-        "labels_not_in_train": sorted(set(frames) - known),
+        "labels_not_in_train": sorted(set(frames) - learned),
     }

@@ -1,13 +1,19 @@
-"""`viewloom extract`: its settings. The work itself is imported when it runs."""
+"""Settings of `viewloom extract`."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from viewloom.errors import ConfigError
+from viewloom.errors import ConfigError, refuse_outside
 
-if TYPE_CHECKING:
-    from viewloom.extract.plan import ExtractPlan
-    from viewloom.extract.run import ExtractResult
+_LIMITS = {
+    "fps": (0.01, 1000),
+    "clip": (1, 1024),
+    "size": (8, 4096),
+    "resize": (8, 8192),
+    "batch": (1, 4096),
+    "together": (1, 4096),
+    "workers": (0, 1024),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,30 +65,9 @@ class ExtractConfig:
     """Say how many files and frames there are, how large the store would be and how long it would take."""
 
     def __post_init__(self) -> None:
-        for name, low, high in _LIMITS:
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise ConfigError(f"--{name} must lie between {low} and {high}, but is {value}.")
+        refuse_outside(self, _LIMITS)
         if self.store == "lmdb" and self.fps != 30:
             raise ConfigError(
                 f"The LMDB layout doesn't say its frame rate and is read as 30, but --fps is {self.fps:g}. "
                 "Choose --store packed, which says it."
             )
-
-
-_LIMITS: tuple[tuple[str, float, float], ...] = (
-    ("fps", 0.01, 1000),
-    ("clip", 1, 1024),
-    ("size", 8, 4096),
-    ("resize", 8, 8192),
-    ("batch", 1, 4096),
-    ("together", 1, 4096),
-    ("workers", 0, 1024),
-)
-
-
-def run_extract(config: ExtractConfig) -> "ExtractResult | ExtractPlan":
-    """Extract the features of all videos, or go on where a run was stopped; with ``plan`` say what there is to do."""
-    from viewloom.extract.run import extract  # numpy, FFmpeg and the backbone only when the verb runs
-
-    return extract(config)

@@ -1,10 +1,18 @@
-"""`viewloom simulate metaworld`: its settings. The work itself is imported when it runs."""
+"""Settings of `viewloom simulate metaworld`."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
-from viewloom.errors import ConfigError
+from viewloom.errors import ConfigError, refuse_outside
+
+_LIMITS = {
+    "recordings": (1, 100_000),
+    "people": (4, 10_000),
+    "tasks_each": (1, 1000),
+    "size": (32, 2048),
+    "fps": (1, 240),
+    "workers": (1, 1024),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,26 +47,6 @@ class MetaworldConfig:
     """Say what would be written and how large it would be, and write nothing."""
 
     def __post_init__(self) -> None:
-        for name, low, high in _LIMITS:
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise ConfigError(f"--{name} must lie between {low} and {high}, but is {value}.")
+        refuse_outside(self, _LIMITS)
         if self.size % 2:
             raise ConfigError(f"--size must be even, as mp4 wants it, but is {self.size}.")
-
-
-_LIMITS: tuple[tuple[str, float, float], ...] = (
-    ("recordings", 1, 100_000),
-    ("people", 4, 10_000),
-    ("tasks_each", 1, 1000),
-    ("size", 32, 2048),
-    ("fps", 1, 240),
-    ("workers", 1, 1024),
-)
-
-
-def run_metaworld(config: MetaworldConfig) -> Path | None:
-    """Render and write a data set, and return its folder; with ``plan`` say what would be written."""
-    from viewloom.simulate.metaworld.run import render  # numpy only when the verb runs
-
-    return render(config)
