@@ -28,8 +28,8 @@ from viewloom.features.lmdb import LmdbSource, frame_key, key_prefix
 from viewloom.features.settings import PackConfig
 from viewloom.features.store import PackedSource
 from viewloom.windows.batch import Window
+from viewloom.windows.plan import pooled_window
 from viewloom.windows.sampling import Sampling
-from viewloom.windows.windows import pooled_window
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from timing import in_turn, ratio, show

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.documented import undocumented
-from tests.methods.made import VIEWS, make_method, select_rows, view_batch
+from tests.methods.made import VIEWS, make_method, put, select_rows, stacked, view_batch, x_of
 from viewloom.errors import ConfigError, DataError
 from viewloom.methods.base import Method
 from viewloom.methods.refiner import load_refiner, save_refiner
@@ -92,7 +92,7 @@ def assert_same(first, second, tolerance):
 def encoded(method, batch):
     """What a method makes of each view of a batch, (B, V, T, Z)."""
     return torch.stack(
-        [method.encode(batch.features_BVTD[:, v], batch.mask_BVT[:, v], name) for v, name in enumerate(batch.views)],
+        [method.encode(x_of(batch, v), batch.mask_BVT[:, v], name) for v, name in enumerate(batch.views)],
         dim=1,
     )
 
@@ -135,7 +135,7 @@ def test_views_that_make_no_sense_are_refused(name):
 @every_name
 def test_a_batch_of_other_views_is_refused(name):
     method, batch = make_method(name), view_batch()
-    batch.views = batch.views[::-1]
+    batch.features = dict(reversed(batch.features.items()))
     with pytest.raises(ConfigError, match="e4, v4, v3"):
         method(batch) if method.fit == "gradient" else method.accumulate(batch)
 
@@ -172,7 +172,7 @@ def test_masked_steps_change_neither_loss_nor_gradients(name, config):
     method = make_method(name, config).double()
     loss, parts, gradients = run(method, view_batch(dtype=torch.float64))
     wider = view_batch(steps=17, dtype=torch.float64)
-    wider.features_BVTD[~wider.mask_BVT] = -7.0
+    put(wider, stacked(wider).masked_fill(~wider.mask_BVT[..., None], -7.0))
     other_loss, other_parts, other_gradients = run(method, wider)
     assert_same([loss, *parts.values()], [other_loss, *other_parts.values()], 1e-10)
     assert_same(gradients.values(), other_gradients.values(), 1e-10)
@@ -271,7 +271,7 @@ def test_nothing_is_encoded_or_saved_before_the_pass(name, config, tmp_path):
 @cases()
 def test_a_view_never_seen_is_encoded_or_refused_by_name(name, config):
     method, batch = make_method(name, config), view_batch()
-    x_BTD, mask_BT = batch.features_BVTD[:, 0], batch.mask_BVT[:, 0]
+    x_BTD, mask_BT = x_of(batch, 0), batch.mask_BVT[:, 0]
     if method.refiner.accepts("e9"):
         assert method.encode(x_BTD, mask_BT, "e9").isfinite().all()
     else:

@@ -41,8 +41,13 @@ def _is_names(value: Any) -> bool:
     return texts and len(set(value)) == len(value)
 
 
+def _is_sizes(value: Any) -> bool:
+    return _is_count(value) or (isinstance(value, list) and bool(value) and all(map(_is_count, value)))
+
+
 TEXT = Value("a text", lambda value: isinstance(value, str))
 COUNT = Value("a whole number above 0", _is_count)
+SIZES = Value("a whole number above 0, or a list of such", _is_sizes)
 NAMES = Value("a list of different names", _is_names)
 OBJECT = Value("an object", lambda value: isinstance(value, dict))
 RATE = Value("a number above 0", lambda value: type(value) in (int, float) and math.isfinite(value) and value > 0)

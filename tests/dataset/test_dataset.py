@@ -312,7 +312,7 @@ def test_a_camera_under_two_serials_is_one_view(tmp_path):
 
 def test_the_real_folder_opens_with_its_sample(assembly101):
     data = opened(assembly101, missing="skip", past_end="cut")
-    assert (len(data.labels.annotations), data.source.dim) == (513, 2048)
+    assert (len(data.labels.annotations), data.source.dim("v3")) == (513, 2048)
     assert data.source.span(data.source.recordings[0], "v3") == (1, 101)
     assert json.dumps(data.splits.val)
 

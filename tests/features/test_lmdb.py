@@ -53,7 +53,7 @@ def test_what_it_holds(features):
     assert source.recordings == ("rec", "rec_a", "rec_b")
     assert source.views("rec") == ("v3", "e4")
     assert source.views("rec_b") == ("v3",)
-    assert (source.dim, source.fps, source.fps_known) == (5, 30.0, True)
+    assert (source.dim(source.views(source.recordings[0])[0]), source.fps, source.fps_known) == (5, 30.0, True)
     assert source.span("rec_a", "v3") == Span(1, 41)
     assert source.span("rec", "e4") == Span(4, 54)
     assert source.missing_runs("rec", E4) == ((7, 9), (30, 31))
@@ -163,7 +163,7 @@ def test_two_sources_then_a_new_file(features, tmp_path):
     del first, second
     shutil.rmtree(root)
     write_lmdb(root, random_recordings(dim=4))
-    assert LmdbSource(root).dim == 4
+    assert LmdbSource(root).dim("v3") == 4
 
 
 def test_opened_elsewhere(features):
@@ -171,7 +171,7 @@ def test_opened_elsewhere(features):
     with pytest.raises(DataError, match=r"already open in this process.*close"):
         LmdbSource(features[0])
     handle.close()
-    assert LmdbSource(features[0]).dim == 5
+    assert LmdbSource(features[0]).dim("v3") == 5
 
 
 def test_unknown_names(features):
@@ -272,7 +272,15 @@ def test_first_value_is_no_row(tmp_path):
 def test_cameras_of_unequal_dim(tmp_path):
     write_lmdb(tmp_path, random_recordings(dim=5, cameras=(V3,)))
     write_lmdb(tmp_path, random_recordings(dim=6, cameras=(E4,)))
-    with pytest.raises(DataError, match=r"D differs between cameras: 6 at key 'rec_a/HMC_84358933.*but 5 at"):
+    source = LmdbSource(tmp_path)
+    assert {view: source.dim(view) for view in source.views("rec_a")} == {"v3": 5, "e4": 6}
+    assert source.read("rec_a", "e4", 1, 9).shape == (8, 6) and source.read("rec_a", "v3", 1, 9).shape == (8, 5)
+
+
+def test_two_cameras_of_a_view_share_its_size(tmp_path):
+    write_lmdb(tmp_path, random_recordings(dim=5, cameras=(E4,)))
+    write_lmdb(tmp_path, random_recordings(dim=6, cameras=("HMC_21179183_mono10bit",)))
+    with pytest.raises(DataError, match=r"view 'e4' must have one feature size, but its cameras have .*6.*5"):
         LmdbSource(tmp_path)
 
 

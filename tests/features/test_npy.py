@@ -31,7 +31,7 @@ def test_layouts_and_axes(tmp_path, recordings, layout, axes, declared):
     source = open_source(tmp_path, axes=axes if declared else "auto")
     assert isinstance(source, FeatureSource) and source.axes == axes
     assert source.recordings == ("rec_a", "rec_b") and source.views("rec_a") == ("v3", "e4")
-    assert (source.dim, source.fps, source.fps_known) == (6, 30.0, False)
+    assert (source.dim(source.views(source.recordings[0])[0]), source.fps, source.fps_known) == (6, 30.0, False)
     assert source.span("rec_b", "e4") == Span(0, 57)
     found = source.read("rec_b", "e4", -2, 60)
     np.testing.assert_array_equal(found[2:59], recordings["rec_b"][E4][1])
@@ -81,8 +81,8 @@ def test_axes_that_cannot_be_told(tmp_path, shapes):
         np.save(tmp_path / f"rec{i}.npy", np.zeros(shape, np.float32))
     with pytest.raises(ConfigError, match=r"either axis could be the feature size. Pass --axes"):
         open_source(tmp_path)
-    assert open_source(tmp_path, axes="dt").dim == shapes[0][0]
-    assert open_source(tmp_path, axes="td").dim == shapes[0][1]
+    assert open_source(tmp_path, axes="dt").dim("v1") == shapes[0][0]
+    assert open_source(tmp_path, axes="td").dim("v1") == shapes[0][1]
 
 
 @pytest.mark.parametrize("axes", ["dt", "td", "auto"])

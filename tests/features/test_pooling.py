@@ -2,38 +2,26 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.windows.reading import pool_valid, pooled_window, read_window
 from viewloom.dataset.packing import run_pack
 from viewloom.errors import DataError
-from viewloom.features.base import FeatureSource, PoolingSource
+from viewloom.features import pooling as pooling_module
 from viewloom.features.opening import open_source
-from viewloom.features.pooling import pool_halves, pool_max, pool_rows, pool_valid, pooled_dim
+from viewloom.features.pooling import pool_rows
 from viewloom.features.settings import PackConfig
 from viewloom.windows.batch import Window
 from viewloom.windows.sampling import Sampling
-from viewloom.windows.windows import pooled_window, read_window
 
-from .arrays import random_source
 from .stores import write_lmdb, write_npy
 
 CAMERA = "C10118_rgb"
 VIEW = "v3"
 POOLINGS = ("max", "mean", "both")
 KINDS = ("npy", "lmdb", "float16", "float32")
-
-
-class Plain:
-    """A source that offers `FeatureSource` and nothing more."""
-
-    def __init__(self, source):
-        self.source = source
-
-    def __getattr__(self, name):
-        if name == "read_pooled":
-            raise AttributeError(name)
-        return getattr(self.source, name)
 
 
 def features(frames, dim, seed, sign=1.0):
@@ -79,17 +67,14 @@ def assert_same(found, expected):
 
 def check(source, window, config):
     """`pooled_window` against the slow way: the same bits, or an error from both."""
-    plain = Plain(source)
-    assert isinstance(source, PoolingSource) and not isinstance(plain, PoolingSource)
     try:
-        x_TD, lacking = read_window(plain, window, VIEW, config)
+        x_TD, lacking = read_window(source, window, VIEW, config)
     except DataError as error:
         with pytest.raises(DataError) as caught:
             pooled_window(source, window, VIEW, config)
         return str(error), str(caught.value)
     expected = x_TD, lacking, window.chunk_frames, config.pooling
     assert_same(pooled_window(source, window, VIEW, config), expected)
-    assert_same(pooled_window(plain, window, VIEW, config), expected)
     return None
 
 
@@ -110,19 +95,21 @@ def test_pooling_while_reading_equals_reading_and_pooling(
 ):
     config = Sampling(missing_frames=policy, nearest_within_frames=within, pooling=pooling)
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("catalog", "rows"):
-            patch.setattr(f"viewloom.features.{module}.BLOCK_BYTES", block)
+        patch.setattr(type(stores[kind, sign]), "block_bytes", block)
         check(stores[kind, sign], Window("r", "r", start, start + frames, chunk), config)
 
 
 def test_zeros_come_out_positive_whichever_frame_comes_first():
     for x_TD in ([[-0.0], [0.0]], [[0.0], [-0.0]], [[-0.0], [-0.0]], [[-1.0], [-0.0]]):
-        for rows in (np.array(x_TD * 3, np.float32), np.array(x_TD, np.float32)):
-            assert not np.signbit(pool_max(rows, 2)).any()
-            out_SD = np.empty((len(rows) // 2, 1), np.float32)
-            assert pool_halves(rows.astype(np.float16), 2, out_SD)
-            assert not np.signbit(out_SD).any()
-            assert (out_SD == 0).all()
+        for kind in (np.float32, np.float16):
+            for pooling in ("max", "mean"):
+                x_SD, _ = pool(torch.tensor(x_TD * 3).numpy().astype(kind), 2, pooling)
+                assert not np.signbit(x_SD[x_SD == 0]).any()
+                assert (x_SD == 0).all() or pooling == "mean"
+
+
+def pool(x_TD, chunk, pooling="max"):
+    return tuple(found.numpy() for found in pooling_module.pool(torch.from_numpy(x_TD), chunk, pooling))
 
 
 @given(st.integers(1, 9), st.integers(1, 6), st.integers(0, 2**32 - 1))
@@ -130,40 +117,36 @@ def test_every_float16_is_ordered_and_widened_right(chunk, steps, seed):
     finite = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
     finite = finite[np.isfinite(finite)]
     x_TD = np.random.default_rng(seed).choice(finite, (chunk * steps, 64))
-    out_SD = np.empty((steps, 64), np.float32)
-    assert pool_halves(x_TD, chunk, out_SD)
-    assert out_SD.tobytes() == pool_max(x_TD.astype(np.float32), chunk).tobytes()
+    for rows in (x_TD, np.abs(x_TD)):
+        assert pool(rows, chunk)[0].tobytes() == pool_valid(rows.astype(np.float32), chunk)[0].tobytes()
 
 
 def test_all_float16_numbers_survive_widening():
     bits = np.arange(1 << 16, dtype=np.uint16)
     finite = bits.view(np.float16)[np.isfinite(bits.view(np.float16))]
     for chosen in (finite, finite[finite > 0], finite[finite < 0]):
-        out_SD = np.empty((1, len(chosen)), np.float32)
-        assert pool_halves(chosen[None], 1, out_SD)
-        assert out_SD[0].tobytes() == (chosen.astype(np.float32) + np.float32(0)).tobytes()
+        found = pool(chosen[None], 1)[0]
+        assert found[0].tobytes() == (chosen.astype(np.float32) + np.float32(0)).tobytes()
 
 
 def test_widening_is_right_where_the_processor_drops_subnormal_numbers():
-    import torch
-
     tiny = np.array([[2.0**-24, -(2.0**-24), 3.0]], np.float16)
-    out_SD = np.empty((1, 3), np.float32)
     flushed = torch.set_flush_denormal(True)
     try:
-        assert pool_halves(tiny, 1, out_SD)
+        found = pool(tiny, 1)[0]
     finally:
         torch.set_flush_denormal(False)
     if not flushed:
         pytest.skip("this processor can't drop subnormal numbers")
-    assert out_SD.tolist() == [[2.0**-24, -(2.0**-24), 3.0]]
+    assert found.tolist() == [[2.0**-24, -(2.0**-24), 3.0]]
 
 
 @pytest.mark.parametrize("bad", [np.inf, np.nan])
 def test_float16_pooling_notices_what_a_packed_store_never_holds(bad):
     x_TD = np.full((6, 3), -1.0, np.float16)
     x_TD[4, 1] = bad
-    assert not pool_halves(x_TD, 3, np.empty((2, 3), np.float32))
+    with pytest.raises(DataError, match=r"1 frame\(s\) hold NaN or infinite"):
+        pool_rows(x_TD, 3, "max", "r", 0, checked=True)
 
 
 @pytest.mark.parametrize("bad", [np.nan, -np.nan, np.inf, -np.inf])
@@ -188,9 +171,11 @@ def test_pooling_rows_tells_which_are_missing(frames, chunk, share, seed, poolin
     x_TD = features(frames, 4, seed, -1.0)
     holes = np.flatnonzero(rng.random(frames) < share)
     x_TD[holes] = rng.choice([np.nan, -np.nan])
-    out_SZ = np.empty((-(-frames // chunk), pooled_dim(4, pooling)), np.float32)
-    assert pool_rows(x_TD, chunk, "r", 100, out_SZ, pooling).tolist() == (holes + 100).tolist()
-    assert out_SZ.tobytes() == pool_valid(x_TD, chunk, pooling)[0].tobytes()
+    x_SZ, mask_S, missing = pool_rows(x_TD, chunk, pooling, "r", 100)
+    assert missing.tolist() == (holes + 100).tolist()
+    expected_SZ, expected_S = pool_valid(x_TD, chunk, pooling)
+    assert x_SZ.numpy().tobytes() == expected_SZ.tobytes()
+    assert mask_S.tolist() == expected_S.tolist()
 
 
 @given(
@@ -214,9 +199,10 @@ def test_a_mean_adds_up_frame_after_frame_over_the_frames_there_are(frames, chun
             total = (total + row).astype(np.float32)
         expected[step] = total / np.float32(max(1, len(rows))) + np.float32(0)
     order = np.asfortranarray(x_TD) if columns else x_TD
-    found, mask_S = pool_valid(order, chunk, "mean")
+    x_SD, mask, _ = pool_rows(order, chunk, "mean", "r", 0)
+    found, mask_S = x_SD.numpy(), mask.numpy()
     assert found.tobytes() == expected.tobytes()
-    both, _ = pool_valid(order, chunk, "both")
+    both = pool_rows(order, chunk, "both", "r", 0)[0].numpy()
     assert both.tobytes() == np.concatenate([pool_valid(x_TD, chunk)[0], found], axis=1).tobytes()
     exact = [
         np.nanmean(x_TD[at : at + chunk].astype(np.float64), axis=0)
@@ -224,16 +210,6 @@ def test_a_mean_adds_up_frame_after_frame_over_the_frames_there_are(frames, chun
         if mask_S[at // chunk]
     ]
     np.testing.assert_allclose(found[mask_S], np.array(exact).reshape(-1, dim), atol=1e-5)
-
-
-def test_a_source_that_cannot_pool_is_read_the_plain_way():
-    source = random_source()
-    assert isinstance(source, FeatureSource) and not isinstance(source, PoolingSource)
-    window = Window("r1", "r1", 5, 99, 10)
-    x_TD, _ = read_window(source, window, "e4", Sampling())
-    features_SD, mask_S, lacking = pooled_window(source, window, "e4", Sampling())
-    assert features_SD.tobytes() == pool_valid(x_TD, 10)[0].tobytes()
-    assert mask_S.all() and lacking == 0
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
@@ -252,21 +228,3 @@ def test_no_more_than_a_block_of_frames_is_held(tmp_path, pooling):
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 2.7e6, kind
-
-
-@pytest.mark.parametrize("pooling", POOLINGS)
-def test_only_chunks_with_gaps_leave_the_fast_way(tmp_path, monkeypatch, pooling):
-    """Of 60 whole chunks the two with gaps, and the short last one, are read row by row."""
-    from viewloom.features.catalog import CatalogSource
-
-    source = write_store("float16", tmp_path, features(605, 5, 4), missing=(35, 36, 307))
-    slow = []
-    plain = CatalogSource.read_pooled
-
-    def noted(self, recording, view, start, end, *how):
-        slow.append((start, end))
-        return plain(self, recording, view, start, end, *how)
-
-    monkeypatch.setattr(CatalogSource, "read_pooled", noted)
-    check(source, Window("r", "r", 1, 606, 10), Sampling(pooling=pooling))
-    assert slow == [(31, 41), (301, 311), (601, 606)]

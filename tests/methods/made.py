@@ -12,9 +12,12 @@ VIEWS = ("v3", "v4", "e4", "e1")
 def view_batch(lengths=(9, 12, 5), dim=7, views=3, steps=None, dtype=torch.float32, lacking=(), holes=True):
     """Rows of given lengths with garbage wherever the mask is False; a row's content depends on its length alone.
 
-    ``lacking``: (row, view) pairs that the recording lacks. ``holes``: one view misses some steps of its own.
+    ``dim``: of all views, or one for each. ``lacking``: (row, view) pairs that the recording lacks. ``holes``: one view
+    misses some steps of its own.
     """
     steps = max(lengths) if steps is None else steps
+    dims = (dim,) * views if isinstance(dim, int) else tuple(dim)
+    dim = max(dims)
     x_BVTD = torch.full((len(lengths), views, steps, dim), 1e3, dtype=dtype)
     mask_BVT = torch.zeros(len(lengths), views, steps, dtype=torch.bool)
     for row, length in enumerate(lengths):
@@ -26,7 +29,7 @@ def view_batch(lengths=(9, 12, 5), dim=7, views=3, steps=None, dtype=torch.float
         mask_BVT[row, view] = False
     x_BVTD[~mask_BVT] = 1e3
     windows = tuple(Window(f"r{length}", f"r{length}", 0, length, 1) for length in lengths)
-    return ViewBatch(x_BVTD, mask_BVT, windows, VIEWS[:views])
+    return batch_of(x_BVTD, mask_BVT, windows, VIEWS[:views], dims)
 
 
 def synchronised(steps, dim, views, seed, noise=0.3):
@@ -45,15 +48,36 @@ def make_method(name, config=None, dim=7, views=3, batch=None, seed=0):
     torch.manual_seed(seed)
     method = METHODS.get(name)(dim, VIEWS[:views], config)
     if method.requires == "teacher_head":
-        method.with_teacher(LinearHead(dim, 3))
+        method.with_teacher(LinearHead(method.dims[method.roles.teacher_place], 3))
     if method.needs_pass:
         method.accumulate(view_batch((60, 50, 41), dim, views) if batch is None else batch)
         method.solve()
     return method.eval()
 
 
+def batch_of(x_BVTD, mask_BVT, windows, views, dims):
+    """A batch of views that keep the first of their features."""
+    features = {view: x_BTD[..., :dim].clone() for view, x_BTD, dim in zip(views, x_BVTD.unbind(1), dims, strict=True)}
+    return ViewBatch(features, mask_BVT, windows)
+
+
+def x_of(batch, place):
+    """Features (B, T, D) of a view by its place."""
+    return batch.features[batch.views[place]]
+
+
+def stacked(batch):
+    """Features (B, V, T, D) of views of one size, copied."""
+    return torch.stack(list(batch.features.values()), dim=1)
+
+
+def put(batch, x_BVTD):
+    """Give a batch other features."""
+    batch.features = {view: x_BTD.clone() for view, x_BTD in zip(batch.views, x_BVTD.unbind(1), strict=True)}
+
+
 def select_rows(batch, rows):
     """The given rows of a batch, in that order."""
     rows = list(rows)
-    windows = tuple(batch.windows[row] for row in rows)
-    return ViewBatch(batch.features_BVTD[rows], batch.mask_BVT[rows], windows, batch.views)
+    features = {view: x_BTD[rows] for view, x_BTD in batch.features.items()}
+    return ViewBatch(features, batch.mask_BVT[rows], tuple(batch.windows[row] for row in rows))

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from tests.methods.made import VIEWS, make_method, select_rows, view_batch
-from viewloom.methods.cca_choice import STRENGTHS, Block, choose, out_of_step
+from tests.methods.made import VIEWS, make_method, put, select_rows, stacked, view_batch, x_of
+from viewloom.methods.cca_choice import STRENGTHS, Block, choose
+from viewloom.methods.pair_moments import out_of_step
 from viewloom.methods.refiner import load_refiner, save_refiner
 from viewloom.metrics.invariance import retrieval_accuracy
 from viewloom.registry import METHODS
@@ -24,11 +25,11 @@ def few_steps(rows, steps=37, dim=300, latent=6, noise=0.7, seed=0):
     x_BVTD = x_BVTD + 0.5 * torch.randn(x_BVTD.shape, generator=world, dtype=torch.float64)
     mask_BVT = torch.ones(rows, 2, steps, dtype=torch.bool)
     windows = tuple(Window(f"r{row}", f"r{row}", 0, steps, 1) for row in range(rows))
-    return ViewBatch(x_BVTD.float(), mask_BVT, windows, VIEWS[:2])
+    return ViewBatch.stacked(x_BVTD.float(), mask_BVT, windows, VIEWS[:2])
 
 
 def retrieval(method, batch):
-    views = [method.encode(batch.features_BVTD[:, v], batch.mask_BVT[:, v], VIEWS[v]) for v in range(2)]
+    views = [method.encode(x_of(batch, v), batch.mask_BVT[:, v], VIEWS[v]) for v in range(2)]
     return sum(retrieval_accuracy(z.numpy(), 1) for z in torch.stack(views, dim=1)) / len(batch.windows)
 
 
@@ -44,7 +45,7 @@ def test_with_fewer_steps_than_features_it_finds_more_than_all_components_do():
 
 def test_views_with_nothing_in_common_keep_hardly_any():
     batch, other = few_steps(5), few_steps(5, seed=3)
-    batch.features_BVTD[:, 1] = other.features_BVTD[:, 1]
+    x_of(batch, 1)[:] = x_of(other, 1)
     shared = make_method("cca", None, 300, 2, few_steps(5)).refiner.out_dim
     assert make_method("cca", None, 300, 2, batch).refiner.out_dim < shared
 
@@ -88,7 +89,7 @@ def test_neither_padding_nor_batches_change_the_choice():
 
 def test_windows_of_a_single_step_leave_a_bound():
     batch = view_batch((1,) * 40, views=2, holes=False)
-    batch.features_BVTD = torch.randn(batch.features_BVTD.shape, generator=torch.Generator().manual_seed(0))
+    put(batch, torch.randn(stacked(batch).shape, generator=torch.Generator().manual_seed(0)))
     assert make_method("cca", batch=batch, views=2).refiner.out_dim == 4
 
 

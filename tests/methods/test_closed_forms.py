@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from tests.methods.made import VIEWS, make_method, select_rows, synchronised, view_batch
+from tests.methods.made import VIEWS, make_method, put, select_rows, stacked, synchronised, view_batch, x_of
 from viewloom.errors import ConfigError, DataError
-from viewloom.methods.cca import _of_many_views, _of_two_views
-from viewloom.methods.moments import Moments
+from viewloom.methods.canonical import _of_many_views, _of_two_views
+from viewloom.nn.moments import Moments
 from viewloom.registry import METHODS
 
 CCA, Ridge = METHODS.get("cca"), METHODS.get("ridge")
@@ -25,7 +25,7 @@ def test_moments_are_the_usual_ones_in_any_pieces():
         torch.testing.assert_close(moments.covariance_DE, expected)
         torch.testing.assert_close(moments.means[0], joint[:, :3].mean(0))
         torch.testing.assert_close(moments.means[1], joint[:, 3:].mean(0))
-    assert whole.count == 50 and not whole.state_dict()
+    assert whole.count == 50
     assert not Moments(3, 2).covariance_DE.any()
 
 
@@ -46,9 +46,7 @@ def test_cca_takes_every_pair_of_views_where_it_occurs():
     full = make_method("cca", batch=view_batch((200, 210, 190)))
     batch = view_batch((150,), holes=False)
     for view, name in enumerate(VIEWS[:3]):
-        found, wanted = (
-            m.encode(batch.features_BVTD[:, view], batch.mask_BVT[:, view], name)[0, :, :3] for m in (method, full)
-        )
+        found, wanted = (m.encode(x_of(batch, view), batch.mask_BVT[:, view], name)[0, :, :3] for m in (method, full))
         alike = [torch.corrcoef(torch.stack([found[:, z], wanted[:, z]]))[0, 1].abs().item() for z in range(3)]
         assert min(alike) > 0.7
 
@@ -68,12 +66,13 @@ def test_views_that_never_meet():
 @pytest.mark.parametrize("standardise", ["none", "pooled", "view"])
 def test_constant_features_and_views_stay_finite(name, standardise):
     batch = view_batch((60, 50))
-    batch.features_BVTD[..., 3] = 5.0
-    batch.features_BVTD[:, 1] = 2.0
+    for x_BTD in batch.features.values():
+        x_BTD[..., 3] = 5.0
+    x_of(batch, 1)[:] = 2.0
     config = METHODS.get(name).Config(standardise=standardise)
     method = make_method(name, config, batch=batch)
     assert method.refiner.weight_VDZ.isfinite().all() and method.refiner.weight_VDZ[0].any()
-    z_BTZ = method.encode(batch.features_BVTD[:, 1], batch.mask_BVT[:, 1], "v4")
+    z_BTZ = method.encode(x_of(batch, 1), batch.mask_BVT[:, 1], "v4")
     assert z_BTZ.isfinite().all() and z_BTZ[batch.mask_BVT[:, 1]].std(0).max() < 1e-4
 
 
@@ -87,7 +86,7 @@ def test_cca_components_are_the_most_correlated_first():
     batch = view_batch((400, 300), dim=8, views=2, holes=False)
     method = make_method("cca", CCA.Config(out_dim=5, scale="unit", strength=1e-6), 8, 2, batch)
     assert method.refiner.out_dim == 5
-    z_VNZ = [method.encode(batch.features_BVTD[:, v], batch.mask_BVT[:, v], VIEWS[v]) for v in range(2)]
+    z_VNZ = [method.encode(x_of(batch, v), batch.mask_BVT[:, v], VIEWS[v]) for v in range(2)]
     z_VNZ = [z[batch.mask_BVT[:, 0]] for z in z_VNZ]
     correlations = [torch.corrcoef(torch.stack([z_VNZ[0][:, z], z_VNZ[1][:, z]]))[0, 1].item() for z in range(5)]
     assert correlations == sorted(correlations, reverse=True) and correlations[0] > 0.8
@@ -117,11 +116,14 @@ def test_ridge_strength_must_be_positive():
 def test_two_views_are_a_case_of_many():
     """The quick way for two views solves the eigenproblem that more views need."""
     x_VND = synchronised(300, 6, 2, seed=4)
-    whitened = torch.stack([torch.linalg.qr(x_ND - x_ND.mean(0))[0] for x_ND in x_VND])
-    whitened_VDVD = torch.einsum("vnd,wne->vdwe", whitened, whitened)
-    quick, slow = _of_two_views(whitened_VDVD, 4), _of_many_views(whitened_VDVD, 4)
+    sizes = (6, 5)  # views need not be of one size
+    first_ND, second_NE = (
+        torch.linalg.qr(x_ND[:, :size] - x_ND[:, :size].mean(0))[0] for x_ND, size in zip(x_VND, sizes, strict=True)
+    )
+    whitened = {(0, 1): first_ND.mT @ second_NE}
+    quick, slow = _of_two_views(whitened, sizes, 4), _of_many_views(whitened, sizes, 4)
     torch.testing.assert_close(quick[0], slow[0])
-    turned = [vectors * vectors[0, 0].sign() for _, vectors in (quick, slow)]
+    turned = [[part * vectors[0][0].sign() for part in vectors] for _, vectors in (quick, slow)]
     torch.testing.assert_close(*turned)
 
 
@@ -130,8 +132,8 @@ def test_signs_are_ours_and_not_the_solver_s(monkeypatch):
     plain = make_method("cca", views=2, batch=batch).refiner.weight_VDZ
     svd = torch.linalg.svd
 
-    def turned(matrix):
-        left, values, right = svd(matrix)
+    def turned(matrix, **settings):
+        left, values, right = svd(matrix, **settings)
         signs = torch.tensor([1.0, -1.0] * 4, dtype=torch.float64)[: len(values)]
         return left * signs, values, signs[:, None] * right
 
@@ -144,28 +146,28 @@ def test_signs_are_ours_and_not_the_solver_s(monkeypatch):
 def test_standardised_maps_are_those_of_features_standardised_beforehand(name, standardise):
     """Statistics are of all steps, maps of the shared ones; the views have means and holes of their own."""
     batch = view_batch((60, 50), views=2)
-    batch.features_BVTD[:, 0] *= 3.0
+    x_of(batch, 0)[:] *= 3.0
     method = make_method(name, METHODS.get(name).Config(standardise=standardise), views=2, batch=batch)
     ready = view_batch((60, 50), views=2)
     for view, mask_BT in enumerate(batch.mask_BVT.unbind(1)):
-        x_BTD = method.refiner.standardiser(batch.features_BVTD[:, view], VIEWS[view])
-        ready.features_BVTD[:, view] = x_BTD.masked_fill(~mask_BT[..., None], 1e3)
+        x_BTD = method.refiner.standardiser(x_of(batch, view), VIEWS[view])
+        x_of(ready, view)[:] = x_BTD.masked_fill(~mask_BT[..., None], 1e3)
     plain = make_method(name, views=2, batch=ready)
     for view, mask_BT in enumerate(batch.mask_BVT.unbind(1)):
-        found = method.encode(batch.features_BVTD[:, view], mask_BT, VIEWS[view])
-        wanted = plain.encode(ready.features_BVTD[:, view], mask_BT, VIEWS[view])
+        found = method.encode(x_of(batch, view), mask_BT, VIEWS[view])
+        wanted = plain.encode(x_of(ready, view), mask_BT, VIEWS[view])
         torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
 
 
 def test_ridge_is_the_formula_with_a_penalty_in_units_of_the_variance():
     batch = view_batch((60, 50), views=2, holes=False)
-    batch.features_BVTD *= 5.0
+    put(batch, 5.0 * stacked(batch))
     method = make_method("ridge", Ridge.Config(strength=0.3), views=2, batch=batch)
-    x_ND, y_ND = (batch.features_BVTD[:, v][batch.mask_BVT[:, v]].double() for v in range(2))
+    x_ND, y_ND = (x_of(batch, v)[batch.mask_BVT[:, v]].double() for v in range(2))
     centred_x_ND, centred_y_ND = x_ND - x_ND.mean(0), y_ND - y_ND.mean(0)
     penalty = 0.3 * x_ND.var(0, correction=0).mean() * len(x_ND)
     weight_DD = torch.linalg.solve(
         centred_x_ND.mT @ centred_x_ND + penalty * torch.eye(7), centred_x_ND.mT @ centred_y_ND
     )
-    found = method.encode(batch.features_BVTD[:, 0], batch.mask_BVT[:, 0], "v3")[batch.mask_BVT[:, 0]]
+    found = method.encode(x_of(batch, 0), batch.mask_BVT[:, 0], "v3")[batch.mask_BVT[:, 0]]
     torch.testing.assert_close(found, (centred_x_ND @ weight_DD + y_ND.mean(0)).float(), atol=1e-3, rtol=1e-4)

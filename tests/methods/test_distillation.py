@@ -7,7 +7,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from tests.methods.made import VIEWS, make_method, select_rows, view_batch
+from tests.methods.made import VIEWS, make_method, put, select_rows, stacked, view_batch, x_of
 from viewloom.errors import ConfigError
 from viewloom.heads.c2f_tcn import C2FTCN
 from viewloom.heads.linear import LinearHead
@@ -39,7 +39,7 @@ def test_roles_that_make_no_sense_are_refused(teacher, students, message):
 
 def test_the_teacher_is_a_target_and_gets_no_gradient():
     method, batch = make_method("sync_kd", SyncKD.Config(layers=1)), view_batch()
-    batch.features_BVTD = batch.features_BVTD.masked_fill(~batch.mask_BVT[..., None], 0)
+    put(batch, stacked(batch).masked_fill(~batch.mask_BVT[..., None], 0))
     seen = []
     method.refiner.layers[0].register_forward_pre_hook(lambda _, arguments: seen.append(len(arguments[0])))
     method(batch)
@@ -50,7 +50,7 @@ def test_the_teacher_s_own_view_can_pass_unchanged():
     method = make_method("sync_kd", SyncKD.Config(layers=1, teacher_path="identity", teacher="v4"))
     batch = view_batch()
     for view, name in enumerate(VIEWS[:3]):
-        x_BTD, mask_BT = batch.features_BVTD[:, view], batch.mask_BVT[:, view]
+        x_BTD, mask_BT = x_of(batch, view), batch.mask_BVT[:, view]
         same = torch.equal(method.encode(x_BTD, mask_BT, name), x_BTD.masked_fill(~mask_BT[..., None], 0))
         assert same == (name == "v4")
 
@@ -94,7 +94,7 @@ def test_only_the_student_moves():
 def test_nothing_to_distil_when_views_and_heads_are_equal():
     method, _ = distilled(head=LinearHead(7, 3))
     batch = view_batch(views=2, holes=False)
-    batch.features_BVTD[:, 1] = batch.features_BVTD[:, 0]
+    x_of(batch, 1)[:] = x_of(batch, 0)
     assert method(batch).total == 0
 
 
@@ -107,7 +107,7 @@ def test_student_learns_what_the_teacher_says_of_the_other_view():
     learn, held = view_batch((300, 250), 16, 2, holes=False), view_batch((280,), 16, 2, holes=False)
 
     def agreement():
-        first, second = (held.features_BVTD[:, v] for v in range(2))
+        first, second = (x_of(held, v) for v in range(2))
         mask = held.mask_BVT[:, 0]
         wanted = method.teacher(first, mask)[0].argmax(-1)
         return (method.student(second, mask)[0].argmax(-1) == wanted).float().mean().item()
@@ -171,7 +171,7 @@ def test_released_mean_of_feature_distillation_counts_padding():
     """Over all steps, padding included: zeros that the network turns into something, against a target of zeros."""
     batch = view_batch((9, 5), views=2, holes=False)
     method = make_method("sync_kd", SyncKD.Config(layers=1, loss_mean="all", window_steps=12), views=2)
-    exo, ego = (batch.features_BVTD[:, v].masked_fill(~batch.mask_BVT[:, v, :, None], 0) for v in range(2))
+    exo, ego = (x_of(batch, v).masked_fill(~batch.mask_BVT[:, v, :, None], 0) for v in range(2))
     exo, ego = (torch.nn.functional.pad(part, (0, 0, 0, 3)) for part in (exo, ego))  # nine steps to twelve
     everything = torch.ones(2, 12, dtype=torch.bool)
     wanted = torch.nn.functional.mse_loss(method.encode(exo, everything, "v3"), ego)
@@ -200,10 +200,10 @@ def test_the_teacher_s_features_are_standardised_like_the_student_s():
     batch = view_batch((40, 30), views=2, holes=False)
     config = SyncKD.Config(layers=1, dropout=0.0, standardise="view")
     method = make_method("sync_kd", config, views=2, batch=batch)
-    exo, ego = (method.refiner.standardiser(batch.features_BVTD[:, v], VIEWS[v]) for v in range(2))
+    exo, ego = (method.refiner.standardiser(x_of(batch, v), VIEWS[v]) for v in range(2))
     mask_BT = batch.mask_BVT[:, 0]
-    refined = method.encode(batch.features_BVTD[:, 0], mask_BT, "v3")
-    assert not torch.allclose(exo, batch.features_BVTD[:, 0])
+    refined = method.encode(x_of(batch, 0), mask_BT, "v3")
+    assert not torch.allclose(exo, x_of(batch, 0))
     torch.testing.assert_close(method(batch).total, (refined - ego)[mask_BT].square().mean())
 
 

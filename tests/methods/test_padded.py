@@ -10,7 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tests.methods.made import make_method, view_batch
+from tests.methods.made import make_method, view_batch, x_of
 from viewloom.methods import residual
 from viewloom.nn import encoder, joint
 from viewloom.nn.positions import rotation
@@ -57,7 +57,7 @@ def outcome(method, batch):
     method = copy.deepcopy(method)
     loss = method(batch)
     loss.total.backward()
-    refined = [method.encode(batch.features_BVTD[:, v], batch.mask_BVT[:, v], n) for v, n in enumerate(batch.views)]
+    refined = [method.encode(x_of(batch, v), batch.mask_BVT[:, v], n) for v, n in enumerate(batch.views)]
     gradients = {name: p.grad for name, p in method.named_parameters()}
     return {"total": loss.total, "refined": torch.stack(refined)} | loss.parts | gradients
 

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from tests.methods.made import VIEWS, make_method, view_batch
+from tests.methods.made import VIEWS, make_method, view_batch, x_of
 from viewloom.errors import ConfigError, DataError
 from viewloom.methods.refiner import load_published_refiner, load_refiner, save_refiner
 from viewloom.registry import METHODS
@@ -96,7 +96,7 @@ def test_published_weights_load_by_name(prefix, tmp_path):
     assert torch.equal(refiner.layers[2].linear1.weight, state[f"{prefix}layers.2.linear1.weight"])
     refiner.save(tmp_path / "refiner.safetensors")
     batch = view_batch(dim=32)
-    x_BTD, mask_BT = batch.features_BVTD[:, 0], batch.mask_BVT[:, 0]
+    x_BTD, mask_BT = x_of(batch, 0), batch.mask_BVT[:, 0]
     again = load_refiner(tmp_path / "refiner.safetensors")
     assert torch.equal(again.encode(x_BTD, mask_BT, "v1"), refiner.encode(x_BTD, mask_BT, "v1"))
 
@@ -123,6 +123,6 @@ def test_a_small_start_begins_near_the_identity(start):
         "two_stream", METHODS.get("two_stream").Config(layers=2, joint_depth=0.1, residual_start=start)
     )
     batch = view_batch(holes=False)
-    x_BTD, mask_BT = batch.features_BVTD[:, 0], batch.mask_BVT[:, 0]
+    x_BTD, mask_BT = x_of(batch, 0), batch.mask_BVT[:, 0]
     added_ND = (method.encode(x_BTD, mask_BT, "v3") - x_BTD)[mask_BT]
     assert added_ND.square().mean().sqrt().item() == pytest.approx(start, rel=1e-3)

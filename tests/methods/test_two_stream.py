@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.methods.made import VIEWS, make_method, select_rows, view_batch
+from tests.methods.made import VIEWS, make_method, select_rows, view_batch, x_of
 from viewloom.errors import ConfigError
 from viewloom.methods.settings import TwoStreamConfig
 from viewloom.methods.two_stream import TwoStream, paired_steps
@@ -113,7 +113,7 @@ def test_marks_are_added_where_the_setting_says(mark_at):
         expected = batch.mask_BVT[..., None] * torch.tensor([-1.0, 1.0])[:, None, None]
         present = training or mark_at != "joint_training"
         torch.testing.assert_close(added, expected.expand_as(added) * present, atol=1e-6, rtol=0)
-    x_BTD, mask_BT = batch.features_BVTD[:, 1], batch.mask_BVT[:, 1]
+    x_BTD, mask_BT = x_of(batch, 1), batch.mask_BVT[:, 1]
     same = torch.equal(plain.encode(x_BTD, mask_BT, "v4"), marked.eval().encode(x_BTD, mask_BT, "v4"))
     assert same == (mark_at != "encoding")
     assert marked.refiner.accepts("e9") == (mark_at != "encoding")
@@ -155,7 +155,7 @@ def test_an_absent_view_leaves_its_terms_out():
     pair = make_method("two_stream", SMALL, views=2)
     pair.refiner.load_state_dict(method.refiner.state_dict())
     two = view_batch(views=2, holes=False)
-    two.features_BVTD = batch.features_BVTD[:, :2]
+    two.features = {view: batch.features[view] for view in batch.views[:2]}
     assert parts["invariance"].item() == pytest.approx(pair(two).parts["invariance"].item())
     assert not joint_inputs(method, batch)[:, 2].any()
 
@@ -197,7 +197,7 @@ def test_each_view_has_its_own_statistics():
     plain.load_state_dict({name: v for name, v in method.state_dict().items() if "standardiser" not in name})
     ready = view_batch(views=2)
     for view, mask_BT in enumerate(ready.mask_BVT.unbind(1)):
-        x_ND = ready.features_BVTD[:, view][mask_BT]
+        x_ND = x_of(ready, view)[mask_BT]
         standardised_ND = (x_ND - x_ND.mean(0)) / x_ND.std(0, correction=0)
-        ready.features_BVTD[:, view][mask_BT] = standardised_ND
+        x_of(ready, view)[mask_BT] = standardised_ND
     torch.testing.assert_close(method(batch).total, plain(ready).total)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import tests.parity.reference_streams as plain
-from tests.methods.made import VIEWS, make_method, synchronised, view_batch
+from tests.methods.made import VIEWS, make_method, put, stacked, synchronised, view_batch, x_of
 from viewloom.losses.collapse import covariance_term, masked_covariance, variance_term
 from viewloom.methods.refiner import load_published_refiner
 from viewloom.methods.residual import ResidualRefiner
@@ -39,7 +39,7 @@ def weights_of(module, prefix=""):
 
 def double_batch(**options):
     batch = view_batch((4, 6, 2), dtype=torch.float64, **options)
-    return batch, batch.features_BVTD.masked_fill(~batch.mask_BVT[..., None], 0).numpy(), batch.mask_BVT.numpy()
+    return batch, stacked(batch).masked_fill(~batch.mask_BVT[..., None], 0).numpy(), batch.mask_BVT.numpy()
 
 
 def heads_of(stages):
@@ -52,9 +52,9 @@ def test_encoder_layer_with_heads(context):
     layer = randomised(encoder_layers(size, 0.1)[0])
     batch, x, mask = double_batch(dim=12)
     sequences = Sequences(context, batch.mask_BVT[:, 0])
-    ours = sequences.unpack(layer(sequences.pack(batch.features_BVTD[:, 0]), sequences)).detach()
+    ours = sequences.unpack(layer(sequences.pack(x_of(batch, 0)), sequences)).detach()
     if context == "batch":  # garbage at masked steps takes part there
-        x = batch.features_BVTD.numpy()
+        x = stacked(batch).numpy()
     weights = {f"layer.0.{key}": value for key, value in weights_of(layer).items()}
     theirs = plain.through_stages(weights, [("layer.", 1, 3, None)], x[:, 0], mask[:, 0], context, 12)
     np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-10)
@@ -66,7 +66,7 @@ def test_refiner(context, dim):
     refiner = randomised(ResidualRefiner("two_stream", dim, VIEWS[:3], ResidualConfig(layers=2, context=context)))
     batch, x, mask = double_batch(dim=dim)
     for view in range(3):
-        ours = refiner.encode(batch.features_BVTD[:, view], batch.mask_BVT[:, view], VIEWS[view]).detach()
+        ours = refiner.encode(x_of(batch, view), batch.mask_BVT[:, view], VIEWS[view]).detach()
         heads = refiner_stage(dim).heads
         theirs = plain.refiner(weights_of(refiner), x[:, view], mask[:, view], context, 2, heads)
         np.testing.assert_allclose(ours, np.where(mask[:, view, :, None], theirs, 0), rtol=1e-9, atol=1e-10)
@@ -159,10 +159,10 @@ def test_gradcheck_of_streams(context):
     batch, _, _ = double_batch(dim=3, views=2)
 
     def loss(x_BVTD):
-        batch.features_BVTD = x_BVTD
+        put(batch, x_BVTD)
         return method(batch).total
 
-    x_BVTD = batch.features_BVTD.masked_fill(~batch.mask_BVT[..., None], 0)
+    x_BVTD = stacked(batch).masked_fill(~batch.mask_BVT[..., None], 0)
     assert torch.autograd.gradcheck(loss, (x_BVTD.requires_grad_(),))
 
 
@@ -170,7 +170,7 @@ def test_gradcheck_of_streams(context):
 def test_terms_against_collapse(target):
     batch, x, mask = double_batch(dim=5)
     for view in range(3):
-        covariance = masked_covariance(batch.features_BVTD[:, view], batch.mask_BVT[:, view])
+        covariance = masked_covariance(x_of(batch, view), batch.mask_BVT[:, view])
         ours = variance_term(covariance, target), covariance_term(covariance)
         assert [v.item() for v in ours] == pytest.approx(plain.spread_terms(x[:, view], mask[:, view], target))
 
@@ -273,7 +273,7 @@ def test_released_arithmetic_from_end_to_end(views, simple):
     for width, layers, ours in zip(widths, (10,) if simple else (3, 6, 1), method.joint.stages, strict=True):
         stages.append(torch_encoder(width, ours[0].self_attn.heads, dim, layers))
         stages[-1].load_state_dict({f"layers.{key}": value for key, value in ours.state_dict().items()})
-    x = [batch.features_BVTD[:, v].masked_fill(~batch.mask_BVT[:, v, :, None], 0) for v in range(views)]
+    x = [x_of(batch, v).masked_fill(~batch.mask_BVT[:, v, :, None], 0) for v in range(views)]
     x = [nn.functional.pad(part, (0, 0, 0, 3)) for part in x]  # five steps to the window's eight
     marks = (-1.0, 1.0) if views == 2 else (-1.0, 0.0, 1.0)
     joint = torch.cat([part + mark for part, mark in zip(x, marks, strict=True)], dim=-1)
@@ -289,7 +289,8 @@ def test_released_arithmetic_from_end_to_end(views, simple):
 def paired_samples(views=2, dim=6, steps=300):
     x_VND = synchronised(steps, dim, views, seed=4)
     batch = view_batch((steps,), dim, views, dtype=torch.float64, holes=False)
-    batch.features_BVTD[0], batch.mask_BVT[0] = x_VND, True
+    put(batch, x_VND[None])
+    batch.mask_BVT[0] = True
     return batch, x_VND.numpy()
 
 
@@ -301,10 +302,10 @@ def test_ridge_is_least_squares(strength):
     for view in (0, 2):
         mean_x, mean_y, weight = plain.ridge(x_VND[view], x_VND[1], strength)
         wanted = (x_VND[view] - mean_x) @ weight + mean_y
-        found = method.encode(batch.features_BVTD[:, view], batch.mask_BVT[:, view], VIEWS[view])[0]
+        found = method.encode(x_of(batch, view), batch.mask_BVT[:, view], VIEWS[view])[0]
         np.testing.assert_allclose(found, wanted, atol=1e-5)
-    same = method.encode(batch.features_BVTD[:, 1], batch.mask_BVT[:, 1], "v4")
-    assert torch.equal(same, batch.features_BVTD[:, 1])
+    same = method.encode(x_of(batch, 1), batch.mask_BVT[:, 1], "v4")
+    assert torch.equal(same, x_of(batch, 1))
 
 
 @pytest.mark.parametrize("scale", ["unit", "correlation"])
@@ -314,10 +315,7 @@ def test_cca_of_two_views(strength, scale):
     config = METHODS.get("cca").Config(strength=strength, scale=scale, out_dim=4)
     method = make_method("cca", config, 6, 2, batch).double()
     correlations, *components = plain.cca_pair(*x_VND, strength)
-    found = [
-        method.encode(batch.features_BVTD[:, view], batch.mask_BVT[:, view], VIEWS[view])[0].numpy()
-        for view in range(2)
-    ]
+    found = [method.encode(x_of(batch, view), batch.mask_BVT[:, view], VIEWS[view])[0].numpy() for view in range(2)]
     assert np.all((found[0] * found[1]).sum(axis=0) > 0), "components of two views point the same way"
     for ours, theirs in zip(found, components, strict=True):
         wanted = theirs[:, :4] * (correlations[:4] if scale == "correlation" else 1.0)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import tests.parity.reference_streams as plain
-from tests.methods.made import VIEWS, select_rows, view_batch
+from tests.methods.made import VIEWS, select_rows, stacked, view_batch
 from tests.parity.test_streams import randomised, reference_loss, weights_of
 from viewloom.errors import ConfigError
 from viewloom.methods.settings import SyncKDConfig, TwoStreamConfig
@@ -33,7 +33,7 @@ def double(lengths=LENGTHS, views=2, **options):
 
 def window_of(batch, steps=WINDOW):
     """The window as the release fills it: zeros wherever there is nothing, and every step of a present view counts."""
-    x_BVTD = batch.features_BVTD.masked_fill(~batch.mask_BVT[..., None], 0).numpy()
+    x_BVTD = stacked(batch).masked_fill(~batch.mask_BVT[..., None], 0).numpy()
     rows, views, found, dim = x_BVTD.shape
     filled = np.zeros((rows, views, steps, dim))
     filled[:, :, :found] = x_BVTD

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.methods.made import VIEWS, make_method, select_rows, synchronised, view_batch
+from tests.methods.made import VIEWS, make_method, select_rows, stacked, synchronised, view_batch, x_of
 from viewloom.methods.settings import TwoStreamConfig
 from viewloom.registry import METHODS
 from viewloom.windows.batch import ViewBatch
@@ -22,7 +22,7 @@ def random_batch(seed, rows=3, views=3, steps=6, dim=4):
     x_BVTD = torch.randn(rows, views, steps, dim, generator=generator, dtype=torch.float64)
     mask_BVT = torch.rand(rows, views, steps, generator=generator) < torch.rand(1, generator=generator)
     x_BVTD[~mask_BVT] = float("nan")
-    return ViewBatch(x_BVTD, mask_BVT, view_batch((steps,) * rows).windows, VIEWS[:views])
+    return ViewBatch.stacked(x_BVTD, mask_BVT, view_batch((steps,) * rows).windows, VIEWS[:views])
 
 
 @quick
@@ -46,7 +46,7 @@ def test_any_mask_gives_finite_losses_and_untouched_garbage(seed, context):
 def test_views_play_equal_parts_in_the_refiner_s_terms(seed, order):
     """Invariance doesn't know the order of the views."""
     method, batch = make_method("two_stream", SMALL, dim=4).double(), random_batch(seed)
-    turned = ViewBatch(batch.features_BVTD[:, order], batch.mask_BVT[:, order], batch.windows, batch.views)
+    turned = ViewBatch.stacked(stacked(batch)[:, order], batch.mask_BVT[:, order], batch.windows, batch.views)
     first, second = (method(b).parts["invariance"] for b in (batch, turned))
     torch.testing.assert_close(first, second)
 
@@ -55,7 +55,7 @@ def test_views_play_equal_parts_in_the_refiner_s_terms(seed, order):
 @given(cut=st.integers(1, 5), seed=st.integers(0, 10_000))
 def test_frame_context_is_the_same_for_any_cut_of_a_recording(cut, seed):
     method, batch = make_method("two_stream", SMALL, dim=4).double(), random_batch(seed)
-    x_BTD, mask_BT = batch.features_BVTD[:, 0], batch.mask_BVT[:, 0]
+    x_BTD, mask_BT = x_of(batch, 0), batch.mask_BVT[:, 0]
     whole = method.encode(x_BTD, mask_BT, "v3")
     pieces = [method.encode(x_BTD[:, part], mask_BT[:, part], "v3") for part in (slice(0, cut), slice(cut, 6))]
     torch.testing.assert_close(torch.cat(pieces, dim=1), whole)
@@ -68,9 +68,9 @@ def test_standardised_views_forget_their_units(scale, shift, name):
     known = {"layers": 1, "joint_depth": 0.1} if name == "two_stream" else {}
     config = METHODS.get(name).Config(standardise="view", **known)
     plain, other = view_batch((60, 50), views=2), view_batch((60, 50), views=2)
-    other.features_BVTD[:, 0] = scale * other.features_BVTD[:, 0] + shift
+    x_of(other, 0)[:] = scale * x_of(other, 0) + shift
     refined = [
-        make_method(name, config, views=2, batch=batch).encode(batch.features_BVTD[:, 0], batch.mask_BVT[:, 0], "v3")
+        make_method(name, config, views=2, batch=batch).encode(x_of(batch, 0), batch.mask_BVT[:, 0], "v3")
         for batch in (plain, other)
     ]
     torch.testing.assert_close(*refined, atol=2e-3, rtol=2e-3)
@@ -83,11 +83,11 @@ def test_canonical_components_know_no_coordinates(seed):
     batch = view_batch((300,), dim=5, views=2, holes=False, dtype=torch.float64)
     generator = torch.Generator().manual_seed(seed)
     turn = torch.randn(5, 5, generator=generator, dtype=torch.float64) + 3 * torch.eye(5, dtype=torch.float64)
-    turned = ViewBatch(batch.features_BVTD.clone(), batch.mask_BVT, batch.windows, batch.views)
-    turned.features_BVTD[:, 1] = batch.features_BVTD[:, 1] @ turn
+    turned = ViewBatch.stacked(stacked(batch).clone(), batch.mask_BVT, batch.windows, batch.views)
+    x_of(turned, 1)[:] = x_of(batch, 1) @ turn
     config = METHODS.get("cca").Config(strength=1e-9, out_dim=3)
     refined = [
-        make_method("cca", config, 5, 2, b).double().encode(b.features_BVTD[:, 1], b.mask_BVT[:, 1], "v4")[0]
+        make_method("cca", config, 5, 2, b).double().encode(x_of(b, 1), b.mask_BVT[:, 1], "v4")[0]
         for b in (batch, turned)
     ]
     signs = (refined[0] * refined[1]).sum(0).sign()

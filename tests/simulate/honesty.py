@@ -20,7 +20,7 @@ from viewloom.metrics.segmentation import score
 from viewloom.metrics.segments import IGNORE
 from viewloom.simulate.run import compute, draw_worlds, make_script
 from viewloom.simulate.settings import SimulateConfig
-from viewloom.windows.windows import pool_labels
+from viewloom.windows.plan import pool_labels
 
 CHUNK = 20
 EXO, EGO = "v3", "e4"

@@ -6,7 +6,7 @@ import json
 import pytest
 import torch
 
-from tests.methods.made import make_method, view_batch
+from tests.methods.made import make_method, stacked, view_batch
 from tests.tiny import write_tiny
 from viewloom.errors import ConfigError
 from viewloom.registry import METHODS
@@ -90,7 +90,7 @@ def test_agreement_is_the_share_of_steps_where_student_and_teacher_say_the_same(
             for view in (1, 2):
                 for step in torch.nonzero(batch.mask_BVT[row, view] & batch.mask_BVT[row, 0]).flatten():
                     said = [
-                        one(batch.features_BVTD[row, place, step][None, None], torch.ones(1, 1, dtype=torch.bool))[0]
+                        one(stacked(batch)[row, place, step][None, None], torch.ones(1, 1, dtype=torch.bool))[0]
                         for one, place in ((method.student, view), (method.teacher, 0))
                     ]
                     same += int(said[0].argmax() == said[1].argmax())

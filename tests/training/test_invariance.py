@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.methods.made import VIEWS, make_method, view_batch
+from tests.methods.made import VIEWS, make_method, stacked, view_batch, x_of
 from viewloom.errors import DataError
 from viewloom.methods.settings import TwoStreamConfig
 from viewloom.metrics.invariance import InvarianceState, retrieval_accuracy
@@ -22,13 +22,13 @@ def test_measures_are_those_of_each_window_where_all_views_are():
     for batch in batches:
         with torch.no_grad():
             losses.append(method(batch).total.item())
-            z = [method.encode(batch.features_BVTD[:, v], batch.mask_BVT[:, v], VIEWS[v]) for v in range(2)]
+            z = [method.encode(x_of(batch, v), batch.mask_BVT[:, v], VIEWS[v]) for v in range(2)]
         weights.append(batch.mask_BVT.sum().item())
         for row in range(len(batch.windows)):
             both = batch.mask_BVT[row].all(dim=0)
             z_VTZ = torch.stack([view[row, both] for view in z]).numpy()
             shares.append(retrieval_accuracy(z_VTZ, 2))
-            plain.add(batch.features_BVTD[row][:, both].numpy())
+            plain.add(stacked(batch)[row][:, both].numpy())
             refined.add(z_VTZ)
     found = measure(method, batches, CPU).values
     wanted = {

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.methods.made import make_method, view_batch
+from tests.methods.made import make_method, put, stacked, view_batch
 from tests.tiny import write_tiny
 from viewloom.dataset.opening import open_dataset
 from viewloom.metrics.invariance import retrieval_accuracy, retrieval_chance
@@ -51,10 +51,10 @@ def test_plain_features_and_chance_stand_beside(data, tmp_path, capfd, standardi
     run_pretrain(config)
     held = read(tmp_path / "run")["held_out"]
     pairs = split_pairs(config, open_dataset(config))
-    learn = torch.cat([b.features_BVTD[0] for b in make_view_loader(still(pairs.learn), 1)], dim=1)
+    learn = torch.cat([stacked(b)[0] for b in make_view_loader(still(pairs.learn), 1)], dim=1)
     scale = [(learn.mean(1), learn.std(1, correction=0)), (torch.zeros(2, 8), torch.ones(2, 8))][standardise == "none"]
     found = [
-        retrieval_accuracy(((b.features_BVTD[0] - scale[0][:, None]) / scale[1][:, None]).numpy(), 2)
+        retrieval_accuracy(((stacked(b)[0] - scale[0][:, None]) / scale[1][:, None]).numpy(), 2)
         for b in make_view_loader(pairs.held_out, 1)
     ]
     assert held["plain_retrieval"] == pytest.approx(100 * np.mean(found), abs=1e-4)
@@ -130,6 +130,6 @@ def test_units_are_no_collapse(method):
     """Features of large units, standardised or mapped to a scale of their own, have not become constant."""
     config = METHODS.get(method).Config(standardise="none" if method in ("cca", "ridge") else "view")
     batch = view_batch((60, 50, 41))
-    batch.features_BVTD = batch.features_BVTD * 1e4
+    put(batch, stacked(batch) * 1e4)
     fitted = make_method(method, config, batch=batch)
     assert measure(fitted, [batch], torch.device("cpu")).collapse is None

@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.continued import begun_with
-from tests.methods.made import make_method, view_batch
+from tests.methods.made import make_method, view_batch, x_of
 from tests.tiny import write_tiny
 from viewloom import load_refiner
 from viewloom.dataset.opening import open_dataset
@@ -179,7 +179,7 @@ def test_retrieval_is_what_a_plain_count_gives(data, tmp_path):
     shares = []
     for row in range(len(pairs.held_out)):
         batch = make_view_loader(pairs.held_out, 1).collate_fn([pairs.held_out[0, row]])
-        views = [(batch.features_BVTD[:, v], batch.mask_BVT[:, v], name) for v, name in enumerate(batch.views)]
+        views = [(x_of(batch, v), batch.mask_BVT[:, v], name) for v, name in enumerate(batch.views)]
         z_VTZ = [refiner.encode(*view)[0] for view in views]
         shares.append(retrieval_accuracy(torch.stack(z_VTZ).numpy(), 2))
     found = json.loads((tmp_path / "run" / "invariance.json").read_text())["held_out"]["retrieval"]

@@ -20,9 +20,9 @@ from viewloom.training.refined import GIB, FrozenRefiner
 from viewloom.training.segment import run_train
 from viewloom.training.segmenter import Segmenter
 from viewloom.training.settings import TrainConfig, TrainerConfig
+from viewloom.windows.plan import FILLER
 from viewloom.windows.sampling import Sampling
 from viewloom.windows.segments import SegmentWindows, collate, dataset_windows, make_loader
-from viewloom.windows.windows import FILLER
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
 
@@ -42,9 +42,9 @@ def refiner(**changes):
     return ResidualRefiner("two_stream", DIM, ("v3", "e4"), ResidualConfig(layers=2, **changes)).freeze()
 
 
-def windows_of(data, seed=0, known=()):
+def windows_of(data, seed=0, unread=()):
     dataset = open_dataset(DataConfig(data=data))
-    return dataset_windows(dataset, dataset.all_items(), ("v3", "e4"), Sampling(max_chunks=12), seed, known)
+    return dataset_windows(dataset, dataset.all_items(), ("v3", "e4"), Sampling(max_chunks=12), seed, unread)
 
 
 def epochs(frozen, windows, count):
@@ -66,7 +66,7 @@ class Counting(ResidualRefiner):
 @pytest.mark.parametrize("context", ["frame", "time"])
 def test_kept_features_are_those_refined_anew_to_the_bit(data, context):
     kept, anew = FrozenRefiner(refiner(context=context), 1.0), FrozenRefiner(refiner(context=context), 0.0)
-    pairs = zip(epochs(kept, windows_of(data, known=kept.kept), 4), epochs(anew, windows_of(data), 4), strict=True)
+    pairs = zip(epochs(kept, windows_of(data, unread=kept.kept), 4), epochs(anew, windows_of(data), 4), strict=True)
     holes = 0
     for one, other in pairs:
         assert one.windows == other.windows and one.features_BTD.any()
@@ -89,18 +89,16 @@ def test_row_by_row_is_what_the_batch_gives(data):
 def test_each_window_is_refined_once_and_read_once(data):
     counting = Counting("two_stream", DIM, ("v3", "e4"), ResidualConfig(layers=1)).freeze()
     frozen = FrozenRefiner(counting, 1.0)
-    windows = windows_of(data, seed=None, known=frozen.kept)
+    windows = windows_of(data, seed=None, unread=frozen.kept)
     reads, source = [], windows.source
 
     class Watched:
-        dim = source.dim
-
         def __getattr__(self, name):
             if name.startswith("read"):
                 reads.append(name)
             return getattr(source, name)
 
-    windows.source = Watched()
+    windows._reader = windows._uncached = Watched()
     for _ in epochs(frozen, windows, 1):
         pass
     after_one = len(reads)
@@ -131,19 +129,20 @@ def test_nothing_is_kept_where_results_depend_on_the_batch(data):
 @pytest.mark.parametrize("context", ["frame", "time", "batch"])
 def test_a_filler_stays_masked(data, context):
     frozen = FrozenRefiner(refiner(context=context), 1.0)
-    windows = windows_of(data, known=frozen.kept)
+    windows = windows_of(data, unread=frozen.kept)
     for rows in ([0, FILLER], [FILLER], [FILLER, 0]):
         batch = frozen.refine(collate([windows[0, row] for row in rows]))
         filled = [row == FILLER for row in rows]
         assert (batch.mask_BT.any(dim=1) == ~torch.tensor(filled)).all() and batch.features_BTD.isfinite().all()
 
 
-def test_a_known_window_keeps_its_labels(data):
+def test_a_window_that_is_not_read_keeps_its_labels(data):
     plain = windows_of(data, seed=None)
     row = plain[0, 1]
-    known = windows_of(data, seed=None, known={(row.window, row.view)})[0, 1]
-    assert (known.labels_S == row.labels_S).all() and (row.labels_S != IGNORE).any()
-    assert known.features_SD.shape == row.features_SD.shape and not known.features_SD.any()
+    unread = windows_of(data, seed=None, unread={(row.window, row.view)})[0, 1]
+    assert (unread.labels_S == row.labels_S).all() and (row.labels_S != IGNORE).any()
+    assert unread.pooled is None and not collate([unread]).mask_BT.any()
+    assert collate([unread]).features_BTD.shape == collate([row]).features_BTD.shape
 
 
 @pytest.mark.parametrize("head", ["linear", "c2f_tcn"])

@@ -193,7 +193,7 @@ def test_batch_size_and_order_at_evaluation_change_nothing(data, trained, batch_
 def test_probabilities_are_the_mean_over_chunk_sizes(data):
     dataset = open_dataset(DataConfig(data=data))
     torch.manual_seed(0)
-    head = LinearHead(dataset.source.dim, 4).eval()
+    head = LinearHead(dataset.source.dim("v3"), 4).eval()
     item: Item = dataset.items("test")[0]
     cpu = torch.device("cpu")
     each = [

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from tests.features.arrays import ArraySource, random_source
+from tests.features.arrays import ArraySource, random_arrays, random_source
 from viewloom.dataset.dataset import Item
 from viewloom.errors import DataError
 from viewloom.metrics.segments import IGNORE
 from viewloom.windows.pairs import ViewWindows, make_view_loader
+from viewloom.windows.plan import FILLER
 from viewloom.windows.sampling import Sampling
 from viewloom.windows.segments import EpochBatches, SegmentWindows, collate, make_loader
-from viewloom.windows.windows import FILLER
 
 SAMPLING = Sampling(chunk_frames=10, max_chunks=16)
 
@@ -87,21 +87,22 @@ def test_padding_is_masked_zero_and_ignored():
 
 
 def test_file_order_does_not_change_rows():
-    source = random_source()
-    shuffled = ArraySource(dict(reversed(source.arrays.items())))
+    arrays = random_arrays()
+    source, shuffled = ArraySource(arrays), ArraySource(dict(reversed(arrays.items())))
     a, b = windows_of(source, 3), windows_of(shuffled, 3)
     assert a.rows == b.rows
-    np.testing.assert_array_equal(a[0, 1].features_SD, b[0, 1].features_SD)
+    np.testing.assert_array_equal(a[0, 1].pooled.features_SZ, b[0, 1].pooled.features_SZ)
 
 
 def test_views_of_a_window_are_pooled_alike_and_absent_ones_masked():
-    source = random_source()
-    del source.arrays["r1"]["e4"]
-    source.arrays["r1"]["v4"] = source.arrays["r1"]["v3"]
+    arrays = random_arrays()
+    del arrays["r1"]["e4"]
+    arrays["r1"]["v4"] = arrays["r1"]["v3"]
+    source = ArraySource(arrays)
     windows = ViewWindows(source, items_of(source), ("v3", "v4", "e4"), SAMPLING, seed=1)
     singles = SegmentWindows(source, None, items_of(source), ("v3",), SAMPLING)
     for batch in make_view_loader(windows, 3):
-        assert batch.features_BVTD.shape[1] == 3
+        assert batch.views == ("v3", "v4", "e4")
         for row, window in enumerate(batch.windows):
             steps = batch.mask_BVT[row].any(dim=0).sum()
             assert steps == window.steps
@@ -111,16 +112,19 @@ def test_views_of_a_window_are_pooled_alike_and_absent_ones_masked():
                 window.recording != "r1",
             ]
     still = ViewWindows(source, items_of(source), ("v3", "v4", "e4"), SAMPLING)
-    np.testing.assert_array_equal(still[0, 0].features_SVD[:, 0], singles[0, 0].features_SD)
+    np.testing.assert_array_equal(still[0, 0].pooled["v3"].features_SZ, singles[0, 0].pooled.features_SZ)
 
 
 def test_items_without_a_pair_are_left_out_by_name():
-    source = random_source()
-    del source.arrays["r2"]["e4"]
+    arrays = random_arrays()
+    del arrays["r2"]["e4"]
+    source = ArraySource(arrays)
     assert ViewWindows(source, items_of(source), ("v3", "e4"), SAMPLING).skipped == ("r2",)
     for name in ("r0", "r1"):
-        del source.arrays[name]["e4"]
-    with pytest.raises(DataError, match="None of 3 items has two of the views v3, e4"):
+        del arrays[name]["e4"]
+    arrays["r9"] = {"e4": arrays["r0"]["v3"]}
+    source = ArraySource(arrays)
+    with pytest.raises(DataError, match="None of 4 items has two of the views v3, e4"):
         ViewWindows(source, items_of(source), ("v3", "e4"), SAMPLING)
 
 
@@ -130,8 +134,9 @@ def test_no_window_at_all_is_an_error():
 
 
 def test_frames_that_views_lack_are_counted_in_batches_of_views():
-    source = random_source()
-    source.arrays["r0"]["e4"][1][5:8] = np.nan
+    arrays = random_arrays()
+    arrays["r0"]["e4"][1][5:8] = np.nan
+    source = ArraySource(arrays)
     windows = ViewWindows(source, items_of(source), ("v3", "e4"), SAMPLING)
     (batch,) = make_view_loader(windows, len(windows))
     lacking = {

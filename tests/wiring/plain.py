@@ -180,6 +180,8 @@ def plain_pretrain(config):
         x_BTVD = padded(features, 0)
         mask_BTV = padded([np.ones(x_SVD.shape[:2], bool) for x_SVD in features], False)
         windows = tuple(Window(rows[row].name, rows[row].name, 0, 1, 1) for row in batch)
-        return method(ViewBatch(x_BTVD.transpose(1, 2).contiguous(), mask_BTV.transpose(1, 2), windows, views)).total
+        return method(
+            ViewBatch.stacked(x_BTVD.transpose(1, 2).contiguous(), mask_BTV.transpose(1, 2), windows, views)
+        ).total
 
     return fit(method, optimiser, config, len(rows), loss_of)

@@ -11,8 +11,8 @@ from tests.wiring.plain import PUBLISHED
 from viewloom.dataset.dataset import Item
 from viewloom.training.invariance import hold_out
 from viewloom.windows.batch import Window
+from viewloom.windows.plan import augmented_chunk, drawn_window
 from viewloom.windows.segments import EpochBatches
-from viewloom.windows.windows import augmented_chunk, drawn_window
 
 ALWAYS = replace(PUBLISHED, augment_probability=1.0)
 WINDOW = Window("r", "i", 0, 3000, 20)

@@ -42,12 +42,31 @@ def describe_store(report: CheckReport, source: CatalogSource, simulated: bool) 
     report.facts["Features"] = {
         "store": f"{source.kind}, {source.where}",
         "recordings": len(source.recordings),
-        "feature size": source.dim,
+        "feature size": _sizes(source),
         "fps": f"{source.fps:g}" + ("" if source.fps_known else " (assumed: nobody says; pass --fps)"),
+        **_rates(source),
         "simulated": "yes" if simulated else "no",
     }
     remedy = "Name them in a view file (--views_file) to use them."
     report.add("note", "Cameras that no view names", source.unnamed_cameras, remedy)
+
+
+def _sizes(source: CatalogSource) -> int | str:
+    """The feature size of all views, or each view's own."""
+    used = dict.fromkeys(view for recording in source.recordings for view in source.views(recording))
+    sizes = {view: source.dim(view) for view in used}
+    return next(iter(sizes.values())) if len(set(sizes.values())) == 1 else _of_each(sizes)
+
+
+def _rates(source: CatalogSource) -> dict[str, str]:
+    """Views that are stored at a rate or from a start of their own."""
+    timings = {name: source.timing(name) for name in source.view_table.names}
+    own = {name: f"{t[0]:g} fps" + (f" from {t[1]:g} s" if t[1] else "") for name, t in timings.items() if t}
+    return {"stored at": f"{_of_each(own)}; read at the nearest frame"} if own else {}
+
+
+def _of_each(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{view} {value}" for view, value in values.items())
 
 
 def source_spans(report: CheckReport, source: CatalogSource) -> Coverage:
@@ -208,7 +227,7 @@ def check_frames(report: CheckReport, source: CatalogSource, depth: Literal["sam
 def maybe_sensors(source: CatalogSource) -> bool:
     """Whether features may be those of sensors instead of pictures: few, or of a view that is neither exo nor ego."""
     used = {view for name in source.recordings for view in source.views(name)}
-    return source.dim <= FEW_FEATURES or any(source.view_table[view].kind == "other" for view in used)
+    return any(source.dim(view) <= FEW_FEATURES or source.view_table[view].kind == "other" for view in used)
 
 
 def _readable(source: CatalogSource, recording: str) -> tuple[str, ...]:
@@ -223,7 +242,7 @@ def _stretches(
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """(first frame, features) of what is to be read: everything in blocks, or the two ends and the middle."""
     span = source.span(recording, view)
-    size = max(1, BLOCK_BYTES // (4 * source.dim)) if depth == "full" else SAMPLE_FRAMES
+    size = max(1, BLOCK_BYTES // (4 * source.dim(view))) if depth == "full" else SAMPLE_FRAMES
     starts = list(range(span.first, span.end, size))
     if depth == "sample" and len(starts) > 3:
         starts = [span.first, (span.first + span.end - size) // 2, span.end - size]

@@ -11,15 +11,15 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.console import err
 from viewloom.errors import ConfigError, DataError
-from viewloom.features.base import Span
+from viewloom.features.base import Pooled
 from viewloom.features.catalog import CatalogSource, consecutive_runs
-from viewloom.features.pooling import Pooled
 from viewloom.features.rows import RowFile, encode_header, stored_dtype, write_rows
 from viewloom.features.settings import Pooling
 from viewloom.files import atomic_path
@@ -32,7 +32,7 @@ _COUNT_AGAIN = 64
 
 
 class CachedSource:
-    """A feature store whose pooled windows are kept in a folder; a `PoolingSource` like the store itself.
+    """A feature store whose pooled windows are kept in a folder; a `FeatureSource` like the store itself.
 
     Args:
         source: the store.
@@ -55,45 +55,16 @@ class CachedSource:
         self._written = 0
         self._closed = False
 
-    @property
-    def dim(self) -> int:
-        """Feature size D."""
-        return self.source.dim
+    def __getattr__(self, name: str) -> Any:
+        """Everything but pooled windows is the store's own."""
+        if name == "source":  # not there yet while a copy is being unpickled
+            raise AttributeError(name)
+        return getattr(self.source, name)
 
     @property
-    def fps(self) -> float:
-        """Frames per second."""
-        return self.source.fps
-
-    @property
-    def recordings(self) -> tuple[str, ...]:
-        """Names, sorted."""
-        return self.source.recordings
-
-    @property
-    def backbone(self) -> dict[str, str]:
-        """The store's own."""
-        return self.source.backbone
-
-    def views(self, recording: str) -> tuple[str, ...]:
-        """Views of a recording, as the store has them."""
-        return self.source.views(recording)
-
-    def span(self, recording: str, view: str) -> Span:
-        """Frame range of one view."""
-        return self.source.span(recording, view)
-
-    def read(self, recording: str, view: str, start: int, end: int) -> NDArray[np.float32]:
-        """Features of frames [start, end), from the store; frames are not kept."""
-        return self.source.read(recording, view, start, end)
-
-    def written(self, recording: str, view: str) -> tuple[str, int, int]:
-        """The store's own."""
-        return self.source.written(recording, view)
-
-    def fingerprint(self) -> str:
-        """The store's own."""
-        return self.source.fingerprint()
+    def uncached(self) -> CatalogSource:
+        """The store, for windows that aren't worth the room."""
+        return self.source
 
     def read_pooled(
         self, recording: str, view: str, start: int, end: int, chunk_frames: int, pooling: Pooling = "max"
@@ -103,7 +74,8 @@ class CachedSource:
         path = self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}.safetensors"
         kept = _load(path, key)
         if kept is not None:
-            return Pooled(*kept, start, end, chunk_frames)
+            x_SZ, missing = kept
+            return Pooled(x_SZ, _mask(len(x_SZ), missing, start, end, chunk_frames), missing)
         pooled = self.source.read_pooled(recording, view, start, end, chunk_frames, pooling)
         self._keep(path, key, pooled)
         return pooled
@@ -111,12 +83,14 @@ class CachedSource:
     def _key(self, recording: str, view: str, start: int, end: int, chunk_frames: int, pooling: Pooling) -> str:
         camera = self.source.camera(recording, view)
         content = self.source.content(recording, camera)
-        other = [] if pooling == "max" else [pooling]  # windows of before there were others stay found
+        other: list[Any] = [] if pooling == "max" else [pooling]  # windows of before there were others stay found
+        timing = self.source.timing(view)  # of views stored at a rate of their own
+        other += [] if timing is None else [[*timing, self.source.fps]]
         return json.dumps([FORMAT, content, recording, camera, start, end, chunk_frames, *other])
 
     def _keep(self, path: Path, key: str, pooled: Pooled) -> None:
         """Write a window, where there is room; say so, once, when there is no more."""
-        rows_SD = pooled.features_SD.astype(stored_dtype("float32"), copy=False)
+        rows_SD = pooled.features_SZ.astype(stored_dtype("float32"), copy=False)
         metadata = {"key": key, "missing": json.dumps(consecutive_runs(pooled.missing))}
         header = encode_header("float32", (len(rows_SD), rows_SD.shape[1]), metadata)
         if self._closed or not self._has_room(len(header) + rows_SD.nbytes):
@@ -139,6 +113,13 @@ class CachedSource:
     def _close(self, reason: str) -> None:
         self._closed = True
         err.print(f"note: {reason}: windows not kept so far are read from the features each time.", markup=False)
+
+
+def _mask(steps: int, missing: NDArray[np.int64], start: int, end: int, chunk_frames: int) -> NDArray[np.bool_]:
+    """True where a chunk has at least one frame."""
+    sizes = np.minimum(chunk_frames, end - start - np.arange(steps) * chunk_frames)
+    mask_S: NDArray[np.bool_] = np.bincount((missing - start) // chunk_frames, minlength=steps) < sizes
+    return mask_S
 
 
 def _sizes(folder: Path) -> Iterator[int]:

@@ -6,13 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Self
 
 from viewloom.errors import ConfigError, DataError, listed
-from viewloom.features.base import Span
-from viewloom.features.pooling import BLOCK_BYTES, Pooled, pool_rows, pooled_dim
+from viewloom.features.base import Pooled, Span, pooled_dim
+from viewloom.features.clock import Clock
 from viewloom.features.settings import Pooling
 from viewloom.features.views import ViewTable
 
@@ -40,50 +42,86 @@ class CatalogSource(ABC):
 
     Args:
         where: the store's folder, for messages.
-        spans: frame range of every recording and camera.
+        spans: stored frame range of every recording and camera.
         views: names of the views and their cameras; None takes `default_views`. Cameras it doesn't name
             can't be read; they are listed in ``unnamed_cameras``.
-        dim: feature size D.
-        fps: frames per second, or None where nobody said: then `DEFAULT_FPS`, and ``fps_known`` is False.
+        dims: feature size D of every camera.
+        fps: frames per second of the data set's clock, or None where nobody said: then the fastest view's where the
+            table gives every view a rate, else `DEFAULT_FPS`, and ``fps_known`` is False.
 
     Raises:
-        DataError: when the table names none of the cameras.
+        DataError: when the table names none of the cameras, or a view's cameras have features of different sizes.
         ConfigError: for a frame rate that isn't positive.
     """
 
     kind: str
     """What the layout is called: ``lmdb``, ``npy`` or ``store``."""
+    checked = False
+    """Whether rows that were spoilt in part were refused when the store was written."""
+    block_bytes = 1 << 20
+    """Rows (in the stored type) that are read and pooled at a time: few enough to stay in the processor's cache."""
 
-    def __init__(self, where: str, spans: Spans, views: ViewTable | None, dim: int, fps: float | None) -> None:
+    def __init__(
+        self, where: str, spans: Spans, views: ViewTable | None, dims: Mapping[str, int], fps: float | None
+    ) -> None:
         if fps is not None and not 0 < fps < float("inf"):
             raise ConfigError(f"fps must be a positive number, but is {fps}.")
         cameras = all_cameras(spans)
         self.where = where
         self.spans = spans
         self.view_table = views if views is not None else default_views(cameras)
-        self._dim = dim
-        self._fps = fps
         self.unnamed_cameras = tuple(c for c in cameras if self.view_table.of_camera(c) is None)
         if len(self.unnamed_cameras) == len(cameras):
             raise DataError(
                 f"{where} holds the cameras {listed(cameras)}, but the view table names none of them; it has: "
                 f"{listed(self.view_table.names, 16)}. Pass a view file with their names (--views_file)."
             )
+        rates = [view.fps for view in self.view_table.views]
+        self._fps = fps if fps is not None or None in rates else max(rate for rate in rates if rate is not None)
+        self._dims = self._sizes({camera: dims[camera] for camera in cameras})
+        clocks = {view.name: Clock.of(view.fps or self.fps, view.start_s, self.fps) for view in self.view_table.views}
+        self._clocks = {name: clock for name, clock in clocks.items() if clock is not None}
 
-    @property
-    def dim(self) -> int:
-        """Feature size D."""
-        return self._dim
+    def _sizes(self, dims: Mapping[str, int]) -> dict[str, int]:
+        """Feature size of every view that has a camera here."""
+        sizes: dict[str, int] = {}
+        for view in self.view_table.views:
+            found = {camera: dims[camera] for camera in view.cameras if camera in dims}
+            if len(set(found.values())) > 1 or (view.dim and set(found.values()) - {view.dim}):
+                raise DataError(
+                    f"{self.where}: view {view.name!r} must have one feature size"
+                    f"{f', {view.dim}' if view.dim else ''}, but its cameras have {found}. Extract them alike, or give "
+                    "them names of their own in a view file (--views_file)."
+                )
+            if found:
+                sizes[view.name] = next(iter(found.values()))
+        return sizes
+
+    def dim(self, view: str) -> int:
+        """Feature size D of a view; `DataError` for one that no recording has."""
+        if view not in self._dims:
+            raise DataError(f"{self.where} has no view {view!r}; it has: {listed(self._dims, 16)}.")
+        return self._dims[view]
 
     @property
     def fps(self) -> float:
-        """Frames per second."""
+        """Frames per second of the data set's clock."""
         return DEFAULT_FPS if self._fps is None else self._fps
 
     @property
     def fps_known(self) -> bool:
         """Whether the store or the user gave the frame rate; False: it is `DEFAULT_FPS` for want of better."""
         return self._fps is not None
+
+    @property
+    def uncached(self) -> Self:
+        """Itself: nothing is kept."""
+        return self
+
+    def timing(self, view: str) -> tuple[float, float] | None:
+        """Stored frames per second and time (s) of stored frame 0; None where they are the data set's own."""
+        entry = self.view_table[view]
+        return (entry.fps or self.fps, entry.start_s) if view in self._clocks else None
 
     @cached_property
     def recordings(self) -> tuple[str, ...]:
@@ -115,48 +153,74 @@ class CatalogSource(ABC):
 
     def camera(self, recording: str, view: str) -> str:
         """The camera that shows a view in a recording; `DataError` where there is none, or more than one."""
+        found = self._cameras_of_views.get(recording, {}).get(view, ())
+        if len(found) == 1:
+            return found[0]
         views = self.views(recording)
         if view not in views:
             raise DataError(f"Recording {recording} has no view {view!r}; it has: {listed(views, 16)}.")
         return self.view_table.resolve(view, self._cameras_of_views[recording][view], recording)
 
+    def stored_span(self, recording: str, view: str) -> Span:
+        """Frame range of one view as it is stored, at its own rate."""
+        return self.spans[recording][self.camera(recording, view)]
+
     def span(self, recording: str, view: str) -> Span:
         """Frame range of one view; `DataError` naming the views there are, when this one is missing."""
-        return self.spans[recording][self.camera(recording, view)]
+        stored, clock = self.stored_span(recording, view), self._clocks.get(view)
+        return stored if clock is None else clock.span(stored)
 
     def read(self, recording: str, view: str, start: int, end: int) -> NDArray[np.float32]:
         """Features of frames [start, end), shape (end - start, D); rows of NaN for frames that aren't there."""
+        clock = self._clocks.get(view)
+        if clock is None or end <= start:
+            return self.read_stored(recording, view, start, end)
+        places = clock.nearest(np.arange(start, end))
+        x_TD: NDArray[np.float32] = self.read_stored(recording, view, int(places[0]), int(places[-1]) + 1)
+        nearest_TD: NDArray[np.float32] = np.take(x_TD, places - places[0], axis=0)
+        return nearest_TD
+
+    def read_stored(self, recording: str, view: str, start: int, end: int) -> NDArray[np.float32]:
+        """As `read`, but frames as they are stored, at the view's own rate."""
         if end < start:
             raise ValueError(f"Expected start <= end, but got frames [{start}, {end}).")
-        x_TD = np.empty((end - start, self.dim), np.float32)
-        self._fill(recording, self.camera(recording, view), start, x_TD)
-        return x_TD
-
-    def _fill(self, recording: str, camera: str, start: int, x_TD: NDArray[np.float32]) -> None:
-        """Fill ``x_TD`` with frames [start, start + T), NaN outside the span."""
-        span, end = self.spans[recording][camera], start + len(x_TD)
+        camera = self.camera(recording, view)
+        x_TD = np.empty((end - start, self.dim(view)), np.float32)
+        span = self.spans[recording][camera]
         first = min(max(start, span.first), end)
         last = max(first, min(end, span.end))
         x_TD[: first - start] = np.nan
         x_TD[last - start :] = np.nan
         if last > first:
             self._read_into(recording, camera, first, x_TD[first - start : last - start])
+        return x_TD
 
     def read_pooled(
         self, recording: str, view: str, start: int, end: int, chunk_frames: int, pooling: Pooling = "max"
     ) -> Pooled:
-        """Frames [start, end) pooled by chunks (`viewloom.features.pooling.pool_valid`), block by block."""
-        camera, where = self.camera(recording, view), f"{recording}, view {view}"
-        pooled_SD = np.empty((-(-(end - start) // chunk_frames), pooled_dim(self.dim, pooling)), np.float32)
-        chunks = max(1, BLOCK_BYTES // (4 * self.dim * chunk_frames))
-        block_TD = np.empty((min(chunks * chunk_frames, end - start), self.dim), np.float32)
+        """Frames [start, end) pooled by chunks (`viewloom.features.pooling.pool`), block by block."""
+        from viewloom.features.pooling import missing_rows, pool_rows  # torch: who only opens doesn't wait for it
+
+        dim, where = self._dims[view], f"{recording}, view {view}"
+        steps = -(-(end - start) // chunk_frames)
+        x_SZ, mask_S = np.empty((steps, pooled_dim(dim, pooling)), np.float32), np.empty(steps, np.bool_)
         missing = [np.empty(0, np.int64)]
-        for step in range(0, len(pooled_SD), chunks):
-            first = start + step * chunk_frames
-            x_TD = block_TD[: end - first]
-            self._fill(recording, camera, first, x_TD)
-            missing.append(pool_rows(x_TD, chunk_frames, where, first, pooled_SD[step : step + chunks], pooling))
-        return Pooled(pooled_SD, np.concatenate(missing), start, end, chunk_frames)
+        chunks = max(1, self.block_bytes // (4 * dim * chunk_frames))
+        try:
+            for step in range(0, steps, chunks):
+                first = start + step * chunk_frames
+                rows_TD = self._rows(recording, view, first, min(first + chunks * chunk_frames, end))
+                z_SZ, there_S, lacking = pool_rows(rows_TD, chunk_frames, pooling, where, first, self.checked)
+                x_SZ[step : step + chunks], mask_S[step : step + chunks] = z_SZ.numpy(), there_S.numpy()
+                missing.append(lacking)
+        except DataError:
+            missing_rows(self.read(recording, view, start, end), where, start)  # tells of all corrupt frames
+            raise
+        return Pooled(x_SZ, mask_S, np.concatenate(missing))
+
+    def _rows(self, recording: str, view: str, start: int, end: int) -> NDArray[np.floating]:
+        """As `read`, in whatever floating type; may be a view of a file."""
+        return self.read(recording, view, start, end)
 
     @abstractmethod
     def _read_into(self, recording: str, camera: str, start: int, x_TD: NDArray[np.float32]) -> None:
@@ -196,7 +260,7 @@ class CatalogSource(ABC):
         """What identifies the features of one camera: it differs whenever they do."""
 
     def fingerprint(self) -> str:
-        """Hash of recordings, views, cameras, spans and D; the same for a store and its packed copy."""
+        """Hash of recordings, views, cameras, spans, sizes and rates; the same for a store and its packed copy."""
         layout = {
             recording: {
                 view: [[camera, *self.spans[recording][camera]] for camera in cameras]
@@ -204,7 +268,10 @@ class CatalogSource(ABC):
             }
             for recording, views in self._cameras_of_views.items()
         }
-        text = json.dumps([self.dim, layout], sort_keys=True)
+        sizes = set(self._dims.values())
+        what: list[Any] = [sizes.pop() if len(sizes) == 1 else self._dims, layout]
+        timings = {view: self.timing(view) for view in self._clocks}
+        text = json.dumps(what + ([timings] if timings else []), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

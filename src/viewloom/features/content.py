@@ -30,8 +30,8 @@ def choose_mode(source: FeatureSource, pairs: Collection[tuple[str, str]], compa
     """How (recording, view) pairs are compared: as asked, with ``auto`` or None by their size."""
     if compare == "full" or compare == "sampled":
         return compare
-    frames = sum(source.span(*pair).frames for pair in pairs)
-    return "full" if 4 * source.dim * frames <= FULL_BYTES else "sampled"
+    size = sum(4 * source.dim(view) * source.stored_span(name, view).frames for name, view in pairs)
+    return "full" if size <= FULL_BYTES else "sampled"
 
 
 def views_in_use(
@@ -44,17 +44,21 @@ def views_in_use(
 def features_facts(source: FeatureSource, pairs: Collection[tuple[str, str]], mode: Mode) -> dict[str, Any]:
     """A hash for each (recording, view), and how they were made."""
     found = {f"{view} of {recording}": rows_hash(source, recording, view, mode) for recording, view in pairs}
-    return {"compared": mode, "size": source.dim, "fps": source.fps} | found
+    views = dict.fromkeys(view for _, view in pairs)
+    sizes = {view: source.dim(view) for view in views}
+    size: Any = next(iter(sizes.values())) if len(set(sizes.values())) == 1 else sizes
+    timings = {view: source.timing(view) for view in views if source.timing(view) is not None}
+    return {"compared": mode, "size": size, "fps": source.fps} | ({"timings": timings} if timings else {}) | found
 
 
 def rows_hash(source: FeatureSource, recording: str, view: str, mode: Mode) -> str:
-    """Hash of a view's span and of its values, of every frame or of blocks of frames."""
-    span = source.span(recording, view)
-    key = (source.written(recording, view), recording, view, span, source.dim, mode)
+    """Hash of a view's span and of its values as stored, of every frame or of blocks of frames."""
+    span, dim = source.stored_span(recording, view), source.dim(view)
+    key = (source.written(recording, view), recording, view, span, dim, mode)
     if key not in _hashes:
-        rows = rows_digest(span, source.dim)
-        for start, end in _stretches(span, source.dim, mode):
-            rows.update(np.ascontiguousarray(source.read(recording, view, start, end)).data)
+        rows = rows_digest(span, dim)
+        for start, end in _stretches(span, dim, mode):
+            rows.update(np.ascontiguousarray(source.read_stored(recording, view, start, end)).data)
         _hashes[key] = rows.hexdigest()
     return _hashes[key]
 

@@ -25,7 +25,7 @@ class Index:
     Attributes:
         where: the store, or the file that the index was read from, for messages.
         kind: layout of the store; ``statistics`` for an old pickle.
-        dim: feature size D, or None where not known.
+        dims: {camera: feature size D}, empty where not known.
         fps: frames per second, or None where not known.
         fingerprint: the source's, or None where not known.
         scanned: whether ``gaps`` comes from going through every frame.
@@ -38,13 +38,19 @@ class Index:
     where: str
     kind: str
     spans: Spans
-    dim: int | None = None
+    dims: Mapping[str, int] = field(default_factory=dict)
     fps: float | None = None
     fingerprint: str | None = None
     scanned: bool = False
     entries: Mapping[str, int] = field(default_factory=dict)
     gaps: Mapping[str, Mapping[str, Runs]] = field(default_factory=dict)
     views: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def dim(self) -> int | None:
+        """The feature size D of all cameras; None where they differ, or where it isn't known."""
+        sizes = set(self.dims.values())
+        return sizes.pop() if len(sizes) == 1 else None
 
     def spans_of(self, camera: str) -> dict[str, Span]:
         """{recording: range} of one camera, empty where the index doesn't have it."""
@@ -71,6 +77,8 @@ class Index:
     def _camera_json(self, recording: str, camera: str) -> dict[str, Any]:
         first, end = self.spans[recording][camera]
         value: dict[str, Any] = {"view": self.views.get(camera), "first": first, "end": end}
+        if self.dim is None and camera in self.dims:
+            value["dim"] = self.dims[camera]
         if self.scanned:
             value["gaps"] = [list(run) for run in self.gaps.get(recording, {}).get(camera, ())]
         return value
@@ -81,9 +89,12 @@ class Index:
         spans: dict[str, dict[str, Span]] = {}
         gaps: dict[str, dict[str, Runs]] = {}
         views: dict[str, str] = {}
+        dims: dict[str, int] = {}
         for recording, cameras in value["recordings"].items():
             for camera, found in cameras.items():
                 spans.setdefault(recording, {})[camera] = Span(int(found["first"]), int(found["end"]))
+                if found.get("dim") or value["dim"]:
+                    dims[camera] = found.get("dim") or value["dim"]
                 if found["view"] is not None:
                     views[camera] = found["view"]
                 if found.get("gaps"):
@@ -93,7 +104,7 @@ class Index:
             where=where,
             kind=value["kind"],
             spans=spans,
-            dim=value["dim"],
+            dims=dims,
             fps=value["fps"],
             fingerprint=value["fingerprint"],
             scanned=value["scanned"],
@@ -104,7 +115,7 @@ class Index:
 
     def __str__(self) -> str:
         """Summary: one line for each camera, then the first gaps."""
-        size = f", D = {self.dim}" if self.dim else ""
+        size = f", D = {self.dim}" if self.dim else ", D differs between cameras" if self.dims else ""
         lines = [f"{self.where}: {len(self.spans)} recordings, {len(all_cameras(self.spans))} cameras{size}"]
         lines += [self._camera_line(camera) for camera in all_cameras(self.spans)]
         gappy = [f"{r} {c} [{g[0][0]}, {g[0][1]})" for r, cameras in self.gaps.items() for c, g in cameras.items()]
@@ -116,6 +127,7 @@ class Index:
         spans = self.spans_of(camera)
         frames = sum(span.frames for span in spans.values())
         view = f" ({self.views[camera]})" if camera in self.views else ""
+        view += f", D = {self.dims[camera]}" if self.dim is None and camera in self.dims else ""
         line = f"  {camera}{view}: {len(spans)} recordings, {frames:,} frames from first to last"
         if not self.scanned:
             return line
@@ -141,7 +153,7 @@ def make_index(source: CatalogSource, gaps: bool = False) -> Index:
         where=source.where,
         kind=source.kind,
         spans=source.spans,
-        dim=source.dim,
+        dims={camera: source.dim(view.name) for camera, view in named.items() if view is not None},
         fps=source.fps,
         fingerprint=source.fingerprint(),
         scanned=gaps,

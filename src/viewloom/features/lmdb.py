@@ -300,8 +300,8 @@ class LmdbSource(CatalogSource):
         for camera in cameras:
             for recording, span in self._spans(camera, index).items():
                 spans.setdefault(recording, {})[camera] = span
-        dim = self._common_dim(cameras)
-        super().__init__(str(root), spans, views, dim, FPS if fps is None else fps)
+        dims = {camera: self._dim_of(camera) for camera in cameras}
+        super().__init__(str(root), spans, views, dims, FPS if fps is None else fps)
 
     def environment(self, camera: str) -> Environment:
         """The camera's environment, open in this process."""
@@ -327,22 +327,16 @@ class LmdbSource(CatalogSource):
             )
         return known
 
-    def _common_dim(self, cameras: list[str]) -> int:
-        """D by the first value of each camera, which must agree."""
-        sizes = {camera: self.environment(camera).first_value_bytes() for camera in cameras}
-        first_key, expected = sizes[cameras[0]]
-        for camera, (key, size) in sizes.items():
-            if size == 0 or size % 4:
-                raise DataError(
-                    f"{self.environment(camera).file}: the value of key {key!r} has {size} bytes, which is no "
-                    "row of float32 numbers. Is this a feature store?"
-                )
-            if size != expected:
-                raise DataError(
-                    f"{self.root}: D differs between cameras: {size // 4} at key {key!r}, but {expected // 4} at "
-                    f"{first_key!r}. Keep features of different extractors in different folders."
-                )
-        return expected // 4
+    def _dim_of(self, camera: str) -> int:
+        """D by the first value of a camera."""
+        environment = self.environment(camera)
+        key, size = environment.first_value_bytes()
+        if size == 0 or size % 4:
+            raise DataError(
+                f"{environment.file}: the value of key {key!r} has {size} bytes, which is no row of float32 numbers. "
+                "Is this a feature store?"
+            )
+        return size // 4
 
     def entries(self) -> dict[str, int]:
         """{camera: number of keys}"""

@@ -143,39 +143,48 @@ def _parse_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]
     return shape, fortran, dtype
 
 
-def infer_axes(shapes: Sequence[tuple[int, int]], names: Sequence[str], axes: Axes) -> Literal["dt", "td"]:
-    """The axis order of files that all share D.
+def infer_axes(files: Sequence[NpyFile], shapes: Sequence[tuple[int, int]], axes: Axes) -> Literal["dt", "td"]:
+    """The axis order of files that share D: all of them, or at least those of each camera.
 
-    ``auto`` accepts the one axis whose length all files share while the other's varies. Where both could be
+    ``auto`` accepts the one axis whose length the files share while the other's varies. Where both could be
     D nothing is guessed.
 
     Raises:
         ConfigError: where both axes have a common length, so that it must be said.
-        DataError: where the files share no D; names the first that differs from the most.
+        DataError: where a camera's files share no D; names the first that differs from the most.
     """
-    firsts, seconds = ({shape[axis] for shape in shapes} for axis in (0, 1))
-    if axes == "auto" and len(firsts) == len(seconds) == 1:
-        raise ConfigError(
-            f"All {len(shapes)} npy files have shape {shapes[0]}, so either axis could be the feature size. "
-            "Pass --axes dt when it is (D, T), --axes td when it is (T, D)."
-        )
-    if axes != "td" and len(firsts) == 1:
-        return "dt"
-    if axes != "dt" and len(seconds) == 1:
-        return "td"
-    raise _different_dims(shapes, names, axes)
+    orders: tuple[Literal["dt", "td"], ...] = ("dt", "td") if axes == "auto" else (axes,)
+    for groups in ([""] * len(files), [file.camera for file in files]):
+        lengths = [{(group, shape[axis]) for group, shape in zip(groups, shapes, strict=True)} for axis in (0, 1)]
+        fits = [order for order in orders if len(lengths["dt".index(order[0])]) == len(set(groups))]
+        if len(fits) == 1:
+            return fits[0]
+        if fits:
+            raise ConfigError(
+                f"All {len(shapes)} npy files have shape {shapes[0]}, so either axis could be the feature size. "
+                "Pass --axes dt when it is (D, T), --axes td when it is (T, D)."
+                if not any(groups)
+                else "Every camera's npy files have shapes of their own, so either axis could be the feature size. "
+                "Pass --axes dt when they are (D, T), --axes td when they are (T, D)."
+            )
+    raise _different_dims(files, shapes, axes)
 
 
-def _different_dims(shapes: Sequence[tuple[int, int]], names: Sequence[str], axes: Axes) -> DataError:
+def _different_dims(files: Sequence[NpyFile], shapes: Sequence[tuple[int, int]], axes: Axes) -> DataError:
     counts = [Counter(shape[axis] for shape in shapes).most_common(1)[0] for axis in (0, 1)]
     axis = {"dt": 0, "td": 1, "auto": int(counts[1][1] > counts[0][1])}[axes]
-    dim = counts[axis][0]
-    odd = next(i for i, shape in enumerate(shapes) if shape[axis] != dim)
+    groups: dict[str, list[int]] = {}
+    for place, file in enumerate(files):
+        groups.setdefault(file.camera, []).append(place)
+    uneven = next(places for places in groups.values() if len({shapes[p][axis] for p in places}) > 1)
+    dim, count = Counter(shapes[place][axis] for place in uneven).most_common(1)[0]
+    odd = next(place for place in uneven if shapes[place][axis] != dim)
     order = "(D, T)" if axis == 0 else "(T, D)"
+    whose = " of its camera" if len(groups) > 1 else ""
     return DataError(
-        f"{names[odd]} has shape {shapes[odd]}: read as {order} its feature size is {shapes[odd][axis]}, but "
-        f"{counts[axis][1]} of {len(shapes)} files have {dim}. Remove or extract that file again, or pass the "
-        "other --axes."
+        f"{files[odd].path} has shape {shapes[odd]}: read as {order} its feature size is {shapes[odd][axis]}, but "
+        f"{count} of {len(uneven)} files{whose} have {dim}. Remove or extract that file again, or pass the other "
+        "--axes."
     )
 
 
@@ -210,7 +219,7 @@ class NpySource(CatalogSource):
                 "<camera>/<recording>.npy or <recording>.npy."
             )
         headers = [read_header(file.path) for file in files]
-        self.axes = infer_axes([header.shape for header in headers], [str(f.path) for f in files], axes)
+        self.axes = infer_axes(files, [header.shape for header in headers], axes)
         self._files = {
             (file.recording, file.camera): (file.path, header) for file, header in zip(files, headers, strict=True)
         }
@@ -220,7 +229,8 @@ class NpySource(CatalogSource):
             if 0 in header.shape:
                 raise DataError(f"{path} is empty (shape {header.shape}). Remove it or extract it again.")
             spans.setdefault(recording, {})[camera] = Span(0, header.shape[time])
-        super().__init__(str(root), spans, views, headers[0].shape[1 - time], fps)
+        dims = {camera: header.shape[1 - time] for (_, camera), (_, header) in self._files.items()}
+        super().__init__(str(root), spans, views, dims, fps)
 
     def _read_into(self, recording: str, camera: str, start: int, x_TD: NDArray[np.float32]) -> None:
         path, header = self._files[recording, camera]

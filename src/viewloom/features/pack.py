@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from viewloom.features.catalog import CatalogSource
 from viewloom.features.pack_files import Journal, Packer, PackTask, locked, prepare_folder
 from viewloom.features.settings import PackConfig
 from viewloom.features.store import MANIFEST, Manifest, StoreEntry
+from viewloom.features.views import ViewTable
 from viewloom.files import write_json
 
 MIB = 1 << 20
@@ -131,11 +132,10 @@ def plan_tasks(source: CatalogSource, config: PackConfig) -> tuple[PackTask, ...
     tasks = []
     for recording in recordings:
         for view in (view for view in source.views(recording) if view in views):
-            span, camera = source.span(recording, view), source.camera(recording, view)
-            task = PackTask(
-                recording, view, camera, span.first, span.end, source.dim, config.dtype, source.fps, backbone
-            )
-            tasks.append(task)
+            span, camera = source.stored_span(recording, view), source.camera(recording, view)
+            rate, _ = source.timing(view) or (source.fps, 0.0)
+            size = source.dim(view)
+            tasks.append(PackTask(recording, view, camera, span.first, span.end, size, config.dtype, rate, backbone))
     if not tasks:
         raise ConfigError(f"None of the {len(recordings)} recordings in {source.where} has a view {config.views}.")
     return tuple(tasks)
@@ -162,7 +162,7 @@ def _settings(source: CatalogSource, config: PackConfig, tasks: Sequence[PackTas
     return {
         "dtype": config.dtype,
         "corrupt": config.corrupt,
-        "dim": source.dim,
+        "dim": _common_dim(source),
         "fps": source.fps,
         "backbone": config.backbone or source.backbone,
         "source": f"{source.kind} {source.fingerprint()}",
@@ -180,15 +180,32 @@ def _manifest(
         "source": {"kind": source.kind, "fingerprint": source.fingerprint()},
     }
     return Manifest(
-        dim=source.dim,
+        dim=_common_dim(source),
         dtype=config.dtype,
         fps=source.fps,
         fps_known=source.fps_known,
-        views=source.view_table,
+        views=_view_table(source),
         settings=settings,
         provenance=provenance,
         entries=tuple(entries),
     )
+
+
+def _common_dim(source: CatalogSource) -> int:
+    """The largest feature size, which is every view's that states none of its own."""
+    return max(source.dim(view) for view in _views(source))
+
+
+def _views(source: CatalogSource) -> list[str]:
+    return list(dict.fromkeys(view for recording in source.recordings for view in source.views(recording)))
+
+
+def _view_table(source: CatalogSource) -> ViewTable:
+    """The source's views, with the size of those that differ from the others."""
+    common, there = _common_dim(source), _views(source)
+    sizes = {view: source.dim(view) if view in there else common for view in source.view_table.names}
+    named = (replace(view, dim=sizes[view.name]) for view in source.view_table.views)
+    return ViewTable(tuple(replace(view, dim=None) if view.dim == common else view for view in named))
 
 
 def _result(

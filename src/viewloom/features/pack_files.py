@@ -181,7 +181,7 @@ class Packer:
         """Rows in the stored type, checked; what is missing is noted in ``found``."""
         size = max(1, BLOCK_BYTES // (4 * task.dim))
         for start in range(task.first, task.end, size):
-            x_TD = self.source.read(task.recording, task.view, start, min(start + size, task.end))
+            x_TD = self.source.read_stored(task.recording, task.view, start, min(start + size, task.end))
             found.rows.update(np.ascontiguousarray(x_TD).data)
             finite = np.isfinite(x_TD)
             if not finite.all():

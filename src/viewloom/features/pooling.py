@@ -1,144 +1,120 @@
 """Frames into steps: the element-wise maximum or mean of each chunk, or both, over the frames there are.
 
-`pool_valid` is the plain form. `pool_rows` gives the same, bit for bit, without a second pass over the frames;
-the feature stores build on it (``read_pooled``). Zeros in the result are always positive: which of -0.0 and 0.0
-numpy's maximum returns depends on the processor, so both are made 0.0. A mean adds up frame after frame in float32,
-each chunk in one go, so that neither blocks nor the kind of store change a bit of it.
+The same functions pool what stores read and what a GPU holds, so that neither changes a bit of it: a maximum rounds
+nothing, and a mean adds up frame after frame in float32, each chunk in one go. Zeros always come out positive: which
+of -0.0 and 0.0 a maximum is depends on the processor.
 """
 
-from collections.abc import Iterator
-from itertools import pairwise
-from typing import NamedTuple
+from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from viewloom.errors import DataError
-from viewloom.features.settings import Pooling as Pooling
-
-BLOCK_BYTES = 1 << 20
-"""Features (as float32) that a store reads and pools at a time: few enough to stay in the processor's cache."""
-_NEGATIVE_INFINITY_BITS = 0xFF800000
-_FLOAT16_INFINITY_BITS = 0x7C00
-_FEW = 0.02
-"""Share of maxima up to which picking their chunks one by one is faster than another pass over all."""
+from viewloom.features.settings import Pooling
 
 
-class Pooled(NamedTuple):
-    """A window pooled by chunks.
+def pool(
+    x_TD: Tensor, chunk_frames: int, pooling: Pooling = "max", there_T: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Pool each run of ``chunk_frames`` rows, the last one shorter, over the frames there are.
 
-    Attributes:
-        features_SD: float32, each chunk's frames pooled element by element; zeros where it has none.
-        missing: numbers of the frames that the view lacks, ascending.
-        start: first frame.
-        end: frame after the last.
-        chunk_frames: frames in a chunk; the last chunk may be shorter.
-    """
-
-    features_SD: NDArray[np.float32]
-    missing: NDArray[np.int64]
-    start: int
-    end: int
-    chunk_frames: int
-
-    @property
-    def mask_S(self) -> NDArray[np.bool_]:
-        """True where a chunk has at least one frame."""
-        steps = np.arange(len(self.features_SD))
-        sizes = np.minimum(self.chunk_frames, self.end - self.start - steps * self.chunk_frames)
-        lacking = np.bincount((self.missing - self.start) // self.chunk_frames, minlength=len(steps))
-        mask_S: NDArray[np.bool_] = lacking < sizes
-        return mask_S
-
-
-def pooled_dim(dim: int, pooling: Pooling) -> int:
-    """Size of a step's features: that of a frame's, twice as much for both poolings."""
-    return 2 * dim if pooling == "both" else dim
-
-
-def pool_max(x_TD: NDArray[np.float32], chunk_frames: int) -> NDArray[np.float32]:
-    """Element-wise maximum of each run of ``chunk_frames`` rows, the last one shorter; (T, D) to (S, D).
-
-    A chunk with a NaN in it gives NaN, as numpy's maximum does; zeros come out positive.
-    """
-    pooled_SD = np.empty((-(-len(x_TD) // chunk_frames), x_TD.shape[1]), np.float32)
-    _pool_max_into(x_TD, chunk_frames, pooled_SD)
-    return pooled_SD
-
-
-def _pool_into(x_TD: NDArray[np.float32], chunk_frames: int, pooling: Pooling, out_SZ: NDArray[np.float32]) -> None:
-    """Pool runs of rows, the last one shorter; a chunk with a NaN in it gives NaN, and zeros come out positive."""
-    dim = x_TD.shape[1]
-    if pooling != "mean":
-        _pool_max_into(x_TD, chunk_frames, out_SZ[:, :dim])
-    if pooling != "max":
-        _pool_mean_into(np.ascontiguousarray(x_TD), chunk_frames, out_SZ[:, out_SZ.shape[1] - dim :])
-
-
-def _pool_max_into(x_TD: NDArray[np.float32], chunk_frames: int, out_SD: NDArray[np.float32]) -> None:
-    full = len(x_TD) // chunk_frames
-    whole, rest = x_TD[: full * chunk_frames], x_TD[full * chunk_frames :]
-    np.maximum.reduce(whole.reshape(full, chunk_frames, x_TD.shape[1]), axis=1, out=out_SD[:full])
-    if len(rest):
-        np.maximum.reduce(rest, axis=0, out=out_SD[full])
-    out_SD += np.float32(0.0)  # -0.0 + 0.0 is 0.0
-
-
-def _pool_mean_into(x_TD: NDArray[np.float32], chunk_frames: int, out_SD: NDArray[np.float32]) -> None:
-    full = len(x_TD) // chunk_frames
-    whole, rest = x_TD[: full * chunk_frames], x_TD[full * chunk_frames :]
-    with np.errstate(invalid="ignore", over="ignore"):  # infinite values are the caller's to find
-        _add_up(whole.reshape(full, chunk_frames, x_TD.shape[1]), out_SD[:full])
-        out_SD[:full] /= np.float32(chunk_frames)
-        if len(rest):
-            _add_up(rest[None], out_SD[full:])
-            out_SD[full:] /= np.float32(len(rest))
-        out_SD += np.float32(0.0)
-
-
-def _add_up(x_SCD: NDArray[np.float32], out_SD: NDArray[np.float32]) -> None:
-    """Sum of each chunk, one frame after the other."""
-    if x_SCD.shape[2] > 1:
-        np.add.reduce(x_SCD, axis=1, out=out_SD)
-    else:  # of a single column numpy's reduce would add up pairs
-        out_SD[:] = np.add.accumulate(x_SCD, axis=1)[:, -1]
-
-
-def pool_valid(
-    x_TD: NDArray[np.float32], chunk_frames: int, pooling: Pooling = "max"
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Pool each run of ``chunk_frames`` rows, the last one shorter, over the frames there are, leaving out rows of NaN.
+    Args:
+        x_TD: features, float16 or float32.
+        chunk_frames: frames in a chunk.
+        pooling: what is kept of each chunk.
+        there_T: bool, False for frames that are missing; None if none is.
 
     Returns:
-        Pooled features (S, Z), zeros in a chunk without a single frame, and the mask (S,) of chunks with one.
+        Float32 features (S, Z), zeros in a chunk without a single frame, and the mask (S,) of chunks with one. A
+        chunk with a NaN in it gives NaN.
     """
-    pooled_SZ = np.empty((-(-len(x_TD) // chunk_frames), pooled_dim(x_TD.shape[1], pooling)), np.float32)
-    _pool_into(x_TD, chunk_frames, pooling, pooled_SZ)
-    holes = np.flatnonzero(np.isnan(pooled_SZ[:, 0])) if pooled_SZ.size else np.empty(0, np.int64)
-    return pooled_SZ, _pool_again(x_TD, chunk_frames, pooling, holes, pooled_SZ)
+    halves = [pool_max(x_TD, chunk_frames, there_T)] if pooling != "mean" else []
+    halves += [pool_mean(x_TD, chunk_frames, there_T)] if pooling != "max" else []
+    x_SZ = torch.cat(halves, dim=1) if len(halves) > 1 else halves[0]
+    if there_T is None:
+        return x_SZ, torch.ones(len(x_SZ), dtype=torch.bool, device=x_SZ.device)
+    mask_S = _amax(there_T[:, None].byte(), chunk_frames)[:, 0] > 0
+    return x_SZ.masked_fill_(~mask_S[:, None], 0.0), mask_S
 
 
-def _pool_again(
-    x_TD: NDArray[np.float32],
+def pool_max(x_TD: Tensor, chunk_frames: int, there_T: Tensor | None = None) -> Tensor:
+    """Maximum (S, D) in float32 of each chunk's frames; minus infinity where it has none."""
+    if there_T is not None:
+        x_TD = x_TD.masked_fill(~there_T[:, None], -torch.inf)
+    if x_TD.dtype != torch.float16 or x_TD.device.type != "cpu":
+        return _amax(x_TD, chunk_frames).float() + 0.0
+    # Numbers that aren't negative sort as their bits do, and processors are twice as fast with whole numbers.
+    top_SD = _amax(x_TD.view(torch.int16), chunk_frames)
+    if top_SD.numel() and top_SD.min() < 0:
+        return _amax(x_TD, chunk_frames).float() + 0.0
+    return top_SD.view(torch.float16).float() + 0.0
+
+
+def pool_mean(x_TD: Tensor, chunk_frames: int, there_T: Tensor | None = None) -> Tensor:
+    """Mean (S, D) in float32 of each chunk's frames, added up one after the other; zeros where it has none."""
+    if there_T is not None:
+        x_TD = x_TD.masked_fill(~there_T[:, None], 0.0)
+    steps, full = -(-len(x_TD) // chunk_frames), len(x_TD) // chunk_frames
+    total_SD, count_S = (
+        x_TD.new_zeros(steps, x_TD.shape[1], dtype=torch.float32),
+        x_TD.new_zeros(steps, dtype=torch.float32),
+    )
+    for place in range(min(chunk_frames, len(x_TD))):
+        at = slice(None, steps if place < len(x_TD) - full * chunk_frames else full)
+        total_SD[at] += x_TD[place::chunk_frames]
+        count_S[at] += 1 if there_T is None else there_T[place::chunk_frames]
+    total_SD /= count_S.clamp(min=1)[:, None]  # by a tensor: by a number, a GPU multiplies with the reciprocal
+    return total_SD.add_(0.0)
+
+
+def _amax(x_TD: Tensor, chunk_frames: int) -> Tensor:
+    """Maximum of each run of rows, the last one shorter."""
+    full = len(x_TD) // chunk_frames
+    whole_SD = x_TD[: full * chunk_frames].view(full, chunk_frames, x_TD.shape[1]).amax(dim=1)
+    rest_RD = x_TD[full * chunk_frames :]
+    return torch.cat([whole_SD, rest_RD.amax(dim=0, keepdim=True)]) if len(rest_RD) else whole_SD
+
+
+def pool_rows(
+    x_TD: NDArray[np.floating],
     chunk_frames: int,
     pooling: Pooling,
-    steps: NDArray[np.int64],
-    out_SZ: NDArray[np.float32],
-) -> NDArray[np.bool_]:
-    """Pool chunks that lack frames over those they have, in place; returns the mask (S,) of chunks with one."""
-    mask_S = np.ones(len(out_SZ), np.bool_)
-    for step in steps:  # only chunks that lack a frame come here
-        rows = x_TD[step * chunk_frames : (step + 1) * chunk_frames]
-        rows = rows[~np.isnan(rows[:, 0])]
-        mask_S[step] = len(rows) > 0
-        if len(rows):
-            _pool_into(rows, len(rows), pooling, out_SZ[step : step + 1])
-        else:
-            out_SZ[step] = 0.0
-    return mask_S
+    where: str,
+    first_frame: int,
+    checked: bool = False,
+) -> tuple[Tensor, Tensor, NDArray[np.int64]]:
+    """`pool` of rows as they were read, rows of NaN for missing frames.
+
+    Args:
+        x_TD: features; may lie in a file.
+        chunk_frames: frames in a chunk.
+        pooling: what is kept of each chunk.
+        where: recording and view, for messages.
+        first_frame: number of the first row's frame.
+        checked: rows that aren't finite are known to be NaN throughout.
+
+    Returns:
+        As `pool`, and the numbers of the missing frames.
+
+    Raises:
+        DataError: see `missing_rows`.
+    """
+    rows_TD = torch.from_numpy(x_TD)
+    x_SZ, mask_S = pool(rows_TD, chunk_frames, pooling)
+    # NaN and infinity show in what was pooled, but for minus infinity, which a maximum hides.
+    seen = pooling != "max" or checked or not len(x_TD) or bool(rows_TD.min() > -torch.inf)
+    if seen and bool(x_SZ.isfinite().all()):
+        return x_SZ, mask_S, np.empty(0, np.int64)
+    missing = missing_rows(x_TD, where, first_frame)
+    there_T = torch.ones(len(x_TD), dtype=torch.bool)
+    there_T[torch.from_numpy(missing)] = False
+    return *pool(rows_TD, chunk_frames, pooling, there_T), missing + first_frame
 
 
-def missing_rows(x_TD: NDArray[np.float32], where: str, first_frame: int) -> NDArray[np.int64]:
+def missing_rows(x_TD: NDArray[np.floating], where: str, first_frame: int) -> NDArray[np.int64]:
     """Rows of NaN; `DataError` for a row that is NaN or infinite only in part.
 
     Args:
@@ -148,7 +124,7 @@ def missing_rows(x_TD: NDArray[np.float32], where: str, first_frame: int) -> NDA
     """
     # The sum is NaN or infinite wherever a row is not wholly finite; only such rows are looked at closely.
     with np.errstate(invalid="ignore", over="ignore"):
-        odd = np.flatnonzero(~np.isfinite(x_TD.sum(axis=1)))
+        odd = np.flatnonzero(~np.isfinite(x_TD.sum(axis=1, dtype=np.float32)))
     absent = np.isnan(x_TD[odd]).all(axis=1)
     corrupt = odd[~absent & ~np.isfinite(x_TD[odd]).all(axis=1)]
     if len(corrupt):
@@ -156,119 +132,5 @@ def missing_rows(x_TD: NDArray[np.float32], where: str, first_frame: int) -> NDA
             f"{where}: features of {len(corrupt)} frame(s) hold NaN or infinite values, first at frame "
             f"{first_frame + corrupt[0]}. Extract them again, or run `viewloom check` for the full list."
         )
-    return odd[absent]
-
-
-def pool_rows(
-    x_TD: NDArray[np.float32],
-    chunk_frames: int,
-    where: str,
-    first_frame: int,
-    out_SD: NDArray[np.float32],
-    pooling: Pooling = "max",
-) -> NDArray[np.int64]:
-    """`missing_rows` and `pool_valid` of rows that are in the processor's cache, at little more than the pooling.
-
-    Args:
-        x_TD: features, C-contiguous.
-        chunk_frames: frames in a chunk.
-        where: recording and view, for messages.
-        first_frame: number of the first row's frame.
-        out_SD: receives the pooled features.
-        pooling: what is kept of each chunk.
-
-    Returns:
-        Numbers of the missing frames.
-
-    Raises:
-        DataError: see `missing_rows`.
-    """
-    _pool_into(x_TD, chunk_frames, pooling, out_SD)
-    if pooling == "max":
-        # NaN and +inf show in the maximum. As unsigned integers, -inf and negative NaN are the largest of all.
-        finite = out_SD.max(initial=0) < np.inf and x_TD.view(np.uint32).max(initial=0) < _NEGATIVE_INFINITY_BITS
-    else:
-        finite = bool(np.isfinite(out_SD).all())  # in a sum nothing that isn't finite is lost
-    if finite:
-        return np.empty(0, np.int64)
-    missing = missing_rows(x_TD, where, first_frame)
-    _pool_again(x_TD, chunk_frames, pooling, np.unique(missing // chunk_frames), out_SD)
-    return missing + first_frame
-
-
-def pool_stored(
-    rows_TD: NDArray[np.floating], chunk_frames: int, pooling: Pooling, out_SZ: NDArray[np.float32]
-) -> bool:
-    """Pool whole chunks of rows as a packed store keeps them, float16 or float32.
-
-    Returns:
-        False where some row isn't finite; ``out_SZ`` then holds nothing of use.
-    """
-    if pooling == "max":
-        pool = pool_halves if rows_TD.dtype == np.float16 else pool_finite
-        return pool(rows_TD, chunk_frames, out_SZ)
-    _pool_into(rows_TD.astype(np.float32, copy=False), chunk_frames, pooling, out_SZ)
-    return bool(np.isfinite(out_SZ).all())
-
-
-def pool_finite(x_TD: NDArray[np.float32], chunk_frames: int, out_SD: NDArray[np.float32]) -> bool:
-    """`pool_max` into ``out_SD``; False where a maximum is infinite or NaN."""
-    _pool_max_into(x_TD, chunk_frames, out_SD)
-    return bool(out_SD.max(initial=0) < np.inf)
-
-
-def pool_halves(x_TD: NDArray[np.float16], chunk_frames: int, out_SD: NDArray[np.float32]) -> bool:
-    """`pool_max` of whole chunks of float16 rows, through their order as integers; numpy's own is 20 times slower.
-
-    Numbers that are not negative sort as their bits do; negative ones sort the other way round and come before
-    them. So the largest integer is the maximum, unless all numbers of a chunk are negative: then the smallest is.
-
-    Args:
-        x_TD: features; T is a multiple of ``chunk_frames``.
-        chunk_frames: frames in a chunk.
-        out_SD: receives the pooled features.
-
-    Returns:
-        False where a maximum is infinite or NaN; ``out_SD`` then holds nothing of use.
-    """
-    bits_SCD = x_TD.view(np.int16).reshape(-1, chunk_frames, x_TD.shape[1])
-    top_SD = np.maximum.reduce(bits_SCD, axis=1)
-    negative = top_SD.min(initial=0) < 0
-    if negative:
-        steps, columns = np.nonzero(top_SD < 0)
-        if len(steps) > top_SD.size * _FEW:
-            top_SD = np.where(top_SD < 0, np.minimum.reduce(bits_SCD, axis=1), top_SD)
-        else:
-            top_SD[steps, columns] = bits_SCD[steps, :, columns].min(axis=1)
-    if top_SD.max(initial=0) >= _FLOAT16_INFINITY_BITS:
-        return False
-    _widen(top_SD, negative, out_SD)
-    return True
-
-
-def _widen(bits_SD: NDArray[np.int16], negative: bool, out_SD: NDArray[np.float32]) -> None:
-    """Bits of finite float16 numbers to float32, several times faster than numpy's conversion; zeros positive.
-
-    A float16 moved to a float32's place has the right bits and an exponent too small by 112.
-    """
-    if np.float32(2.0**-149) * np.float32(2.0**112) == 0:  # the processor is told to drop subnormal numbers
-        out_SD[:] = bits_SD.view(np.float16)
-        out_SD += np.float32(0.0)
-        return
-    wide_SD = out_SD.view(np.int32)
-    wide_SD[:] = bits_SD
-    wide_SD <<= 13
-    if negative:
-        wide_SD &= np.int32(-0x70000001)  # the sign was copied into the exponent's upper bits
-    out_SD *= np.float32(2.0**112)
-    if negative:
-        out_SD += np.float32(0.0)
-
-
-def runs_of(flags_S: NDArray[np.bool_]) -> Iterator[tuple[slice, bool]]:
-    """Slices of equal neighbours, in order, with their value."""
-    edges = np.flatnonzero(np.diff(flags_S)) + 1
-    bounds = [0, *edges.tolist(), len(flags_S)]
-    for start, stop in pairwise(bounds):
-        if stop > start:
-            yield slice(start, stop), bool(flags_S[start])
+    missing: NDArray[np.int64] = odd[absent]
+    return missing

@@ -13,8 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.errors import DataError
-from viewloom.features.pooling import BLOCK_BYTES, pool_stored
-from viewloom.features.settings import Pooling
 
 TENSOR = "features"
 """Name of the tensor (T, D) in each file."""
@@ -87,26 +85,9 @@ class RowFile:
 
     def map(self) -> NDArray[np.floating]:
         """All rows (T, D) in the stored type, memory-mapped; the map lives as long as the array."""
-        return np.memmap(self.path, stored_dtype(self.dtype), "r", self.offset, self.shape)
-
-    def read_into(self, start: int, x_TD: NDArray[np.float32]) -> None:
-        """Fill ``x_TD`` with rows [start, start + T), widened to float32."""
-        x_TD[:] = self.map()[start : start + len(x_TD)]
-
-    def pool_into(self, start: int, chunk_frames: int, out_SD: NDArray[np.float32], pooling: Pooling = "max") -> bool:
-        """Fill ``out_SD`` with S whole chunks of finite rows from ``start`` on, pooled block by block.
-
-        Returns:
-            False where a result is infinite or NaN, so that some row isn't finite; the rest is then left as it is.
-        """
-        rows_TD = self.map()
-        chunks = max(1, BLOCK_BYTES // (chunk_frames * rows_TD[:1].nbytes))
-        for step in range(0, len(out_SD), chunks):
-            out_BD = out_SD[step : step + chunks]
-            first = start + step * chunk_frames
-            if not pool_stored(rows_TD[first : first + len(out_BD) * chunk_frames], chunk_frames, pooling, out_BD):
-                return False
-        return True
+        return np.memmap(
+            self.path, stored_dtype(self.dtype), "c", self.offset, self.shape
+        )  # "c": torch takes no read-only
 
 
 def _read_header(file: BinaryIO) -> tuple[dict[str, Any], int]:

@@ -7,6 +7,8 @@ from viewloom.errors import ConfigError
 
 Pooling = Literal["max", "mean", "both"]
 """What a step keeps of its frames: the maximum, the mean, or the one beside the other."""
+MissingPolicy = Literal["mask", "nearest", "error"]
+"""What is done with frames that a view lacks: left out, copied from the nearest one, or refused."""
 Mode = Literal["full", "sampled"]
 """How features are compared: every value, or blocks of frames of every recording and view."""
 Compare = Literal["auto", "full", "sampled"]

@@ -10,7 +10,7 @@ Row i is frame first + i; a missing frame is a row of NaN. `viewloom pack` write
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
@@ -20,11 +20,9 @@ from numpy.typing import NDArray
 
 from viewloom.errors import ConfigError, DataError
 from viewloom.features.base import Span
-from viewloom.features.catalog import CatalogSource
-from viewloom.features.pooling import Pooled, pooled_dim, runs_of
-from viewloom.features.rows import RowFile, hash_file
-from viewloom.features.settings import Pooling
-from viewloom.features.views import View, ViewTable
+from viewloom.features.catalog import CatalogSource, all_cameras
+from viewloom.features.rows import RowFile
+from viewloom.features.views import ViewTable
 
 MANIFEST = "manifest.json"
 FORMAT = "viewloom-store"
@@ -86,28 +84,17 @@ class StoreEntry:
             raise ValueError(f"entry {entry.file!r} of frames [{entry.first}, {entry.end})")
         return entry
 
-    def problem(self, root: Path) -> str | None:
-        """What is wrong with the file on disk (size, header, hash), or None. Reads the whole file."""
-        try:
-            RowFile.open(root / self.file)
-        except DataError as error:
-            return str(error)
-        found = hash_file(root / self.file)
-        if found != self.sha256:
-            return f"{root / self.file} has SHA-256 {found[:12]}…, but {self.sha256[:12]}… was packed; pack it again."
-        return None
-
 
 @dataclass(frozen=True)
 class Manifest:
     """What a packed store holds and how it was made.
 
     Attributes:
-        dim: feature size D.
+        dim: feature size D of views that state none of their own.
         dtype: ``float16`` or ``float32``.
         fps: frames per second.
         fps_known: False where nobody gave the rate.
-        views: names of the views and their cameras.
+        views: names of the views and their cameras, sizes and rates.
         settings: what must be equal for two packings to go into one store.
         provenance: where the features come from: the source's kind and fingerprint, the backbone as the user
             named it. Stores with different backbones hold features that can't be mixed.
@@ -132,7 +119,7 @@ class Manifest:
             "dtype": self.dtype,
             "fps": self.fps,
             "fps_known": self.fps_known,
-            "views": {v.name: {"kind": v.kind, "cameras": list(v.cameras)} for v in self.views.views},
+            "views": {view.name: view.to_json() for view in self.views.views},
             "settings": self.settings,
             "provenance": self.provenance,
             "entries": [asdict(entry) for entry in self.entries],
@@ -141,13 +128,12 @@ class Manifest:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Manifest":
         """The manifest from its JSON form; KeyError, TypeError or ValueError where it is none."""
-        views = [View(n, v["kind"], tuple(v["cameras"])) for n, v in value["views"].items()]
         return cls(
             dim=int(value["dim"]),
             dtype=str(value["dtype"]),
             fps=float(value["fps"]),
             fps_known=bool(value["fps_known"]),
-            views=ViewTable(tuple(views)),
+            views=ViewTable.from_json(MANIFEST, value["views"]),
             settings=dict(value["settings"]),
             provenance=dict(value["provenance"]),
             entries=tuple(StoreEntry.from_json(entry) for entry in value["entries"]),
@@ -200,6 +186,8 @@ class PackedSource(CatalogSource):
     """
 
     kind = "store"
+    checked = True
+    block_bytes = 1 << 24  # nothing is copied
 
     def __init__(self, root: Path | str, views: ViewTable | None = None, fps: float | None = None) -> None:
         self.root = Path(root)
@@ -216,7 +204,21 @@ class PackedSource(CatalogSource):
         spans: dict[str, dict[str, Span]] = {}
         for entry in self.manifest.entries:
             spans.setdefault(entry.recording, {})[entry.camera] = Span(entry.first, entry.end)
-        super().__init__(str(root), spans, views or self.manifest.views, self.manifest.dim, fps)
+        own = {camera: view.dim for view in self.manifest.views.views for camera in view.cameras if view.dim}
+        dims = {camera: own.get(camera, self.manifest.dim) for camera in all_cameras(spans)}
+        super().__init__(str(root), spans, self._timed(views), dims, fps)
+
+    def _timed(self, views: ViewTable | None) -> ViewTable:
+        """Other names for the store's cameras; sizes and rates stay the store's where they state none."""
+        if views is None:
+            return self.manifest.views
+        stored = {camera: view for view in self.manifest.views.views for camera in view.cameras}
+        named = []
+        for view in views.views:
+            own = next((stored[camera] for camera in view.cameras if camera in stored), view)
+            stated = view.fps is not None or view.start_s
+            named.append(view if stated else replace(view, fps=own.fps, start_s=own.start_s))
+        return ViewTable(tuple(named))
 
     @property
     def backbone(self) -> dict[str, str]:
@@ -231,50 +233,30 @@ class PackedSource(CatalogSource):
         """Runs of missing frames, as the manifest lists them."""
         return self._entries[recording, camera].gaps
 
-    def _rows(self, entry: StoreEntry) -> RowFile:
-        """The entry's file, its header checked at first use against the manifest."""
+    def _file(self, entry: StoreEntry) -> RowFile:
+        """The entry's file; its header is checked at first use against the manifest."""
         if entry.file not in self._files:
             rows = RowFile.open(self.root / entry.file)
-            if rows.shape != (entry.end - entry.first, self.dim) or rows.dtype != self.manifest.dtype:
+            view = self.manifest.views.of_camera(entry.camera)
+            shape = (entry.end - entry.first, (view.dim if view else None) or self.manifest.dim)
+            if rows.shape != shape or rows.dtype != self.manifest.dtype:
                 raise DataError(
-                    f"{rows.path} holds {rows.shape} {rows.dtype}, but {MANIFEST} says "
-                    f"{(entry.end - entry.first, self.dim)} {self.manifest.dtype}. Run viewloom pack again."
+                    f"{rows.path} holds {rows.shape} {rows.dtype}, but {MANIFEST} says {shape} "
+                    f"{self.manifest.dtype}. Run viewloom pack again."
                 )
             self._files[entry.file] = rows
         return self._files[entry.file]
 
     def _read_into(self, recording: str, camera: str, start: int, x_TD: NDArray[np.float32]) -> None:
         entry = self._entries[recording, camera]
-        self._rows(entry).read_into(start - entry.first, x_TD)
+        x_TD[:] = self._file(entry).map()[start - entry.first : start - entry.first + len(x_TD)]
 
-    def read_pooled(
-        self, recording: str, view: str, start: int, end: int, chunk_frames: int, pooling: Pooling = "max"
-    ) -> Pooled:
-        """Frames [start, end) pooled by chunks, straight from the memory-mapped file.
-
-        Rows that are spoilt in part were refused when the store was packed, and the manifest lists the missing
-        ones; so only chunks that lack frames, and a last, shorter one, take the slower way.
-        """
-        entry = self.entry(recording, view)
-        whole = np.zeros(-(-(end - start) // chunk_frames), np.bool_)
-        whole[: (end - start) // chunk_frames] = True
-        whole[(self._absent(entry, start, end) - start) // chunk_frames] = False
-        pooled_SD = np.empty((len(whole), pooled_dim(self.dim, pooling)), np.float32)
-        missing = [np.empty(0, np.int64)]
-        for steps, fast in runs_of(whole):
-            first, last = start + steps.start * chunk_frames, min(start + steps.stop * chunk_frames, end)
-            if fast and self._rows(entry).pool_into(first - entry.first, chunk_frames, pooled_SD[steps], pooling):
-                continue
-            slow = super().read_pooled(recording, view, first, last, chunk_frames, pooling)
-            pooled_SD[steps] = slow.features_SD
-            missing.append(slow.missing)
-        return Pooled(pooled_SD, np.concatenate(missing), start, end, chunk_frames)
-
-    def _absent(self, entry: StoreEntry, start: int, end: int) -> NDArray[np.int64]:
-        """Frames in [start, end) that the manifest lists as missing, or that lie outside the file."""
-        runs = ((start, entry.first), *entry.gaps, (entry.end, end))
-        frames = [np.arange(max(first, start), min(last, end)) for first, last in runs]
-        return np.concatenate(frames)
+    def _rows(self, recording: str, view: str, start: int, end: int) -> NDArray[np.floating]:
+        """Straight from the file, where all frames lie inside it."""
+        entry = self._entries[recording, self.camera(recording, view)]
+        if view in self._clocks or start < entry.first or end > entry.end:
+            return self.read(recording, view, start, end)
+        return self._file(entry).map()[start - entry.first : end - entry.first]
 
     def file(self, recording: str, camera: str) -> Path:
         """The safetensors file."""

@@ -1,7 +1,8 @@
 """Views: logical names of cameras, the same in every recording, whatever a camera is called in one of them."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -27,11 +28,22 @@ class View:
         name: logical name, such as ``v3`` or ``e4``.
         kind: exo (fixed, outside), ego (worn), or other.
         cameras: names under which files know it; a recording has at most one of them.
+        fps: frames per second of what is stored; None: the data set's.
+        start_s: seconds on the data set's clock at which stored frame 0 was taken.
+        dim: feature size D, where it is stated; it must then be so.
     """
 
     name: str
     kind: Kind
     cameras: tuple[str, ...]
+    fps: float | None = None
+    start_s: float = 0.0
+    dim: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """What a view file or a manifest says of it, by the view's name; settings left open are left out."""
+        stated = {"fps": self.fps, "start_s": self.start_s or None, "dim": self.dim}
+        return {"kind": self.kind, "cameras": list(self.cameras)} | {k: v for k, v in stated.items() if v is not None}
 
 
 @dataclass(frozen=True)
@@ -101,8 +113,16 @@ class ViewTable:
         return cls(tuple(View(camera, "other", (camera,)) for camera in sorted(set(cameras))))
 
     @classmethod
+    def named(cls, views: Iterable[View]) -> "ViewTable":
+        """The views, each with its own name for a camera."""
+        return cls(tuple(replace(view, cameras=(view.name,)) for view in views))
+
+    @classmethod
     def from_yaml(cls, path: Path | str) -> "ViewTable":
-        """Read ``views: {e4: {kind: ego, cameras: [NAME, OTHER_NAME]}, ...}``; cameras default to the name."""
+        """Read ``views: {e4: {kind: ego, cameras: [NAME, OTHER_NAME], fps: 20, start_s: 0.5, dim: 64}, ...}``.
+
+        Only the name is needed: the camera's name is then the view's, and rate, start and size the data set's.
+        """
         import yaml
 
         try:
@@ -116,16 +136,34 @@ class ViewTable:
             raise DataError(
                 f"View file {path} must hold a table `views:`, such as views: {{e4: {{kind: ego, cameras: [HMC_1]}}}}."
             )
-        return cls(tuple(_view(path, str(name), entry or {}) for name, entry in views.items()))
+        return cls.from_json(f"View file {path}", views)
+
+    @classmethod
+    def from_json(cls, where: str, views: Mapping[Any, Any]) -> "ViewTable":
+        """The table from its entries by name; ``where`` they stand, for messages."""
+        return cls(tuple(_view(where, str(name), entry or {}) for name, entry in views.items()))
 
 
-def _view(path: Path | str, name: str, entry: Any) -> View:
-    """One entry of a view file."""
-    if not isinstance(entry, dict) or not set(entry) <= {"kind", "cameras"}:
-        raise DataError(f"View file {path}, view {name!r}: expected `kind` and `cameras`, but got {entry!r}.")
+def _view(where: str, name: str, entry: Any) -> View:
+    """One entry of a view file or a manifest."""
+    if not isinstance(entry, dict) or not set(entry) <= {"kind", "cameras", "fps", "start_s", "dim"}:
+        raise DataError(
+            f"{where}, view {name!r}: expected `kind` and `cameras`, or `fps`, `start_s`, `dim`, but got {entry!r}."
+        )
     kind, cameras = entry.get("kind", "other"), entry.get("cameras", [name])
     if kind not in get_args(Kind):
-        raise DataError(f"View file {path}, view {name!r}: kind must be exo, ego or other, but is {kind!r}.")
+        raise DataError(f"{where}, view {name!r}: kind must be exo, ego or other, but is {kind!r}.")
     if not isinstance(cameras, list) or not cameras:
-        raise DataError(f"View file {path}, view {name!r}: `cameras` must be a list of camera names.")
-    return View(name, kind, tuple(map(str, cameras)))
+        raise DataError(f"{where}, view {name!r}: `cameras` must be a list of camera names.")
+    fps, start_s, dim = entry.get("fps"), entry.get("start_s", 0.0), entry.get("dim")
+    if fps is not None and not (_is_number(fps) and 0 < fps < math.inf):
+        raise DataError(f"{where}, view {name!r}: fps must be a number above 0, but is {fps!r}.")
+    if not (_is_number(start_s) and math.isfinite(start_s)):
+        raise DataError(f"{where}, view {name!r}: start_s must be a number of seconds, but is {start_s!r}.")
+    if dim is not None and not (type(dim) is int and dim > 0):
+        raise DataError(f"{where}, view {name!r}: dim must be a whole number above 0, but is {dim!r}.")
+    return View(name, kind, tuple(map(str, cameras)), fps, float(start_s), dim)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

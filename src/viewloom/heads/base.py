@@ -65,7 +65,7 @@ class Head(nn.Module, ABC):
 
     def observe(self, x_BTD: Tensor, mask_BT: Tensor) -> None:
         """Take the valid steps of a batch into the statistics; `solve_scaling` makes use of them."""
-        self.scaling.accumulate(x_BTD[:, None], mask_BT[:, None])
+        self.scaling.add(x_BTD[mask_BT], ANY_VIEW)
 
     def solve_scaling(self, together: bool = False) -> None:
         """Standardise by what was observed from now on; ``together`` by one deviation for all features."""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from viewloom.errors import ConfigError, DataError, listed
@@ -19,13 +23,27 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 Fit = Literal["gradient", "closed_form", "nothing"]
+Dims = int | Sequence[int]
+"""Feature size D of all views, or one for each, in their order."""
+
+
+def as_dims(dim: Dims, views: Sequence[str]) -> tuple[int, ...]:
+    """A feature size for each view."""
+    dims = (dim,) * len(views) if isinstance(dim, int) else tuple(dim)
+    assert len(dims) == len(views), f"{len(views)} views have {len(dims)} feature sizes"
+    return dims
+
+
+def in_words(dims: Sequence[int], views: Sequence[str]) -> str:
+    """Each view with its feature size, for messages."""
+    return ", ".join(f"{view} {dim}" for view, dim in zip(views, dims, strict=True))
 
 
 class Refiner(nn.Module, ABC):
     """Maps features of a view to refined ones. This is what is saved, and put before a head.
 
     Args:
-        dim: feature size D it takes.
+        dim: feature size D it takes, or one for each view.
         views: views it was fitted on, in order.
         config: the method's settings.
         out_dim: feature size Z it gives; D by default.
@@ -39,17 +57,63 @@ class Refiner(nn.Module, ABC):
     """True if every view has a map of its own, so that others can't be encoded."""
 
     def __init__(
-        self, method: str, dim: int, views: tuple[str, ...], config: MethodConfig, out_dim: int | None = None
+        self, method: str, dim: Dims, views: tuple[str, ...], config: MethodConfig, out_dim: int | None = None
     ) -> None:
         super().__init__()
         self.method = method
-        self.dim = dim
-        self.out_dim = dim if out_dim is None else out_dim
         self.views = tuple(views)
+        self.dims = as_dims(dim, self.views) if self.views or not isinstance(dim, int) else (dim,)
+        self.out_dim = self.dims[0] if out_dim is None else out_dim
         self.config = config
         self.extra: dict[str, Any] = {}
         self.frozen = False
-        self.standardiser = Standardiser(dim, views, config.standardise)
+        self.standardiser = Standardiser(self.dims if self.views else self.dims[0], self.views, config.standardise)
+
+    @property
+    def dim(self) -> int:
+        """The feature size D that it takes of every view; `ConfigError` where views have their own."""
+        if len(set(self.dims)) > 1:
+            raise ConfigError(f"This {self.method} refiner takes: {in_words(self.dims, self.views)}.")
+        return self.dims[0]
+
+    def dim_of(self, view: str) -> int:
+        """The feature size D that it takes of a view."""
+        return self.dims[self.views.index(view)] if view in self.views else self.dim
+
+    @overload
+    def __call__(self, x: Tensor, view: str, mask: Tensor | None = None) -> Tensor: ...
+
+    @overload
+    def __call__(self, x: NDArray[np.floating], view: str, mask: None = None) -> NDArray[np.float32]: ...
+
+    def __call__(self, x: Any, view: str, mask: Any = None) -> Any:
+        """Refined features; see `forward`."""
+        return super().__call__(x, view, mask)
+
+    def forward(self, x: Any, view: str, mask: Any = None) -> Any:
+        """Refined features of one view, frame by frame or step by step.
+
+        Args:
+            x: features (T, D) or (B, T, D), a tensor or a numpy array.
+            view: which view it is.
+            mask: bool (T,) or (B, T), True where a step is valid; None: where x is not NaN.
+
+        Returns:
+            (T, Z) or (B, T, Z), of the kind that x is; NaN at steps that aren't valid.
+
+        Raises:
+            DataError: see `encode`; or x is neither (T, D) nor (B, T, D).
+        """
+        if not isinstance(x, Tensor):
+            with torch.inference_mode():
+                found: NDArray[np.float32] = self(torch.from_numpy(np.asarray(x, np.float32)), view).numpy()
+                return found
+        if x.ndim not in (2, 3):
+            raise DataError(f"Expected features (T, D) or (B, T, D), but got {tuple(x.shape)}.")
+        x_BTD = x if x.ndim == 3 else x[None]
+        mask_BT = ~x_BTD.isnan().all(dim=-1) if mask is None else mask.view(x_BTD.shape[:2])
+        z_BTZ = self.encode(x_BTD, mask_BT, view).masked_fill(~mask_BT[..., None], torch.nan)
+        return z_BTZ if x.ndim == 3 else z_BTZ[0]
 
     def encode(self, x_BTD: Tensor, mask_BT: Tensor, view: str) -> Tensor:
         """Refined features.
@@ -63,20 +127,29 @@ class Refiner(nn.Module, ABC):
             (B, T, Z), zeros at masked steps.
 
         Raises:
-            DataError: the refiner has a map for each of its views, and none for this one.
+            DataError: the refiner has a map for each of its views, and none for this one; or features of another size.
         """
         if not self.accepts(view):
             raise DataError(
                 f"This {self.method} refiner has a map for each of the views {listed(self.views)}, but none for "
                 f"{view!r}. Leave that view out, or pre-train on it too."
             )
-        inside_BT1 = mask_BT[..., None]
-        x_BTD = self.standardiser(x_BTD.masked_fill(~inside_BT1, 0.0), view)
-        return self.transform(x_BTD, mask_BT, view).masked_fill(~inside_BT1, 0.0)
+        if x_BTD.shape[-1] != self.dim_of(view):
+            raise DataError(
+                f"This {self.method} refiner takes features of size {self.dim_of(view)} of view {view!r}, but these "
+                f"have {x_BTD.shape[-1]}. Use the features and the pooling it was trained on."
+            )
+        outside_BT1 = ~mask_BT[..., None]
+        x_BTD = self.prepare(x_BTD.masked_fill(outside_BT1, 0.0), view)
+        return self.transform(x_BTD, mask_BT, view).masked_fill(outside_BT1, 0.0)
+
+    def prepare(self, x_BTD: Tensor, view: str) -> Tensor:
+        """What `transform` takes: standardised features, of features that are zero at masked steps."""
+        return self.standardiser(x_BTD, view)  # type: ignore[no-any-return]
 
     @abstractmethod
     def transform(self, x_BTD: Tensor, mask_BT: Tensor, view: str) -> Tensor:
-        """`encode` of features that are already standardised; masked steps may come out as anything finite."""
+        """`encode` of features that are already prepared; masked steps may come out as anything finite."""
 
     @property
     def sizes_tell(self) -> bool:
@@ -125,7 +198,7 @@ class Method(nn.Module, ABC):
     needs the pass too, before the first step: `needs_pass` says so.
 
     Args:
-        dim: feature size D.
+        dim: feature size D, or one for each view.
         views: logical views along axis V of the batches, in order. By convention exo views come first, and ego
             views last.
         config: the method's own settings.
@@ -142,13 +215,17 @@ class Method(nn.Module, ABC):
     fit: Fit = "gradient"
     requires: ClassVar[Literal["pairs", "teacher_head"]] = "pairs"
     min_views: ClassVar[int] = 2
+    any_sizes: ClassVar[bool] = False
+    """True if views of any feature sizes are brought to one."""
+    remedy: ClassVar[str] = "Use the method cca or ridge, which have a map for each view."
+    """What to do about views of different sizes, for the message."""
     chosen_by: ClassVar[tuple[Choice, ...]] = ("retrieval", "loss", "last")
     least_steps: ClassVar[int] = 400
     """Optimiser steps below which a method fitted by gradient stops too early: the default number of epochs gives as
     many at least."""
     refiner: Refiner
 
-    def __init__(self, dim: int, views: tuple[str, ...], config: MethodConfig | None = None) -> None:
+    def __init__(self, dim: Dims, views: tuple[str, ...], config: MethodConfig | None = None) -> None:
         super().__init__()
         views = tuple(views)
         if len(set(views)) != len(views) or len(views) < self.min_views:
@@ -156,16 +233,31 @@ class Method(nn.Module, ABC):
                 f"A pre-training method needs {self.min_views} or more different views, but got {listed(views)}. "
                 "Pass them as --views v3,e4."
             )
-        self.dim = dim
+        self.dims = as_dims(dim, views)
         self.views = views
         self.config = config if config is not None else type(self).Config()
         self.epoch = 0
         self.chosen = ""
-        self.refiner = type(self).build_refiner(dim, views, self.config)
+        if len(set(self.dims)) > 1 and not self.takes_any_sizes:
+            raise ConfigError(
+                f"The method {type(self).registered_name()} sends all views through one map, so they must have one "
+                f"feature size, but have: {in_words(self.dims, views)}. {self.remedy}"
+            )
+        self.refiner = type(self).build_refiner(self.dims, views, self.config)
+
+    @property
+    def takes_any_sizes(self) -> bool:
+        """Whether views may have feature sizes of their own."""
+        return self.any_sizes
+
+    @property
+    def dim(self) -> int:
+        """The feature size D of all views; `ConfigError` where they have their own."""
+        return self.refiner.dim
 
     @classmethod
     @abstractmethod
-    def build_refiner(cls, dim: int, views: tuple[str, ...], config: Any) -> Refiner:
+    def build_refiner(cls, dim: Dims, views: tuple[str, ...], config: Any) -> Refiner:
         """The refiner as it is before learning; with a saved state dict, as it was when saved."""
 
     @property
@@ -195,7 +287,8 @@ class Method(nn.Module, ABC):
     def accumulate(self, batch: ViewBatch) -> None:
         """Take a batch into the statistics that `solve` needs; the order of batches doesn't matter."""
         self.check_views(batch)
-        self.refiner.standardiser.accumulate(batch.features_BVTD, batch.mask_BVT)
+        for view in self.views:
+            self.refiner.standardiser.add(batch.features[view][batch.mask_of(view)], view)
 
     def solve(self) -> None:
         """Work out what depends on the accumulated statistics, over all processes of the run."""

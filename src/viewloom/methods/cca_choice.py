@@ -44,20 +44,6 @@ class Block:
     null_DD: Tensor
 
 
-def out_of_step(x_BTD: Tensor, y_BTD: Tensor, both_BT: Tensor) -> tuple[Tensor, Tensor]:
-    """Steps (N, D) that two views share, the second view's moved in each row by half of them, its end to its front.
-
-    Rows of a single such step have nothing to be moved by, and are left out.
-    """
-    first, second = [x_BTD.new_zeros(0, x_BTD.shape[-1])], [y_BTD.new_zeros(0, y_BTD.shape[-1])]
-    for x_TD, y_TD, both_T in zip(x_BTD, y_BTD, both_BT, strict=True):
-        steps = int(both_T.sum())
-        if steps > 1:
-            first.append(x_TD[both_T])
-            second.append(y_TD[both_T].roll(steps // 2, dims=0))
-    return torch.cat(first), torch.cat(second)
-
-
 def choose(blocks: Sequence[Block], steps: int, strength: float | None, components: int) -> tuple[float, int]:
     """Ridge and number of components; what is set stays.
 
@@ -67,7 +53,7 @@ def choose(blocks: Sequence[Block], steps: int, strength: float | None, componen
         strength: ridge, or None.
         components: their number, or 0.
     """
-    dim = len(blocks[0].first_DD)
+    dim = max(max(len(block.first_DD), len(block.second_DD)) for block in blocks)
     strengths = [strength] if strength is not None else [USUAL] if steps >= ENOUGH_STEPS * dim else STRENGTHS
     if len(strengths) == 1 and components:
         return strengths[0], components

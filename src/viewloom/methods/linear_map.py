@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from viewloom.errors import ConfigError
-from viewloom.methods.base import Refiner
+from viewloom.methods.base import Dims, Refiner
 from viewloom.methods.settings import MethodConfig
 
 
@@ -13,7 +13,7 @@ class LinearRefiner(Refiner):
 
     Args:
         method: registered name of the method.
-        dim: feature size D.
+        dim: feature size D, or one for each view.
         views: views it has maps for.
         config: settings.
         out_dim: feature size Z it gives.
@@ -25,17 +25,18 @@ class LinearRefiner(Refiner):
     offset_VZ: Tensor
 
     def __init__(
-        self, method: str, dim: int, views: tuple[str, ...], config: MethodConfig, out_dim: int | None = None
+        self, method: str, dim: Dims, views: tuple[str, ...], config: MethodConfig, out_dim: int | None = None
     ) -> None:
         super().__init__(method, dim, views, config, out_dim)
-        self.register_buffer("mean_VD", torch.zeros(len(views), dim))
+        # Zeros stand behind the features of a view that has fewer than another.
+        self.register_buffer("mean_VD", torch.zeros(len(views), max(self.dims)))
         self.resize(self.out_dim)
         self.register_load_state_dict_post_hook(_note_loaded)  # type: ignore[no-untyped-call]
 
     def resize(self, out_dim: int) -> None:
         """Give features of another size; maps are forgotten."""
         self.out_dim, count = out_dim, len(self.views)
-        self.register_buffer("weight_VDZ", self.mean_VD.new_zeros(count, self.dim, out_dim))
+        self.register_buffer("weight_VDZ", self.mean_VD.new_zeros(count, max(self.dims), out_dim))
         self.register_buffer("offset_VZ", self.mean_VD.new_zeros(count, out_dim))
         self.ready = False
 
@@ -47,16 +48,16 @@ class LinearRefiner(Refiner):
     def set_map(self, view: str, mean_D: Tensor, weight_DZ: Tensor, offset_Z: Tensor) -> None:
         """Put in the map of one view."""
         place = self.views.index(view)
-        self.mean_VD[place] = mean_D
-        self.weight_VDZ[place] = weight_DZ
+        self.mean_VD[place, : len(mean_D)] = mean_D
+        self.weight_VDZ[place, : len(weight_DZ)] = weight_DZ
         self.offset_VZ[place] = offset_Z
         self.ready = True
 
     def transform(self, x_BTD: Tensor, mask_BT: Tensor, view: str) -> Tensor:
         """The view's affine map."""
         self.check_ready()
-        place = self.views.index(view)
-        return (x_BTD - self.mean_VD[place]) @ self.weight_VDZ[place] + self.offset_VZ[place]
+        place, dim = self.views.index(view), self.dim_of(view)
+        return (x_BTD - self.mean_VD[place, :dim]) @ self.weight_VDZ[place, :dim] + self.offset_VZ[place]
 
     def check_ready(self) -> None:
         """Raise `ConfigError` before the maps are there."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from viewloom.methods.base import Fit, Method, Refiner
+from viewloom.methods.base import Dims, Fit, Method, Refiner
 from viewloom.methods.settings import MethodConfig
 from viewloom.registry import METHODS
 
@@ -30,11 +30,11 @@ class NoPretraining(Method):
     min_views = 1
     fit: Fit = "nothing"
 
-    def __init__(self, dim: int, views: tuple[str, ...], config: MethodConfig | None = None) -> None:
+    def __init__(self, dim: Dims, views: tuple[str, ...], config: MethodConfig | None = None) -> None:
         super().__init__(dim, views, config)
         self.fit = "closed_form" if self.needs_pass else "nothing"
 
     @classmethod
-    def build_refiner(cls, dim: int, views: tuple[str, ...], config: Any) -> Refiner:
+    def build_refiner(cls, dim: Dims, views: tuple[str, ...], config: Any) -> Refiner:
         """The identity."""
         return IdentityRefiner(cls.registered_name(), dim, views, config)

@@ -16,13 +16,25 @@ from viewloom.methods.residual import ResidualRefiner
 from viewloom.methods.settings import ResidualConfig
 from viewloom.nn.settings import Context
 from viewloom.registry import METHODS
-from viewloom.saved import COUNT, NAMES, OBJECT, TEXT, Kind, building, fill, read_saved, read_settings, write_saved
+from viewloom.saved import (
+    COUNT,
+    NAMES,
+    OBJECT,
+    SIZES,
+    TEXT,
+    Kind,
+    building,
+    fill,
+    read_saved,
+    read_settings,
+    write_saved,
+)
 
 REFINER = Kind(
     "refiner",
     {
         "method": TEXT,
-        "dim": COUNT,
+        "dim": SIZES,
         "out_dim": COUNT,
         "views": NAMES,
         "config": OBJECT,
@@ -45,7 +57,7 @@ def save_refiner(refiner: Refiner, path: Path | str, extra: Mapping[str, Any] | 
     refiner.check_ready()
     metadata = {
         "method": refiner.method,
-        "dim": refiner.dim,
+        "dim": refiner.dims[0] if len(set(refiner.dims)) == 1 else list(refiner.dims),
         "out_dim": refiner.out_dim,
         "views": refiner.views,
         "config": asdict(refiner.config),

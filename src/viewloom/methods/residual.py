@@ -3,10 +3,15 @@
 import torch
 from torch import Tensor, nn
 
-from viewloom.methods.base import Refiner
-from viewloom.methods.settings import Mark, ResidualConfig
+from viewloom.errors import ConfigError
+from viewloom.methods.base import Dims, Method, Refiner, as_dims
+from viewloom.methods.pair_moments import PairMoments
+from viewloom.methods.settings import Mark, MethodConfig, ResidualConfig
+from viewloom.methods.stem import Stem, stem_width
+from viewloom.methods.whole_window import fill_window
 from viewloom.nn.encoder import Sequences, encoder_layers
 from viewloom.nn.sizes import refiner_stage
+from viewloom.windows.batch import ViewBatch
 
 
 class ResidualRefiner(Refiner):
@@ -14,7 +19,7 @@ class ResidualRefiner(Refiner):
 
     Args:
         method: registered name of the method.
-        dim: feature size D.
+        dim: feature size D, or one for each view, which takes a stem.
         views: views it is fitted on.
         config: settings.
         marks: add something to the features that tells the views apart: nothing, a fixed mark, a learned one.
@@ -26,22 +31,38 @@ class ResidualRefiner(Refiner):
     def __init__(
         self,
         method: str,
-        dim: int,
+        dim: Dims,
         views: tuple[str, ...],
         config: ResidualConfig,
         marks: Mark = "none",
         identity_views: tuple[str, ...] = (),
     ) -> None:
-        super().__init__(method, dim, views, config)
-        size = refiner_stage(dim, config.layers, config.feed_forward)
+        dims = as_dims(dim, views) if views or not isinstance(dim, int) else (dim,)
+        width = stem_width(dims, config)
+        super().__init__(method, dim, views, config, width)
+        self.stem = Stem(self.dims, self.views, width) if config.stem != "none" else None
+        if self.stem is not None:
+            self.stem.requires_grad_(not config.stem_frozen)
+        size = refiner_stage(width, config.layers, config.feed_forward)
         self.layers = encoder_layers(size, config.dropout)
         nn.init.constant_(self.layers[-1].norm2.weight, config.residual_start)  # type: ignore[union-attr,arg-type]
-        self.marks = ViewMarks(dim, len(views), learned=marks == "learned") if marks != "none" else None
+        self.marks = ViewMarks(width, len(views), learned=marks == "learned") if marks != "none" else None
         self.identity_views = identity_views
 
     def accepts(self, view: str) -> bool:
-        """Any view, unless views have marks or statistics of their own."""
-        return super().accepts(view) and (self.marks is None or view in self.views)
+        """Any view, unless views have marks, statistics or a stem of their own."""
+        return super().accepts(view) and ((self.marks is None and self.stem is None) or view in self.views)
+
+    def check_ready(self) -> None:
+        """Raise `ConfigError` before the stem has its maps."""
+        super().check_ready()
+        if self.stem is not None and not self.stem.ready:
+            raise ConfigError("The stem has no maps yet: show all pairs to accumulate() and call solve().")
+
+    def prepare(self, x_BTD: Tensor, view: str) -> Tensor:
+        """Standardised features behind the stem."""
+        x_BTD = super().prepare(x_BTD, view)
+        return x_BTD if self.stem is None else self.stem(x_BTD, view)
 
     @property
     def needs_whole_batch(self) -> bool:
@@ -84,3 +105,59 @@ class ViewMarks(nn.Module):
     def forward(self, view: int) -> Tensor:
         """The mark (D,) of the view with this index."""
         return self.marks_VD[view]
+
+
+class ResidualMethod(Method):
+    """A method that fits a `ResidualRefiner` by gradient, behind a stem if that is set."""
+
+    config: ResidualConfig
+    refiner: ResidualRefiner
+    remedy = "Set --method_options.stem cca, which brings them to one, or use the method cca or ridge."
+
+    def __init__(self, dim: Dims, views: tuple[str, ...], config: MethodConfig | None = None) -> None:
+        super().__init__(dim, views, config)
+        self.moments = PairMoments(self.dims, self.views) if self.config.stem != "none" else None
+
+    @property
+    def takes_any_sizes(self) -> bool:
+        """True with a stem."""
+        return self.config.stem != "none"
+
+    @property
+    def width(self) -> int:
+        """Feature size that the network sees."""
+        return self.refiner.out_dim
+
+    @property
+    def needs_pass(self) -> bool:
+        """Also for the stem."""
+        return super().needs_pass or self.config.stem != "none"
+
+    def accumulate(self, batch: ViewBatch) -> None:
+        """Take a batch into what standardisation and stem start from."""
+        super().accumulate(batch)
+        if self.moments is not None:
+            self.moments.add(batch)
+
+    def solve(self) -> None:
+        """Work out both from all that was seen."""
+        super().solve()
+        if self.moments is not None and self.refiner.stem is not None:
+            self.refiner.stem.start(self.config.stem, self.moments, self.refiner.standardiser)
+
+    def counted(self, batch: ViewBatch) -> tuple[ViewBatch, Tensor]:
+        """The batch, and the steps (B, V, T) that are data.
+
+        These are the valid ones, or with loss_mean=all, which fills up the window with zeros, every step of the views
+        that the recording has.
+        """
+        self.check_views(batch)
+        if not self.config.whole_window:
+            return batch, batch.mask_BVT
+        batch = fill_window(batch, self.config.window_steps, self.config.alike(self.training))
+        return batch, batch.mask_BVT.any(dim=2, keepdim=True).expand_as(batch.mask_BVT)
+
+    def prepared(self, batch: ViewBatch, counted_BVT: Tensor) -> Tensor:
+        """What the network sees of each view, (B, V, T, W), zeros at steps that aren't data."""
+        views = [self.refiner.prepare(batch.valid(view), view) for view in self.views]
+        return torch.stack(views, dim=1).masked_fill(~counted_BVT[..., None], 0.0)

@@ -7,14 +7,14 @@ removed first, and are not penalised.
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from viewloom.errors import DataError
-from viewloom.methods.base import Method, Refiner
+from viewloom.methods.base import Dims, Method, Refiner, as_dims
 from viewloom.methods.linear_map import LinearRefiner
-from viewloom.methods.moments import Moments
 from viewloom.methods.roles import assign_roles
 from viewloom.methods.settings import MethodConfig, RidgeConfig
+from viewloom.nn.moments import Moments
 from viewloom.registry import METHODS
 from viewloom.windows.batch import ViewBatch
 
@@ -26,36 +26,38 @@ class Ridge(Method):
     Fitted on the steps that a student and the teacher both have.
 
     Args:
-        dim: feature size D.
+        dim: feature size D, or one for each view.
         views: two or more, exo views first.
         config: settings.
     """
 
     Config: ClassVar[type[MethodConfig]] = RidgeConfig
     fit = "closed_form"
+    any_sizes = True
     config: RidgeConfig
     refiner: LinearRefiner
 
-    def __init__(self, dim: int, views: tuple[str, ...], config: MethodConfig | None = None) -> None:
+    def __init__(self, dim: Dims, views: tuple[str, ...], config: MethodConfig | None = None) -> None:
         super().__init__(dim, views, config)
         self.roles = assign_roles(self.views, self.config.teacher, "", default=-1)
-        self.inputs = nn.ModuleDict({name: Moments(dim, dim) for name in self.roles.students})
-        self.targets = nn.ModuleDict({name: Moments(dim, dim) for name in self.roles.students})
+        size = dict(zip(self.views, self.dims, strict=True))
+        self.inputs = {name: Moments(size[name], size[name]) for name in self.roles.students}
+        self.targets = {name: Moments(size[name], size[self.roles.teacher]) for name in self.roles.students}
 
     @classmethod
-    def build_refiner(cls, dim: int, views: tuple[str, ...], config: Any) -> Refiner:
-        """A map for each view."""
-        return LinearRefiner(cls.registered_name(), dim, views, config)
+    def build_refiner(cls, dim: Dims, views: tuple[str, ...], config: Any) -> Refiner:
+        """A map for each view, to the teacher's features."""
+        teacher = assign_roles(views, config.teacher, "", default=-1).teacher_place
+        return LinearRefiner(cls.registered_name(), dim, views, config, as_dims(dim, views)[teacher])
 
     def accumulate(self, batch: ViewBatch) -> None:
         """Take the steps in that a student and the teacher both have."""
         super().accumulate(batch)
-        teacher = self.roles.teacher_place
-        for place, view in zip(self.roles.student_places, self.roles.students, strict=True):
-            both_BT = batch.mask_BVT[:, place] & batch.mask_BVT[:, teacher]
-            x_ND = batch.features_BVTD[:, place][both_BT]
-            self.inputs[view].add(x_ND, x_ND)  # type: ignore[operator]
-            self.targets[view].add(x_ND, batch.features_BVTD[:, teacher][both_BT])  # type: ignore[operator]
+        for view in self.roles.students:
+            both_BT = batch.mask_of(view) & batch.mask_of(self.roles.teacher)
+            x_ND = batch.features[view][both_BT]
+            self.inputs[view].add(x_ND, x_ND)
+            self.targets[view].add(x_ND, batch.features[self.roles.teacher][both_BT])
 
     @torch.no_grad()
     def solve(self) -> None:
@@ -65,26 +67,28 @@ class Ridge(Method):
             DataError: a student and the teacher have no step in common.
         """
         super().solve()
-        zeros_D, teacher = torch.zeros(self.dim), self.roles.teacher
-        self.refiner.set_map(teacher, zeros_D, torch.eye(self.dim), zeros_D)
+        zeros_E, teacher = torch.zeros(self.refiner.out_dim), self.roles.teacher
+        self.refiner.set_map(teacher, zeros_E, torch.eye(self.refiner.out_dim), zeros_E)
         for view in self.roles.students:
-            mean_x_D, mean_y_D, weight_DD = self._regression(view)
-            self.refiner.set_map(view, mean_x_D, weight_DD, mean_y_D)
+            mean_x_D, mean_y_E, weight_DE = self._regression(view)
+            self.refiner.set_map(view, mean_x_D, weight_DE, mean_y_E)
 
     def _regression(self, view: str) -> tuple[Tensor, Tensor, Tensor]:
         """Means of student and teacher, and the map between them, of standardised features."""
         standardiser, teacher = self.refiner.standardiser, self.roles.teacher
-        inputs, targets = self.inputs[view].over_processes(), self.targets[view].over_processes()  # type: ignore[operator]
+        device = self.refiner.mean_VD.device
+        inputs, targets = (m[view].over_processes(device) for m in (self.inputs, self.targets))
         if targets.count == 0:
             raise DataError(
                 f"The views {view!r} and {teacher!r} have no step in common, so neither can be predicted from the "
                 "other. Leave one out, or add recordings that have both."
             )
         covariance_DD = standardiser.of_covariance(inputs.covariance_DE, view, view)
-        cross_DD = standardiser.of_covariance(targets.covariance_DE, view, teacher)
+        cross_DE = standardiser.of_covariance(targets.covariance_DE, view, teacher)
         penalty = self.config.strength * covariance_DD.diagonal().mean()
         # A view that never varies predicts nothing: any positive penalty then gives a map of zeros.
-        penalised_DD = covariance_DD + (penalty if penalty > 0 else 1.0) * torch.eye(self.dim, dtype=torch.float64)
-        weight_DD = torch.cholesky_solve(cross_DD, torch.linalg.cholesky(penalised_DD))
-        mean_x_D, mean_y_D = targets.means
-        return standardiser.of_mean(mean_x_D, view), standardiser.of_mean(mean_y_D, teacher), weight_DD
+        eye_DD = torch.eye(len(covariance_DD), dtype=torch.float64)
+        penalised_DD = covariance_DD + (penalty if penalty > 0 else 1.0) * eye_DD
+        weight_DE = torch.cholesky_solve(cross_DE, torch.linalg.cholesky(penalised_DD))
+        mean_x_D, mean_y_E = targets.means
+        return standardiser.of_mean(mean_x_D, view), standardiser.of_mean(mean_y_E, teacher), weight_DE

@@ -65,6 +65,14 @@ class RidgeConfig(MethodConfig):
 class ResidualConfig(MethodConfig):
     """Settings of the residual refiner."""
 
+    stem: Literal["none", "pca", "cca"] = "none"
+    """Linear map of each view to ``width`` features before the network that all views share, so that views may have
+    any feature sizes, and large ones cost less: none, or one that starts from each view's principal components (pca)
+    or from the canonical components of all views (cca). Takes one pass over the pairs."""
+    width: int = 0
+    """Features behind the stem; 0 takes the smallest view's number, 256 at most."""
+    stem_frozen: bool = False
+    """Leave the stem as it starts, instead of training it with the network."""
     context: Context = "frame"
     """What a step may look at: frame (itself alone), time (the valid steps of its row), or batch (other rows at
     the same place in time, as the released code does by mistake; results then depend on batch mates)."""
@@ -87,6 +95,8 @@ class ResidualConfig(MethodConfig):
     def __post_init__(self) -> None:
         if self.window_steps < 1:
             raise ConfigError(f"window_steps must be 1 or more, but is {self.window_steps}.")
+        if self.width < 0 or (self.width and self.stem == "none"):
+            raise ConfigError(f"width must be 0 or more, and goes with stem=pca or stem=cca, but is {self.width}.")
         if self.layers < 1 or self.feed_forward < 0:
             raise ConfigError(
                 f"layers must be 1 or more and feed_forward 0 or more, but are {self.layers}, {self.feed_forward}."

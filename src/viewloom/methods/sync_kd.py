@@ -11,22 +11,22 @@ import torch
 from viewloom.losses.base import LossOutput
 from viewloom.losses.distillation import feature_distillation
 from viewloom.losses.squared_error import as_counted
-from viewloom.methods.base import Method, Refiner
-from viewloom.methods.residual import ResidualRefiner
+from viewloom.methods.base import Dims, Refiner
+from viewloom.methods.residual import ResidualMethod, ResidualRefiner
 from viewloom.methods.roles import Roles, assign_roles
 from viewloom.methods.settings import MethodConfig, SyncKDConfig
-from viewloom.methods.whole_window import fill_window, repeat_last
+from viewloom.methods.whole_window import repeat_last
 from viewloom.nn.distributed import mean_count
 from viewloom.registry import METHODS
 from viewloom.windows.batch import ViewBatch
 
 
 @METHODS.register("sync_kd")
-class SyncKD(Method):
+class SyncKD(ResidualMethod):
     """Feature distillation from any number of student views to one teacher view.
 
     Args:
-        dim: feature size D.
+        dim: feature size D, or one for each view, which takes a stem.
         views: two or more, exo views first.
         config: settings.
     """
@@ -34,12 +34,12 @@ class SyncKD(Method):
     Config: ClassVar[type[MethodConfig]] = SyncKDConfig
     config: SyncKDConfig
 
-    def __init__(self, dim: int, views: tuple[str, ...], config: MethodConfig | None = None) -> None:
+    def __init__(self, dim: Dims, views: tuple[str, ...], config: MethodConfig | None = None) -> None:
         super().__init__(dim, views, config)
         self.roles = feature_roles(self.views, self.config)
 
     @classmethod
-    def build_refiner(cls, dim: int, views: tuple[str, ...], config: Any) -> Refiner:
+    def build_refiner(cls, dim: Dims, views: tuple[str, ...], config: Any) -> Refiner:
         """One residual refiner for all views, or for all but the teacher."""
         unchanged: tuple[str, ...] = ()
         if config.teacher_path == "identity":
@@ -48,18 +48,12 @@ class SyncKD(Method):
 
     def forward(self, batch: ViewBatch) -> LossOutput:
         """Loss of a batch, over the steps that a student and the teacher both have."""
-        self.check_views(batch)
-        if self.config.whole_window:
-            batch = fill_window(batch, self.config.window_steps, self.config.alike(self.training))
-        mask_BVT = batch.mask_BVT
-        if self.config.whole_window:
-            mask_BVT = mask_BVT.any(dim=2, keepdim=True).expand_as(mask_BVT)
-        x_BVTD = batch.features_BVTD.masked_fill(~batch.mask_BVT[..., None], 0.0)
-        roles, standardise = self.roles, self.refiner.standardiser
-        teacher_BTD = standardise(x_BVTD[:, roles.teacher_place], roles.teacher)
+        batch, mask_BVT = self.counted(batch)
+        x_BVTD, roles = self.prepared(batch, mask_BVT), self.roles
+        teacher_BTD = x_BVTD[:, roles.teacher_place].detach()  # a stem must not bring the target to the students
         both_BST = mask_BVT[:, roles.student_places] & mask_BVT[:, [roles.teacher_place]]
         students = [
-            self.refiner.transform(standardise(x_BVTD[:, place], view), mask_BVT[:, place], view)
+            self.refiner.transform(x_BVTD[:, place], mask_BVT[:, place], view)
             for place, view in zip(roles.student_places, roles.students, strict=True)
         ]
         students_BSTD = torch.stack(students, dim=1)

@@ -20,7 +20,7 @@ from viewloom.heads.base import Head
 from viewloom.losses.base import LossOutput
 from viewloom.losses.distillation import level_distillation
 from viewloom.losses.squared_error import as_counted
-from viewloom.methods.base import Method, Refiner
+from viewloom.methods.base import Dims, Method, Refiner, in_words
 from viewloom.methods.none import IdentityRefiner
 from viewloom.methods.roles import assign_roles
 from viewloom.methods.settings import Choice, MethodConfig, SyncKDHeadConfig
@@ -37,7 +37,7 @@ class SyncKDHead(Method):
     """Head distillation from the teacher's view to any number of student views; see `with_teacher`.
 
     Args:
-        dim: feature size D.
+        dim: feature size D, or one for each view: student views have one, the teacher's may be another.
         views: two or more, exo views first.
         config: settings.
 
@@ -48,35 +48,69 @@ class SyncKDHead(Method):
 
     Config: ClassVar[type[MethodConfig]] = SyncKDHeadConfig
     requires = "teacher_head"
+    any_sizes = True
     # Not by retrieval: the refiner is the identity, which finds the same steps after every epoch.
     chosen_by: ClassVar[tuple[Choice, ...]] = ("loss", "agreement", "last")
     config: SyncKDHeadConfig
     student: Head | None
     teacher: Head | None
 
-    def __init__(self, dim: int, views: tuple[str, ...], config: MethodConfig | None = None) -> None:
+    def __init__(self, dim: Dims, views: tuple[str, ...], config: MethodConfig | None = None) -> None:
         super().__init__(dim, views, config)
         self.roles = assign_roles(self.views, self.config.teacher, self.config.students, default=0)
         self.student = None
         self.teacher = None
 
     @classmethod
-    def build_refiner(cls, dim: int, views: tuple[str, ...], config: Any) -> Refiner:
+    def build_refiner(cls, dim: Dims, views: tuple[str, ...], config: Any) -> Refiner:
         """The identity: what is learned is a head."""
         return IdentityRefiner(cls.registered_name(), dim, views, config)
 
     def with_teacher(self, head: Head) -> Self:
         """Take a trained head as teacher, frozen, and make the student from it; the head itself is not touched."""
-        if head.dim != self.dim:
+        size = dict(zip(self.views, self.dims, strict=True))
+        if head.dim != size[self.roles.teacher]:
             raise ConfigError(
-                f"The teacher head takes features of size {head.dim}, but these have {self.dim}. Pass a head that "
-                "was trained on these features."
+                f"The teacher head takes features of size {head.dim}, but those of view {self.roles.teacher!r} have "
+                f"{size[self.roles.teacher]}. Pass a head that was trained on these features."
+            )
+        sizes = {size[view] for view in self.roles.students}
+        if len(sizes) > 1 or (self.config.start == "teacher" and sizes != {head.dim}):
+            raise ConfigError(
+                f"A student head takes one feature size, but views have: {in_words(self.dims, self.views)}. "
+                "Name students of one size, and set start to random where it isn't the teacher's."
             )
         self.teacher = copy.deepcopy(head).requires_grad_(False).eval()
-        fresh = type(head)(head.dim, head.classes, head.config) if self.config.start == "random" else head
+        fresh = type(head)(sizes.pop(), head.classes, head.config) if self.config.start == "random" else head
         self.student = copy.deepcopy(fresh).requires_grad_(True)
-        self.student.scaling = copy.deepcopy(head.scaling)  # a fresh one has no statistics of its own
+        if self.student.dim == head.dim:
+            self.student.scaling = copy.deepcopy(head.scaling)  # a fresh one has no statistics of its own
         return self
+
+    @property
+    def needs_pass(self) -> bool:
+        """Also for the statistics of a student whose features are of another size than the teacher's."""
+        return super().needs_pass or self._unscaled is not None
+
+    @property
+    def _unscaled(self) -> Head | None:
+        """The student, where its statistics can't be the teacher's and are still to be taken."""
+        student, teacher = self.student, self.teacher
+        own = student is not None and teacher is not None and student.dim != teacher.dim
+        return student if own and student is not None and student.needs_statistics else None
+
+    def accumulate(self, batch: ViewBatch) -> None:
+        """Take a batch into the statistics of the students' features."""
+        super().accumulate(batch)
+        if (student := self._unscaled) is not None:
+            for view in self.roles.students:
+                student.observe(batch.features[view], batch.mask_of(view))
+
+    def solve(self) -> None:
+        """Work them out."""
+        super().solve()
+        if (student := self._unscaled) is not None:
+            student.solve_scaling()
 
     def train(self, mode: bool = True) -> Self:
         """As `torch.nn.Module.train`, but the teacher stays in evaluation mode."""
@@ -124,10 +158,9 @@ class SyncKDHead(Method):
 
     def _view(self, batch: ViewBatch, place: int) -> tuple[Tensor, Tensor]:
         """Standardised features and mask of one view."""
-        mask_BT = batch.mask_BVT[:, place]
-        x_BTD = batch.features_BVTD[:, place].masked_fill(~mask_BT[..., None], 0.0)
-        x_BTD = self.refiner.standardiser(x_BTD, self.views[place])
-        return x_BTD.masked_fill(~mask_BT[..., None], 0.0), mask_BT
+        view = self.views[place]
+        mask_BT = batch.mask_of(view)
+        return self.refiner.prepare(batch.valid(view), view).masked_fill(~mask_BT[..., None], 0.0), mask_BT
 
 
 def _classes(head: Head, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:

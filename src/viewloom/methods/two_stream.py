@@ -19,10 +19,10 @@ from viewloom.losses.invariance import view_invariance
 from viewloom.losses.reconstruction import joint_reconstruction, view_decoding
 from viewloom.losses.schedule import invariance_weight
 from viewloom.losses.squared_error import as_counted
-from viewloom.methods.base import Method, Refiner
-from viewloom.methods.residual import ResidualRefiner, ViewMarks
+from viewloom.methods.base import Dims, Refiner
+from viewloom.methods.residual import ResidualMethod, ResidualRefiner, ViewMarks
 from viewloom.methods.settings import Mark, MethodConfig, TwoStreamConfig
-from viewloom.methods.whole_window import fill_window, repeat_last
+from viewloom.methods.whole_window import repeat_last
 from viewloom.nn.distributed import mean_count, sum_with_gradient
 from viewloom.nn.joint import JointStream
 from viewloom.nn.sizes import Stage, pseudo_3d_stages
@@ -31,11 +31,11 @@ from viewloom.windows.batch import ViewBatch
 
 
 @METHODS.register("two_stream")
-class TwoStream(Method):
+class TwoStream(ResidualMethod):
     """View-invariant stream and pseudo-3D joint stream.
 
     Args:
-        dim: feature size D.
+        dim: feature size D, or one for each view, which takes a stem.
         views: two or more, exo views first.
         config: settings.
     """
@@ -46,28 +46,24 @@ class TwoStream(Method):
     stages: Callable[..., tuple[Stage, ...]] = staticmethod(pseudo_3d_stages)
     """Sizes of the joint stream, for a feature size, a number of views, a depth and a feed-forward width."""
 
-    def __init__(self, dim: int, views: tuple[str, ...], config: MethodConfig | None = None) -> None:
+    def __init__(self, dim: Dims, views: tuple[str, ...], config: MethodConfig | None = None) -> None:
         super().__init__(dim, views, config)
-        config = self.config
+        config, dim = self.config, self.width
         stages = type(self).stages(dim, len(self.views), config.joint_depth, config.feed_forward)
         self.joint = JointStream(stages, dim, config.dropout, config.context)
         self.marks = self._joint_marks()
         self.decoder = nn.Linear(dim, len(self.views) * dim) if config.decode_weight > 0 else None
 
     @classmethod
-    def build_refiner(cls, dim: int, views: tuple[str, ...], config: Any) -> Refiner:
+    def build_refiner(cls, dim: Dims, views: tuple[str, ...], config: Any) -> Refiner:
         """One residual refiner for all views."""
         marks: Mark = config.view_mark if config.mark_at == "encoding" else "none"
         return ResidualRefiner(cls.registered_name(), dim, views, config, marks)
 
     def forward(self, batch: ViewBatch) -> LossOutput:
         """Loss of a batch; parts are unweighted."""
-        self.check_views(batch)
-        if self.config.whole_window:
-            batch = fill_window(batch, self.config.window_steps, self.config.alike(self.training))
-        own_BVT = self._counted(batch.mask_BVT)
-        mask_BVT = paired_steps(own_BVT)
-        x_BVTD = self._standardised(batch, own_BVT)
+        batch, own_BVT = self.counted(batch)
+        mask_BVT, x_BVTD = paired_steps(own_BVT), self.prepared(batch, own_BVT)
         refined = [
             self.refiner.transform(x_BVTD[:, place], own_BVT[:, place], view) for place, view in enumerate(self.views)
         ]
@@ -98,7 +94,7 @@ class TwoStream(Method):
             terms["variance"] = (config.variance_weight, variance)
             terms["covariance"] = (config.covariance_weight, covariance)
         if self.decoder is not None:
-            decoded_BVTD = self.decoder(joint_BTD).unflatten(-1, (len(self.views), self.dim)).transpose(1, 2)
+            decoded_BVTD = self.decoder(joint_BTD).unflatten(-1, (len(self.views), self.width)).transpose(1, 2)
             terms["decoding"] = (config.decode_weight, view_decoding(decoded_BVTD, x_BVTD, mask_BVT, count))
         return terms
 
@@ -113,23 +109,11 @@ class TwoStream(Method):
         variance = torch.stack([variance_term(c, self.config.variance_target) for c in covariances]).mean()
         return variance, torch.stack([covariance_term(c) for c in covariances]).mean()
 
-    def _counted(self, mask_BVT: Tensor) -> Tensor:
-        """Steps treated as data: the valid ones, or every step of a view that the recording has."""
-        if not self.config.whole_window:
-            return mask_BVT
-        return mask_BVT.any(dim=2, keepdim=True).expand_as(mask_BVT)
-
-    def _standardised(self, batch: ViewBatch, mask_BVT: Tensor) -> Tensor:
-        """Features as the streams see them, zero where the data has none or a step doesn't count."""
-        x_BVTD = batch.features_BVTD.masked_fill(~batch.mask_BVT[..., None], 0.0)
-        views = [self.refiner.standardiser(x_BVTD[:, place], view) for place, view in enumerate(self.views)]
-        return torch.stack(views, dim=1).masked_fill(~mask_BVT[..., None], 0.0)
-
     def _joint_marks(self) -> ViewMarks | None:
         """The marks of what the joint stream sees; the refiner's own ones where it has them."""
         if self.config.view_mark == "none" or self.refiner.marks is not None:
             return None
-        return ViewMarks(self.dim, len(self.views), learned=self.config.view_mark == "learned")
+        return ViewMarks(self.width, len(self.views), learned=self.config.view_mark == "learned")
 
     def _marked(self, x_BVTD: Tensor, mask_BVT: Tensor) -> Tensor:
         """The joint stream's input: with the view mark, where it is in use and a view is present."""

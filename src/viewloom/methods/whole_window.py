@@ -31,8 +31,8 @@ def fill_window(batch: ViewBatch, steps: int, alike: bool) -> ViewBatch:
             "loss_mean=all. Raise --method_options.window_steps, or cut shorter windows by --sampling.max_chunks."
         )
     fill = min(steps, found + 1 if alike else steps) - found
-    mask_BVT = F.pad(batch.mask_BVT, (0, fill))
-    return replace(batch, features_BVTD=F.pad(batch.features_BVTD, (0, 0, 0, fill)), mask_BVT=mask_BVT)
+    features = {view: F.pad(x_BTD, (0, 0, 0, fill)) for view, x_BTD in batch.features.items()}
+    return replace(batch, features=features, mask_BVT=F.pad(batch.mask_BVT, (0, fill)))
 
 
 def repeat_last(x_BVTD: Tensor, steps: int) -> Tensor:

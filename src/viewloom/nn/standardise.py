@@ -3,13 +3,14 @@
 One implementation for refiners, which know views, and for heads, which don't.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from viewloom.errors import ConfigError
-from viewloom.nn.distributed import sum_over_processes, world_size
+from viewloom.nn.moments import Moments
 from viewloom.nn.settings import Standardise
 
 STILL = 1e-6
@@ -24,7 +25,7 @@ class Standardiser(nn.Module):
     With ``none`` it does nothing and has no state, so that a refiner's names stay those of published ones.
 
     Args:
-        dim: feature size D.
+        dim: feature size D, or one for each view.
         views: names along axis V; any one name, with mode pooled, where there are no views to tell apart.
         mode: none, pooled, or view.
     """
@@ -32,22 +33,28 @@ class Standardiser(nn.Module):
     mean_GD: Tensor
     deviation_GD: Tensor
     steps_G: Tensor
-    sums_GD: Tensor
-    squares_GD: Tensor
 
-    def __init__(self, dim: int, views: tuple[str, ...], mode: Standardise) -> None:
+    def __init__(self, dim: int | Sequence[int], views: tuple[str, ...], mode: Standardise) -> None:
         super().__init__()
         self.mode: Standardise = mode
         self.views = views
+        self.dims = (dim,) * len(views) if isinstance(dim, int) else tuple(dim)
         self.ready = mode == "none"
+        self.moments: list[Moments] = []
         if mode == "none":
             return
-        groups = len(views) if mode == "view" else 1
-        self.register_buffer("mean_GD", torch.zeros(groups, dim))
-        self.register_buffer("deviation_GD", torch.ones(groups, dim))
+        if mode == "pooled" and len(set(self.dims)) > 1:
+            sizes = ", ".join(f"{view} {size}" for view, size in zip(views, self.dims, strict=True))
+            raise ConfigError(
+                f"standardise=pooled takes one mean over all views, which must have one feature size then, but have: "
+                f"{sizes}. Set standardise to view."
+            )
+        groups, most = len(views) if mode == "view" else 1, max(self.dims)
+        # Zeros and ones stand behind the features of a view that has fewer than another.
+        self.register_buffer("mean_GD", torch.zeros(groups, most))
+        self.register_buffer("deviation_GD", torch.ones(groups, most))
         self.register_buffer("steps_G", torch.zeros(groups, dtype=torch.int64))
-        # Working memory, and no buffers: there are devices without float64.
-        self.sums_GD, self.squares_GD = (torch.zeros(groups, dim, dtype=torch.float64, device="cpu") for _ in range(2))
+        self.moments += [Moments(size) for size in (self.dims if mode == "view" else self.dims[:1])]
         self.register_load_state_dict_post_hook(_note_ready)  # type: ignore[no-untyped-call]
 
     def forward(self, x_BTD: Tensor, view: str) -> Tensor:
@@ -73,8 +80,12 @@ class Standardiser(nn.Module):
         return covariance_DE / torch.outer(first_D, second_E)
 
     def _statistics(self, view: str) -> tuple[Tensor, Tensor]:
-        group = self.views.index(view) if self.mode == "view" else 0
-        return self.mean_GD[group], self.deviation_GD[group]
+        group = self._group(view)
+        dim = self.dims[group]
+        return self.mean_GD[group, :dim], self.deviation_GD[group, :dim]
+
+    def _group(self, view: str) -> int:
+        return self.views.index(view) if self.mode == "view" else 0
 
     def check_ready(self) -> None:
         """Raise `ConfigError` if the statistics are not there yet."""
@@ -84,18 +95,10 @@ class Standardiser(nn.Module):
                 "pairs to accumulate() once and call solve(), or set standardise to none."
             )
 
-    @torch.no_grad()
-    def accumulate(self, x_BVTD: Tensor, mask_BVT: Tensor) -> None:
-        """Take the valid steps of a batch in."""
-        if self.mode == "none":
-            return
-        for view in range(len(self.views)):
-            group = view if self.mode == "view" else 0
-            x_ND = x_BVTD[:, view][mask_BVT[:, view]]
-            x_ND = (x_ND.cpu() if x_ND.device.type == "mps" else x_ND).double()
-            self.steps_G[group] += len(x_ND)
-            self.sums_GD[group] += x_ND.sum(0).cpu()
-            self.squares_GD[group] += x_ND.square().sum(0).cpu()
+    def add(self, x_ND: Tensor, view: str) -> None:
+        """Take N steps of a view in."""
+        if self.mode != "none":
+            self.moments[self._group(view)].add(x_ND)
 
     @torch.no_grad()
     def solve(self, together: bool = False) -> None:
@@ -106,38 +109,36 @@ class Standardiser(nn.Module):
         """
         if self.mode == "none":
             return
-        steps_G1, sums_GD, squares_GD = self._over_processes()
-        if not bool((steps_G1 > 0).all()):
-            absent = [name for name, steps in zip(self.views, steps_G1, strict=False) if not steps]
+        totals = [moments.over_processes(self.mean_GD.device) for moments in self.moments]
+        absent = [name for name, total in zip(self.views, totals, strict=False) if not total.count]
+        if absent:
             raise ConfigError(f"No valid step was seen of {', '.join(absent)}: its mean is unknown. Leave it out.")
-        mean_GD, square_GD = sums_GD / steps_G1, squares_GD / steps_G1
-        self.mean_GD.copy_(mean_GD)
-        deviation_GD = _scales(mean_GD, square_GD)
-        self.deviation_GD.copy_(deviation_GD.amax(dim=1, keepdim=True) if together else deviation_GD)
+        for group, total in enumerate(totals):
+            mean_D = total.means[0]
+            deviation_D = _scales(mean_D, total.mean_products)
+            self.mean_GD[group, : len(mean_D)] = mean_D
+            self.deviation_GD[group, : len(mean_D)] = deviation_D.max() if together else deviation_D
+            self.steps_G[group] = self.moments[group].count.long()
         self.ready = True
 
-    def _over_processes(self) -> list[Tensor]:
-        """Steps (G, 1), sums and sums of squares (G, D) of all processes, on the CPU."""
-        own = (self.steps_G[:, None], self.sums_GD, self.squares_GD)
-        if world_size() == 1:
-            return [value.cpu() for value in own]
-        # Processes that share GPUs speak through them.
-        return [sum_over_processes(value.to(self.mean_GD.device)).cpu() for value in own]
+    @property
+    def seen(self) -> bool:
+        """Whether any step was taken in."""
+        return any(bool(moments.count) for moments in self.moments)
 
     def info(self) -> dict[str, Any]:
         """Mode and numbers of steps, for a refiner's metadata."""
         return {"standardise": self.mode} | ({"steps": self.steps_G.tolist()} if self.mode != "none" else {})
 
 
-def _scales(mean_GD: Tensor, square_GD: Tensor) -> Tensor:
+def _scales(mean_D: Tensor, square_D: Tensor) -> Tensor:
     """What features are divided by, from their means and mean squares: deviations, and for those that stand still
     their magnitude, or, being zero too, the mean deviation of the others."""
-    deviation_GD, magnitude_GD = (square_GD - mean_GD.square()).clamp(min=0).sqrt(), square_GD.sqrt()
-    still_GD = deviation_GD <= STILL * magnitude_GD
-    moving_G1 = (~still_GD).sum(dim=1, keepdim=True).clamp(min=1)
-    typical_G1 = deviation_GD.masked_fill(still_GD, 0.0).sum(dim=1, keepdim=True) / moving_G1
-    typical_G1 = torch.where(typical_G1 > 0, typical_G1, 1.0)
-    return torch.where(still_GD, torch.where(magnitude_GD > 0, magnitude_GD, typical_G1), deviation_GD)
+    deviation_D, magnitude_D = (square_D - mean_D.square()).clamp(min=0).sqrt(), square_D.sqrt()
+    still_D = deviation_D <= STILL * magnitude_D
+    typical = deviation_D.masked_fill(still_D, 0.0).sum() / (~still_D).sum().clamp(min=1)
+    typical = typical if typical > 0 else torch.ones_like(typical)
+    return torch.where(still_D, torch.where(magnitude_D > 0, magnitude_D, typical), deviation_D)
 
 
 def _note_ready(module: Standardiser, _: Any) -> None:

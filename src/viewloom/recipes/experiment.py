@@ -12,8 +12,8 @@ from viewloom.dataset.opening import find_files, open_dataset
 from viewloom.dataset.settings import SamplingConfig
 from viewloom.dataset.splits import DRAWN, VARIANTS
 from viewloom.errors import ConfigError, DataError, UserError
+from viewloom.features.base import common_dim, pooled_dim
 from viewloom.features.content import views_in_use, written_facts
-from viewloom.features.pooling import pooled_dim
 from viewloom.identity import Identity, settings_of
 from viewloom.recipes.parts import Part, data_identity, data_settings, part_key, unique_parts
 from viewloom.recipes.settings import ExperimentConfig, parse_seeds
@@ -117,7 +117,7 @@ def make_jobs(config: ExperimentConfig, dataset: MultiViewDataset, data: Identit
     views = table_views(config)
     if dataset.labels is None:
         raise DataError(f"{dataset.root} has no labels, and no head can be trained without. Pass --labels.")
-    dim = pooled_dim(dataset.source.dim, config.sampling.pooling or "max")
+    dim = pooled_dim(common_dim(dataset.source, views, "A table's naive head"), config.sampling.pooling or "max")
     build = Builder(config, data, views, dim)
     seeds = parse_seeds(config.seeds)
     return [Job(row, s, build.evaluation(row, s)) for row in table_rows(config.table, config.rows) for s in seeds]

@@ -6,7 +6,7 @@ from functools import cache
 
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.dataset.splits import Role
-from viewloom.features.pooling import pooled_dim
+from viewloom.features.base import pooled_dim
 from viewloom.heads.settings import HeadConfig
 from viewloom.methods.base import Method
 from viewloom.methods.settings import ResidualConfig
@@ -25,8 +25,8 @@ from viewloom.registry import HEADS
 from viewloom.training.evaluate import select_views
 from viewloom.training.length import validation_interval
 from viewloom.training.settings import EvaluateConfig, PretrainConfig, TrainConfig
+from viewloom.windows.plan import plan_windows
 from viewloom.windows.sampling import resolve_sampling
-from viewloom.windows.windows import plan_windows
 
 GIB = 2**30
 
@@ -79,7 +79,7 @@ def reading(dataset: MultiViewDataset, role: Role, views: Sequence[str], config:
         frames,
         sum(window.steps for window in windows),
         max((window.steps for window in windows), default=0),
-        frames * dataset.source.dim * BYTES / GIB,
+        frames * max(map(dataset.source.dim, views)) * BYTES / GIB,
     )
 
 
@@ -146,11 +146,12 @@ def _head_facts(name: str, options: HeadConfig, dim: int, classes: int, steps: i
 
 def plan_text(config: ExperimentConfig, dataset: MultiViewDataset, parts: Sequence[Part]) -> str:
     """The plan as text."""
+    sizes = {dataset.source.dim(view) for name in dataset.source.recordings for view in dataset.source.views(name)}
     scale = "full size" if config.scale == 1 else f"scale {config.scale:g} (epochs and layers shrunk)"
     lines = [
         f"{config.table}, setting {config.setting}, {scale}, seeds {config.seeds}, on {dataset.name}"
         + (" (simulated)" if dataset.simulated else ""),
-        f"features of size {dataset.source.dim}, {dataset.source.fps:g} frames a second",
+        f"features of size {', '.join(map(str, sorted(sizes)))}, {dataset.source.fps:g} frames a second",
         "",
     ]
     total, costs = 0.0, {}
@@ -176,7 +177,7 @@ def part_cost(
 ) -> tuple[Cost, Reading]:
     """Cost of a run, and what it reads a pass."""
     views = select_views(part.views, dataset)
-    dim = pooled_dim(dataset.source.dim, resolve_sampling(part.sampling, dataset.source.fps).pooling)
+    dim = pooled_dim(max(map(dataset.source.dim, views)), resolve_sampling(part.sampling, dataset.source.fps).pooling)
     if isinstance(part, PretrainConfig):
         read = reading(dataset, "pairs", views, config)
         return pretraining_cost(part, read, dim, views), read

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom.dataset.label_files import read_lines, read_segments, recording_of
+from viewloom.dataset.label_files import read_segments, recording_of
 from viewloom.dataset.labels import Annotation
 from viewloom.dataset.splits import read_list
+from viewloom.dataset.text_files import read_lines
 from viewloom.errors import DataError, listed
 from viewloom.simulate.actions import Action
 from viewloom.simulate.grammar import assembly, disassembly, pieces_tree, toy_tree
@@ -104,7 +105,7 @@ def _own_timeline(
         bounds = frame + np.concatenate([[0], np.cumsum(lengths)])
         chosen = np.array([ids[action] for action in done], np.int64)
         item = f"{kind}_{recording}"
-        annotations.append(Annotation(item, recording, bounds[:-1], bounds[1:], chosen, Path(f"{item}.txt")))
+        annotations.append(Annotation(bounds[:-1], bounds[1:], chosen, item, recording, Path(f"{item}.txt")))
         frame = int(bounds[-1]) + int(rng.uniform(15, 90))
     return Timeline(recording, person, frame + int(rng.uniform(15, 120)), tuple(annotations))
 
@@ -167,7 +168,7 @@ def real_script(folder: Path, recordings: int, fps: float, seed: int) -> Script:
     ]
     names = [action.name for action in actions]
     by_recording: dict[str, list[Annotation]] = {recording: [] for recording in sorted(chosen)}
-    for annotation in (read_segments(path, names) for path in files):
+    for annotation in (found for path in files for found in read_segments(path, names).values()):
         by_recording[annotation.recording].append(annotation)
     timelines = [_real_timeline(name, items, fps) for name, items in by_recording.items()]
     return Script(actions, tuple(timelines), kept, (table, *files))

@@ -1,6 +1,6 @@
 """Held-out pairs: which recordings, and what is measured on them without a single label."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,7 +69,7 @@ def measure(method: Method, batches: Iterable[ViewBatch], device: torch.device) 
     dtype = next((p.dtype for p in method.parameters()), torch.float32)  # float64 with precision 64-true
     for batch in batches:
         batch = batch.to(device)
-        batch.features_BVTD = batch.features_BVTD.to(dtype)
+        batch = batch.with_features({view: x.to(dtype) for view, x in batch.features.items()})
         losses.append(float(method(batch).total) if method.fit == "gradient" else 0.0)
         weights.append(int(batch.mask_BVT.sum()))
         for name, (hits, steps) in method.held_out_counts(batch).items():
@@ -92,7 +92,7 @@ def measure(method: Method, batches: Iterable[ViewBatch], device: torch.device) 
         "input_rank": plain.effective_rank,
         "deviation": float(refined.deviation_Z.mean()),
         "view_share": refined.view_share,
-        "input_view_share": plain.view_share,
+        "input_view_share": plain.view_share if len(set(method.dims)) == 1 else np.nan,
     }
     values |= {name: 100.0 * hits / max(steps, 1) for name, (hits, steps) in own.items()}
     return HeldOut(values, refined.verdict(started, own_scale=method.fit == "closed_form"))
@@ -101,39 +101,44 @@ def measure(method: Method, batches: Iterable[ViewBatch], device: torch.device) 
 @torch.inference_mode()
 def measure_plain(method: Method, batches: Iterable[ViewBatch], device: torch.device) -> dict[str, float]:
     """What `measure` should be held against, in percent: ``plain_retrieval``, the retrieval of the features that the
-    method starts from (standardised, where it does that), and ``chance``, that of blind guesses."""
+    method starts from (standardised, and behind its stem, where it does that), and ``chance``, that of blind guesses.
+    The former is left out where views have feature sizes of their own, which nothing can be found by."""
     found, blind = [], []
     dtype = next((value.dtype for value in method.parameters()), torch.float32)
     for batch in batches:
         batch = batch.to(device)
-        s_BVTD = standardised(method, batch.features_BVTD.to(dtype), batch.views).float().cpu().numpy()
-        for s_VTD, both_T in zip(s_BVTD, batch.mask_BVT.all(dim=1).cpu().numpy(), strict=True):
+        x_BVTD = together({view: method.refiner.prepare(x.to(dtype), view) for view, x in batch.features.items()})
+        for s_VTD, both_T in zip(x_BVTD, batch.mask_BVT.all(dim=1).cpu().numpy(), strict=True):
             if both_T.sum() > 1:
-                found.append(retrieval_accuracy(s_VTD[:, both_T], RETRIEVAL_TOLERANCE_STEPS))
                 blind.append(retrieval_chance(int(both_T.sum()), RETRIEVAL_TOLERANCE_STEPS))
-    return {"plain_retrieval": 100.0 * float(np.mean(found)), "chance": 100.0 * float(np.mean(blind))}
+                if len(s_VTD) == len(batch.views):
+                    found.append(retrieval_accuracy(s_VTD[:, both_T], RETRIEVAL_TOLERANCE_STEPS))
+    plain = {"plain_retrieval": 100.0 * float(np.mean(found))} if found else {}
+    return plain | {"chance": 100.0 * float(np.mean(blind))}
 
 
-def standardised(method: Method, x_BVTD: Tensor, views: Sequence[str]) -> Tensor:
-    """The features that a method starts from."""
-    return torch.stack([method.refiner.standardiser(x_BVTD[:, v], name) for v, name in enumerate(views)], dim=1)
+def together(features: Mapping[str, Tensor]) -> NDArray[np.float32]:
+    """Features of all views (B, V, T, D), or of the smallest one alone where they have sizes of their own."""
+    smallest = min(x_BTD.shape[-1] for x_BTD in features.values())
+    same = all(x_BTD.shape[-1] == smallest for x_BTD in features.values())
+    alike = [x_BTD for x_BTD in features.values() if x_BTD.shape[-1] == smallest]
+    stacked: NDArray[np.float32] = torch.stack(alike if same else alike[:1], dim=1).float().cpu().numpy()
+    return stacked
 
 
 def refined_windows(
     method: Method, batch: ViewBatch
 ) -> Iterable[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]]:
-    """Raw and standardised (V, T, D) and refined (V, T, Z) features of each window, at the steps that all views have.
+    """Raw (V, T, D), prepared (V, T, W) and refined (V, T, Z) features of windows, at the steps that all views have.
 
-    Standardised as the method does it; where it doesn't, they are the raw ones.
+    Prepared as the method does it: standardised, behind its stem. Of views with feature sizes of their own the
+    smallest stands for all in the first two.
     """
-    refined = [
-        method.encode(batch.features_BVTD[:, place], batch.mask_BVT[:, place], view)
-        for place, view in enumerate(batch.views)
-    ]
-    z_BVTZ = torch.stack(refined, dim=1).float().cpu().numpy()
-    s_BVTD = standardised(method, batch.features_BVTD, batch.views).cpu().numpy()
-    x_BVTD = batch.features_BVTD.cpu().numpy()
+    views = {view: (x_BTD, batch.mask_of(view)) for view, x_BTD in batch.features.items()}
+    z_BVTZ = together({view: method.encode(x_BTD, mask_BT, view) for view, (x_BTD, mask_BT) in views.items()})
+    s_BVTW = together({view: method.refiner.prepare(x_BTD, view) for view, (x_BTD, _) in views.items()})
+    x_BVTD = together(batch.features)
     shared_BT = batch.mask_BVT.all(dim=1).cpu().numpy()
-    for x_VTD, s_VTD, z_VTZ, both_T in zip(x_BVTD, s_BVTD, z_BVTZ, shared_BT, strict=True):
+    for x_VTD, s_VTW, z_VTZ, both_T in zip(x_BVTD, s_BVTW, z_BVTZ, shared_BT, strict=True):
         if both_T.sum() > 1:
-            yield x_VTD[:, both_T], s_VTD[:, both_T], z_VTZ[:, both_T]
+            yield x_VTD[:, both_T], s_VTW[:, both_T], z_VTZ[:, both_T]

@@ -130,7 +130,7 @@ def begin_pretrain(config: PretrainConfig) -> Begun:
     pairs = split_pairs(config, dataset)
     config = replace(config, sampling=pairs.learn.sampling.as_request())
     torch.manual_seed(config.seed)
-    method: Method = cls(pairs.learn.dim, pairs.learn.views, config.method_options)
+    method: Method = cls(tuple(pairs.learn.dims.values()), pairs.learn.views, config.method_options)
     teacher = _give_teacher(config, method)
     config = with_epochs(config, method, pairs)
     folder, checkpoint = prepare_run(config, run_content(config, dataset, pairs))
@@ -141,7 +141,7 @@ def run_pretrain(config: PretrainConfig) -> Path:
     """Learn a refiner and write its run folder; returns the path of ``refiner.safetensors``."""
     begun = begin_pretrain(config)
     config, method, views = begun.config, begun.method, begun.pairs.learn.views
-    threads = choose_threads(config.trainer, method, method.dim, begun.folder, config.resume)
+    threads = choose_threads(config.trainer, method, max(method.dims), begun.folder, config.resume)
     facts = {"row": config.row or config.method, "trained_on": views, "method": config.method, "threads": threads}
     write_environment(begun.folder, begun.dataset, config.seed, **facts)
     with using_threads(threads):
@@ -274,7 +274,7 @@ def _finish(begun: Begun, chosen: str, warnings: list[str]) -> None:
     facts = {"kept": chosen, "seed": config.seed, "data": dataset.name, "fps": dataset.source.fps}
     method.refiner.extra = facts | kept(pairs.learn.sampling, dataset) | {"learned_from": learned}
     plain = measure_plain(method, make_view_loader(pairs.held_out, config.batch_size), device)
-    retrieval, before = held.values["retrieval"], plain["plain_retrieval"]
+    retrieval, before = held.values["retrieval"], plain.get("plain_retrieval", 0.0)
     if held.collapse:
         warnings = [f"COLLAPSE of {config.method}: {held.collapse}"]
     elif not isinstance(method.refiner, IdentityRefiner):
@@ -291,5 +291,6 @@ def _finish(begun: Begun, chosen: str, warnings: list[str]) -> None:
     measure = type(method).chosen_by[0] if config.select == "last" else config.select
     shown = f"loss {held.values['loss']:.4g}" if measure == "loss" else f"{measure} {held.values[measure]:.1f} %"
     if measure == "retrieval":
-        shown += f", plain features {before:.1f} %, chance {plain['chance']:.1f} %"
+        of_plain = f"plain features {before:.1f} %, " if "plain_retrieval" in plain else ""
+        shown += f", {of_plain}chance {plain['chance']:.1f} %"
     err.print(f"Kept the {chosen}; held-out {shown}.", markup=False)

@@ -37,7 +37,7 @@ class FrozenRefiner:
 
     @torch.no_grad()
     def refine(self, batch: SegmentBatch) -> SegmentBatch:
-        """The batch with refined features; rows whose features are kept may come with anything in their place."""
+        """The batch with refined features; rows whose features are kept need not have been read."""
         refine = self._whole if self.refiner.needs_whole_batch else self._row_by_row
         return refine(batch)
 
@@ -46,7 +46,8 @@ class FrozenRefiner:
         refined_BTZ = batch.features_BTD.new_zeros((*batch.mask_BT.shape, self.refiner.out_dim))
         for view in dict.fromkeys(batch.views):
             rows = torch.tensor([name == view for name in batch.views], device=refined_BTZ.device)
-            refined_BTZ[rows] = self.refiner.encode(batch.features_BTD[rows], batch.mask_BT[rows], view)
+            x_BTD = batch.features_BTD[rows, :, : self.refiner.dim_of(view)]
+            refined_BTZ[rows] = self.refiner.encode(x_BTD, batch.mask_BT[rows], view)
         return replace(batch, features_BTD=refined_BTZ)
 
     def _row_by_row(self, batch: SegmentBatch) -> SegmentBatch:
@@ -63,7 +64,7 @@ class FrozenRefiner:
             if key not in self.kept:
                 steps = key[0].steps
                 # A copy: where in memory a row begins must not decide how it is rounded.
-                x_1SD = batch.features_BTD[place : place + 1, :steps].clone()
+                x_1SD = batch.features_BTD[place : place + 1, :steps, : self.refiner.dim_of(key[1])].clone()
                 mask_1S = batch.mask_BT[place : place + 1, :steps].clone()
                 yield self._keep(key, self.refiner.encode(x_1SD, mask_1S, key[1])[0], mask_1S[0])
             else:

@@ -35,6 +35,6 @@ def take_statistics(
         if frozen is not None:
             batch = frozen.refine(batch)
         head.observe(batch.features_BTD, batch.mask_BT)
-    if not head.scaling.steps_G.any():
+    if not head.scaling.seen:
         raise DataError("Not one step of the training windows has features, so there is nothing to train on.")
     head.solve_scaling(together=frozen is not None and frozen.refiner.sizes_tell)

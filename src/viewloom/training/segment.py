@@ -1,5 +1,6 @@
 """`viewloom train`: a segmentation head on labelled windows of any views, with or without a frozen refiner."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
 from viewloom.errors import ConfigError, DataError
-from viewloom.features.pooling import pooled_dim
+from viewloom.features.base import common_dim, pooled_dim
+from viewloom.features.settings import Pooling
 from viewloom.heads.base import Head
+from viewloom.methods.base import Refiner
 from viewloom.registry import HEADS
 from viewloom.training.checkpoints import SavedHead, save_head
 from viewloom.training.evaluate import item_scores, select_views
@@ -155,7 +158,8 @@ def run_train(config: TrainConfig) -> Path:
     module, folder, checkpoint = begin_train(config)
     config, dataset = module.config, module.dataset
     row = config.row or folder.name
-    threads = choose_threads(config.trainer, module, dataset.source.dim, folder, config.resume)
+    largest = max(dataset.source.dim(view) for view in module.views)
+    threads = choose_threads(config.trainer, module, largest, folder, config.resume)
     write_environment(folder, dataset, config.seed, row=row, trained_on=module.views, threads=threads)
     if config.refiner is not None and is_main_process():
         keep_copy(Path(config.refiner), folder / "refiner.safetensors")
@@ -199,16 +203,28 @@ def build_module(config: TrainConfig, dataset: MultiViewDataset) -> Segmentation
         pooling = own_pooling(refiner.extra, config.sampling, config.refiner)
     items, views = dataset.items("train"), select_views(config.views, dataset)
     sampling = run_sampling(config.sampling, dataset, items, views, segment_frames(dataset, items), pooling)
-    dim = pooled_dim(dataset.source.dim, sampling.pooling)
-    if refiner is not None and refiner.dim != dim:
-        raise ConfigError(
-            f"{config.refiner} takes features of size {refiner.dim}, but those of {dataset.root} have {dim} with "
-            f"pooling {sampling.pooling}. Use the refiner that was pre-trained on these features."
-        )
+    if refiner is None:
+        dim = pooled_dim(common_dim(dataset.source, views, "A head"), sampling.pooling)
+    else:
+        refuse_other_sizes(config, refiner, dataset, views, sampling.pooling)
+        dim = refiner.out_dim
     cls = HEADS.get(config.head)
     torch.manual_seed(config.seed)
-    head = cls(dim if refiner is None else refiner.out_dim, len(dataset.labels.actions), config.head_options)
+    head = cls(dim, len(dataset.labels.actions), config.head_options)
     return SegmentationModule(head, refiner, dataset, replace(config, sampling=sampling.as_request()))
+
+
+def refuse_other_sizes(
+    config: TrainConfig, refiner: Refiner, dataset: MultiViewDataset, views: Sequence[str], pooling: Pooling
+) -> None:
+    """`ConfigError` where a refiner takes features of other sizes than the views have."""
+    for view in views:
+        dim = pooled_dim(dataset.source.dim(view), pooling)
+        if refiner.accepts(view) and refiner.dim_of(view) != dim:
+            raise ConfigError(
+                f"{config.refiner} takes features of size {refiner.dim_of(view)} of view {view!r}, but those of "
+                f"{dataset.root} have {dim} with pooling {pooling}. Use the refiner that was pre-trained on these."
+            )
 
 
 def finish(folder: Path, module: SegmentationModule, best: bool) -> Path:

@@ -11,17 +11,16 @@ from numpy.typing import NDArray
 
 from viewloom.dataset.dataset import Item
 from viewloom.errors import ConfigError
-from viewloom.features.base import FeatureSource
-from viewloom.features.pooling import pooled_dim
+from viewloom.features.base import FeatureSource, pooled_dim
 from viewloom.heads.base import Head
 from viewloom.training.missing import MissingFrames
 from viewloom.training.provenance import Learned, together
 from viewloom.training.refined import FrozenRefiner
 from viewloom.training.threads import inference_threads, using_threads
 from viewloom.windows.batch import Window
+from viewloom.windows.plan import unpool
 from viewloom.windows.sampling import Sampling
 from viewloom.windows.segments import SegmentRow, SegmentWindows, collate
-from viewloom.windows.windows import unpool
 
 
 @dataclass
@@ -68,10 +67,10 @@ class Segmenter:
         self, source: FeatureSource, items: Iterable[Item], view: str
     ) -> Iterator[tuple[Item, NDArray[np.float32]]]:
         """The same for several items, in their order, as soon as each one's last window is computed."""
-        dim = pooled_dim(source.dim, self.sampling.pooling)
-        if dim != self.head_input_dim:
+        dim, wanted = pooled_dim(source.dim(view), self.sampling.pooling), self.input_dim(view)
+        if dim != wanted:
             raise ConfigError(
-                f"The model takes features of size {self.head_input_dim}, but these have {dim} with pooling "
+                f"The model takes features of size {wanted}, but those of view {view!r} have {dim} with pooling "
                 f"{self.sampling.pooling}. Use the features and the pooling it was trained on, or train on these."
             )
         rows = self._rows(source, items, view)
@@ -92,17 +91,16 @@ class Segmenter:
         refiner = {} if self.refiner is None else self.refiner.refiner.extra
         return together(head.get("learned_from", {}), refiner.get("learned_from", {}))
 
-    @property
-    def head_input_dim(self) -> int:
-        """Feature size the whole chain takes."""
-        return self.head.dim if self.refiner is None else self.refiner.refiner.dim
+    def input_dim(self, view: str) -> int:
+        """Feature size the whole chain takes of a view."""
+        return self.head.dim if self.refiner is None else self.refiner.refiner.dim_of(view)
 
     def _rows(self, source: FeatureSource, items: Iterable[Item], view: str) -> Iterator[tuple[_Sum, SegmentRow]]:
         """Each window of the items, at each chunk size."""
-        known = self.refiner.kept if self.refiner is not None else ()
+        kept = self.refiner.kept if self.refiner is not None else ()
         for item in items:
             by_chunk = [
-                SegmentWindows(source, None, [item], [view], self.sampling, chunk_frames=chunk, known=known)
+                SegmentWindows(source, None, [item], [view], self.sampling, chunk_frames=chunk, unread=kept)
                 for chunk in self.sampling.test_chunks
             ]
             total_TK = np.zeros((item.end - item.start, self.head.classes), np.float32)

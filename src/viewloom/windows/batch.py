@@ -1,11 +1,12 @@
-"""Batches with named fields. Features are (B, T, D) or (B, V, T, D); a True mask means valid."""
+"""Batches with named fields. Features are (B, T, D); a True mask means valid."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-if TYPE_CHECKING:  # whoever needs only `Window` or `IGNORE` doesn't wait for torch
+if TYPE_CHECKING:  # whoever needs only `Window` doesn't wait for torch
     from torch import Tensor
 
 B = TypeVar("B", bound="Batch")
@@ -37,7 +38,7 @@ class Window:
     @property
     def steps(self) -> int:
         """Length in steps (chunks); a last, shorter chunk counts."""
-        return -(-self.frames // self.chunk_frames)
+        return -(-(self.end - self.start) // self.chunk_frames)
 
 
 @dataclass
@@ -48,9 +49,12 @@ class Batch:
         """The batch with its tensors moved, arguments as `torch.Tensor.to`."""
         from torch import Tensor
 
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        moved = {name: v.to(*args, **kwargs) for name, v in values.items() if isinstance(v, Tensor)}
-        return replace(self, **moved)
+        def moved(value: Any) -> Any:
+            if isinstance(value, Tensor):
+                return value.to(*args, **kwargs)
+            return {name: moved(one) for name, one in value.items()} if isinstance(value, dict) else value
+
+        return replace(self, **{field.name: moved(getattr(self, field.name)) for field in fields(self)})
 
 
 @dataclass
@@ -58,9 +62,10 @@ class SegmentBatch(Batch):
     """Windows of single views with labels, for a segmentation head.
 
     Attributes:
-        features_BTD: float32, zeros where the mask is False.
-        mask_BT: bool, True where a step has features.
-        labels_BT: int64, `IGNORE` where a step has no label.
+        features_BTD: float32, zeros where the mask is False; D is that of the largest view, and zeros stand behind the
+            features of smaller ones.
+        mask_BT: bool, True where a step has features; all False in a row that was not read.
+        labels_BT: int64, -100 (`viewloom.metrics.segments.IGNORE`) where a step has no label.
         windows: what each row is.
         views: the logical view of each row.
         missing_frames: frames of each row that its view lacks.
@@ -79,16 +84,36 @@ class ViewBatch(Batch):
     """Windows seen by several synchronised views, without labels, for pre-training.
 
     Attributes:
-        features_BVTD: float32, zeros where the mask is False.
+        features: {view: float32 (B, T, D_view), zeros where the mask is False}, views in the order of axis V.
         mask_BVT: bool, True where that view has features at that step; all False for a view that the
             recording lacks.
         windows: what each row is.
-        views: the logical views along axis V, in order, the same for every row.
         missing_frames: frames that each row's views lack, (view, frames) for each view it has.
     """
 
-    features_BVTD: Tensor
+    features: dict[str, Tensor]
     mask_BVT: Tensor
     windows: tuple[Window, ...]
-    views: tuple[str, ...]
     missing_frames: tuple[tuple[tuple[str, int], ...], ...] = ()
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The logical views along axis V, in order, the same for every row."""
+        return tuple(self.features)
+
+    def mask_of(self, view: str) -> Tensor:
+        """Mask (B, T) of one view."""
+        return self.mask_BVT[:, self.views.index(view)]
+
+    def valid(self, view: str) -> Tensor:
+        """Features (B, T, D_view) of one view, zeros at masked steps whatever stands there."""
+        return self.features[view].masked_fill(~self.mask_of(view)[..., None], 0.0)
+
+    def with_features(self, features: Mapping[str, Tensor]) -> ViewBatch:
+        """The batch with other features of the same views."""
+        return replace(self, features=dict(features))
+
+    @classmethod
+    def stacked(cls, x_BVTD: Tensor, mask_BVT: Tensor, windows: Sequence[Window], views: Sequence[str]) -> ViewBatch:
+        """A batch of views that share their feature size."""
+        return cls(dict(zip(views, x_BVTD.unbind(1), strict=True)), mask_BVT, tuple(windows))

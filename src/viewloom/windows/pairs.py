@@ -1,6 +1,6 @@
 """Windows seen by several synchronised views at once, without labels, for pre-training."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,22 +10,20 @@ from torch.utils.data import DataLoader, Dataset
 
 from viewloom.dataset.dataset import Item
 from viewloom.errors import DataError, listed
-from viewloom.features.base import FeatureSource
-from viewloom.features.pooling import pooled_dim
+from viewloom.features.base import FeatureSource, Pooled, pooled_dim
+from viewloom.features.missing import with_policy
 from viewloom.windows.batch import ViewBatch, Window
+from viewloom.windows.plan import drawn_window, plan_windows
 from viewloom.windows.sampling import Sampling
 from viewloom.windows.segments import EpochBatches
-from viewloom.windows.windows import drawn_window, plan_windows, pooled_window
 
 
 @dataclass(frozen=True)
 class ViewRow:
-    """One window in V views: features (S, V, D), zeros where the mask (S, V) is False."""
+    """One window in the views that its recording has."""
 
-    features_SVD: NDArray[np.float32]
-    mask_SV: NDArray[np.bool_]
+    pooled: Mapping[str, Pooled]
     window: Window
-    missing_frames: tuple[tuple[str, int], ...] = ()
 
 
 class ViewWindows(Dataset[ViewRow]):
@@ -42,7 +40,7 @@ class ViewWindows(Dataset[ViewRow]):
         seed: of the augmentation; None switches it off.
 
     Attributes:
-        dim: size of a step's features.
+        dims: size of a step's features in each view.
     """
 
     def __init__(
@@ -54,7 +52,6 @@ class ViewWindows(Dataset[ViewRow]):
         seed: int | None = None,
     ) -> None:
         self.source, self.views, self.sampling, self.seed = source, tuple(views), sampling, seed
-        self.dim = pooled_dim(source.dim, sampling.pooling)
         several = [len(set(source.views(item.recording)) & set(views)) >= 2 for item in items]
         paired = [item for item, good in zip(items, several, strict=True) if good]
         self.items = tuple(paired)
@@ -64,31 +61,23 @@ class ViewWindows(Dataset[ViewRow]):
                 f"None of {len(items)} items has two of the views {listed(views)}, so there is no pair to learn "
                 "from. `viewloom check` shows which views each recording has."
             )
+        self.dims = {view: pooled_dim(source.dim(view), sampling.pooling) for view in self.views}
         self.rows = tuple(
             window for item in paired for window in plan_windows(item, sampling.chunk_frames, sampling.max_chunks)
         )
+        policy = sampling.missing_frames, sampling.nearest_within_frames
+        self._reader, self._uncached = with_policy(source, *policy), with_policy(source.uncached, *policy)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, key: tuple[int, int]) -> ViewRow:
         window = self.drawn(*key)
-        if not window.steps:
-            views = len(self.views)
-            nothing_1VD = np.zeros((1, views, self.dim), np.float32)
-            return ViewRow(nothing_1VD, np.zeros((1, views), np.bool_), window)
-        # View after view in memory, as the batch wants them.
-        features_SVD = np.zeros((len(self.views), window.steps, self.dim), np.float32).transpose(1, 0, 2)
-        mask_SV = np.zeros((window.steps, len(self.views)), np.bool_)
-        present = self.source.views(window.recording)
-        lacking: list[tuple[str, int]] = []
-        for place, view in enumerate(self.views):
-            if view in present:
-                features_SVD[:, place], mask_SV[:, place], missing = pooled_window(
-                    self.source, window, view, self.sampling
-                )
-                lacking.append((view, missing))
-        return ViewRow(features_SVD, mask_SV, window, tuple(lacking))
+        reader = self._reader if self.sampling.keeps(window.chunk_frames) else self._uncached
+        span = window.start, window.end, window.chunk_frames, self.sampling.pooling
+        there = self.source.views(window.recording) if window.steps else ()
+        views = [view for view in self.views if view in there]
+        return ViewRow({view: reader.read_pooled(window.recording, view, *span) for view in views}, window)
 
     def drawn(self, epoch: int, row: int) -> Window:
         """The window of a row, with the chunk size it has in this epoch."""
@@ -96,24 +85,29 @@ class ViewWindows(Dataset[ViewRow]):
 
 
 class CollateViews:
-    """Rows into a `ViewBatch`, padded to the longest."""
+    """Rows into a `ViewBatch`, padded to the longest; ``dims`` is the feature size of each view."""
 
-    def __init__(self, views: tuple[str, ...]) -> None:
-        self.views = views
+    def __init__(self, dims: Mapping[str, int]) -> None:
+        self.dims = dict(dims)
 
     def __call__(self, rows: Sequence[ViewRow]) -> ViewBatch:
-        steps, views, dim = max(len(row.mask_SV) for row in rows), *rows[0].features_SVD.shape[1:]
-        features_BVTD = np.zeros((len(rows), views, steps, dim), np.float32)
-        mask_BVT = np.zeros((len(rows), views, steps), np.bool_)
-        for row, features_VTD, mask_VT in zip(rows, features_BVTD, mask_BVT, strict=True):
-            features_VTD[:, : len(row.mask_SV)] = row.features_SVD.transpose(1, 0, 2)
-            mask_VT[:, : len(row.mask_SV)] = row.mask_SV.T
+        shape = len(rows), max(1, *(row.window.steps for row in rows))
+        features: dict[str, NDArray[np.float32]] = {
+            view: np.zeros((*shape, dim), np.float32) for view, dim in self.dims.items()
+        }
+        mask_BVT = np.zeros((shape[0], len(features), shape[1]), np.bool_)
+        for place, row in enumerate(rows):
+            for at, (view, x_BTD) in enumerate(features.items()):
+                if view in row.pooled:
+                    x_BTD[place, : row.window.steps] = row.pooled[view].features_SZ
+                    mask_BVT[place, at, : row.window.steps] = row.pooled[view].mask_S
         return ViewBatch(
-            features_BVTD=torch.from_numpy(features_BVTD),
+            features={view: torch.from_numpy(x_BTD) for view, x_BTD in features.items()},
             mask_BVT=torch.from_numpy(mask_BVT),
             windows=tuple(row.window for row in rows),
-            views=self.views,
-            missing_frames=tuple(row.missing_frames for row in rows),
+            missing_frames=tuple(
+                tuple((view, len(pooled.missing)) for view, pooled in row.pooled.items()) for row in rows
+            ),
         )
 
 
@@ -130,7 +124,7 @@ def make_view_loader(
     return DataLoader(
         windows,
         batch_sampler=sampler,
-        collate_fn=CollateViews(windows.views),
+        collate_fn=CollateViews(windows.dims),
         num_workers=workers,
         persistent_workers=workers > 0,
     )

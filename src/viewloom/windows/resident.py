@@ -15,13 +15,14 @@ import torch
 from torch import Tensor
 
 from viewloom.console import track
+from viewloom.features.missing import read_filled, with_policy
+from viewloom.features.pooling import pool
 from viewloom.features.settings import Pooling
 from viewloom.metrics.segments import IGNORE
 from viewloom.windows.batch import Batch, SegmentBatch, ViewBatch, Window
 from viewloom.windows.pairs import ViewWindows
 from viewloom.windows.segments import EpochBatches, SegmentWindows
 from viewloom.windows.settings import DeviceData
-from viewloom.windows.windows import pad_steps, pooled_window, read_window
 
 FREE_SHARE = 0.5
 """Share of a GPU's free memory that features may take; the rest is for gradients and activations."""
@@ -38,7 +39,7 @@ class Stretch:
     """Features of a window in one view.
 
     Attributes:
-        x_ND: frames, or steps pooled from them; float16 or float32, minus infinity in rows that are missing.
+        x_ND: frames, or steps pooled from them; float16 or float32.
         there_N: bool, False in rows that are missing; None if all are there.
         frames: frames that a row stands for.
         missing_frames: number of frames the view lacks.
@@ -53,54 +54,27 @@ class Stretch:
 
     def pooled(self, chunk_frames: int) -> tuple[Tensor, Tensor]:
         """Float32 steps (S, Z) of chunks, zeros in chunks without a single frame, and the mask (S,) of the others."""
-        rows = chunk_frames // self.frames
-        both = {"max": (True, False), "mean": (False, True), "both": (True, True)}[self.pooling]
-        halves = [_pool(self.x_ND, rows).float()] if both[0] else []
-        halves += [_pool_mean(self.x_ND, self.there_N, rows)] if both[1] else []
-        x_SZ = torch.cat(halves, dim=1) + 0.0  # -0.0 + 0.0 is 0.0, as the readers have it
-        if self.there_N is None:
-            return x_SZ, torch.ones(len(x_SZ), dtype=torch.bool, device=x_SZ.device)
-        mask_S = _pool(self.there_N[:, None].byte(), rows)[:, 0] > 0
-        return x_SZ.masked_fill(~mask_S[:, None], 0.0), mask_S
-
-
-def _pool_mean(x_ND: Tensor, there_N: Tensor | None, rows: int) -> Tensor:
-    """Float32 mean of the rows there are of each run, added up one row after the other as the readers do."""
-    there_N = torch.ones(len(x_ND), dtype=torch.bool, device=x_ND.device) if there_N is None else there_N
-    x_ND = x_ND.float().masked_fill(~there_N[:, None], 0.0)
-    steps, full = -(-len(x_ND) // rows), len(x_ND) // rows
-    total_SD, count_S = x_ND.new_zeros(steps, x_ND.shape[1]), x_ND.new_zeros(steps)
-    for place in range(min(rows, len(x_ND))):
-        at = slice(None, steps if place < len(x_ND) - full * rows else full)
-        total_SD[at] += x_ND[place::rows]
-        count_S[at] += there_N[place::rows]
-    return total_SD / count_S.clamp(min=1)[:, None]  # by a tensor: by a number, a GPU multiplies with the reciprocal
-
-
-def _pool(x_ND: Tensor, rows: int) -> Tensor:
-    """Maximum of each run of ``rows`` rows, the last one shorter."""
-    full = len(x_ND) // rows
-    whole_SD = x_ND[: full * rows].view(full, rows, x_ND.shape[1]).amax(dim=1)
-    rest_RD = x_ND[full * rows :]
-    return torch.cat([whole_SD, rest_RD.amax(dim=0, keepdim=True)]) if len(rest_RD) else whole_SD
+        return pool(self.x_ND, chunk_frames // self.frames, self.pooling, self.there_N)
 
 
 def load(windows: SegmentWindows | ViewWindows, window: Window, view: str, device: torch.device) -> Stretch:
     """Read one window in one view onto the device: its frames, or its steps where their size never changes."""
-    source, sampling = windows.source, windows.sampling
+    sampling, span = windows.sampling, (window.start, window.end)
+    policy = sampling.missing_frames, sampling.nearest_within_frames
+    frames, pooling = 1, sampling.pooling
     if fixed_chunks(windows):
-        x_ND, there_N, missing = pooled_window(source, window, view, sampling)
+        frames, pooling = window.chunk_frames, "max"  # pooled by now: a step is its own maximum
+        reader = with_policy(windows.source, *policy)
+        x_ND, there_N, missing = reader.read_pooled(window.recording, view, *span, frames, sampling.pooling)
     else:
-        x_ND, missing = read_window(source, window, view, sampling)
+        x_ND, missing = read_filled(windows.source, window.recording, view, *span, *policy)
         there_N = ~np.isnan(x_ND[:, 0])
-    x_ND = np.where(there_N[:, None], x_ND, np.float32(-np.inf))
+        x_ND = np.where(there_N[:, None], x_ND, np.float32(0))
     with np.errstate(over="ignore"):
         half_ND = x_ND.astype(np.float16)
     kept_ND = torch.from_numpy(half_ND if np.array_equal(half_ND, x_ND) else x_ND)
     there = None if there_N.all() else torch.from_numpy(there_N).to(device)
-    if fixed_chunks(windows):  # pooled by now: a step is its own maximum
-        return Stretch(kept_ND.to(device), there, window.chunk_frames, missing)
-    return Stretch(kept_ND.to(device), there, 1, missing, sampling.pooling)
+    return Stretch(kept_ND.to(device), there, frames, len(missing), pooling)
 
 
 def fixed_chunks(windows: SegmentWindows | ViewWindows) -> bool:
@@ -146,7 +120,7 @@ class ResidentLoader(ABC, Generic[W, B]):
 
 
 class ResidentSegments(ResidentLoader[SegmentWindows, SegmentBatch]):
-    """Single views with labels; windows that the caller knows refined features of come with zeros."""
+    """Single views with labels."""
 
     @staticmethod
     def parts(windows: SegmentWindows) -> list[Part]:
@@ -156,23 +130,23 @@ class ResidentSegments(ResidentLoader[SegmentWindows, SegmentBatch]):
     def batch(self, keys: Sequence[tuple[int, int]]) -> SegmentBatch:
         """The batch of some (epoch, row) keys."""
         windows, drawn = self.windows, [self.windows.drawn(*key) for key in keys]
-        shape = (len(keys), max(1, *(window.steps for window, _ in drawn)))
-        x_BTD = torch.zeros(*shape, windows.dim, device=self.device)
+        labels = [windows.labels_of(window) for window, _ in drawn]
+        shape = len(keys), max(map(len, labels))
+        x_BTD = torch.zeros(*shape, max(windows.dims[view] for _, view in drawn), device=self.device)
         mask_BT = torch.zeros(shape, dtype=torch.bool, device=self.device)
-        missing = []
+        labels_BT = torch.full(shape, IGNORE)
+        missing = [0] * len(keys)
         for place, ((_, row), (window, view)) in enumerate(zip(keys, drawn, strict=True)):
-            if not window.steps:
-                missing.append(0)
-                continue
-            stretch, known = self.stretches[row, view], (window, view) in windows.known
-            missing.append(0 if known else stretch.missing_frames)
-            at = place, slice(window.steps)
-            x_BTD[at], mask_BT[at] = (0.0, True) if known else stretch.pooled(window.chunk_frames)
-        labels = [windows.labels_of(window) if window.steps else np.full(1, IGNORE) for window, _ in drawn]
+            labels_BT[place, : len(labels[place])] = torch.from_numpy(labels[place])
+            if window.steps and (window, view) not in windows.unread:
+                stretch = self.stretches[row, view]
+                x_SD, mask_BT[place, : window.steps] = stretch.pooled(window.chunk_frames)
+                x_BTD[place, : window.steps, : x_SD.shape[1]] = x_SD
+                missing[place] = stretch.missing_frames
         return SegmentBatch(
             features_BTD=x_BTD,
             mask_BT=mask_BT,
-            labels_BT=torch.from_numpy(pad_steps(labels, IGNORE, np.int64)).to(self.device),
+            labels_BT=labels_BT.to(self.device),
             windows=tuple(window for window, _ in drawn),
             views=tuple(view for _, view in drawn),
             missing_frames=tuple(missing),
@@ -196,22 +170,16 @@ class ResidentViews(ResidentLoader[ViewWindows, ViewBatch]):
         """The batch of some (epoch, row) keys."""
         views, drawn = self.windows.views, [self.windows.drawn(*key) for key in keys]
         shape = (len(keys), len(views), max(1, *(window.steps for window in drawn)))
-        x_BVTD = torch.zeros(*shape, self.windows.dim, device=self.device)
+        features = {v: torch.zeros(shape[0], shape[2], dim, device=self.device) for v, dim in self.windows.dims.items()}
         mask_BVT = torch.zeros(shape, dtype=torch.bool, device=self.device)
         missing = []
         for place, ((_, row), window) in enumerate(zip(keys, drawn, strict=True)):
             present = [(at, view, self.stretches[row, view]) for at, view in enumerate(views) if (row, view) in self]
-            for at, _, stretch in present:
-                where = place, at, slice(window.steps)
-                x_BVTD[where], mask_BVT[where] = stretch.pooled(window.chunk_frames)
+            for at, view, stretch in present if window.steps else ():
+                steps = slice(window.steps)
+                features[view][place, steps], mask_BVT[place, at, steps] = stretch.pooled(window.chunk_frames)
             missing.append(tuple((view, stretch.missing_frames) for _, view, stretch in present))
-        return ViewBatch(
-            features_BVTD=x_BVTD,
-            mask_BVT=mask_BVT,
-            windows=tuple(drawn),
-            views=views,
-            missing_frames=tuple(missing),
-        )
+        return ViewBatch(features, mask_BVT, tuple(drawn), tuple(missing))
 
     def __contains__(self, key: object) -> bool:
         return key in self.stretches

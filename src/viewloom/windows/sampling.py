@@ -7,16 +7,15 @@ whole frames. Sizes in seconds follow the data set's frame rate, so that one set
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.dataset.settings import SamplingConfig, check_sampling, filled
 from viewloom.errors import ConfigError, listed
-from viewloom.features.settings import Pooling
+from viewloom.features.settings import MissingPolicy, Pooling
 
-MissingPolicy = Literal["mask", "nearest", "error"]
 Segments = NDArray[np.int64]
 """Lengths (frames) of labelled segments."""
 
@@ -56,6 +55,10 @@ class Sampling:
 
     def __post_init__(self) -> None:
         check_sampling(asdict(self))
+
+    def keeps(self, chunk_frames: int) -> bool:
+        """Whether windows of this chunk size come back in every run; one drawn for an epoch isn't worth keeping."""
+        return chunk_frames == self.chunk_frames or chunk_frames in self.test_chunks
 
     def as_request(self) -> SamplingConfig:
         """The request that resolves to this at any frame rate."""

@@ -11,31 +11,28 @@ from torch.utils.data import DataLoader, Dataset
 from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.dataset.labels import LabelSet
 from viewloom.errors import DataError
-from viewloom.features.base import FeatureSource
-from viewloom.features.pooling import pooled_dim
+from viewloom.features.base import FeatureSource, Pooled, pooled_dim
+from viewloom.features.missing import with_policy
 from viewloom.metrics.segments import IGNORE
 from viewloom.windows.batch import SegmentBatch, Window
+from viewloom.windows.plan import FILLER, drawn_window, plan_windows, pool_labels
 from viewloom.windows.sampling import Sampling
-from viewloom.windows.windows import (
-    FILLER,
-    drawn_window,
-    pad_steps,
-    plan_windows,
-    pool_labels,
-    pooled_window,
-)
 
 
 @dataclass(frozen=True)
 class SegmentRow:
-    """One window of one view: features (S, D), mask (S,), labels (S,), and the frames it lacked."""
+    """One window of one view: what was read of it, or None where it was not, its feature size, and its labels (S,)."""
 
-    features_SD: NDArray[np.float32]
-    mask_S: NDArray[np.bool_]
+    pooled: Pooled | None
+    dim: int
     labels_S: NDArray[np.int64]
     window: Window
     view: str
-    missing_frames: int
+
+    @property
+    def missing_frames(self) -> int:
+        """Frames that the view lacks, as far as they were looked for."""
+        return 0 if self.pooled is None else len(self.pooled.missing)
 
 
 class SegmentWindows(Dataset[SegmentRow]):
@@ -52,10 +49,10 @@ class SegmentWindows(Dataset[SegmentRow]):
         sampling: sizes, augmentation, policy for missing frames.
         seed: of the augmentation; None switches it off.
         chunk_frames: chunk size when not ``sampling.chunk_frames``.
-        known: (window, view) pairs whose features the caller has: they are not read, and zeros stand for them.
+        unread: (window, view) pairs that need not be read, since their refined features are kept.
 
     Attributes:
-        dim: size of a step's features.
+        dims: size of a step's features in each view.
     """
 
     def __init__(
@@ -67,14 +64,13 @@ class SegmentWindows(Dataset[SegmentRow]):
         sampling: Sampling,
         seed: int | None = None,
         chunk_frames: int | None = None,
-        known: Container[tuple[Window, str]] = (),
+        unread: Container[tuple[Window, str]] = (),
     ) -> None:
         self.source = source
-        self.known = known
+        self.unread = unread
         self.labels = labels
         self.sampling = sampling
         self.seed = seed
-        self.dim = pooled_dim(source.dim, sampling.pooling)
         chunk = chunk_frames or sampling.chunk_frames
         planned = ((item, plan_windows(item, chunk, sampling.max_chunks)) for item in items)
         self.rows = tuple(
@@ -84,20 +80,23 @@ class SegmentWindows(Dataset[SegmentRow]):
             if view in source.views(item.recording)
             for window in windows
         )
+        used = dict.fromkeys(view for _, view in self.rows)
+        self.dims = {view: pooled_dim(source.dim(view), sampling.pooling) for view in used}
+        policy = sampling.missing_frames, sampling.nearest_within_frames
+        self._reader, self._uncached = with_policy(source, *policy), with_policy(source.uncached, *policy)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, key: tuple[int, int]) -> SegmentRow:
         window, view = self.drawn(*key)
-        if not window.steps:
-            nothing_1D, unlabelled_1 = np.zeros((1, self.dim), np.float32), np.full(1, IGNORE)
-            return SegmentRow(nothing_1D, np.zeros(1, np.bool_), unlabelled_1, window, view, 0)
-        if (window, view) in self.known:
-            nothing_SD = np.broadcast_to(np.float32(0), (window.steps, self.dim))
-            return SegmentRow(nothing_SD, np.ones(window.steps, np.bool_), self.labels_of(window), window, view, 0)
-        pooled_SD, mask_S, missing = pooled_window(self.source, window, view, self.sampling)
-        return SegmentRow(pooled_SD, mask_S, self.labels_of(window), window, view, missing)
+        labels_S = self.labels_of(window)
+        if not window.steps or (window, view) in self.unread:
+            return SegmentRow(None, self.dims[view], labels_S, window, view)
+        reader = self._reader if self.sampling.keeps(window.chunk_frames) else self._uncached
+        span = window.start, window.end, window.chunk_frames, self.sampling.pooling
+        pooled = reader.read_pooled(window.recording, view, *span)
+        return SegmentRow(pooled, self.dims[view], labels_S, window, view)
 
     def drawn(self, epoch: int, row: int) -> tuple[Window, str]:
         """The window, with the chunk size it has in this epoch, and the view of a row."""
@@ -105,19 +104,29 @@ class SegmentWindows(Dataset[SegmentRow]):
         return drawn_window(window, self.sampling, self.seed, epoch, row), view
 
     def labels_of(self, window: Window) -> NDArray[np.int64]:
-        """Label of each step of a window."""
-        if self.labels is None or window.item not in self.labels.annotations:
-            return np.full(window.steps, IGNORE, np.int64)
+        """Label of each step of a window; one `IGNORE` for a window without a step."""
+        if self.labels is None or not window.steps or window.item not in self.labels.annotations:
+            return np.full(max(1, window.steps), IGNORE, np.int64)
         annotation = self.labels.annotations[window.item]
         return pool_labels(annotation.frame_labels(window.start, window.end), window.chunk_frames)
 
 
 def collate(rows: Sequence[SegmentRow]) -> SegmentBatch:
-    """Rows into a batch, padded to the longest: zeros, mask False, label `IGNORE`."""
+    """Rows into a batch, padded to the longest, and to the largest feature size: zeros, mask False, label `IGNORE`."""
+    shape = len(rows), max(len(row.labels_S) for row in rows)
+    x_BTD = np.zeros((*shape, max(row.dim for row in rows)), np.float32)
+    mask_BT = np.zeros(shape, np.bool_)
+    labels_BT = np.full(shape, IGNORE, np.int64)
+    for place, row in enumerate(rows):
+        labels_BT[place, : len(row.labels_S)] = row.labels_S
+        if row.pooled is not None:
+            x_SZ = row.pooled.features_SZ
+            x_BTD[place, : len(x_SZ), : x_SZ.shape[1]] = x_SZ
+            mask_BT[place, : len(x_SZ)] = row.pooled.mask_S
     return SegmentBatch(
-        features_BTD=torch.from_numpy(pad_steps([row.features_SD for row in rows], 0, np.float32)),
-        mask_BT=torch.from_numpy(pad_steps([row.mask_S for row in rows], False, np.bool_)),
-        labels_BT=torch.from_numpy(pad_steps([row.labels_S for row in rows], IGNORE, np.int64)),
+        features_BTD=torch.from_numpy(x_BTD),
+        mask_BT=torch.from_numpy(mask_BT),
+        labels_BT=torch.from_numpy(labels_BT),
         windows=tuple(row.window for row in rows),
         views=tuple(row.view for row in rows),
         missing_frames=tuple(row.missing_frames for row in rows),
@@ -197,7 +206,7 @@ def dataset_windows(
     views: Sequence[str],
     sampling: Sampling,
     seed: int | None = None,
-    known: Container[tuple[Window, str]] = (),
+    unread: Container[tuple[Window, str]] = (),
 ) -> SegmentWindows:
     """`SegmentWindows` of an opened data set."""
-    return SegmentWindows(dataset.source, dataset.labels, items, views, sampling, seed, known=known)
+    return SegmentWindows(dataset.source, dataset.labels, items, views, sampling, seed, unread=unread)

@@ -8,29 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.features.arrays import ArraySource
+from tests.windows.reading import pool_valid, read_window
 from viewloom.dataset.dataset import Item
 from viewloom.errors import ConfigError, DataError
-from viewloom.features.pooling import pool_max, pool_valid
+from viewloom.features.pooling import pool_rows
 from viewloom.metrics.segments import IGNORE
 from viewloom.windows.batch import Window
-from viewloom.windows.sampling import Sampling
-from viewloom.windows.windows import (
+from viewloom.windows.plan import (
     augmented_chunk,
     plan_windows,
     pool_labels,
-    read_window,
     unpool,
 )
-
-
-def plain_pool(x, chunk):
-    """Chunk by chunk, frame by frame, feature by feature."""
-    pooled, mask = [], []
-    for start in range(0, len(x), chunk):
-        rows = [row for row in x[start : start + chunk] if not np.isnan(row).all()]
-        mask.append(bool(rows))
-        pooled.append([max(row[d] for row in rows) if rows else 0.0 for d in range(x.shape[1])])
-    return np.array(pooled, np.float32).reshape(-1, x.shape[1]), np.array(mask, bool)
+from viewloom.windows.sampling import Sampling
 
 
 def plain_labels(labels, chunk):
@@ -51,12 +41,11 @@ def test_pooling_features_equals_the_plain_reference(frames, chunk, missing, see
     rng = np.random.default_rng(seed)
     x_TD = rng.normal(size=(frames, 3)).astype(np.float32)
     x_TD[rng.random(frames) < missing] = np.nan
-    expected, mask = plain_pool(x_TD, chunk)
-    pooled_SD, mask_S = pool_valid(x_TD, chunk)
+    expected, mask = pool_valid(x_TD, chunk)
+    pooled_SD, mask_S, holes = pool_rows(x_TD, chunk, "max", "r", 0)
     np.testing.assert_array_equal(pooled_SD, expected)
     np.testing.assert_array_equal(mask_S, mask)
-    if not np.isnan(x_TD).any():
-        np.testing.assert_array_equal(pool_max(x_TD, chunk), expected)
+    np.testing.assert_array_equal(holes, np.flatnonzero(np.isnan(x_TD).all(axis=1)))
 
 
 @given(st.lists(st.sampled_from([IGNORE, 0, 1, 2, 7]), max_size=80), st.integers(1, 25))

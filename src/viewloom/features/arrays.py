@@ -1,0 +1,91 @@
+"""Features that are in memory already, as a store: nothing is written to disk."""
+
+import hashlib
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from viewloom.errors import DataError
+from viewloom.features.base import Span
+from viewloom.features.catalog import CatalogSource, default_views
+from viewloom.features.views import ViewTable
+
+Array = Any
+"""A numpy array or a tensor (T, D), or (number of its first frame, array)."""
+
+
+class ArraySource(CatalogSource):
+    """Arrays of each recording and view as a `FeatureSource`.
+
+    Args:
+        arrays: {recording: {view: array (T, D)}}, or pairs of the first frame's number (else 0) and the array. A row
+            of NaN is a missing frame. Arrays are not copied where they are float32.
+        fps: frames per second of the data set's clock.
+        views: kinds, rates and starts of the views; None: Assembly101's where all names are its cameras' or views',
+            else every name a view of its own.
+
+    Raises:
+        DataError: no array, one that isn't (T, D) with T, D >= 1, or a view of several feature sizes.
+    """
+
+    kind = "arrays"
+
+    def __init__(
+        self, arrays: Mapping[str, Mapping[str, Array]], fps: float | None = None, views: ViewTable | None = None
+    ) -> None:
+        self._arrays: dict[tuple[str, str], NDArray[np.float32]] = {}
+        spans: dict[str, dict[str, Span]] = {}
+        dims: dict[str, int] = {}
+        for recording, of_views in arrays.items():
+            for view, array in of_views.items():
+                first, values = array if isinstance(array, tuple) else (0, array)
+                x_TD = np.asarray(values, np.float32)
+                where = f"Recording {recording!r}, view {view!r}"
+                if x_TD.ndim != 2 or 0 in x_TD.shape:
+                    raise DataError(f"{where}: expected an array (T, D), but got shape {x_TD.shape}.")
+                if dims.setdefault(view, x_TD.shape[1]) != x_TD.shape[1]:
+                    raise DataError(
+                        f"{where} has features of size {x_TD.shape[1]}, but other recordings have {dims[view]} in that "
+                        "view. Name views of different extractors differently."
+                    )
+                self._arrays[recording, view] = x_TD
+                spans.setdefault(recording, {})[view] = Span(int(first), int(first) + len(x_TD))
+        if not spans:
+            raise DataError("There is not one array. Pass {recording: {view: array (T, D)}}.")
+        super().__init__("the arrays", spans, views if views is not None else _views(list(dims)), dims, fps)
+
+    def _read_into(self, recording: str, camera: str, start: int, x_TD: NDArray[np.float32]) -> None:
+        first = self.spans[recording][camera].first
+        x_TD[:] = self._arrays[recording, camera][start - first : start - first + len(x_TD)]
+
+    def file(self, recording: str, camera: str) -> Path:
+        """There is none."""
+        raise DataError("Features in memory have no file.")
+
+    def written(self, recording: str, view: str) -> tuple[str, int, int]:
+        """Where an array is told apart by its content, its size in bytes, and no time."""
+        camera = self.camera(recording, view)
+        return f"memory:{self._digests[recording, camera]}", self._arrays[recording, camera].nbytes, 0
+
+    def content(self, recording: str, camera: str) -> tuple[str | int, ...]:
+        """A hash of the array."""
+        return (self._digests[recording, camera],)
+
+    @cached_property
+    def _digests(self) -> dict[tuple[str, str], str]:
+        return {
+            key: hashlib.blake2b(np.ascontiguousarray(x_TD).data, digest_size=16).hexdigest()
+            for key, x_TD in self._arrays.items()
+        }
+
+
+def _views(names: list[str]) -> ViewTable:
+    """Views of the given names: of the kinds that Assembly101's have, where all are its own."""
+    table = ViewTable.assembly101()
+    if set(names) <= set(table.names):
+        return ViewTable.named(view for view in table.views if view.name in names)
+    return default_views(names)

@@ -1,0 +1,71 @@
+"""A linear map of each view before the network that all views share: views of any sizes, and large ones made small."""
+
+import torch
+from torch import Tensor, nn
+
+from viewloom.errors import ConfigError
+from viewloom.methods.canonical import canonical_maps, principal_map
+from viewloom.methods.pair_moments import PairMoments
+from viewloom.methods.settings import ResidualConfig
+from viewloom.nn.standardise import Standardiser
+
+WIDEST = 256
+"""Features behind a stem, at most, where nobody set their number: as many as small heads and joint streams learn."""
+RIDGE = 1e-2
+"""Ridge of canonical components, as a share of a view's mean variance."""
+
+
+def stem_width(dims: tuple[int, ...], config: ResidualConfig) -> int:
+    """Features behind the stem; without one, those of the data."""
+    if config.stem == "none":
+        return dims[0]
+    width = config.width or min(*dims, WIDEST)
+    if config.stem == "cca" and width > min(dims):
+        raise ConfigError(
+            f"width is {width}, but views have only {min(dims)} canonical components, as many as the smallest has "
+            "features. Lower it, or set stem to pca."
+        )
+    return width
+
+
+class Stem(nn.Module):
+    """``x W_v + b_v`` for each view v.
+
+    Args:
+        dims: feature size D of each view.
+        views: their names.
+        width: feature size it gives.
+    """
+
+    ready: Tensor
+
+    def __init__(self, dims: tuple[int, ...], views: tuple[str, ...], width: int) -> None:
+        super().__init__()
+        self.dims, self.views = dims, views
+        # Zeros stand behind the features of a view that has fewer than another; they are never used.
+        self.weight_VDW = nn.Parameter(torch.zeros(len(views), max(dims), width))
+        self.offset_VW = nn.Parameter(torch.zeros(len(views), width))
+        self.register_buffer("ready", torch.zeros((), dtype=torch.bool))
+
+    def forward(self, x_BTD: Tensor, view: str) -> Tensor:
+        """The view's map; `ConfigError` before there is one."""
+        if not self.ready:
+            raise ConfigError("The stem has no maps yet: show all pairs to accumulate() and call solve().")
+        place = self.views.index(view)
+        return x_BTD @ self.weight_VDW[place, : self.dims[place]] + self.offset_VW[place]
+
+    @torch.no_grad()
+    def start(self, kind: str, moments: PairMoments, standardiser: Standardiser) -> None:
+        """Principal or canonical components of the pairs' standardised features, centred."""
+        totals = moments.totals(self.weight_VDW.device)
+        covariances = moments.covariances(totals, standardiser)
+        places, width = range(len(self.views)), self.offset_VW.shape[1]
+        if kind == "cca":
+            maps = canonical_maps(covariances, RIDGE, width, "correlation")
+        else:
+            maps = [principal_map(covariances[place, place], width) for place in places]
+        for place, view in enumerate(self.views):
+            mean_D = standardiser.of_mean(totals[place, place].means[0], view)
+            self.weight_VDW[place, : self.dims[place]] = maps[place]
+            self.offset_VW[place] = -(mean_D @ maps[place])
+        self.ready.fill_(True)

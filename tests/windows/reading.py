@@ -1,0 +1,37 @@
+"""Windows read on their own, and a slow reference of pooling."""
+
+import numpy as np
+
+from viewloom.features.missing import read_filled, with_policy
+
+
+def read_window(source, window, view, sampling):
+    """Features (frames, D) with the policy for missing frames applied, and how many are missing."""
+    policy = sampling.missing_frames, sampling.nearest_within_frames
+    x_TD, missing = read_filled(source, window.recording, view, window.start, window.end, *policy)
+    return x_TD, len(missing)
+
+
+def pooled_window(source, window, view, sampling):
+    """Pooled features (S, Z), mask (S,) and number of missing frames, as the windows of a data set read them."""
+    policy = sampling.missing_frames, sampling.nearest_within_frames
+    reader = with_policy(source if sampling.keeps(window.chunk_frames) else source.uncached, *policy)
+    span = window.start, window.end, window.chunk_frames, sampling.pooling
+    pooled = reader.read_pooled(window.recording, view, *span)
+    return pooled.features_SZ, pooled.mask_S, len(pooled.missing)
+
+
+def pool_valid(x_TD, chunk, pooling="max"):
+    """Chunk by chunk, frame by frame: maximum or mean of the rows that aren't NaN, zeros positive."""
+    steps, mask = [], []
+    for start in range(0, len(x_TD), chunk):
+        rows = [row for row in x_TD[start : start + chunk] if not np.isnan(row).all()]
+        mask.append(bool(rows))
+        top, total = np.zeros(x_TD.shape[1], np.float32), np.zeros(x_TD.shape[1], np.float32)
+        for place, row in enumerate(rows):
+            top = row.copy() if place == 0 else np.maximum(top, row)
+            total = (total + row).astype(np.float32)
+        mean = total / np.float32(max(1, len(rows)))
+        steps.append(np.concatenate({"max": [top], "mean": [mean], "both": [top, mean]}[pooling]) + np.float32(0))
+    width = x_TD.shape[1] * (2 if pooling == "both" else 1)
+    return np.array(steps, np.float32).reshape(-1, width), np.array(mask, bool)
