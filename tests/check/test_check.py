@@ -8,7 +8,8 @@ import pytest
 from tests.check.test_sync import SPARE, two_views
 from tests.features.stores import write_lmdb
 from viewloom.check import features as check_features
-from viewloom.check.command import CheckConfig, check, run_check
+from viewloom.check.command import check, run_check
+from viewloom.check.settings import CheckConfig
 from viewloom.cli import main
 from viewloom.dataset.indexing import run_index
 from viewloom.errors import ConfigError, DataError

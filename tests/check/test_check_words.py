@@ -8,8 +8,9 @@ import pytest
 
 from tests.check.test_check import V3, checked, finding, make, parts  # noqa: F401  # fixtures
 from tests.tiny import write_tiny
-from viewloom.check.command import CheckConfig, run_check
+from viewloom.check.command import run_check
 from viewloom.check.findings import CheckReport, duration
+from viewloom.check.settings import CheckConfig
 from viewloom.cli import main
 
 

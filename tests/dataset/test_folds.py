@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tests.tiny import write_tiny
-from viewloom.check.command import CheckConfig, check
+from viewloom.check.command import check
+from viewloom.check.settings import CheckConfig
 from viewloom.cli import main
 from viewloom.dataset.chosen_splits import folds_of
 from viewloom.dataset.folds import leave_out, natural, read_folds

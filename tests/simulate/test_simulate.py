@@ -11,7 +11,8 @@ import lmdb
 import numpy as np
 import pytest
 
-from viewloom.check.command import CheckConfig, run_check
+from viewloom.check.command import run_check
+from viewloom.check.settings import CheckConfig
 from viewloom.cli import main
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig

@@ -4,9 +4,7 @@ Labels and lists are looked at by themselves, then against the frames, then the 
 one of them hides nothing of the others.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from viewloom.check.features import (
     check_frames,
@@ -20,12 +18,13 @@ from viewloom.check.findings import CheckReport, render
 from viewloom.check.first import next_command
 from viewloom.check.folds import check_folds
 from viewloom.check.labels import check_splits, describe_labels, fit_labels, read_labels
+from viewloom.check.settings import CheckConfig
 from viewloom.console import out
 from viewloom.dataset.chosen_splits import folds_of, generated, needs_fold, split_folder
 from viewloom.dataset.labels import LabelSet
 from viewloom.dataset.layout import LayoutFiles
 from viewloom.dataset.opening import find_files, is_simulated, known_fps, open_features_of
-from viewloom.dataset.settings import DataConfig, settled
+from viewloom.dataset.settings import settled
 from viewloom.dataset.splits import DRAWN, Splits, read_splits
 from viewloom.errors import ConfigError
 from viewloom.features.base import Span
@@ -35,31 +34,6 @@ from viewloom.files import write_json
 
 Coverage = dict[str, dict[str, Span]]
 """{recording: {view: frame range}}"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CheckConfig(DataConfig):
-    """Tell whether a folder is usable."""
-
-    depth: Literal["spans", "sample", "full"] = "sample"
-    """How much is read: no features, some frames of each recording and view, or every frame."""
-    sync_recordings: int = 8
-    """Recordings whose views are compared for an offset (0: none; depth=full takes all)."""
-    max_offset_frames: int = 60
-    """Largest offset between views that is looked for, in frames."""
-    index: str | None = None
-    """Index or old statistics pickle to take frame spans from, where the features themselves aren't here."""
-    out: str | None = None
-    """JSON file to write everything found to."""
-    overwrite: bool = False
-    """Replace a JSON file that is already there."""
-
-    def __post_init__(self) -> None:
-        if self.sync_recordings < 0 or self.max_offset_frames < 1:
-            raise ConfigError(
-                "--sync_recordings must be 0 or more and --max_offset_frames 1 or more, but are "
-                f"{self.sync_recordings} and {self.max_offset_frames}."
-            )
 
 
 def run_check(config: CheckConfig) -> CheckReport:
