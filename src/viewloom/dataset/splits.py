@@ -139,8 +139,8 @@ def read_splits(folder: Path, variant: str = "auto") -> tuple[Splits, str]:
     if name is None:
         wanted = "; ".join(f"{name}: {listed(VARIANTS[name].files['train'])}" for name in SEARCH)
         raise DataError(
-            f"{folder} holds no split lists. Looked for {wanted}. Write pairs.txt, train.txt, val.txt and test.txt, one "
-            "name a line, or pass --splits generate."
+            f"{folder} holds no split lists. Looked for {wanted}. Write pairs.txt, train.txt, val.txt and test.txt, "
+            "one name a line, or pass --splits generate."
         )
     if name not in VARIANTS:
         raise ConfigError(f"There is no split variant {name!r}; there are: auto, {listed(VARIANTS, 20)}.")
