@@ -141,12 +141,12 @@ MUTANTS = [
     ),
     Mutant(
         "gaps_between_segments_filled",
-        LABELS,
+        "metrics/segments.py",
         "values = np.full(len(lengths), IGNORE, np.int64)",
         "values = np.full(len(lengths), self.labels[0], np.int64)",
         LABEL_TESTS,
     ),
-    Mutant("segments_may_overlap", LABELS, "if start < last[1]:", "if start < last[0]:", LABEL_TESTS),
+    Mutant("segments_may_overlap", LABELS, "if start < before[1]:", "if start < before[0]:", LABEL_TESTS),
     Mutant("annotations_in_any_order", LABELS, "key=lambda a: (a.start, a.name)", "key=lambda a: a.name", LABEL_TESTS),
     Mutant("any_overlap_allowed_by_any_name", SPLITS, "if allowed == variant:", "if allowed:", SPLIT_TESTS),
     Mutant(
@@ -159,17 +159,24 @@ MUTANTS = [
     Mutant(
         "split_at_the_file",
         SPLITS,
-        "{name: recording(name) for name in names}",
-        "{name: name for name in names}",
+        "{name: recording(name) if group is None else",
+        "{name: name if group is None else",
         SPLIT_TESTS,
     ),
     Mutant("split_ignores_the_seed", SPLITS, "default_rng([seed, 2])", "default_rng([0, 2])", SPLIT_TESTS),
     Mutant(
         "groups_are_split",
         SPLITS,
-        "{name: group(recording(name)) for name in names}",
-        "{name: recording(name) for name in names}",
+        "if group is None else group(recording(name))",
+        "if group is None else recording(name)",
         SPLIT_TESTS,
+    ),
+    Mutant(
+        "every_fold_chooses_by_the_first_groups",
+        "dataset/folds.py",
+        "turned = order[number:] + order[:number]",
+        "turned = [left, *(name for name in order if name != left)]",
+        ("tests/dataset/test_deal.py",),
     ),
     Mutant("lists_overwritten_unasked", SPLITS, "if there and not overwrite:", "if False:", SPLIT_TESTS),
     Mutant(
