@@ -1,4 +1,4 @@
-"""Every way to give recordings roles deals them alike, and as it always did: lists recorded before there was one way."""
+"""One way to deal recordings to roles; it gives the lists recorded when there were three."""
 
 from types import SimpleNamespace
 

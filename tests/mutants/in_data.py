@@ -148,7 +148,13 @@ MUTANTS = [
     ),
     Mutant("segments_may_overlap", LABELS, "if start < before[1]:", "if start < before[0]:", LABEL_TESTS),
     Mutant("annotations_in_any_order", LABELS, "key=lambda a: (a.start, a.name)", "key=lambda a: a.name", LABEL_TESTS),
-    Mutant("any_overlap_allowed_by_any_name", SPLITS, "if allowed == variant:", "if allowed:", SPLIT_TESTS),
+    Mutant(
+        "any_overlap_allowed_by_any_name",
+        SPLITS,
+        "if wrong and allowed != variant:",
+        "if wrong and not allowed:",
+        SPLIT_TESTS,
+    ),
     Mutant(
         "overlap_of_train_and_test_only",
         SPLITS,

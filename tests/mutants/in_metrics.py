@@ -56,8 +56,8 @@ MUTANTS = [
     Mutant(
         "nothing_to_find_scores_zero",
         SCORES,
-        "np.full(np.shape(part), 100.0)",
-        "np.full(np.shape(part), 0.0)",
+        "np.full(np.shape(share), 100.0)",
+        "np.full(np.shape(share), 0.0)",
         SCORE_TESTS,
     ),
     Mutant(

@@ -305,7 +305,9 @@ def _report_offsets(report: CheckReport) -> None:
     late = [f"{o['recording']}: {o['second']} is {o['exact_frames']:+.1f} frames behind {o['first']}" for _, o in far]
     report.add("warning", "Views out of step in a recording", late, remedy)
     unsure = [f"{o['recording']} {o['first']}-{o['second']}" for o in report.offsets if not o["reliable"]]
-    report.add("note", "Pairs of views whose offset can't be told", unsure, "Their features change too differently.")
+    report.add(
+        "note", "Pairs of views whose offset can't be measured", unsure, "Their features change too differently."
+    )
 
 
 def _common_offset(offsets: Sequence[Offset]) -> float:

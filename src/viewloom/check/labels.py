@@ -12,7 +12,7 @@ from viewloom.dataset.label_files import recording_in
 from viewloom.dataset.labels import Annotation, LabelSet, UnknownAction
 from viewloom.dataset.layout import LayoutFiles
 from viewloom.dataset.settings import DataConfig
-from viewloom.dataset.splits import ROLES, Role, Splits, overlaps, variant_of
+from viewloom.dataset.splits import ROLES, Role, Splits, variant_of, wrong_overlaps
 from viewloom.errors import DataError
 from viewloom.features.base import Span
 
@@ -143,10 +143,12 @@ def check_splits(
         role: f"{len(names)} items of {len({recording(name) for name in names})} recordings"
         for role, names in items.items()
     }
-    for role, (weight, consequence) in _EMPTY.items():
-        report.add(weight, "Empty split", [] if items[role] else [role], consequence)
-    _check_overlap(report, config, splits, variant, labels)
-    severity: Severity = "error" if config.missing == "error" else "warning"
+    for role, (severity, consequence) in _EMPTY.items():
+        report.add(severity, "Empty split", [] if items[role] else [role], consequence)
+    weight: Severity = "warning" if config.allow_overlap == variant else "error"
+    for one, other, names, remedy in wrong_overlaps(splits, recording, variant, config.allow_overlap):
+        report.add(weight, f"Recordings both in {one} and in {other}", names, remedy)
+    severity = "error" if config.missing == "error" else "warning"
     listed = [(name, role) for role in ROLES for name in items[role]]
     if labels is not None:
         there = {*labels.annotations, *labels.recordings}
@@ -167,21 +169,6 @@ _EMPTY: dict[Role, tuple[Severity, str]] = {
     "val": ("note", "Training keeps the last epoch."),
     "test": ("warning", "Score another role with --split."),
 }
-
-
-def _check_overlap(
-    report: CheckReport, config: DataConfig, splits: Splits, variant: str, labels: LabelSet | None
-) -> None:
-    """Recordings that serve two roles."""
-    chosen = variant_of(variant)
-    allowed = config.allow_overlap == variant
-    way_out = "" if allowed else f"To use the lists all the same: --allow_overlap {variant}."
-    for pair, names in overlaps(splits, recording_in(labels)).items():
-        if pair not in chosen.shared:
-            reason = f"So published: {chosen.leaks[pair]}. " if pair in chosen.leaks else ""
-            remedy = reason or "A recording's label files go together: remove them from one. "
-            title = f"Recordings both in {pair[0]} and in {pair[1]}"
-            report.add("warning" if allowed else "error", title, names, remedy + way_out)
 
 
 def _classes(items: Sequence[str], labels: LabelSet) -> set[int]:
