@@ -177,7 +177,7 @@ def test_folders_without_label_files_are_told(tmp_path):
         read_frame_folder(tmp_path / "gone", ACTIONS)
 
 
-def test_frame_files_name_an_unknown_action_once(tmp_path):
+def test_frame_files_name_an_unknown_action_once_a_stretch(tmp_path):
     path = tmp_path / "v.txt"
     path.write_text("inspect toy\njuggle\njuggle\n\ninspect toy\n\n\n")
     faults = []
@@ -186,6 +186,10 @@ def test_frame_files_name_an_unknown_action_once(tmp_path):
     assert len(faults) == 2
     assert "line 2: action 'juggle'" in str(faults[0])
     assert "line 4: the action is missing" in str(faults[1])
+    path.write_text("juggle\njuggle\ninspect toy\njuggle\n")
+    faults = []
+    assert read_frames(path, ACTIONS, faults.append)["v"].rows == [[2, 3, 2]]
+    assert [str(fault).split(":")[0][-6:] for fault in faults] == ["line 1", "line 4"]  # once a stretch, not a frame
     path.write_text("")
     with pytest.raises(DataError, match="holds no segment"):
         read_frames(path, ACTIONS)

@@ -10,15 +10,21 @@ from viewloom.dataset.splits import (
     VARIANTS,
     Splits,
     generate_splits,
-    load_splits,
     overlaps,
     read_list,
     read_splits,
+    refuse_overlap,
     write_splits,
 )
 from viewloom.errors import ConfigError, DataError
 
 SHARES = {"pairs": 0.4, "train": 0.3, "val": 0.1, "test": 0.2}
+
+
+def load_splits(folder, variant="auto", allow_overlap=None):
+    splits, name = read_splits(folder, variant)
+    refuse_overlap(splits, recording_of, name, str(folder), allow_overlap)
+    return splits, name
 
 
 def write(folder, **lists):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from viewloom.check.sync import estimate_offset
+from tests.check.test_sync import estimate_offset
 from viewloom.cli import main
 from viewloom.extract.run import run_extract
 from viewloom.extract.settings import ExtractConfig

@@ -29,8 +29,8 @@ MUTANTS = [
     Mutant(
         "labels_not_in_the_identity",
         "dataset/content.py",
-        "annotation.labels.tolist()",
-        "len(annotation.labels)",
+        "one.ends, one.labels)",
+        "one.ends)",
         OTHER_DATA,
     ),
     Mutant(

@@ -2,7 +2,8 @@
 
 from tests.mutants.mutant import Mutant
 
-RUNS, SCORES, STATISTICS = "metrics/runs.py", "metrics/segmentation.py", "metrics/statistics.py"
+OVERLAPS, SCORES, STATISTICS = "metrics/overlaps.py", "metrics/segmentation.py", "metrics/statistics.py"
+SEGMENTS = "metrics/segments.py"
 SCORE_TESTS = ("tests/metrics/test_segmentation.py", "tests/parity/test_scores.py")
 PROTOCOL_TESTS = ("tests/metrics/test_protocols.py",)
 STATISTIC_TESTS = ("tests/wiring/test_figures.py", "tests/metrics/test_statistics.py")
@@ -11,33 +12,39 @@ TABLES, GAPS = "report/tables.py", "report/gaps.py"
 TABLE_TESTS = ("tests/wiring/test_figures.py", "tests/report/test_tables.py")
 
 MUTANTS = [
-    Mutant("overlap_of_the_threshold_no_hit", RUNS, "(iou >= overlap)", "(iou > overlap)", SCORE_TESTS),
+    Mutant("overlap_of_the_threshold_no_hit", OVERLAPS, "(iou >= overlap)", "(iou > overlap)", SCORE_TESTS),
     Mutant(
         "a_segment_hit_twice",
-        RUNS,
+        OVERLAPS,
         "return np.unique(best[(iou >= overlap) & (best >= 0)])",
         "return best[(iou >= overlap) & (best >= 0)]",
         SCORE_TESTS,
     ),
-    Mutant("intersection_over_sum", RUNS, "inside / (lengths - inside)", "inside / lengths", SCORE_TESTS),
+    Mutant("intersection_over_sum", OVERLAPS, "inside / (lengths - inside)", "inside / lengths", SCORE_TESTS),
     Mutant(
-        "last_segment_wins_a_tie", RUNS, "np.lexsort((whom, -iou, who))", "np.lexsort((-whom, -iou, who))", SCORE_TESTS
+        "last_segment_wins_a_tie",
+        OVERLAPS,
+        "np.lexsort((whom, -iou, who))",
+        "np.lexsort((-whom, -iou, who))",
+        SCORE_TESTS,
     ),
     Mutant(
         "labels_need_not_agree",
-        RUNS,
+        OVERLAPS,
         "same = predicted.labels[who] == true.labels[whom]",
         "same = who == who",
         SCORE_TESTS,
     ),
     Mutant(
         "segments_run_across_sequences",
-        RUNS,
-        "new_T[sequence_ends[sequence_ends < len(labels_T)]] = True",
+        SEGMENTS,
+        "new_T[np.asarray(breaks, np.int64)] = True",
         "pass",
         SCORE_TESTS,
     ),
-    Mutant("lengths_may_differ", RUNS, "wrong = np.flatnonzero(predicted != true)", "wrong = np.empty(0)", SCORE_TESTS),
+    Mutant(
+        "lengths_may_differ", OVERLAPS, "wrong = np.flatnonzero(predicted != true)", "wrong = np.empty(0)", SCORE_TESTS
+    ),
     Mutant("f1_of_half_the_hits", SCORES, "(2 * self.hits)", "(1 * self.hits)", SCORE_TESTS),
     Mutant(
         "unlabelled_frames_count",
@@ -49,8 +56,8 @@ MUTANTS = [
     Mutant(
         "nothing_to_find_scores_zero",
         SCORES,
-        "np.full(np.shape(part), 100.0)",
-        "np.full(np.shape(part), 0.0)",
+        "np.full(np.shape(share), 100.0)",
+        "np.full(np.shape(share), 0.0)",
         SCORE_TESTS,
     ),
     Mutant(
@@ -193,8 +200,15 @@ MUTANTS = [
     Mutant(
         "share_of_what_is_within",
         INVARIANCE,
-        "z_VNZ - z_VNZ.mean(axis=(0, 1))",
-        "z_VNZ - z_VNZ.mean(axis=1, keepdims=True)",
+        "self.scatter_ZZ.trace() - count * np.square(mean_Z).sum()",
+        "self.scatter_ZZ.trace()",
+        INVARIANCE_TESTS,
+    ),
+    Mutant(
+        "rank_of_the_offsets_between_views",
+        INVARIANCE,
+        "np.linalg.eigvalsh(self.scatter_ZZ - offsets_ZZ)",
+        "np.linalg.eigvalsh(self.scatter_ZZ)",
         INVARIANCE_TESTS,
     ),
     Mutant(

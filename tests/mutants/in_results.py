@@ -37,10 +37,14 @@ MUTANTS = [
     Mutant(
         "refiner_skipped_at_evaluation", "training/segmenter.py", "batch = self.refiner.refine(batch)", "pass", SCORED
     ),
+    Mutant("segments_end_where_the_item_does_not", "metrics/segments.py", "ends + first_frame", "ends", SCORED),
     Mutant(
-        "segments_end_where_the_item_does_not", "training/evaluate.py", "int(end) + first_frame", "int(end)", SCORED
+        "unlabelled_segments_written",
+        "training/evaluate.py",
+        "Segments.of_frames(entry.truth, entry.item.start).labelled",
+        "Segments.of_frames(entry.truth, entry.item.start)",
+        SCORED,
     ),
-    Mutant("unlabelled_segments_written", "training/evaluate.py", "        if label != IGNORE\n", "", SCORED),
     Mutant(
         "actions_in_another_order_scored",
         "training/evaluate.py",
@@ -79,19 +83,19 @@ MUTANTS = [
         "        for view in views[:1]\n        for item, probs in",
         SCORED,
     ),
-    Mutant("confidence_summed", "training/predict.py", "float(total / (end - start))", "float(total)", SCORED),
+    Mutant("confidence_summed", "training/predict.py", "sums / found.durations", "sums", SCORED),
     Mutant(
         "seconds_of_thirty_frames",
         "training/predict.py",
-        "round(segment.end / fps, 3)",
-        "round(segment.end / 30.0, 3)",
+        "round(end / fps, 3)",
+        "round(end / 30.0, 3)",
         SCORED,
     ),
     Mutant(
         "predicted_from_frame_zero",
         "training/predict.py",
-        "Segment(int(start) + first_frame,",
-        "Segment(int(start),",
+        "PredictedSegments(found.starts,",
+        "PredictedSegments(found.starts - first_frame,",
         SCORED,
     ),
     Mutant("head_file_in_train_mode", "training/checkpoints.py", "head.eval(),", "head.train(),", HEADS),
@@ -132,8 +136,8 @@ MUTANTS = [
     Mutant(
         "labels_not_in_the_folder_s_name",
         "dataset/content.py",
-        "annotation.ends.tolist(), annotation.labels.tolist()]",
-        "annotation.ends.tolist()]",
+        "one.ends, one.labels)",
+        "one.ends)",
         CLAIMS,
     ),
     Mutant(

@@ -1,15 +1,15 @@
-"""What a check tells of features: views and spans, frames that are missing or broken, views out of step."""
+"""What a check says of features: views and spans, frames that are missing or broken, views out of step."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom.check.findings import CheckReport, duration
+from viewloom.check.findings import CheckReport, Offset, Spans, by_pair, duration
 from viewloom.check.sync import NO_OFFSET, change_curve, offset_of_curves
 from viewloom.console import track
 from viewloom.errors import DataError, listed
@@ -17,8 +17,6 @@ from viewloom.features.base import Span
 from viewloom.features.catalog import CatalogSource, all_cameras, default_views
 from viewloom.features.index import Index
 from viewloom.features.views import ViewTable
-
-Coverage = dict[str, dict[str, Span]]
 
 BLOCK_BYTES = 32 << 20
 """Features read at once with depth=full."""
@@ -69,25 +67,24 @@ def _of_each(values: Mapping[str, object]) -> str:
     return ", ".join(f"{view} {value}" for view, value in values.items())
 
 
-def source_spans(report: CheckReport, source: CatalogSource) -> Coverage:
+def source_spans(report: CheckReport, source: CatalogSource) -> Spans:
     """Frame ranges of a store; views that come from two cameras of one recording are noted and left out."""
-    found: Coverage = {}
+    found: dict[str, dict[str, Span]] = {recording: {} for recording in source.recordings}
     doubled: list[str] = []
-    for recording in source.recordings:
-        found[recording] = {}
+    for recording, there in found.items():
         for view in source.views(recording):
             try:
-                found[recording][view] = source.span(recording, view)
+                there[view] = source.span(recording, view)
             except DataError as error:
                 doubled.append(str(error))
     report.add("error", "Views that come twice", doubled, "No command can tell which to read.")
     return found
 
 
-def index_spans(report: CheckReport, index: Index, views: ViewTable | None) -> Coverage:
+def index_spans(report: CheckReport, index: Index, views: ViewTable | None) -> Spans:
     """Frame ranges of an index, by view."""
     table = views or default_views(all_cameras(index.spans))
-    found: Coverage = {recording: {} for recording in index.spans}
+    found: dict[str, dict[str, Span]] = {recording: {} for recording in index.spans}
     doubled: list[str] = []
     for recording, cameras in index.spans.items():
         for camera, span in cameras.items():
@@ -103,7 +100,7 @@ def index_spans(report: CheckReport, index: Index, views: ViewTable | None) -> C
     return {recording: {n: there[n] for n in table.names if n in there} for recording, there in found.items()}
 
 
-def describe_spans(report: CheckReport, spans: Coverage, fps: float) -> None:
+def describe_spans(report: CheckReport, spans: Spans, fps: float) -> None:
     """Views, frames, pairs of views; recordings that lack a view; views of unequal length."""
     per_view = Counter(view for there in spans.values() for view in there)
     order = list(dict.fromkeys(view for there in sorted(spans.values(), key=len, reverse=True) for view in there))
@@ -127,22 +124,18 @@ def describe_spans(report: CheckReport, spans: Coverage, fps: float) -> None:
     _note_unequal(report, spans, fps)
 
 
-def _note_unequal(report: CheckReport, spans: Coverage, fps: float) -> None:
+def _note_unequal(report: CheckReport, spans: Spans, fps: float) -> None:
     """Views of one recording that begin or end at different frames, the worst first."""
-    several = {recording: list(there.values()) for recording, there in spans.items() if len(there) > 1}
-    apart = {
-        recording: max(
-            max(span.end for span in there) - min(span.end for span in there),
-            max(span.first for span in there) - min(span.first for span in there),
-        )
-        for recording, there in several.items()
-    }
+    apart: dict[str, int] = {}
+    for recording, there in spans.items():
+        ends, firsts = [span.end for span in there.values()], [span.first for span in there.values()]
+        apart[recording] = max(max(ends) - min(ends), max(firsts) - min(firsts)) if there else 0
     worst = sorted((name for name in apart if apart[name]), key=lambda name: -apart[name])
-    told = {name: f"{name}: {apart[name]} frames apart ({_ends(spans[name])})" for name in worst}
-    far = [told[name] for name in worst if apart[name] > UNEQUAL_S * fps]
+    shown = {name: f"{name}: {apart[name]} frames apart ({_ends(spans[name])})" for name in worst}
+    far = [shown[name] for name in worst if apart[name] > UNEQUAL_S * fps]
     remedy = "Frames that a view lacks count as missing in it."
     report.add("warning", f"Views whose lengths differ by more than {UNEQUAL_S:g} s", far, remedy)
-    near = [told[name] for name in worst if apart[name] <= UNEQUAL_S * fps]
+    near = [shown[name] for name in worst if apart[name] <= UNEQUAL_S * fps]
     report.add("note", "Views whose lengths differ a little", near, remedy)
 
 
@@ -176,52 +169,38 @@ class _Faults:
         return self.low is not None and self.high is not None and bool((self.low == self.high).all())
 
 
-@dataclass
-class _Values:
-    """Sums over the frames read of one view."""
-
-    frames: int = 0
-    values: int = 0
-    total: float = 0.0
-    squares: float = 0.0
-    zeros: int = 0
-    norms: float = field(default=0.0)
-
-    def add(self, x_TD: NDArray[np.float32]) -> None:
-        """Count in rows without a hole."""
-        self.frames += len(x_TD)
-        self.values += x_TD.size
-        self.total += float(x_TD.sum(dtype=np.float64))
-        squares_T = np.einsum("td,td->t", x_TD, x_TD, dtype=np.float64)
-        self.squares += float(squares_T.sum())
-        self.norms += float(np.sqrt(squares_T).sum())
-        self.zeros += int((x_TD == 0).sum())
-
-    def summary(self) -> dict[str, float]:
-        """Mean, deviation, share of exact zeros, mean length of a row."""
-        mean = self.total / self.values
-        deviation = float(np.sqrt(max(self.squares / self.values - mean**2, 0.0)))
-        share = self.zeros / self.values
-        return {"frames": self.frames, "mean": mean, "sd": deviation, "zeros": share, "norm": self.norms / self.frames}
-
-
 def check_frames(report: CheckReport, source: CatalogSource, depth: Literal["sample", "full"]) -> None:
     """Missing, broken, blank and frozen frames; statistics of the values, by view."""
     places = [(name, view) for name in source.recordings for view in _readable(source, name)]
     found: dict[str, _Faults] = {}
-    values: dict[str, _Values] = {}
+    sums: dict[str, NDArray[np.float64]] = {}
     for recording, view in track(places, "Reading features", len(places)):
         faults = found[f"{recording} {view}"] = _Faults()
         for first, x_TD in _stretches(source, recording, view, depth):
-            _look(x_TD, first, faults, values.setdefault(view, _Values()))
+            sums[view] = sums.get(view, 0.0) + _sums(_sound_rows(x_TD, first, faults))
         if depth == "sample":
-            known = source.missing_runs(recording, source.camera(recording, view))
-            faults.missing = max(faults.missing, sum(end - start for start, end in known))
-    report.values = {
-        view: values[view].summary() for view in source.view_table.names if view in values and values[view].frames
-    }
+            holes = source.missing_runs(recording, source.camera(recording, view))
+            faults.missing = max(faults.missing, sum(end - start for start, end in holes))
+    order = [view for view in source.view_table.names if view in sums]
+    report.values = {view: _statistics(*sums[view].tolist()) for view in order if sums[view].any()}
     tail = "" if depth == "full" else " (in a sample; --depth full reads all)"
     _report_faults(report, found, tail, tail if source.kind == "npy" else "", maybe_sensors(source))
+
+
+def _sums(x_TD: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Of rows without a hole: number of rows, of values and of zeros; sums of values, squares and rows' lengths."""
+    squares_T = np.einsum("td,td->t", x_TD, x_TD, dtype=np.float64)
+    counts = len(x_TD), x_TD.size, (x_TD == 0).sum()
+    return np.array([*counts, x_TD.sum(dtype=np.float64), squares_T.sum(), np.sqrt(squares_T).sum()])
+
+
+def _statistics(
+    rows: float, values: float, zeros: float, total: float, squares: float, norms: float
+) -> dict[str, float]:
+    """Mean, deviation, share of exact zeros, mean length of a row, of `_sums`."""
+    mean = total / values
+    deviation = float(np.sqrt(max(squares / values - mean**2, 0.0)))
+    return {"frames": int(rows), "mean": mean, "sd": deviation, "zeros": zeros / values, "norm": norms / rows}
 
 
 def maybe_sensors(source: CatalogSource) -> bool:
@@ -231,7 +210,7 @@ def maybe_sensors(source: CatalogSource) -> bool:
 
 
 def _readable(source: CatalogSource, recording: str) -> tuple[str, ...]:
-    """Views that come from one camera; the others have been told of."""
+    """Views that come from one camera; the others are findings already."""
     cameras = source.spans[recording]
     table = source.view_table
     return tuple(v for v in source.views(recording) if sum(c in cameras for c in table[v].cameras) == 1)
@@ -250,8 +229,8 @@ def _stretches(
         yield start, source.read(recording, view, start, min(start + size, span.end))
 
 
-def _look(x_TD: NDArray[np.float32], first: int, faults: _Faults, values: _Values) -> None:
-    """Count the faults of a stretch, and sum up its sound rows."""
+def _sound_rows(x_TD: NDArray[np.float32], first: int, faults: _Faults) -> NDArray[np.float32]:
+    """The rows of a stretch that are whole; the faults of the others, and of these, are counted."""
     finite = np.isfinite(x_TD).all(axis=1)
     absent = np.isnan(x_TD).all(axis=1)
     broken = np.flatnonzero(~finite & ~absent)
@@ -265,7 +244,7 @@ def _look(x_TD: NDArray[np.float32], first: int, faults: _Faults, values: _Value
         low, high = rows.min(axis=0), rows.max(axis=0)
         faults.low = low if faults.low is None else np.minimum(low, faults.low)
         faults.high = high if faults.high is None else np.maximum(high, faults.high)
-        values.add(rows)
+    return rows
 
 
 def _report_faults(report: CheckReport, found: Mapping[str, _Faults], tail: str, holes: str, sensors: bool) -> None:
@@ -289,24 +268,13 @@ def _report_faults(report: CheckReport, found: Mapping[str, _Faults], tail: str,
         having = [(place, faults) for place, faults in found.items() if getattr(faults, count)]
         return sorted(having, key=lambda entry: -int(getattr(entry[1], count)))
 
-    report.add(
-        "error",
-        f"NaN or infinite features{tail}",
-        [f"{place} ({f.broken} frames, first {f.first_broken})" for place, f in worst("broken")],
-        again,
-    )
-    report.add(
-        "warning",
-        f"Missing frames{holes}",
-        [f"{place} ({f.missing} frames)" for place, f in worst("missing")],
-        "They are masked, or filled from their neighbours: see --sampling.missing_frames of the other commands.",
-    )
-    report.add(
-        "note",
-        f"Blank frames, zero throughout{tail}",
-        [f"{place} ({f.blank} frames)" for place, f in worst("blank")],
-        blank,
-    )
+    broken = [f"{place} ({f.broken} frames, first {f.first_broken})" for place, f in worst("broken")]
+    report.add("error", f"NaN or infinite features{tail}", broken, again)
+    missing = [f"{place} ({f.missing} frames)" for place, f in worst("missing")]
+    remedy = "They are masked, or filled from their neighbours: see --sampling.missing_frames of the other commands."
+    report.add("warning", f"Missing frames{holes}", missing, remedy)
+    zeros = [f"{place} ({f.blank} frames)" for place, f in worst("blank")]
+    report.add("note", f"Blank frames, zero throughout{tail}", zeros, blank)
     still = [place for place, faults in found.items() if faults.still]
     report.add("error", f"Features that never change{tail}", still, frozen)
 
@@ -320,17 +288,10 @@ def check_offsets(report: CheckReport, source: CatalogSource, count: int | None,
         curves = _curves(source, recording)
         for one, other in combinations(curves, 2):
             offset = offset_of_curves(curves[one], curves[other], most_frames) if len(curves[one]) else NO_OFFSET
-            report.offsets.append(
-                {
-                    "recording": recording,
-                    "first": one,
-                    "second": other,
-                    "exact_frames": round(offset.exact_frames, 2),
-                    "correlation": round(offset.correlation, 3),
-                    "confidence": round(offset.confidence, 2),
-                    "reliable": offset.reliable,
-                }
-            )
+            exact, correlation = round(offset.exact_frames, 2), round(offset.correlation, 3)
+            place = {"recording": recording, "first": one, "second": other}
+            sure = {"confidence": round(offset.confidence, 2), "reliable": offset.reliable}
+            report.offsets.append({**place, "exact_frames": exact, "correlation": correlation, **sure})
     _report_offsets(report)
 
 
@@ -346,38 +307,29 @@ def _curves(source: CatalogSource, recording: str) -> dict[str, NDArray[np.float
 
 def _report_offsets(report: CheckReport) -> None:
     """Findings from the estimated offsets: pairs of views that are out of step, then single recordings."""
-    told: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for offset in report.offsets:
-        if offset["reliable"]:
-            told.setdefault((offset["first"], offset["second"]), []).append(offset)
-    middles = {pair: _common_offset(offsets) for pair, offsets in told.items()}
+    sure = by_pair(offset for offset in report.offsets if offset["reliable"])
+    middles = {pair: _common_offset(offsets) for pair, offsets in sure.items()}
     remedy = (
         "Shift one view's frame numbers by that much when extracting or exporting; moments are compared one by one."
     )
-    report.add(
-        "warning",
-        "Pairs of views out of step in most recordings",
-        [
-            f"{pair[1]} is {middle:+.1f} frames behind {pair[0]} (median of {len(told[pair])} recordings)"
-            for pair, middle in middles.items()
-            if middle
-        ],
-        remedy,
-    )
+    late = [
+        f"{pair[1]} is {middle:+.1f} frames behind {pair[0]} (median of {len(sure[pair])} recordings)"
+        for pair, middle in middles.items()
+        if middle
+    ]
+    report.add("warning", "Pairs of views out of step in most recordings", late, remedy)
     # What all recordings share has been said; what is left is a recording's own.
-    own = [(o["exact_frames"] - middles[pair], o) for pair, offsets in told.items() for o in offsets]
-    late = sorted((entry for entry in own if abs(entry[0]) >= OUT_OF_STEP_FRAMES), key=lambda entry: -abs(entry[0]))
-    report.add(
-        "warning",
-        "Views out of step in a recording",
-        [f"{o['recording']}: {o['second']} is {o['exact_frames']:+.1f} frames behind {o['first']}" for _, o in late],
-        remedy,
-    )
+    own = [(o["exact_frames"] - middles[pair], o) for pair, offsets in sure.items() for o in offsets]
+    far = sorted((entry for entry in own if abs(entry[0]) >= OUT_OF_STEP_FRAMES), key=lambda entry: -abs(entry[0]))
+    late = [f"{o['recording']}: {o['second']} is {o['exact_frames']:+.1f} frames behind {o['first']}" for _, o in far]
+    report.add("warning", "Views out of step in a recording", late, remedy)
     unsure = [f"{o['recording']} {o['first']}-{o['second']}" for o in report.offsets if not o["reliable"]]
-    report.add("note", "Pairs of views whose offset can't be told", unsure, "Their features change too differently.")
+    report.add(
+        "note", "Pairs of views whose offset can't be measured", unsure, "Their features change too differently."
+    )
 
 
-def _common_offset(offsets: Sequence[Mapping[str, Any]]) -> float:
+def _common_offset(offsets: Sequence[Offset]) -> float:
     """Median offset of a pair of views over its recordings; 0 where it may be chance."""
     middle = float(np.median([offset["exact_frames"] for offset in offsets]))
     enough = len(offsets) >= LEAST_RECORDINGS and abs(middle) >= PAIR_OUT_OF_STEP_FRAMES

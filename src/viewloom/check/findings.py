@@ -6,6 +6,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from viewloom.errors import UserError
+from viewloom.features.base import Span
+
+Spans = Mapping[str, Mapping[str, Span]]
+"""{recording: {view: frame range}}"""
+Offset = dict[str, Any]
+"""Estimated offset of a pair of views in a recording, as in the JSON file."""
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -62,7 +68,7 @@ class CheckReport:
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     pairs: dict[str, dict[str, int]] = field(default_factory=dict)
     values: dict[str, dict[str, float]] = field(default_factory=dict)
-    offsets: list[dict[str, Any]] = field(default_factory=list)
+    offsets: list[Offset] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     command: str = ""
 
@@ -131,7 +137,7 @@ def render(report: CheckReport) -> Iterator[Any]:
         rows = ((view, *(f"{values[n]:.4g}" for n in names)) for view, values in report.values.items())
         yield _table("Feature values, as far as read", ("view", *names), rows)
     if report.offsets:
-        columns = ("first", "second", "late by (median)", "told in", "of", "farthest", "in recording")
+        columns = ("first", "second", "late by (median)", "measured in", "of", "farthest", "in recording")
         yield _table("Estimated offsets between views, in frames", columns, offset_rows(report.offsets))
     for finding in report._sorted():
         yield from _lines(finding)
@@ -154,22 +160,27 @@ def _lines(finding: Finding) -> Iterator[str]:
         yield f"        → {escape(finding.remedy)}"
 
 
-def offset_rows(offsets: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    """One row for each pair of views: median of what could be told, and the recording that is farthest off."""
+def offset_rows(offsets: Sequence[Offset]) -> Iterator[tuple[str, ...]]:
+    """One row for each pair of views: median of what could be measured, and the recording that is farthest off."""
     import numpy as np
 
-    rows: list[tuple[str, ...]] = []
-    for pair in dict.fromkeys((offset["first"], offset["second"]) for offset in offsets):
-        of_pair = [offset for offset in offsets if (offset["first"], offset["second"]) == pair]
-        told = [offset for offset in of_pair if offset["reliable"]]
-        if told:
-            middle = float(np.median([offset["exact_frames"] for offset in told]))
-            worst = max(told, key=lambda offset: abs(offset["exact_frames"]))
-            shown = (f"{middle:+.1f}", str(len(told)), str(len(of_pair)))
-            rows.append((*pair, *shown, f"{worst['exact_frames']:+.1f}", worst["recording"]))
-        else:
-            rows.append((*pair, "?", "0", str(len(of_pair)), "", ""))
-    return rows
+    for pair, of_pair in by_pair(offsets).items():
+        sure = [offset for offset in of_pair if offset["reliable"]]
+        shown = "?", "0", str(len(of_pair)), "", ""
+        if sure:
+            middle = float(np.median([offset["exact_frames"] for offset in sure]))
+            worst = max(sure, key=lambda offset: abs(offset["exact_frames"]))
+            numbers = f"{middle:+.1f}", str(len(sure)), str(len(of_pair))
+            shown = (*numbers, f"{worst['exact_frames']:+.1f}", worst["recording"])
+        yield (*pair, *shown)
+
+
+def by_pair(offsets: Iterable[Offset]) -> dict[tuple[str, str], list[Offset]]:
+    """Offsets by (first, second) view."""
+    found: dict[tuple[str, str], list[Offset]] = {}
+    for offset in offsets:
+        found.setdefault((offset["first"], offset["second"]), []).append(offset)
+    return found
 
 
 def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Any:

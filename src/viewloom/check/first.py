@@ -2,13 +2,12 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import fields
 
+from viewloom.check.findings import Spans
 from viewloom.dataset.labels import LabelSet
 from viewloom.dataset.settings import DataConfig
 from viewloom.dataset.splits import Splits
-from viewloom.features.base import Span
 from viewloom.features.catalog import CatalogSource
 
 KINDS = ("exo", "other", "ego")
@@ -20,7 +19,7 @@ def next_command(
     source: CatalogSource | None,
     labels: LabelSet | None,
     splits: Splits | None,
-    spans: Mapping[str, Mapping[str, Span]],
+    spans: Spans,
     folds: bool = False,
 ) -> str:
     """Train a head where there are labels, else learn from pairs of views; empty where neither can be done.
@@ -38,15 +37,16 @@ def next_command(
     counts = Counter(view for there in spans.values() for view in there)
     kinds = {view: source.view_table[view].kind for view in counts}
     views = sorted(counts, key=lambda view: (KINDS.index(kinds[view]), -counts[view], view))
-    if folds and labels is not None:
-        return shlex.join(["viewloom", "crossval", *_settings(config), "--views", views[0], "--run", "runs/folds"])
     drawn = [] if splits is not None else ["--splits", "generate"]
-    if labels is not None and (splits is None or splits.train):
-        return shlex.join(["viewloom", "train", *_settings(config), *drawn, "--views", views[0], "--run", "runs/first"])
-    if len(views) > 1 and (splits is None or splits.pairs):
-        pair = f"{views[0]},{views[-1]}"
-        return shlex.join(["viewloom", "pretrain", *_settings(config), *drawn, "--views", pair, "--run", "runs/pairs"])
-    return ""
+    if folds and labels is not None:
+        verb, chosen, run = ["crossval", *_settings(config)], views[0], "runs/folds"
+    elif labels is not None and (splits is None or splits.train):
+        verb, chosen, run = ["train", *_settings(config), *drawn], views[0], "runs/first"
+    elif len(views) > 1 and (splits is None or splits.pairs):
+        verb, chosen, run = ["pretrain", *_settings(config), *drawn], f"{views[0]},{views[-1]}", "runs/pairs"
+    else:
+        return ""
+    return shlex.join(["viewloom", *verb, "--views", chosen, "--run", run])
 
 
 def _settings(config: DataConfig) -> list[str]:

@@ -1,10 +1,10 @@
-"""What a check tells of folds: each by itself, and whether together they test every labelled recording once."""
+"""What a check says of folds: each by itself, and whether together they test every labelled recording once."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from viewloom.check.findings import CheckReport, Finding
-from viewloom.check.labels import Spans, check_splits
+from viewloom.check.findings import CheckReport, Finding, Spans
+from viewloom.check.labels import check_splits
 from viewloom.dataset.folds import Fold, choose, tested
 from viewloom.dataset.label_files import recording_in
 from viewloom.dataset.labels import LabelSet
@@ -18,22 +18,19 @@ def check_folds(
     """Sizes of every fold, its faults (those of the chosen one alone, with --fold), and who is tested how often."""
     chosen = [choose(folds, config.fold, config.data)] if config.fold is not None else folds
     source = variant_of(folds[0].variant).source
-    report.facts["Folds"] = {"folds": f"{len(folds)} ({source})"} | {fold.title: _sizes(fold) for fold in folds}
+    sizes = {f.title: ", ".join(f"{role} {len(getattr(f.splits, role))}" for role in ROLES) for f in folds}
+    report.facts["Folds"] = {"folds": f"{len(folds)} ({source})"} | sizes
     found: dict[tuple[str, str], Finding] = {}
     for fold in chosen:
         alone = CheckReport(report.data)
         check_splits(alone, config, fold.splits, fold.variant, labels, spans)
         for finding in alone.findings:
             kind = (finding.severity, finding.title)
-            mine = tuple(f"{name} in {fold.name}" for name in finding.offenders)
-            found[kind] = replace(finding, offenders=(found[kind].offenders if kind in found else ()) + mine)
+            before = found[kind].offenders if kind in found else ()
+            mine = (f"{name} in {fold.name}" for name in finding.offenders)
+            found[kind] = replace(finding, offenders=(*before, *mine))
     report.findings.extend(found.values())
     _check_tested(report, folds, labels, spans)
-
-
-def _sizes(fold: Fold) -> str:
-    """Items by role, in words."""
-    return ", ".join(f"{role} {len(getattr(fold.splits, role))}" for role in ROLES)
 
 
 def _check_tested(report: CheckReport, folds: Sequence[Fold], labels: LabelSet | None, spans: Spans) -> None:

@@ -1,78 +1,65 @@
-"""What a check tells of labels and split lists, by themselves and against the frames there are."""
+"""What a check says of labels and split lists, by themselves and against the frames there are."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom.check.findings import CheckReport, Severity, duration
+from viewloom.check.findings import CheckReport, Severity, Spans, duration
 from viewloom.dataset.label_files import recording_in
 from viewloom.dataset.labels import Annotation, LabelSet, UnknownAction
 from viewloom.dataset.layout import LayoutFiles
 from viewloom.dataset.settings import DataConfig
-from viewloom.dataset.splits import ROLES, Role, Splits, overlaps, variant_of
+from viewloom.dataset.splits import ROLES, Role, Splits, variant_of, wrong_overlaps
 from viewloom.errors import DataError
 from viewloom.features.base import Span
 
-Spans = Mapping[str, Mapping[str, Span]]
 
-
-def read_labels(report: CheckReport, parts: LayoutFiles, fps: float | None) -> LabelSet | None:
+def read_labels(report: CheckReport, files: LayoutFiles, fps: float | None) -> LabelSet | None:
     """The labels that can be read; every fault of a line or file is noted. None where there are none at all."""
-    if parts.labels is None:
+    if files.labels is None:
         remedy = "Without labels, recordings serve as pairs and for `viewloom predict`. Pass --labels to add some."
         report.add("note", "No labels", [report.data], remedy)
         return None
     faults: list[DataError] = []
     labels = None
     with report.catching("Labels"):
-        labels = parts.labels(fps, faults.append)
-    unknown = Counter(fault.action for fault in faults if isinstance(fault, UnknownAction))
-    first = {fault.action: fault for fault in reversed(faults) if isinstance(fault, UnknownAction)}
-    report.add(
-        "error",
-        "Unknown actions",
-        [f"{action!r}, {count} time(s), first: {_place(first[action])}" for action, count in unknown.most_common()],
-        "Add them to the action list, or correct their spelling.",
-    )
+        labels = files.labels(fps, faults.append)
+    strange: dict[str, list[str]] = {}
+    for fault in faults:
+        if isinstance(fault, UnknownAction):
+            place = str(fault).partition(": action")[0]  # a message begins with file and line
+            strange.setdefault(fault.action, []).append(place)
+    often = sorted(strange, key=lambda action: -len(strange[action]))
+    named = [f"{action!r}, {len(strange[action])} time(s), first: {strange[action][0]}" for action in often]
+    report.add("error", "Unknown actions", named, "Add them to the action list, or correct their spelling.")
     others = [fault for fault in faults if not isinstance(fault, UnknownAction)]
-    report.add("error", "Faults in label files", others, "Mend them; no command reads such files.")
+    report.add("error", "Faults in label files", others, "Fix them; no command reads such files.")
     return labels if labels is not None and labels.annotations else None
-
-
-def _place(fault: DataError) -> str:
-    """File and line of a fault: what its message begins with."""
-    return str(fault).partition(": action")[0]
 
 
 def describe_labels(report: CheckReport, labels: LabelSet, fps: float) -> None:
     """Counts, hours and durations; classes that never occur; unlabelled gaps; annotations that overlap."""
     annotations = list(labels.annotations.values())
-    lengths = np.concatenate([a.ends - a.starts for a in annotations])
+    lengths = np.concatenate([a.durations for a in annotations])
     used = np.unique(np.concatenate([a.labels for a in annotations]))
-    shares = np.percentile(lengths, (10, 50, 90))
+    low, middle, high = np.percentile(lengths, (10, 50, 90))
     report.facts["Labels"] = {
         "label files": len(annotations),
         "recordings": len(labels.recordings),
         "segments": len(lengths),
         "actions": f"{len(used)} of {len(labels.actions)} occur",
         "labelled": f"{duration(lengths.sum() / fps)} at {fps:g} fps",
-        "segment frames": f"10 %: {shares[0]:.0f}, median {shares[1]:.0f}, 90 %: {shares[2]:.0f}",
+        "segment frames": f"10 %: {low:.0f}, median {middle:.0f}, 90 %: {high:.0f}",
     }
-    never = np.setdiff1d(np.arange(len(labels.actions)), used)
-    report.add(
-        "note", "Actions that never occur", [labels.actions[i] for i in never], "A head can't learn or meet them."
-    )
+    never = [labels.actions[i] for i in np.setdiff1d(np.arange(len(labels.actions)), used)]
+    report.add("note", "Actions that never occur", never, "A head can't learn or meet them.")
     gaps = [a.name for a in annotations if (a.starts[1:] != a.ends[:-1]).any()]
     report.add("note", "Label files with unlabelled gaps", gaps, "Such frames take no part in losses or scores.")
-    crossing = [
-        f"{one.name}, {other.name}"
-        for name in labels.recordings
-        for one, other in zip(labels.of_recording(name), labels.of_recording(name)[1:], strict=False)
-        if one.end > other.start
-    ]
+    neighbours = (pair for name in labels.recordings for pair in pairwise(labels.of_recording(name)))
+    crossing = [f"{one.name}, {other.name}" for one, other in neighbours if one.end > other.start]
     report.add("note", "Label files that share frames of a recording", crossing, "Each is trained and scored on.")
 
 
@@ -81,32 +68,29 @@ def fit_labels(report: CheckReport, labels: LabelSet, spans: Spans, past_end: Li
     annotations = [a for a in labels.annotations.values() if spans.get(a.recording)]
     without = [name for name in labels.recordings if not spans.get(name)]
     report.add("warning", "Labelled recordings without features", without, "Bring them, or pass --missing skip.")
-    outside = [_outside(a, spans[a.recording]) for a in annotations]
-    report.add(
-        "error" if past_end == "error" else "warning",
-        "Labels past the end of the features, or before their first frame",
-        [told for told in outside if told],
-        f"{_rate_hint(annotations, spans)}Check that both count frames alike (--fps), or pass --past_end cut.",
-    )
-    short = [
-        f"{a.name}: {_shortfall(a, spans[a.recording])}"
-        for a, told in zip(annotations, outside, strict=True)
-        if not told and _shortfall(a, spans[a.recording])
-    ]
+    outside = {a.name: _outside(a, spans[a.recording]) for a in annotations}
+    remedy = f"{_rate_hint(annotations, spans)}Check that both count frames alike (--fps), or pass --past_end cut."
+    severity: Severity = "error" if past_end == "error" else "warning"
+    title = "Labels past the end of the features, or before their first frame"
+    report.add(severity, title, [where for where in outside.values() if where], remedy)
+    lacking = {a.name: _shortfall(a, spans[a.recording]) for a in annotations if not outside[a.name]}
+    short = [f"{name}: {views}" for name, views in lacking.items() if views]
     report.add("note", "Labels outside the frames of some view", short, "There its frames count as missing.")
     unlabelled = sorted(set(spans) - set(labels.recordings))
     report.add("note", "Recordings without labels", unlabelled, "They can serve as pairs, and be predicted.")
-    _describe_coverage(report, annotations, spans)
+    if annotations:
+        report.facts["Labels"] |= {
+            "recordings labelled": f"{len({a.recording for a in annotations})} of {len(spans)} that have frames",
+            "frames labelled": f"{labelled_share(annotations, spans):.0%} of theirs",
+        }
 
 
 def _outside(annotation: Annotation, views: Mapping[str, Span]) -> str:
     """Where labels reach beyond the frames of all views, in words; empty where they don't."""
     first, end = min(span.first for span in views.values()), max(span.end for span in views.values())
-    if first <= annotation.start and annotation.end <= end:
-        return ""
     early = [f"label from {annotation.start}, features from {first}"] if annotation.start < first else []
     late = [f"label to {annotation.end}, features to {end}"] if annotation.end > end else []
-    return f"{annotation.name} ({'; '.join(early + late)})"
+    return f"{annotation.name} ({'; '.join(early + late)})" if early or late else ""
 
 
 def _shortfall(annotation: Annotation, views: Mapping[str, Span]) -> str:
@@ -121,19 +105,8 @@ def _rate_hint(annotations: Sequence[Annotation], spans: Spans) -> str:
     """A guess at two frame rates where labels end, most of the time, far beyond the features."""
     ratios = [a.end / max(span.end for span in spans[a.recording].values()) for a in annotations]
     middle = float(np.median(ratios)) if ratios else 0.0
-    return (
-        f"Labels end at {middle:.2f} times the features' frame numbers: two frame rates? " if 1.2 < middle < 8 else ""
-    )
-
-
-def _describe_coverage(report: CheckReport, annotations: Sequence[Annotation], spans: Spans) -> None:
-    """Share of recordings and of their frames that are labelled."""
-    if not annotations:
-        return
-    report.facts["Labels"] |= {
-        "recordings labelled": f"{len({a.recording for a in annotations})} of {len(spans)} that have frames",
-        "frames labelled": f"{labelled_share(annotations, spans):.0%} of theirs",
-    }
+    hint = f"Labels end at {middle:.2f} times the features' frame numbers: two frame rates? "
+    return hint if 1.2 < middle < 8 else ""
 
 
 def labelled_share(annotations: Sequence[Annotation], spans: Spans) -> float:
@@ -170,22 +143,23 @@ def check_splits(
         role: f"{len(names)} items of {len({recording(name) for name in names})} recordings"
         for role, names in items.items()
     }
-    _note_empty(report, splits)
-    _check_overlap(report, config, splits, variant, labels)
-    severity: Severity = "error" if config.missing == "error" else "warning"
+    for role, (severity, consequence) in _EMPTY.items():
+        report.add(severity, "Empty split", [] if items[role] else [role], consequence)
+    weight: Severity = "warning" if config.allow_overlap == variant else "error"
+    for one, other, names, remedy in wrong_overlaps(splits, recording, variant, config.allow_overlap):
+        report.add(weight, f"Recordings both in {one} and in {other}", names, remedy)
+    severity = "error" if config.missing == "error" else "warning"
+    listed = [(name, role) for role in ROLES for name in items[role]]
     if labels is not None:
-        known = set(labels.annotations) | set(labels.recordings)
-        lost = [f"{name} ({role})" for role in ROLES if role != "pairs" for name in items[role] if name not in known]
+        there = {*labels.annotations, *labels.recordings}
+        lost = [f"{name} ({role})" for name, role in listed if role != "pairs" and name not in there]
         report.add(severity, "Listed items without labels", lost, "Bring the labels, or pass --missing skip.")
-        _note_unseen(report, splits, labels)
+        train, test = (_classes(items[role], labels) for role in ("train", "test"))
+        unseen = [labels.actions[i] for i in sorted(test - train)] if train else []
+        remedy = "No head can get them right; say so with scores."
+        report.add("note", "Actions in test that train lacks", unseen, remedy)
     if spans:
-        there = set(spans)
-        lost = [
-            f"{name} ({role})"
-            for role in ROLES
-            for name in items[role]
-            if name not in there and recording(name) not in there
-        ]
+        lost = [f"{name} ({role})" for name, role in listed if name not in spans and recording(name) not in spans]
         report.add(severity, "Listed items without features", lost, "Bring them, or pass --missing skip.")
 
 
@@ -197,40 +171,8 @@ _EMPTY: dict[Role, tuple[Severity, str]] = {
 }
 
 
-def _note_empty(report: CheckReport, splits: Splits) -> None:
-    """Roles without a single item."""
-    for role, (severity, consequence) in _EMPTY.items():
-        if not getattr(splits, role):
-            report.add(severity, "Empty split", [role], consequence)
-
-
-def _check_overlap(
-    report: CheckReport, config: DataConfig, splits: Splits, variant: str, labels: LabelSet | None
-) -> None:
-    """Recordings that serve two roles."""
-    chosen = variant_of(variant)
-    for (one, other), names in overlaps(splits, recording_in(labels)).items():
-        if (one, other) in chosen.shared:
-            continue
-        reason = chosen.leaks.get((one, other), "")
-        allowed = config.allow_overlap == variant
-        report.add(
-            "warning" if allowed else "error",
-            f"Recordings both in {one} and in {other}",
-            names,
-            (f"So published: {reason}. " if reason else "A recording's label files go together: remove them from one. ")
-            + ("" if allowed else f"To use the lists all the same: --allow_overlap {variant}."),
-        )
-
-
-def _note_unseen(report: CheckReport, splits: Splits, labels: LabelSet) -> None:
-    """Actions that the test items have and the training items lack."""
-
-    def classes(role: Role) -> set[int]:
-        named = {name: labels.annotations.get(name) for name in getattr(splits, role)}
-        found = [a for name, one in named.items() for a in ((one,) if one else labels.of_recording(name))]
-        return {int(label) for a in found for label in a.labels}
-
-    train, test = classes("train"), classes("test")
-    unseen = [labels.actions[i] for i in sorted(test - train)] if train else []
-    report.add("note", "Actions in test that train lacks", unseen, "No head can get them right; say so with scores.")
+def _classes(items: Sequence[str], labels: LabelSet) -> set[int]:
+    """Ids of the classes that listed items have."""
+    named = {name: labels.annotations.get(name) for name in items}
+    found = [a for name, one in named.items() for a in ((one,) if one else labels.of_recording(name))]
+    return {int(label) for a in found for label in a.labels}

@@ -49,7 +49,7 @@ class Offset:
 
 
 NO_OFFSET = Offset(0, 0.0, 0.0, 1.0, 0.0)
-"""Nothing could be told."""
+"""Nothing could be measured."""
 
 
 def change_curve(x_TD: NDArray[np.float32]) -> Floats:
@@ -63,11 +63,11 @@ def change_curve(x_TD: NDArray[np.float32]) -> Floats:
     if frames - absent.sum() < 4 * widest:
         return np.zeros(frames)
     filled_TD = _held(x_TD, absent)
-    unknown = _near(absent, widest)
+    unsure = _near(absent, widest)
     curve = np.zeros(frames)
     for scale in SCALES_FRAMES:
-        curve += _standardised(_change(filled_TD, scale), unknown)
-    return _standardised(curve, unknown)
+        curve += _standardised(_change(filled_TD, scale), unsure)
+    return _standardised(curve, unsure)
 
 
 def _held(x_TD: NDArray[np.float32], absent: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -79,7 +79,7 @@ def _held(x_TD: NDArray[np.float32], absent: NDArray[np.bool_]) -> NDArray[np.fl
 
 
 def _near(absent: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
-    """Frames whose change can't be known: missing ones, and all within ``reach`` of one or of an end."""
+    """Frames whose change is unsure: missing ones, and all within ``reach`` of one or of an end."""
     padded = np.concatenate([np.ones(reach, bool), absent, np.ones(reach, bool)])
     counts = np.convolve(padded, np.ones(2 * reach + 1), "valid")
     near: NDArray[np.bool_] = counts > 0.5
@@ -98,30 +98,25 @@ def _change(x_TD: NDArray[np.float32], scale: int) -> Floats:
     return change
 
 
-def _standardised(curve: Floats, unknown: NDArray[np.bool_]) -> Floats:
-    """A curve without its trend, of mean 0 and deviation 1 where it is known; 0 elsewhere."""
-    known = (~unknown).astype(np.float64)
-    curve = np.where(unknown, 0.0, curve)
+def _standardised(curve: Floats, unsure: NDArray[np.bool_]) -> Floats:
+    """A curve without its trend, of mean 0 and deviation 1 where it is sure; 0 elsewhere."""
+    sure = (~unsure).astype(np.float64)
+    curve = np.where(unsure, 0.0, curve)
     width = np.ones(min(TREND_FRAMES, len(curve)))
-    weights = np.maximum(np.convolve(known, width, "same"), 1.0)
-    curve = (curve - np.convolve(curve, width, "same") / weights) * known
-    spread = np.sqrt((curve**2).sum() / max(known.sum(), 1.0))
+    weights = np.maximum(np.convolve(sure, width, "same"), 1.0)
+    curve = (curve - np.convolve(curve, width, "same") / weights) * sure
+    spread = np.sqrt((curve**2).sum() / max(sure.sum(), 1.0))
     return curve / spread if spread > 1e-6 else np.zeros(len(curve))
 
 
-def estimate_offset(one_TD: NDArray[np.float32], other_TD: NDArray[np.float32], most_frames: int) -> Offset:
-    """Offset between two stretches of features that start at the same frame number.
+def offset_of_curves(one: Floats, other: Floats, most_frames: int) -> Offset:
+    """Offset between two curves of `change_curve`.
 
     Args:
-        one_TD: features (T, D) of the first view.
-        other_TD: features (T, D') of the second, same T.
+        one: curve (T,) of the first view.
+        other: of the second, over the same frame numbers.
         most_frames: largest offset looked for, either way.
     """
-    return offset_of_curves(change_curve(one_TD), change_curve(other_TD), most_frames)
-
-
-def offset_of_curves(one: Floats, other: Floats, most_frames: int) -> Offset:
-    """Offset between two curves of `change_curve`, of the same length; see `estimate_offset`."""
     most = min(most_frames, len(one) // 2)
     if most < 1 or not one.any() or not other.any():
         return NO_OFFSET

@@ -14,7 +14,7 @@ from viewloom.dataset.label_files import recording_in
 from viewloom.dataset.labels import LabelSet
 from viewloom.dataset.layout import LayoutFiles
 from viewloom.dataset.settings import settled
-from viewloom.dataset.splits import DRAWN, Splits, generate_splits, load_splits, refuse_overlap
+from viewloom.dataset.splits import DRAWN, Splits, generate_splits, read_splits, refuse_overlap
 from viewloom.errors import ConfigError, DataError
 from viewloom.features.base import FeatureSource
 
@@ -35,13 +35,15 @@ def chosen_splits(
     folder = None if config.splits in DRAWN else split_folder(config, files)
     if config.fold is not None or needs_fold(config, folder, folds):
         fold = choose(folds, config.fold, str(folder or f"{config.data} with --splits {config.splits}"))
-        refuse_overlap(fold.splits, recording_in(labels), fold.variant, fold.where, config.allow_overlap)
-        return fold.splits
-    if folder is None:
+        splits, variant, where = fold.splits, fold.variant, fold.where
+    elif folder is None:
         return None
-    if len(folds) > 1:
-        note(f"{folder} holds lists and {len(folds)} folds; the lists are used. Pass --fold to use a fold.")
-    return load_splits(folder, settled(config.split_variant), recording_in(labels), config.allow_overlap)[0]
+    else:
+        if len(folds) > 1:
+            note(f"{folder} holds lists and {len(folds)} folds; the lists are used. Pass --fold to use a fold.")
+        (splits, variant), where = read_splits(folder, settled(config.split_variant)), str(folder)
+    refuse_overlap(splits, recording_in(labels), variant, where, config.allow_overlap)
+    return splits
 
 
 def folds_of(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import combinations
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -108,33 +108,16 @@ def variant_of(name: str) -> Variant:
     return (VARIANTS | DRAWN).get(name, Variant({}, name))
 
 
-def load_splits(
-    folder: Path,
-    variant: str = "auto",
-    recording: Callable[[str], str] = recording_of,
-    allow_overlap: str | None = None,
-) -> tuple[Splits, str]:
-    """Read the lists of a folder.
+def read_splits(folder: Path, variant: str = "auto") -> tuple[Splits, str]:
+    """The lists of a folder and the variant's name; recordings in two roles are let be, see `refuse_overlap`.
 
     Args:
         folder: holds the list files.
         variant: name in `VARIANTS`; 'auto' takes the first of `SEARCH` that is there.
-        recording: maps an item name to its recording.
-        allow_overlap: name of the variant whose roles may share recordings, whatever that does to the scores.
-
-    Returns:
-        The splits and the variant's name.
 
     Raises:
-        DataError: lists that are not there, are empty or hold a name twice; a recording in two roles.
+        DataError: lists that are not there, are empty or hold a name twice.
     """
-    splits, name = read_splits(folder, variant)
-    refuse_overlap(splits, recording, name, str(folder), allow_overlap)
-    return splits, name
-
-
-def read_splits(folder: Path, variant: str = "auto") -> tuple[Splits, str]:
-    """The lists of a folder and the variant's name, as `load_splits`, but with shared recordings let be."""
     name = find_variant(folder) if variant == "auto" else variant
     if name is None:
         wanted = "; ".join(f"{name}: {listed(VARIANTS[name].files['train'])}" for name in SEARCH)
@@ -182,23 +165,34 @@ def overlaps(
     return {pair: tuple(sorted(names)) for pair, names in shared.items() if names}
 
 
+class Overlap(NamedTuple):
+    """Recordings in two roles, and what to do about it."""
+
+    one: Role
+    other: Role
+    recordings: tuple[str, ...]
+    remedy: str
+
+
+def wrong_overlaps(
+    splits: Splits, recording: Callable[[str], str], variant: str, allowed: str | None = None
+) -> list[Overlap]:
+    """Recordings in two roles, but where that gives nothing away; ``allowed``: the variant whose roles may overlap."""
+    rules = variant_of(variant)
+    published = {pair: f"So these lists were published: {reason}." for pair, reason in rules.leaks.items()}
+    own = "Remove them from one (a recording's label files go together)."
+    way_out = "" if allowed == variant else f" To use the lists all the same, pass --allow_overlap {variant}."
+    found = {pair: names for pair, names in overlaps(splits, recording).items() if pair not in rules.shared}
+    return [Overlap(*pair, names, published.get(pair, own) + way_out) for pair, names in found.items()]
+
+
 def refuse_overlap(
     splits: Splits, recording: Callable[[str], str], variant: str, where: str, allowed: str | None = None
 ) -> None:
     """`DataError` for a recording in two roles, but where that gives nothing away or was asked for by name."""
-    chosen = variant_of(variant)
-    if allowed == variant:
-        return
-    for (one, other), names in overlaps(splits, recording).items():
-        if (one, other) in chosen.shared:
-            continue
-        reason = chosen.leaks.get((one, other))
-        remedy = (
-            f"So these lists were published: {reason}. Pass --allow_overlap {variant} to use them all the same."
-            if reason
-            else "Remove them from one (a recording's label files go together), or pass --allow_overlap "
-            f"{variant} if that is what you want."
-        )
+    wrong = wrong_overlaps(splits, recording, variant)
+    if wrong and allowed != variant:
+        one, other, names, remedy = wrong[0]
         shared = f"{len(names)} recording(s) are both in {one} and in {other}: {listed(names, 3)}"
         raise DataError(f"{where}: {shared}. {remedy}")
 

@@ -104,7 +104,7 @@ def most_confused(confusion: Ints, actions: Sequence[str], top: int) -> list[tup
     return [(actions[i], actions[j], int(wrong[i, j])) for i, j in zip(rows, columns, strict=True) if wrong[i, j] > 0]
 
 
-def _share(part: Ints, whole: Ints) -> Floats:
+def _share(some: Ints, whole: Ints) -> Floats:
     """Percent; 0 where the whole is empty."""
-    share: Floats = np.divide(100.0 * part, whole, out=np.zeros(len(part)), where=whole > 0)
+    share: Floats = np.divide(100.0 * some, whole, out=np.zeros(len(some)), where=whole > 0)
     return share

@@ -82,10 +82,10 @@ class Counts:
         )
 
 
-def percent(part: Floats, whole: Floats) -> Floats:
-    """100 part / whole, of equal shapes; 100 where the whole is empty."""
-    share: Floats = np.divide(100.0 * part, whole, out=np.full(np.shape(part), 100.0), where=whole > 0)
-    return share
+def percent(share: Floats, whole: Floats) -> Floats:
+    """100 share / whole, of equal shapes; 100 where the whole is empty."""
+    result: Floats = np.divide(100.0 * share, whole, out=np.full(np.shape(share), 100.0), where=whole > 0)
+    return result
 
 
 def find_protocol(name: str) -> Protocol:
