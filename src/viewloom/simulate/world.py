@@ -111,11 +111,6 @@ class World:
         return np.maximum(x_TD, 0, out=x_TD)
 
 
-def make_world(seed: int, dim: int) -> World:
-    """The world of a seed, with features of one size."""
-    return make_worlds(seed, (dim,))[dim]
-
-
 def make_worlds(seed: int, dims: Iterable[int]) -> dict[int, World]:
     """Draw the world of a seed, once with each of these feature sizes.
 
