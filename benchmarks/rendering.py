@@ -11,6 +11,7 @@ import argparse
 import os
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ def main() -> None:
         return
     import mujoco
 
-    from viewloom.simulate.metaworld.rendering import cameraman
+    from viewloom.simulate.metaworld.rendering import Cameraman
 
     env, found = states(args.task, args.states)
     plain = mujoco.Renderer(env.model, args.size, args.size)
@@ -81,7 +82,7 @@ def main() -> None:
         plain.update_scene(env.data, args.camera)
         return plain.render()
 
-    with cameraman(env.model, args.size) as fast:
+    with closing(Cameraman(env.model, args.size)) as fast:
         ways: dict[str, Callable[[], Pictures]] = {
             "as shipped": own,
             "viewloom": lambda: fast.picture(env.data, args.camera),

@@ -4,6 +4,8 @@ import csv
 import hashlib
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -308,3 +310,11 @@ def test_real_timelines_stay_as_they_are(assembly101, tmp_path):
 def test_all_real_recordings_can_be_planned(assembly101, capsys):
     run_simulate(replace(SMALL, out="nowhere", timelines=str(assembly101), recordings=0, plan=True))
     assert "239 recordings, 478 label files" in capsys.readouterr().out
+
+
+def test_settings_import_nothing_heavy():
+    """Help and planning of these verbs need no numbers, no torch, no decoder."""
+    rooms = ("simulate", "simulate.metaworld", "extract")
+    code = f"import sys; {'; '.join(f'import viewloom.{room}.settings' for room in rooms)}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"numpy", "torch", "scipy", "lightning", "lmdb", "av", "yaml"} & set(done.stdout.split())

@@ -8,7 +8,7 @@ import pytest
 from tests.simulate.sample_statistics import REAL, feature_statistics
 from viewloom.simulate.run import compute, draw_worlds, make_script
 from viewloom.simulate.settings import SimulateConfig
-from viewloom.simulate.world import make_world
+from viewloom.simulate.world import make_worlds
 
 TOLERANCE = {
     "mean": 0.05,
@@ -87,13 +87,13 @@ def test_ego_is_noisier():
 
 
 def test_world_is_its_seed():
-    one, same, other = make_world(5, 16), make_world(5, 16), make_world(6, 16)
+    one, same, other = make_worlds(5, [16])[16], make_worlds(5, [16])[16], make_worlds(6, [16])[16]
     assert one.hash == same.hash != other.hash
     np.testing.assert_array_equal(one.out, same.out)
 
 
 def test_hash_sees_every_array():
-    world = make_world(0, 8)
+    world = make_worlds(0, [8])[8]
     for name in ("mix", "mix_bias", "out", "offset", "rounding", "noise"):
         assert replace(world, **{name: 1.1 * getattr(world, name)}).hash != world.hash, name
     optics = {**world.optics, "e4": world.optics["v3"]}

@@ -82,11 +82,6 @@ def compute_clip(
     return first
 
 
-def finished_rows(clip: Clip, path: Path, dim: int, first: int) -> Rows:
-    """The rows that `compute_clip` left."""
-    return Rows(first, PartialRows(path, clip.state, dim).rows())
-
-
 def features(backbone: Backbone, block: list[list[Picture] | None], dim: int) -> NDArray[np.float32]:
     """Rows (B, D) of a batch of windows; a lost one is computed as black, to keep the others' places."""
     size = backbone.preprocessing.size

@@ -1,6 +1,5 @@
 """Which videos there are: a folder of files, of image folders, or a CSV; one clip for each recording and camera."""
 
-import csv
 import hashlib
 import math
 import re
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from viewloom.console import err
+from viewloom.dataset.label_files import csv_rows
 from viewloom.errors import DataError, listed
 
 VIDEO_ENDINGS = (
@@ -108,24 +108,19 @@ def _visible(path: Path) -> bool:
 
 def _from_csv(path: Path) -> list[Clip]:
     """One clip a line; paths are relative to the CSV's folder, offset_s may be left out."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        columns = tuple(reader.fieldnames or ())
-        if not set(COLUMNS[:3]) <= set(columns) or not set(columns) <= set(COLUMNS):
-            raise DataError(
-                f"{path} must have the columns {','.join(COLUMNS)} (the last may be left out), not {columns}."
-            )
-        clips = [_from_row(path, number, row) for number, row in enumerate(reader, start=2)]
-    if not clips:
+    columns, rows, _ = csv_rows(path)
+    if not set(COLUMNS[:3]) <= set(columns) <= set(COLUMNS):
+        raise DataError(f"{path} must have the columns {','.join(COLUMNS)} (the last may be left out), not {columns}.")
+    if not rows:
         raise DataError(f"{path} lists no videos.")
-    return clips
+    return [_from_line(path, line, dict(zip(columns, fields, strict=False))) for line, fields in rows]
 
 
-def _from_row(path: Path, line: int, row: dict[str, str | None]) -> Clip:
-    recording, view, video = (str(row[column] or "").strip() for column in COLUMNS[:3])
+def _from_line(path: Path, line: int, fields: dict[str, str]) -> Clip:
+    recording, view, video = (fields.get(column, "") for column in COLUMNS[:3])
     if not (recording and view and video):
         raise DataError(f"{path}, line {line}: recording, view and path must all be there.")
-    text = (row.get("offset_s") or "0").strip()
+    text = fields.get("offset_s") or "0"
     try:
         offset_s = float(text)
     except ValueError:

@@ -10,9 +10,10 @@ from typing import Any
 from viewloom.console import err, progress
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.extract.backbones.base import open_backbone
-from viewloom.extract.computing import finished_rows
+from viewloom.extract.computing import Rows
 from viewloom.extract.decoding import count_frames
 from viewloom.extract.inputs import Clip, find_clips
+from viewloom.extract.partial import PartialRows
 from viewloom.extract.plan import ExtractPlan, make_plan, measured_speed
 from viewloom.extract.requirements import require
 from viewloom.extract.settings import ExtractConfig
@@ -198,7 +199,8 @@ def extract_pending(
             try:
                 if isinstance(outcome, str):
                     raise DataError(outcome)
-                entry = writer.put(job.clip, finished_rows(job.clip, job.path, writer.provenance.dim, outcome))
+                rows = PartialRows(job.path, job.clip.state, writer.provenance.dim).rows()
+                entry = writer.put(job.clip, Rows(outcome, rows))
             except DataError as error:
                 failed[job.clip.name] = str(error)
                 err.print(f"{job.clip.name} failed: {error}", markup=False)

@@ -96,18 +96,12 @@ class Scene:
             weight = share.reshape(-1, *[1] * (x.ndim - 1))
             return np.asarray(x[before] * (1 - weight) + x[after] * weight, np.float32)
 
-        entities = tuple(
-            Entity(
-                between(entity.position_T3),
-                between(entity.yaw_T),
-                between(entity.pitch_T),
-                entity.code_T[before],
-                entity.codes_NC,
-                entity.size_T[before],
-            )
-            for entity in self.entities
-        )
-        return Scene(entities, between(self.head_T3), between(self.gaze_T3), self.light_C, fps)
+        def entity_at(entity: Entity) -> Entity:
+            moved = {name: between(getattr(entity, name)) for name in ("position_T3", "yaw_T", "pitch_T")}
+            return replace(entity, **moved, code_T=entity.code_T[before], size_T=entity.size_T[before])
+
+        head, gaze = between(self.head_T3), between(self.gaze_T3)
+        return replace(self, entities=tuple(map(entity_at, self.entities)), head_T3=head, gaze_T3=gaze, fps=fps)
 
 
 def exact_ratio(fps: float, rate: float) -> Fraction:

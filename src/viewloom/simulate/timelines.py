@@ -76,8 +76,7 @@ def own_script(
     for index in range(recordings):
         name = f"sim_{index + 1:0{width}d}_person{index % people + 1:02d}"
         timelines.append(_own_timeline(name, f"person{index % people + 1:02d}", actions, tree, fps / pace, seed))
-    lists = _own_lists([timeline.recording for timeline in timelines], timelines, seed)
-    return Script(actions, tuple(timelines), lists)
+    return Script(actions, tuple(timelines), _own_lists(timelines, seed))
 
 
 def _own_timeline(
@@ -117,21 +116,13 @@ def _lengths(count: int, speed: float, unit_fps: float, rng: np.random.Generator
     return np.maximum(8, np.round(seconds * unit_fps)).astype(np.int64)
 
 
-def _own_lists(recordings: Sequence[str], timelines: Sequence[Timeline], seed: int) -> dict[str, tuple[str, ...]]:
+def _own_lists(timelines: Sequence[Timeline], seed: int) -> dict[str, tuple[str, ...]]:
     """Deal the recordings to the four roles by `SHARES`, at least one to each where there are four."""
-    order = stream("split", seed).permutation(len(recordings))
-    cuts = _deal(len(recordings), list(SHARES.values()))
-    roles = np.repeat(np.arange(len(SHARES)), cuts)
-    role_of = {int(index): int(role) for index, role in zip(order, roles, strict=True)}
-    return {
-        f"{role}.txt": tuple(
-            item.name
-            for index, timeline in enumerate(timelines)
-            if role_of[index] == number
-            for item in timeline.annotations
-        )
-        for number, role in enumerate(SHARES)
-    }
+    order = stream("split", seed).permutation(len(timelines))
+    dealt = np.repeat(list(SHARES), _deal(len(timelines), list(SHARES.values())))
+    role_of = dict(zip(order.tolist(), dealt.tolist(), strict=True))
+    items = [(role_of[index], item.name) for index, timeline in enumerate(timelines) for item in timeline.annotations]
+    return {f"{role}.txt": tuple(name for of, name in items if of == role) for role in SHARES}
 
 
 def _deal(total: int, shares: Sequence[float]) -> list[int]:

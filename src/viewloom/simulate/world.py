@@ -8,6 +8,7 @@ real sample. Nothing here knows actions, and nothing is fitted to any score.
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,11 +111,6 @@ class World:
         return np.maximum(x_TD, 0, out=x_TD)
 
 
-def make_world(seed: int, dim: int) -> World:
-    """The world of a seed, with features of one size."""
-    return make_worlds(seed, (dim,))[dim]
-
-
 def make_worlds(seed: int, dims: Iterable[int]) -> dict[int, World]:
     """Draw the world of a seed, once with each of these feature sizes.
 
@@ -125,14 +121,14 @@ def make_worlds(seed: int, dims: Iterable[int]) -> dict[int, World]:
     optics = {view: make_optics(view, seed) for view in VIEWS}
     mix = rng.normal(0, 1 / np.sqrt(LOCAL), (LOCAL, HIDDEN)).astype(np.float32)
     samples = _samples(seed, filters, optics)
-    level = {view: sample.mean(axis=0) for view, sample in samples.items()}
     # Units are switched by the difference between pictures, not by what all pictures have in common.
-    common = np.mean(list(level.values()), axis=0)
+    common = np.mean([sample.mean(axis=0) for sample in samples.values()], axis=0)
     scale = np.sqrt(np.mean([sample.var(axis=0) for sample in samples.values()], axis=0)).mean()
     mix /= np.float32(scale)
     bias = (rng.normal(0, 0.5, HIDDEN) - common @ mix).astype(np.float32)
     hidden = {view: _mixed(sample, mix, bias) for view, sample in samples.items()}
-    return {dim: _set_last_layer(seed, dim, filters, optics, mix, bias, hidden) for dim in dims}
+    shared = {"seed": seed, "filters": filters, "optics": optics, "mix": mix, "mix_bias": bias}
+    return {dim: World(dim=dim, **shared, **_last_layer(seed, dim, hidden)) for dim in dims}
 
 
 def _mixed(pooled: F32, mix: F32, bias: F32) -> F32:
@@ -150,16 +146,8 @@ def _samples(seed: int, filters: Filters, optics: dict[str, Optics]) -> dict[str
     return {view: np.concatenate([render(scene, view, filters, optics[view]) for scene in scenes]) for view in VIEWS}
 
 
-def _set_last_layer(
-    seed: int,
-    dim: int,
-    filters: Filters,
-    optics: dict[str, Optics],
-    mix: F32,
-    bias: F32,
-    hidden: dict[str, F32],
-) -> World:
-    """Give each feature its share of mean and movement."""
+def _last_layer(seed: int, dim: int, hidden: dict[str, F32]) -> dict[str, Any]:
+    """A `World`'s last layer and noise, which give each feature its share of mean and movement."""
     rng = stream("features", seed, dim)
     out = rng.normal(0, 1 / np.sqrt(HIDDEN), (HIDDEN, dim)).astype(np.float32)
     projected = {view: x @ out for view, x in hidden.items()}
@@ -175,19 +163,13 @@ def _set_last_layer(
     floor, scale = _level(_rounded((fixed * gain + offset).astype(np.float32), rounding.astype(np.float32)))
     noise = rng.normal(0, 1, (NOISE_RANK, dim)) * NOISE_DECAY ** np.arange(NOISE_RANK)[:, None]
     noise *= movement / np.sqrt((noise**2).sum(axis=0))
-    return World(
-        seed=seed,
-        dim=dim,
-        filters=filters,
-        optics=optics,
-        mix=mix,
-        mix_bias=bias,
-        out=np.float32(scale) * (out * gain).astype(np.float32),
-        offset=(scale * offset).astype(np.float32),
-        rounding=(scale * rounding).astype(np.float32),
-        floor=scale * floor,
-        noise=(scale * noise).astype(np.float32),
-    )
+    return {
+        "out": np.float32(scale) * (out * gain).astype(np.float32),
+        "offset": (scale * offset).astype(np.float32),
+        "rounding": (scale * rounding).astype(np.float32),
+        "floor": scale * floor,
+        "noise": (scale * noise).astype(np.float32),
+    }
 
 
 def _rounded(x_TD: F32, rounding_D: F32) -> F32:

@@ -257,9 +257,9 @@ def test_a_colour_survives_the_video(colour, tmp_path):
     from viewloom.simulate.metaworld.video import video
 
     for name in ("one.mp4", "two.mp4"):
-        with video(tmp_path / name, FPS, 32) as writer:
+        with video(tmp_path / name, FPS, 32) as add:
             for _ in range(3):
-                writer.add(np.full((32, 32, 3), colour, np.uint8))
+                add(np.full((32, 32, 3), colour, np.uint8))
     assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()
     seen = frames_of(tmp_path / "one.mp4")
     assert seen.shape == (3, 32, 32, 3)

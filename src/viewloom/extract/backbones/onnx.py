@@ -28,8 +28,6 @@ def open_model(request: Request) -> Model:
     path = request.weights or Path(request.name)
     if not path.is_file():
         raise ConfigError(f"--backbone onnx:{request.name}: {path} is not there.")
-    if request.precision != "float32":
-        request = Request(request.name, request.weights, request.device, "float32")  # the file fixes its own
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3

@@ -1,9 +1,10 @@
 """One recording: a person at several tasks in a row, acted, rendered and labelled."""
 
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from viewloom.simulate.metaworld.acting import REST, Outcome, make_env, perform
 from viewloom.simulate.metaworld.looks import dress
 from viewloom.simulate.metaworld.people import Session, make_person
 from viewloom.simulate.metaworld.phases import WatchedPolicy
-from viewloom.simulate.metaworld.rendering import cameraman
+from viewloom.simulate.metaworld.rendering import Cameraman
+from viewloom.simulate.metaworld.settings import MetaworldConfig
 from viewloom.simulate.metaworld.tasks import TASKS
-from viewloom.simulate.metaworld.video import VideoWriter, video
+from viewloom.simulate.metaworld.video import video
 from viewloom.simulate.seeds import stream
 
 SHORTEST_S = 0.4
@@ -42,42 +44,36 @@ class Timeline:
     tasks: list[dict[str, Any]] = field(default_factory=list)
 
 
-def record(root: Path, session: Session, views: tuple[str, ...], *, size: int, fps: float, seed: int) -> Timeline:
+def record(config: MetaworldConfig, session: Session, views: tuple[str, ...]) -> Timeline:
     """Act a session, and write its videos and then its timeline; returns the timeline."""
     timeline = Timeline(session.name, session.person, session.role)
+    root = Path(config.out)
     folder = root / "videos" / session.name
     for half in folder.glob(".tmp-*"):  # of a run that was killed
         half.unlink()
     with ExitStack() as stack:
-        writers = {view: stack.enter_context(video(folder / f"{view}.mp4", fps, size)) for view in views}
+        films = {view: stack.enter_context(video(folder / f"{view}.mp4", config.fps, config.size)) for view in views}
         for number in range(len(session.tasks)):
-            act_task(timeline, session, number, writers, size=size, fps=fps, seed=seed)
+            act_task(config, timeline, session, number, films)
     write_json(root / "timelines" / f"{session.name}.json", asdict(timeline))
     return timeline
 
 
 def act_task(
-    timeline: Timeline,
-    session: Session,
-    number: int,
-    writers: Mapping[str, VideoWriter],
-    *,
-    size: int,
-    fps: float,
-    seed: int,
+    config: MetaworldConfig, timeline: Timeline, session: Session, number: int, films: Mapping[str, Callable[..., None]]
 ) -> None:
     """Act one task of a session into the videos, and add it to the timeline."""
-    name = session.tasks[number]
-    rng = stream("task", seed, session.name, number)
+    name, fps = session.tasks[number], config.fps
+    rng = stream("task", config.seed, session.name, number)
     env, policy, outcome = make_env(name, int(rng.integers(2**31))), WatchedPolicy(name), Outcome()
-    dress(env.model, seed, session.name)
+    dress(env.model, config.seed, session.name)
     labels: list[str] = []
-    with cameraman(env.model, size) as camera, warnings.catch_warnings():
+    with closing(Cameraman(env.model, config.size)) as camera, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # every policy warns that its actions are clipped, which is meant
-        for phase in perform(env, policy, make_person(seed, session.person), outcome, fps, rng):
+        for phase in perform(env, policy, make_person(config.seed, session.person), outcome, fps, rng):
             labels.append("" if phase == REST else TASKS[name].labels[phase])
-            for view, writer in writers.items():
-                writer.add(camera.picture(env.data, view))
+            for view, add in films.items():
+                add(camera.picture(env.data, view))
     start, end = timeline.frames, timeline.frames + len(labels)
     timeline.tasks.append({"task": name, "start": start, "end": end, **asdict(outcome)})
     fewest = max(1, round(SHORTEST_S * fps))
@@ -104,8 +100,8 @@ def settled(labels: list[str], fewest: int) -> Iterator[tuple[int, int, str]]:
 def runs(labels: list[str]) -> Iterator[tuple[int, int, str]]:
     """Runs of equal labels: (first, after the last, label), those of "" left out."""
     first = 0
-    for place in range(1, len(labels) + 1):
-        if place == len(labels) or labels[place] != labels[first]:
-            if labels[first]:
-                yield first, place, labels[first]
-            first = place
+    for label, run in groupby(labels):
+        end = first + len(list(run))
+        if label:
+            yield first, end, label
+        first = end

@@ -4,8 +4,6 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
@@ -70,12 +68,6 @@ class Cameraman:
         image: NDArray[np.uint8] = self.renderer.render()
         return image
 
-
-@contextmanager
-def cameraman(model: Any, size: int) -> Iterator[Cameraman]:
-    """A `Cameraman` whose OpenGL context is freed at the end."""
-    one = Cameraman(model, size)
-    try:
-        yield one
-    finally:
-        one.renderer.close()
+    def close(self) -> None:
+        """Free the OpenGL context."""
+        self.renderer.close()

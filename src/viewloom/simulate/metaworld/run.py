@@ -1,10 +1,10 @@
 """Rendering a data set: sessions, several processes, what is done already, labels, lists, facts."""
 
+import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
-from functools import partial
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
@@ -17,7 +17,7 @@ from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json
 from viewloom.simulate.metaworld.looks import FIXED, ON_HAND
 from viewloom.simulate.metaworld.people import Session, make_sessions
-from viewloom.simulate.metaworld.recording import record
+from viewloom.simulate.metaworld.recording import Timeline, record
 from viewloom.simulate.metaworld.rendering import backend_environment, require_packages
 from viewloom.simulate.metaworld.settings import MetaworldConfig
 from viewloom.simulate.metaworld.tasks import TASKS, TEST_ONLY, preset_tasks
@@ -103,8 +103,6 @@ def starting_facts(config: MetaworldConfig) -> dict[str, Any]:
 
 def claim(root: Path, facts: dict[str, Any]) -> None:
     """Begin a folder, or go on with one that the same settings began; `ConfigError` for any other."""
-    import json
-
     path = root / "simulation.json"
     if path.exists():
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -120,18 +118,15 @@ def claim(root: Path, facts: dict[str, Any]) -> None:
     write_json(path, facts | {"finished": False})
 
 
-def recorded(config: MetaworldConfig, sessions: list[Session], views: tuple[str, ...]) -> Iterator[Session]:
-    """Act and render sessions in processes of their own; yields each one when it is written."""
+def recorded(config: MetaworldConfig, sessions: list[Session], views: tuple[str, ...]) -> Iterator[Timeline]:
+    """Act and render sessions in processes of their own; yields each one's timeline when it is written."""
     variables = backend_environment(config.gl) | {"LP_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    work = partial(record, Path(config.out), views=views, size=config.size, fps=config.fps, seed=config.seed)
     # Processes even where one is asked for: the way to render must be in the environment before MuJoCo is imported.
     count = min(config.workers, len(sessions))
     with ProcessPoolExecutor(count, get_context("spawn"), _set_environment, (variables,)) as pool:
-        waiting = {pool.submit(work, session): session for session in sessions}
         try:
-            for future in as_completed(waiting):
-                future.result()
-                yield waiting[future]
+            for future in as_completed([pool.submit(record, config, session, views) for session in sessions]):
+                yield future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -1,6 +1,6 @@
 """Writing mp4 files, the same bytes for the same frames."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -32,35 +32,19 @@ def as_yuv420(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.round(stacked).astype(np.uint8).reshape(height * 3 // 2, width)
 
 
-class VideoWriter:
-    """One mp4 file (H.264, 4:2:0); `add` frames in order."""
-
-    def __init__(self, container: Any, fps: float, size: int) -> None:
-        self.container = container
-        self.stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=ENCODER)
-        self.stream.width = self.stream.height = size
-        self.stream.pix_fmt = "yuv420p"
-        self.stream.thread_count = 1
-
-    def add(self, picture: NDArray[np.uint8]) -> None:
-        """Encode a frame (size, size, 3)."""
-        import av
-
-        for packet in self.stream.encode(av.VideoFrame.from_ndarray(as_yuv420(picture), format="yuv420p")):
-            self.container.mux(packet)
-
-    def finish(self) -> None:
-        """Encode what is waiting."""
-        for packet in self.stream.encode():
-            self.container.mux(packet)
-
-
 @contextmanager
-def video(path: Path, fps: float, size: int) -> Iterator[VideoWriter]:
-    """Write an mp4 file; it appears when it is complete."""
+def video(path: Path, fps: float, size: int) -> Iterator[Callable[[NDArray[np.uint8]], None]]:
+    """Write an mp4 file (H.264, 4:2:0): gives what adds a frame (size, size, 3); the file appears when complete."""
     import av
 
     with atomic_path(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
-        writer = VideoWriter(container, fps, size)
-        yield writer
-        writer.finish()
+        stream: Any = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=ENCODER)
+        stream.width = stream.height = size
+        stream.pix_fmt = "yuv420p"
+        stream.thread_count = 1
+
+        def add(picture: NDArray[np.uint8]) -> None:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(as_yuv420(picture), format="yuv420p")))
+
+        yield add
+        container.mux(stream.encode())
