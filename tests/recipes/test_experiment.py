@@ -116,7 +116,7 @@ def test_rows_differ_in_what_they_claim_and_in_nothing_else(done):
     heads = {path.parent.name.split("-")[0]: yaml.safe_load(path.read_text()) for path in paths}
     heads.pop("pretrain")
     for name, settings in heads.items():
-        differing = {key for key in settings if settings[key] != heads["naive"][key]} - {"run", "row", "refiner"}
+        differing = {key for key in settings if settings[key] != heads["naive"][key]} - {"run", "name", "refiner"}
         assert differing == ({"views"} if name == "oracle" else set())
         assert (settings["refiner"] is None) == (name in ("naive", "oracle"))
 

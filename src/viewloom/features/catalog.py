@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.features.base import Span
 from viewloom.features.pooling import BLOCK_BYTES, Pooled, pool_rows, pooled_dim
-from viewloom.features.settings import Pooling
+from viewloom.features.settings import Axes, Pooling
 from viewloom.features.views import ViewTable
 
 DEFAULT_FPS = 30.0
@@ -53,6 +54,20 @@ class CatalogSource(ABC):
 
     kind: str
     """What the layout is called: ``lmdb``, ``npy`` or ``store``."""
+    expects: ClassVar[str]
+    """What is looked for in a folder, in words."""
+    precedence: ClassVar[int] = 2
+    """Place in the order in which stores are asked whether a folder is theirs: packed 0, LMDB 1, others 2, npy 3."""
+
+    @classmethod
+    @abstractmethod
+    def matches(cls, root: Path) -> bool:
+        """Whether a folder is such a store, by its files."""
+
+    @classmethod
+    @abstractmethod
+    def open(cls, root: Path, views: ViewTable | None, fps: float | None, axes: Axes, index: Any) -> "CatalogSource":
+        """The store in a folder; arguments as those of `viewloom.features.opening.open_source`."""
 
     def __init__(self, where: str, spans: Spans, views: ViewTable | None, dim: int, fps: float | None) -> None:
         if fps is not None and not 0 < fps < float("inf"):

@@ -23,8 +23,9 @@ from viewloom.features.base import Span
 from viewloom.features.catalog import CatalogSource
 from viewloom.features.pooling import Pooled, pooled_dim, runs_of
 from viewloom.features.rows import RowFile, hash_file
-from viewloom.features.settings import Pooling
+from viewloom.features.settings import Axes, Pooling
 from viewloom.features.views import View, ViewTable
+from viewloom.registry import STORES
 
 MANIFEST = "manifest.json"
 FORMAT = "viewloom-store"
@@ -186,6 +187,7 @@ def read_manifest(root: Path) -> Manifest:
         ) from error
 
 
+@STORES.register("packed")
 class PackedSource(CatalogSource):
     """A packed store as a `FeatureSource`; files are memory-mapped for each read and hold no handle.
 
@@ -200,6 +202,8 @@ class PackedSource(CatalogSource):
     """
 
     kind = "store"
+    expects = f"{MANIFEST} (packed store)"
+    precedence = 0
 
     def __init__(self, root: Path | str, views: ViewTable | None = None, fps: float | None = None) -> None:
         self.root = Path(root)
@@ -217,6 +221,16 @@ class PackedSource(CatalogSource):
         for entry in self.manifest.entries:
             spans.setdefault(entry.recording, {})[entry.camera] = Span(entry.first, entry.end)
         super().__init__(str(root), spans, views or self.manifest.views, self.manifest.dim, fps)
+
+    @classmethod
+    def matches(cls, root: Path) -> bool:
+        """A manifest, or the journal of one that isn't finished."""
+        return (root / MANIFEST).is_file() or (root / JOURNAL).is_file()
+
+    @classmethod
+    def open(cls, root: Path, views: ViewTable | None, fps: float | None, axes: Axes, index: Any) -> "PackedSource":
+        """With the store's own axes and spans."""
+        return cls(root, views, fps)
 
     @property
     def backbone(self) -> dict[str, str]:

@@ -69,7 +69,7 @@ def run_crossval(config: CrossvalConfig) -> CrossvalResult | str:
     done = [fold for fold in folds if fold.title not in missing]
     if not done:
         raise ConfigError(f"No fold finished. {_told(missing)}")
-    write_pooled(folder, done, len(known), missing, config.row or folder.name)
+    write_pooled(folder, done, len(known), missing, config.name or folder.name)
     if missing:
         err.print(f"{len(missing)} of {len(folds)} folds did not finish, and the scores lack them. {_told(missing)}")
     return CrossvalResult(folder, missing)
@@ -82,7 +82,7 @@ def _told(missing: Mapping[str, str]) -> str:
 def with_options(config: CrossvalConfig) -> CrossvalConfig:
     """The settings with those of head and method filled in."""
     trainer = replace(config.trainer, devices="1")
-    config = replace(config, trainer=trainer, head_options=config.head_options or HEADS.get(config.head).Config())
+    config = replace(config, trainer=trainer, head_options=config.head_options or HEADS.settings(config.head)())
     if config.method is None:
         return config
     method = METHODS.get(config.method)
@@ -154,7 +154,7 @@ def enter(config: CrossvalConfig, dataset: MultiViewDataset, known: Sequence[Fol
     prepare_run(replace(config, resume=(folder / CONFIG).exists()), fold_content(config, dataset, known))
     if not (folder / "environment.json").exists():
         views = select_views(config.views, dataset)
-        write_environment(folder, dataset, config.seed, row=config.row or folder.name, trained_on=views)
+        write_environment(folder, dataset, config.seed, name=config.name or folder.name, trained_on=views)
     return folder
 
 

@@ -165,7 +165,7 @@ class Builder:
             assert refiner is not None
             needs, path = [refiner, head], str(refiner.folder / "refiner.safetensors")
             folder = self._folder(row.name, seed, part_key(settings, self.data, head.folder, refiner.folder))
-        settings = replace(settings, refiner=path, out=str(folder), row=row.name)
+        settings = replace(settings, refiner=path, out=str(folder), name=row.name)
         return Part("evaluate", f"{row.name}, seed {seed}: scores", folder, settings, tuple(needs))
 
     def pretraining(self, recipe: str, seed: int, front: bool = False) -> Part:
@@ -176,8 +176,8 @@ class Builder:
             **data_settings(self.config),
             **self._common(seed, plain["epochs"]),
             views=",".join(self.views),
-            method_options=METHODS.get(plain["method"]).Config(),
-            row=recipe,
+            method_options=METHODS.settings(plain["method"])(),
+            name=recipe,
         )
         settings = apply(settings, plain)
         if front and hasattr(settings.method_options, "out_dim"):
@@ -202,14 +202,14 @@ class Builder:
             **data_settings(self.config),
             **self._common(seed, plain["epochs"]),
             views={"exo": self.config.exo, "ego": self.config.ego, "all": ",".join(self.views)}[row.labels],
-            head_options=HEADS.get(head).Config(),
+            head_options=HEADS.settings(head)(),
         )
         settings = apply(settings, plain | {"head": head})
         name = row.name if refiner is not None else {"exo": "naive", "ego": "oracle", "all": "naive3"}[row.labels]
         more = () if refiner is None else (refiner.folder,)
         folder = self._folder(name, seed, part_key(settings, self.data, *more))
         path = None if refiner is None else str(refiner.folder / "refiner.safetensors")
-        settings = replace(settings, run=str(folder), refiner=path, row=name)
+        settings = replace(settings, run=str(folder), refiner=path, name=name)
         return Part("train", f"{name}, seed {seed}: head", folder, settings, () if refiner is None else (refiner,))
 
     def _common(self, seed: int, epochs: int) -> dict[str, Any]:

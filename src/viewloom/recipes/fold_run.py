@@ -92,7 +92,7 @@ class FoldRun:
         own = {
             "run": str(self.folder),
             "resume": False,
-            "row": None if self.config.row is None else f"{self.config.row}, {self.fold.name}",
+            "name": None if self.config.name is None else f"{self.config.name}, {self.fold.name}",
             "refiner": self.config.refiner if self.config.method is None else str(refiner),
         }
         return TrainConfig(**kept | self._data() | own)

@@ -175,7 +175,7 @@ def load_run(folder: Path) -> Run:
         *_optional_json(folder / "invariance.json").get("warnings", []),
         *(f"{name} was not finite in some epochs" for name, points in curves.items() if not finite(points)),
     ]
-    row = str((metrics.row if metrics else None) or environment.get("row") or folder.name)
+    row = str((metrics.row if metrics else None) or environment.get("name") or environment.get("row") or folder.name)
     return Run(
         folder,
         OLD_ROWS.get(row, row) if folder.name.startswith(f"{row}-seed") else row,

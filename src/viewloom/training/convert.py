@@ -29,7 +29,7 @@ def run_convert(config: ConvertConfig) -> Path:
     else:
         _convert_head(config, views, target)
     write_text(run / "config.yaml", as_yaml(config))
-    write_json(run / "environment.json", {"viewloom": __version__, "row": run.name, "published": config.checkpoint})
+    write_json(run / "environment.json", {"viewloom": __version__, "name": run.name, "published": config.checkpoint})
     return target
 
 

@@ -110,7 +110,7 @@ def run_evaluate(config: EvaluateConfig) -> Path:
         "actions": actions,
         "trained_on": saved.views,
         "simulated": dataset.simulated,
-        "row": config.row or default_row(run, config.refiner),
+        "row": config.name or default_name(run, config.refiner),
         "scored_with": scored_with(config),
         "sampling": asdict(sampling),
         "learned": learned,
@@ -167,9 +167,10 @@ def fitting_views(views: tuple[str, ...], named: bool, segmenter: Segmenter) -> 
     return tuple(view for view in views if view not in unfit)
 
 
-def default_row(run: Path, refiner: str | None) -> str:
+def default_name(run: Path, refiner: str | None) -> str:
     """What a run is called in tables; with another refiner before its head it isn't that run any more."""
-    own = str(read_json(run / "environment.json").get("row", run.name))
+    environment = read_json(run / "environment.json")
+    own = str(environment.get("name", environment.get("row", run.name)))  # older runs have the latter
     return own if refiner is None else f"{own} behind {Path(refiner).parent.name}"
 
 

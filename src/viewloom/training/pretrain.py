@@ -142,7 +142,7 @@ def run_pretrain(config: PretrainConfig) -> Path:
     begun = begin_pretrain(config)
     config, method, views = begun.config, begun.method, begun.pairs.learn.views
     threads = choose_threads(config.trainer, method, method.dim, begun.folder, config.resume)
-    facts = {"row": config.row or config.method, "trained_on": views, "method": config.method, "threads": threads}
+    facts = {"name": config.name or config.method, "trained_on": views, "method": config.method, "threads": threads}
     write_environment(begun.folder, begun.dataset, config.seed, **facts)
     with using_threads(threads):
         return _learn(begun)

@@ -140,7 +140,7 @@ def begin_train(config: TrainConfig) -> tuple[SegmentationModule, Path, Path | N
     Returns:
         What is trained (its ``config`` has every choice made), the folder, and the checkpoint to go on from.
     """
-    config = complete(replace(config, head_options=config.head_options or HEADS.get(config.head).Config()))
+    config = complete(replace(config, head_options=config.head_options or HEADS.settings(config.head)()))
     dataset = open_dataset(config)
     if dataset.labels is None:
         raise DataError(f"{dataset.root} has no labels, and a head can't be trained without. Pass --labels.")
@@ -154,9 +154,9 @@ def run_train(config: TrainConfig) -> Path:
     """Train a head and write its run folder; returns the path of ``head.safetensors``."""
     module, folder, checkpoint = begin_train(config)
     config, dataset = module.config, module.dataset
-    row = config.row or folder.name
     threads = choose_threads(config.trainer, module, dataset.source.dim, folder, config.resume)
-    write_environment(folder, dataset, config.seed, row=row, trained_on=module.views, threads=threads)
+    facts = {"name": config.name or folder.name, "trained_on": module.views, "threads": threads}
+    write_environment(folder, dataset, config.seed, **facts)
     if config.refiner is not None and is_main_process():
         keep_copy(Path(config.refiner), folder / "refiner.safetensors")
     monitor = "val/total" if module.val_items else None
