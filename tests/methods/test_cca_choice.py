@@ -5,7 +5,7 @@ import torch
 
 from tests.methods.made import VIEWS, make_method, select_rows, view_batch
 from viewloom.methods.cca_choice import STRENGTHS, Block, choose, out_of_step
-from viewloom.methods.refiner import load_refiner, save_refiner
+from viewloom.methods.refiner_file import load_refiner, save_refiner
 from viewloom.metrics.invariance import retrieval_accuracy
 from viewloom.registry import METHODS
 from viewloom.windows.batch import ViewBatch, Window

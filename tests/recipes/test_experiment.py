@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from viewloom.recipes.jobs import make_jobs, table_views
 
 from tests.tiny import write_tiny
 from viewloom import load_refiner
@@ -21,7 +22,7 @@ from viewloom.cli import main
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import SamplingConfig
 from viewloom.errors import ConfigError, DataError
-from viewloom.recipes.experiment import make_jobs, results_folder, run_experiment, table_views
+from viewloom.recipes.experiment import results_folder, run_experiment
 from viewloom.recipes.parts import data_identity, unique_parts
 from viewloom.recipes.published import PUBLISHED
 from viewloom.recipes.results import MARK, head_text

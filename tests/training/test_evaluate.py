@@ -13,6 +13,7 @@ from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig, SamplingConfig
 from viewloom.errors import ConfigError
 from viewloom.heads.linear import LinearHead
+from viewloom.methods.refiner_file import save_refiner
 from viewloom.methods.residual import ResidualRefiner
 from viewloom.methods.settings import ResidualConfig
 from viewloom.metrics.segmentation import score
@@ -85,10 +86,12 @@ def test_scores_are_those_of_the_predictions_under_the_rules_asked_for(data, run
 def test_the_refiner_stands_before_the_head(data, run, where):
     refiner = some_refiner()
     path = run / ("refiner.safetensors" if where == "own" else "other.safetensors")
-    refiner.save(path)
+    save_refiner(refiner, path)
     if where == "in front":
         torch.manual_seed(9)
-        ResidualRefiner("two_stream", DIM, ("v3", "e4"), ResidualConfig(layers=1)).save(run / "refiner.safetensors")
+        save_refiner(
+            ResidualRefiner("two_stream", DIM, ("v3", "e4"), ResidualConfig(layers=1)), run / "refiner.safetensors"
+        )
     sampling = SamplingConfig(test_chunks=(17,))
     front = str(path) if where == "in front" else None
     run_evaluate(EvaluateConfig(data=data, run=str(run), refiner=front, sampling=sampling))

@@ -12,6 +12,7 @@ from tests.tiny import DIM, write_tiny
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig
 from viewloom.errors import ConfigError
+from viewloom.methods.refiner_file import save_refiner
 from viewloom.methods.residual import ResidualRefiner
 from viewloom.methods.settings import ResidualConfig
 from viewloom.metrics.runs import IGNORE
@@ -149,7 +150,7 @@ def test_a_known_window_keeps_its_labels(data):
 @pytest.mark.parametrize("head", ["linear", "c2f_tcn"])
 def test_a_head_learns_the_same_with_and_without_the_cache(data, tmp_path, head):
     path = tmp_path / "refiner.safetensors"
-    refiner().save(path)
+    save_refiner(refiner(), path)
     weights = []
     for gib in (0.0, 1e-6, 1.0):  # none, a few windows, all
         run = tmp_path / f"{gib}"
@@ -209,7 +210,7 @@ def test_windows_of_several_items_share_a_batch(data):
 def test_a_resumed_head_goes_on_with_the_refiner_it_began_with(data, tmp_path):
     """Checkpoints leave the refiner out; the run folder's own copy takes its place."""
     path = tmp_path / "refiner.safetensors"
-    refiner().save(path)
+    save_refiner(refiner(), path)
 
     def config(name, epochs, resume=False):
         run = str(tmp_path / name)
@@ -225,6 +226,6 @@ def test_a_resumed_head_goes_on_with_the_refiner_it_began_with(data, tmp_path):
     resumed = load_file(run_train(config("cut", 4, resume=True)))
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
     torch.manual_seed(77)
-    ResidualRefiner("two_stream", DIM, ("v3", "e4"), ResidualConfig(layers=2)).save(path)
+    save_refiner(ResidualRefiner("two_stream", DIM, ("v3", "e4"), ResidualConfig(layers=2)), path)
     with pytest.raises(ConfigError, match="files of refiner"):
         run_train(config("cut", 4, resume=True))

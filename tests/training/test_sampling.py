@@ -13,7 +13,7 @@ from tests.tiny import DIM, write_tiny
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig, SamplingConfig
 from viewloom.errors import ConfigError
-from viewloom.methods.refiner import load_refiner
+from viewloom.methods.refiner_file import load_refiner
 from viewloom.training.checkpoints import load_head, save_head
 from viewloom.training.evaluate import run_evaluate
 from viewloom.training.predict import run_predict

@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 import pytest
+from viewloom.recipes.jobs import make_jobs, table_views
 
 from tests.tiny import write_tiny
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig
 from viewloom.identity import Identity
-from viewloom.recipes.experiment import make_jobs, table_views
 from viewloom.recipes.parts import Part, data_identity, part_key, unique_parts
 from viewloom.recipes.results import Result, row_lines
 from viewloom.recipes.settings import ExperimentConfig

@@ -46,7 +46,7 @@ def _layout(name: str, root: Path) -> Any:
     expected = "; ".join(f"{LAYOUTS.name_of(layout)}: {layout.expects}" for layout in layouts)
     raise DataError(
         f"{root} has none of the known layouts. Looked for {expected}. Arrange the folder like one of them, or "
-        "pass --features and --labels."
+        "pass --features and --labels, or --plugins MODULE with a layout of your own."
     )
 
 

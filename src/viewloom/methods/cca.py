@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from viewloom.errors import ConfigError, DataError
-from viewloom.methods.base import Method, Refiner
+from viewloom.methods.base import Method
 from viewloom.methods.cca_choice import Block, choose, out_of_step
 from viewloom.methods.linear_map import LinearRefiner
 from viewloom.methods.moments import Moments
+from viewloom.methods.refiner import Refiner
 from viewloom.methods.settings import CCAConfig, MethodConfig
 from viewloom.registry import METHODS
 from viewloom.windows.batch import ViewBatch

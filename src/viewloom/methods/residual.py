@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from viewloom.methods.base import Refiner
+from viewloom.methods.refiner import Refiner
 from viewloom.methods.settings import Mark, ResidualConfig
 from viewloom.nn.encoder import Sequences, encoder_layers
 from viewloom.nn.sizes import refiner_stage

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from viewloom.errors import DataError
-from viewloom.methods.base import Method, Refiner
+from viewloom.methods.base import Method
 from viewloom.methods.linear_map import LinearRefiner
 from viewloom.methods.moments import Moments
+from viewloom.methods.refiner import Refiner
 from viewloom.methods.roles import assign_roles
 from viewloom.methods.settings import MethodConfig, RidgeConfig
 from viewloom.registry import METHODS

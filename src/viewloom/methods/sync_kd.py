@@ -11,7 +11,8 @@ import torch
 from viewloom.losses.base import LossOutput
 from viewloom.losses.distillation import feature_distillation
 from viewloom.losses.squared_error import as_counted
-from viewloom.methods.base import Method, Refiner
+from viewloom.methods.base import Method
+from viewloom.methods.refiner import Refiner
 from viewloom.methods.residual import ResidualRefiner
 from viewloom.methods.roles import Roles, assign_roles
 from viewloom.methods.settings import MethodConfig, SyncKDConfig

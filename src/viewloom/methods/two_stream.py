@@ -19,7 +19,8 @@ from viewloom.losses.invariance import view_invariance
 from viewloom.losses.reconstruction import joint_reconstruction, view_decoding
 from viewloom.losses.schedule import invariance_weight
 from viewloom.losses.squared_error import as_counted
-from viewloom.methods.base import Method, Refiner
+from viewloom.methods.base import Method
+from viewloom.methods.refiner import Refiner
 from viewloom.methods.residual import ResidualRefiner, ViewMarks
 from viewloom.methods.settings import Mark, MethodConfig, TwoStreamConfig
 from viewloom.methods.whole_window import fill_window, repeat_last

@@ -14,7 +14,7 @@ from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.errors import ConfigError
 from viewloom.files import write_json, write_text
 from viewloom.identity import settings_of
-from viewloom.recipes.experiment import Job, table_views
+from viewloom.recipes.jobs import Job, table_views
 from viewloom.recipes.parts import unique_parts
 from viewloom.recipes.published import SCORES, Figures
 from viewloom.recipes.settings import ExperimentConfig

@@ -78,7 +78,8 @@ def _convert_head(config: ConvertConfig, views: tuple[str, ...], target: Path) -
 
 def _convert_refiner(config: ConvertConfig, views: tuple[str, ...], target: Path) -> None:
     """A refiner, shared by all views."""
-    from viewloom.methods.refiner import load_published_refiner, save_refiner
+    from viewloom.methods.refiner_file import save_refiner
+    from viewloom.training.published import load_published_refiner
 
     refiner = load_published_refiner(read_weights(config.checkpoint), views=views, context=config.context or "frame")
     save_refiner(refiner, target, {"published": config.checkpoint, "sampling": asdict(Sampling())})

@@ -209,7 +209,7 @@ def load_segmenter(run: Path, refiner: str | None, sampling: Sampling, accelerat
     path = Path(refiner) if refiner else own if own.exists() else None
     frozen = None
     if path is not None:
-        from viewloom.methods.refiner import load_refiner
+        from viewloom.methods.refiner_file import load_refiner
 
         loaded = load_refiner(path).freeze().to(device)
         own_pooling(loaded.extra, SamplingConfig(pooling=sampling.pooling), str(path))

@@ -19,6 +19,7 @@ from viewloom.files import write_json
 from viewloom.heads.base import Head
 from viewloom.methods.base import Method
 from viewloom.methods.none import IdentityRefiner
+from viewloom.methods.refiner_file import save_refiner
 from viewloom.methods.settings import Choice
 from viewloom.nn.encoder import EncoderLayer
 from viewloom.registry import METHODS
@@ -285,7 +286,7 @@ def _finish(begun: Begun, chosen: str, warnings: list[str]) -> None:
         folder / "invariance.json",
         {"kept": chosen, "select": config.select, "chosen": method.chosen, "held_out": finite, "warnings": warnings},
     )
-    method.refiner.save(folder / "refiner.safetensors")
+    save_refiner(method.refiner, folder / "refiner.safetensors")
     show(warnings)
     assert config.select is not None
     measure = type(method).chosen_by[0] if config.select == "last" else config.select

@@ -191,7 +191,7 @@ def build_module(config: TrainConfig, dataset: MultiViewDataset) -> Segmentation
     assert dataset.labels is not None
     refiner, pooling = None, None
     if config.refiner is not None:
-        from viewloom.methods.refiner import load_refiner
+        from viewloom.methods.refiner_file import load_refiner
 
         refuse_other_features(Path(config.refiner).parent, dataset)
         own = Path(config.run) / "refiner.safetensors"  # a resumed run goes on with the refiner it began with
