@@ -18,7 +18,7 @@ from viewloom.methods.residual import ResidualRefiner
 from viewloom.methods.settings import ResidualConfig
 from viewloom.metrics.segmentation import score
 from viewloom.training.checkpoints import SavedHead, save_head
-from viewloom.training.evaluate import as_segments, item_scores, known_actions, run_evaluate, true_labels
+from viewloom.training.evaluate import as_segments, item_scores, run_evaluate, shared_actions, true_labels
 from viewloom.training.predict import table_rows, to_segments
 from viewloom.training.refined import FrozenRefiner
 from viewloom.training.segmenter import Segmenter
@@ -129,10 +129,10 @@ def test_segments_are_in_absolute_frames_and_only_where_labels_are():
 
 def test_actions_must_be_in_the_same_order():
     dataset = SimpleNamespace(labels=SimpleNamespace(actions=("a", "b")), root="data")
-    assert known_actions(dataset, ("a", "b"), Path("run")) == ("a", "b")
+    assert shared_actions(dataset, ("a", "b"), Path("run")) == ("a", "b")
     for other in (("b", "a"), ("a", "b", "c")):
         with pytest.raises(ConfigError, match="same action list"):
-            known_actions(dataset, other, Path("run"))
+            shared_actions(dataset, other, Path("run"))
 
 
 def test_predicted_segments_have_absolute_frames_seconds_and_a_mean_confidence():

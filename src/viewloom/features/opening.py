@@ -41,7 +41,7 @@ def open_source(
 
     Raises:
         DataError: for a path that is no store, and for whatever is wrong with the one it is.
-        ConfigError: for settings that contradict the store, or axes that can't be told apart.
+        ConfigError: for settings that contradict the store, or axes that can't be inferred.
     """
     root = Path(path)
     if not root.is_dir():

@@ -14,8 +14,8 @@ from viewloom.errors import ConfigError, UserError
 from viewloom.features.content import views_in_use, written_facts
 from viewloom.identity import Identity, settings_of
 from viewloom.recipes.jobs import make_jobs, table_views
-from viewloom.recipes.parts import Part, data_identity, unique_parts
 from viewloom.recipes.plan import plan_text
+from viewloom.recipes.planned import PlannedRun, data_identity, unique_runs
 from viewloom.recipes.results import check_page, write_results
 from viewloom.recipes.settings import ExperimentConfig
 from viewloom.recipes.values import SAMPLING
@@ -33,15 +33,15 @@ def run_experiment(config: ExperimentConfig) -> str | None:
     data = data_identity(dataset, table_views(config), config.compare_features)
     jobs = make_jobs(config, dataset, data)
     if config.plan:
-        return plan_text(config, dataset, unique_parts([job.evaluation for job in jobs]))
+        return plan_text(config, dataset, unique_runs([job.evaluation for job in jobs]))
     check_page(config)
-    parts = unique_parts([job.evaluation for job in jobs])
-    refuse_rewritten(config, dataset, parts)
-    failed = run_parts(parts)
+    runs = unique_runs([job.evaluation for job in jobs])
+    refuse_rewritten(config, dataset, runs)
+    failed = run_all(runs)
     text = write_results(config, dataset, results_folder(config, data), jobs, failed)
     if failed:
-        told = "; ".join(f"{part}: {reason}" for part, reason in failed.items())
-        raise ConfigError(f"{len(failed)} part(s) did not finish, and the table lacks them. {told}")
+        reasons = "; ".join(f"{run}: {reason}" for run, reason in failed.items())
+        raise ConfigError(f"{len(failed)} run(s) did not finish, and the table lacks them. {reasons}")
     return text
 
 
@@ -62,33 +62,33 @@ def with_variant(config: ExperimentConfig) -> ExperimentConfig:
     return replace(config, split_variant="triple", allow_overlap=config.allow_overlap or "triple")
 
 
-def run_parts(parts: list[Part]) -> dict[str, str]:
-    """Run what is not finished; a part that can't be run is told and left out, with all that needs it."""
+def run_all(runs: list[PlannedRun]) -> dict[str, str]:
+    """Run what is not finished; a run that can't be run is reported and left out, with all that needs it."""
     failed: dict[str, str] = {}
-    for number, part in enumerate(parts, 1):
-        where = f"[{number}/{len(parts)}] {part.label}"
-        if part.finished:
+    for number, run in enumerate(runs, 1):
+        where = f"[{number}/{len(runs)}] {run.label}"
+        if run.finished:
             err.print(f"{where}: finished before", markup=False)
             continue
-        if any(needed.label in failed for needed in part.needs):
-            failed[part.label] = "needs a part that failed"
+        if any(needed.label in failed for needed in run.needs):
+            failed[run.label] = "needs a run that failed"
             continue
-        err.print(f"{where} -> {part.folder}", markup=False)
+        err.print(f"{where} -> {run.folder}", markup=False)
         try:
-            part.run()
+            run.run()
         except UserError as error:
-            failed[part.label] = str(error)
-            err.print(f"{part.label} FAILED: {error}", markup=False)
+            failed[run.label] = str(error)
+            err.print(f"{run.label} FAILED: {error}", markup=False)
     return failed
 
 
-def refuse_rewritten(config: ExperimentConfig, dataset: MultiViewDataset, parts: list[Part]) -> None:
-    """`ConfigError` where features too large to compare whole were written again since a part was finished."""
+def refuse_rewritten(config: ExperimentConfig, dataset: MultiViewDataset, runs: list[PlannedRun]) -> None:
+    """`ConfigError` where features too large to compare whole were written again since a run was finished."""
     pairs = views_in_use(dataset.source, dataset.source.recordings, table_views(config))
     written = written_facts(dataset.source, pairs)
-    for part in parts:
-        if part.kind != "evaluate" and part.finished:
-            refuse_written_again(part.folder, written, config.compare_features)
+    for run in runs:
+        if run.kind != "evaluate" and run.finished:
+            refuse_written_again(run.folder, written, config.compare_features)
 
 
 def results_folder(config: ExperimentConfig, data: Identity) -> Path:

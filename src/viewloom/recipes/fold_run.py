@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.dataset.folds import Fold
-from viewloom.recipes.parts import data_settings
+from viewloom.recipes.planned import data_settings
 from viewloom.training.evaluate import run_evaluate, scored_with, select_views
 from viewloom.training.pretrain import begin_pretrain, run_pretrain
 from viewloom.training.runs import CONFIG, read_json

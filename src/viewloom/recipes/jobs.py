@@ -8,7 +8,7 @@ from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.errors import ConfigError, DataError
 from viewloom.features.pooling import pooled_dim
 from viewloom.identity import Identity
-from viewloom.recipes.parts import Part, data_settings, part_key, unique_parts
+from viewloom.recipes.planned import PlannedRun, data_settings, run_key, unique_runs
 from viewloom.recipes.settings import ExperimentConfig, parse_seeds
 from viewloom.recipes.tables import TABLES, Row, table_rows
 from viewloom.recipes.values import apply, head_values, pretrain_values, scaled_values
@@ -19,16 +19,16 @@ from viewloom.training.settings import EvaluateConfig, PretrainConfig, TrainConf
 
 @dataclass(frozen=True)
 class Job:
-    """One row with one seed: the parts that lead to its scores, the last of which is the evaluation."""
+    """One row with one seed: the runs that lead to its scores, the last of which is the evaluation."""
 
     row: Row
     seed: int
-    evaluation: Part
+    evaluation: PlannedRun
 
     @property
-    def pretraining(self) -> Part | None:
+    def pretraining(self) -> PlannedRun | None:
         """The run that made its refiner."""
-        return next((p for p in unique_parts([self.evaluation]) if p.kind == "pretrain"), None)
+        return next((p for p in unique_runs([self.evaluation]) if p.kind == "pretrain"), None)
 
 
 def make_jobs(config: ExperimentConfig, dataset: MultiViewDataset, data: Identity) -> list[Job]:
@@ -53,7 +53,7 @@ def table_views(config: ExperimentConfig) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Builder:
-    """Makes the parts of a row.
+    """Makes the runs of a row.
 
     Attributes:
         config: the experiment's settings.
@@ -67,7 +67,7 @@ class Builder:
     views: tuple[str, ...]
     dim: int
 
-    def evaluation(self, row: Row, seed: int) -> Part:
+    def evaluation(self, row: Row, seed: int) -> PlannedRun:
         """The evaluation of a row, with all it needs."""
         refiner = None if row.recipe is None else self.pretraining(row.recipe, seed, row.front)
         head = self.training(row, seed, None if row.front else refiner)
@@ -83,14 +83,14 @@ class Builder:
         if row.front:
             assert refiner is not None
             needs, path = [refiner, head], str(refiner.folder / "refiner.safetensors")
-            folder = self._folder(row.name, seed, part_key(settings, self.data, head.folder, refiner.folder))
+            folder = self._folder(row.name, seed, run_key(settings, self.data, head.folder, refiner.folder))
         settings = replace(settings, refiner=path, out=str(folder), name=row.name)
-        return Part("evaluate", f"{row.name}, seed {seed}: scores", folder, settings, tuple(needs))
+        return PlannedRun("evaluate", f"{row.name}, seed {seed}: scores", folder, settings, tuple(needs))
 
-    def pretraining(self, recipe: str, seed: int, front: bool = False) -> Part:
+    def pretraining(self, recipe: str, seed: int, front: bool = False) -> PlannedRun:
         """The pre-training of a refiner; one put in front of a head of plain features gives as many of them."""
         values = scaled_values(pretrain_values(recipe, self.config.setting), self.config.scale)
-        plain = {name: given.value for name, given in values.items()}
+        plain = {name: sourced.value for name, sourced in values.items()}
         settings = PretrainConfig(
             **data_settings(self.config),
             **self._common(seed, plain["epochs"]),
@@ -101,13 +101,13 @@ class Builder:
         settings = apply(settings, plain)
         if front and hasattr(settings.method_options, "out_dim"):
             settings = apply(settings, {"method_options.out_dim": self.dim})
-        folder = self._folder(f"pretrain-{recipe}", seed, part_key(settings, self.data))
-        return Part("pretrain", f"{recipe}, seed {seed}: refiner", folder, replace(settings, run=str(folder)))
+        folder = self._folder(f"pretrain-{recipe}", seed, run_key(settings, self.data))
+        return PlannedRun("pretrain", f"{recipe}, seed {seed}: refiner", folder, replace(settings, run=str(folder)))
 
-    def training(self, row: Row, seed: int, refiner: Part | None) -> Part:
+    def training(self, row: Row, seed: int, refiner: PlannedRun | None) -> PlannedRun:
         """The training of a head."""
         values = scaled_values(head_values(len(self.views), self.config.setting), self.config.scale)
-        plain = {name: given.value for name, given in values.items()}
+        plain = {name: sourced.value for name, sourced in values.items()}
         if self.config.head is not None:
             # What every head has stays, so that all heads of a setting are fed alike.
             shared = {"head_options.standardise"}
@@ -126,10 +126,12 @@ class Builder:
         settings = apply(settings, plain | {"head": head})
         name = row.name if refiner is not None else {"exo": "naive", "ego": "oracle", "all": "naive3"}[row.labels]
         more = () if refiner is None else (refiner.folder,)
-        folder = self._folder(name, seed, part_key(settings, self.data, *more))
+        folder = self._folder(name, seed, run_key(settings, self.data, *more))
         path = None if refiner is None else str(refiner.folder / "refiner.safetensors")
         settings = replace(settings, run=str(folder), refiner=path, name=name)
-        return Part("train", f"{name}, seed {seed}: head", folder, settings, () if refiner is None else (refiner,))
+        return PlannedRun(
+            "train", f"{name}, seed {seed}: head", folder, settings, () if refiner is None else (refiner,)
+        )
 
     def _common(self, seed: int, epochs: int) -> dict[str, Any]:
         """Settings that pre-training and head training share."""

@@ -60,10 +60,10 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor], origin: Path 
     Raises:
         DataError: names are missing or unexpected, or shapes differ; all of it in one message.
     """
-    told = differences(module, weights)
-    if told:
+    misfits = differences(module, weights)
+    if misfits:
         raise DataError(
-            f"{origin} doesn't fit {type(module).__name__}: {told}. "
+            f"{origin} doesn't fit {type(module).__name__}: {misfits}. "
             "Pass the checkpoint of such a network, and the sizes it was trained with."
         )
     module.load_state_dict(dict(weights))

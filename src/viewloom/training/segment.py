@@ -70,8 +70,8 @@ class SegmentationModule(LightningModule):
     def train_dataloader(self) -> DataLoader[SegmentRow] | ResidentSegments:
         """Shuffled, augmented windows; this process's share of each global batch."""
         config, items = self.config, self.dataset.items("train")
-        known = self.frozen.kept if self.frozen is not None else ()
-        windows = dataset_windows(self.dataset, items, self.views, self.sampling, config.seed, known)
+        refined = self.frozen.kept if self.frozen is not None else ()
+        windows = dataset_windows(self.dataset, items, self.views, self.sampling, config.seed, refined)
         rank, world = self.trainer.global_rank, self.trainer.world_size
         sampler = EpochBatches(len(windows), config.batch_size, config.seed, rank, world)
         held = resident(ResidentSegments, windows, sampler, self.device, config.trainer.device_data)
@@ -95,7 +95,7 @@ class SegmentationModule(LightningModule):
     def on_train_epoch_end(self) -> None:
         """Score the validation items, and log them; the checkpoint is chosen by ``val/total``."""
         if self.current_epoch == 0:
-            self.missing.tell(self.sampling.missing_frames)
+            self.missing.say(self.sampling.missing_frames)
         if not self.val_items or (self.current_epoch + 1) % (self.trainer.check_val_every_n_epoch or 1):
             return
         self.head.eval()
@@ -175,8 +175,8 @@ def run_content(config: TrainConfig, module: SegmentationModule) -> RunContent:
     views = tuple(dict.fromkeys((*module.views, *module.val_views)))
     files = {}
     if config.refiner is not None:
-        given, own = Path(config.refiner), Path(config.run) / "refiner.safetensors"
-        files["refiner"] = own if config.resume and not given.exists() and own.exists() else given
+        path, own = Path(config.refiner), Path(config.run) / "refiner.safetensors"
+        files["refiner"] = own if config.resume and not path.exists() and own.exists() else path
     return RunContent(module.dataset, items, views, files=files, compare=config.compare_features)
 
 

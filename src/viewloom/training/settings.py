@@ -227,7 +227,7 @@ class EvaluateConfig(DataConfig):
 
     def __post_init__(self) -> None:
         if self.protocol not in PROTOCOLS:
-            raise ConfigError(f"There is no protocol {self.protocol!r}; known: {listed(PROTOCOLS)}.")
+            raise ConfigError(f"There is no protocol {self.protocol!r}; there are: {listed(PROTOCOLS)}.")
 
 
 @dataclass(frozen=True, kw_only=True)
