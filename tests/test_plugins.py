@@ -1,8 +1,10 @@
 """Methods, heads, layouts and stores of other packages, used through the command line as a package brings them."""
 
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +12,10 @@ import pytest
 from tests.report.make_runs import write_run
 from tests.tiny import write_tiny
 
-MODELS = '''
-"""A method and a head."""
+DOCS = (Path(__file__).parents[1] / "docs" / "plugins.md").read_text()
+METHOD = re.search(r"```python\n(.*?)```", DOCS, re.DOTALL).group(1)
+HEAD = '''
+"""A head."""
 
 from dataclasses import dataclass
 
@@ -19,29 +23,7 @@ from torch import nn
 
 from viewloom.heads.linear import LinearHead
 from viewloom.heads.settings import LinearConfig
-from viewloom.methods.base import Method
-from viewloom.methods.refiner import Refiner
-from viewloom.methods.settings import MethodConfig
-from viewloom.registry import HEADS, METHODS
-
-
-class Times(Refiner):
-    def transform(self, x_BTD, mask_BT, view):
-        return x_BTD * self.config.factor
-
-
-@METHODS.register("times")
-class TimesMethod(Method):
-    @dataclass(frozen=True, kw_only=True)
-    class Config(MethodConfig):
-        factor: float = 2.0
-        """What features are multiplied by."""
-
-    fit = "nothing"
-
-    @classmethod
-    def build_refiner(cls, dim, views, config):
-        return Times("times", dim, views, config)
+from viewloom.registry import HEADS
 
 
 @HEADS.register("deep")
@@ -59,12 +41,12 @@ class Deep(LinearHead):
 FILES = '''
 """A store, npz files with an array a view; and a layout, which keeps them beside labels of its own name."""
 
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 
-from viewloom.dataset.label_table import read_table
-from viewloom.dataset.layout import Layout, LayoutFiles
+from viewloom.dataset.layout import Layout
+from viewloom.dataset.layouts.table import Table
 from viewloom.features.base import Span
 from viewloom.features.catalog import CatalogSource
 from viewloom.registry import LAYOUTS, STORES
@@ -110,14 +92,14 @@ class Lab(Layout):
 
     @classmethod
     def find(cls, root, config):
-        read = lambda fps, fault: read_table(root / "truth.csv", fps, None, fault)
-        return LayoutFiles(root / "numbers", read, root / "splits", fps=30.0)
+        files = Table.find(root, replace(config, labels=str(root / "truth.csv")))
+        return replace(files, features=root / "numbers", fps=30.0)
 '''
 ENTRIES = """
 [viewloom.methods]
-times = lab_plugin.models
+times = lab_plugin.methods
 [viewloom.heads]
-deep = lab_plugin.models:Deep
+deep = lab_plugin.heads:Deep
 [viewloom.layouts]
 lab = lab_plugin.files
 [viewloom.stores]
@@ -161,7 +143,9 @@ def lab(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    return install(tmp_path_factory.mktemp("site"), "lab_plugin", {"models": MODELS, "files": FILES}, ENTRIES)
+    return install(
+        tmp_path_factory.mktemp("site"), "lab_plugin", {"methods": METHOD, "heads": HEAD, "files": FILES}, ENTRIES
+    )
 
 
 QUICK = ("--trainer.accelerator", "cpu", "--trainer.progress", "false", "--trainer.logger", "none")
@@ -192,9 +176,9 @@ def test_an_installed_package_adds_a_method_a_head_a_layout_and_a_store(lab, sit
 @pytest.mark.parametrize("how", ["line", "yaml"])
 def test_a_module_is_named_by_plugins(lab, site, tmp_path, how):
     (tmp_path / "lab_plugin").symlink_to(site / "lab_plugin")  # the module alone, nothing installed
-    named = ["--plugins", "lab_plugin.models,lab_plugin.files"]
+    named = ["--plugins", "lab_plugin.methods,lab_plugin.files"]
     if how == "yaml":
-        (tmp_path / "more.yaml").write_text("plugins: [lab_plugin.models, lab_plugin.files]\nmethod: times\n")
+        (tmp_path / "more.yaml").write_text("plugins: [lab_plugin.methods, lab_plugin.files]\nmethod: times\n")
         named = ["--config", tmp_path / "more.yaml"]
     args = ["pretrain", "--data", lab, "--views", "v3,e4", *USED, "--run", tmp_path / "run", *named]
     if how == "yaml":
@@ -246,10 +230,10 @@ def test_a_report_is_written_whatever_plugins_do(tmp_path):
 
 
 def test_a_name_of_ours_is_not_taken(tmp_path):
-    text = MODELS.replace('"times"', '"cca"')
-    site = install(tmp_path / "site", "bad_plugin", {"models": text}, "[viewloom.methods]\ncca = bad_plugin.models\n")
+    text = METHOD.replace('"times"', '"cca"')
+    site = install(tmp_path / "site", "bad_plugin", {"methods": text}, "[viewloom.methods]\ncca = bad_plugin.methods\n")
     args = ("--data", write_tiny(tmp_path / "data"), "--views", "v3,e4", "--method", "cca", *QUICK)
-    for number, named in enumerate([(), ("--plugins", "bad_plugin.models")]):
+    for number, named in enumerate([(), ("--plugins", "bad_plugin.methods")]):
         done = viewloom("pretrain", *args, "--run", tmp_path / f"run{number}", *named, sites=[site])
         assert done.returncode == 0, done.stderr
-        assert "bad_plugin.models can't add the method 'cca': viewloom has one" in done.stderr
+        assert "bad_plugin.methods can't add the method 'cca': viewloom has one" in done.stderr

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.continued import begun_with
-from tests.tiny import DIM, write_tiny
+from tests.tiny import DIM, all_items, write_tiny
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig
 from viewloom.errors import ConfigError
@@ -45,7 +45,7 @@ def refiner(**changes):
 
 def windows_of(data, seed=0, known=()):
     dataset = open_dataset(DataConfig(data=data))
-    return dataset_windows(dataset, dataset.all_items(), ("v3", "e4"), Sampling(max_chunks=12), seed, known)
+    return dataset_windows(dataset, all_items(dataset), ("v3", "e4"), Sampling(max_chunks=12), seed, known)
 
 
 def epochs(frozen, windows, count):
@@ -183,7 +183,7 @@ def test_items_computed_together_are_those_computed_alone(data, batch_size):
     head = HEADS.get("c2f_tcn")(DIM, 4).eval()
     sampling = Sampling(max_chunks=9)
     segmenter = Segmenter(head, FrozenRefiner(refiner()), sampling, torch.device("cpu"), batch_size)
-    items = dataset.all_items()[:4]
+    items = all_items(dataset)[:4]
     found = list(segmenter.each(dataset.source, items, "e4"))
     assert [item for item, _ in found] == list(items)
     alone = replace(segmenter, batch_size=2)
@@ -198,7 +198,7 @@ def test_windows_of_several_items_share_a_batch(data):
     head = HEADS.get("linear")(DIM, 4).eval()
     sizes = []
     head.register_forward_pre_hook(lambda _, args: sizes.append(len(args[0])))
-    items = dataset.all_items()
+    items = all_items(dataset)
     segmenter = Segmenter(head, None, Sampling(), torch.device("cpu"), 8)
     assert len(list(segmenter.each(dataset.source, items, "v3"))) == len(items)
     rows = sum(

@@ -22,7 +22,7 @@ from viewloom.errors import ConfigError, DataError
 from viewloom.features.base import Span
 from viewloom.features.catalog import CatalogSource
 from viewloom.features.pooling import Pooled, pooled_dim, runs_of
-from viewloom.features.rows import RowFile, hash_file
+from viewloom.features.rows import RowFile
 from viewloom.features.settings import Axes, Pooling
 from viewloom.features.views import View, ViewTable
 from viewloom.registry import STORES
@@ -86,17 +86,6 @@ class StoreEntry:
         if path.is_absolute() or ".." in path.parts or not 0 <= entry.first < entry.end:
             raise ValueError(f"entry {entry.file!r} of frames [{entry.first}, {entry.end})")
         return entry
-
-    def problem(self, root: Path) -> str | None:
-        """What is wrong with the file on disk (size, header, hash), or None. Reads the whole file."""
-        try:
-            RowFile.open(root / self.file)
-        except DataError as error:
-            return str(error)
-        found = hash_file(root / self.file)
-        if found != self.sha256:
-            return f"{root / self.file} has SHA-256 {found[:12]}…, but {self.sha256[:12]}… was packed; pack it again."
-        return None
 
 
 @dataclass(frozen=True)
