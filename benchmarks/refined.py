@@ -22,6 +22,7 @@ from timing import ratio, show
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import SamplingConfig
 from viewloom.dataset.splits import generate_splits, write_splits
+from viewloom.methods.refiner_file import save_refiner
 from viewloom.methods.residual import ResidualRefiner
 from viewloom.methods.settings import ResidualConfig
 from viewloom.registry import HEADS
@@ -117,7 +118,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root, refiner = Path(folder) / "data", Path(folder) / "refiner.safetensors"
         write_data(root, args.recordings, args.frames, args.dim)
-        ResidualRefiner("two_stream", args.dim, ("v3", "e4"), ResidualConfig(layers=args.layers)).save(refiner)
+        save_refiner(ResidualRefiner("two_stream", args.dim, ("v3", "e4"), ResidualConfig(layers=args.layers)), refiner)
         runs = [
             compare(root, refiner, "linear", 0.0, 4, args.rounds),
             compare(root, refiner, "linear", 0.5, 16, 1),

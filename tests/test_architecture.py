@@ -30,10 +30,11 @@ LEVELS = {
     "saved": 9,
     "identity": 10,
     "registry": 10,
-    "files": 11,
-    "console": 11,
-    "errors": 12,
-    "__init__": 12,
+    "plugins": 11,
+    "files": 12,
+    "console": 12,
+    "errors": 13,
+    "__init__": 13,
 }
 HEAVY = ("torch", "lightning", "scipy", "sklearn", "matplotlib")
 """What takes seconds to import."""

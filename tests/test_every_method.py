@@ -17,7 +17,7 @@ from tests.documented import undocumented
 from tests.methods.made import VIEWS, make_method, put, select_rows, stacked, view_batch, x_of
 from viewloom.errors import ConfigError, DataError
 from viewloom.methods.base import Method
-from viewloom.methods.refiner import load_refiner, save_refiner
+from viewloom.methods.refiner_file import load_refiner, save_refiner
 from viewloom.registry import METHODS
 
 SMALL = {"layers": 2, "joint_depth": 0.2}
@@ -232,7 +232,7 @@ def test_refiner_survives_its_file_to_the_bit(name, config, tmp_path):
     assert torch.equal(encoded(loaded, batch), encoded(method, batch))
     assert (loaded.method, loaded.dim, loaded.views) == (name, 7, VIEWS[:3])
     assert (loaded.config, loaded.extra) == (config, {"seed": 3, "kept": "last"})
-    loaded.save(tmp_path / "again.safetensors")
+    save_refiner(loaded, tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
 
 

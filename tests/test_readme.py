@@ -1,6 +1,5 @@
 """What README and docs promise: their commands parse, their targets and files exist, links lead somewhere."""
 
-import importlib
 import re
 import shlex
 from pathlib import Path
@@ -28,9 +27,7 @@ def commands():
 @pytest.mark.parametrize(("page", "line"), list(commands()), ids=lambda value: value[:60])
 def test_every_command_is_accepted_as_written(page, line):
     name, args = split_verb(shlex.split(line)[1:])
-    verb = VERBS[name]
-    parser = make_parser(name, verb, getattr(importlib.import_module(verb.module), verb.config), args)
-    parser.parse_args(args)
+    make_parser(name, args).parse_args(args)
 
 
 @pytest.mark.parametrize("name", list(VERBS))
@@ -73,8 +70,8 @@ def test_links_lead_to_files(page):
 
 
 def test_help_of_every_command_explains_every_setting():
-    for name, verb in VERBS.items():
-        parser = make_parser(name, verb, getattr(importlib.import_module(verb.module), verb.config), [])
+    for name in VERBS:
+        parser = make_parser(name, [])
         text = " ".join(parser.format_help().split())
         assert "example: viewloom" in text, name
         for action in parser._actions:

@@ -12,7 +12,7 @@ from tests.methods.made import make_method
 from viewloom.errors import ConfigError, DataError, UserError
 from viewloom.heads.c2f_tcn import C2FTCN
 from viewloom.heads.linear import LinearHead
-from viewloom.methods.refiner import load_refiner, save_refiner
+from viewloom.methods.refiner_file import load_refiner, save_refiner
 from viewloom.registry import METHODS
 from viewloom.training.checkpoints import SavedHead, load_head, save_head
 
@@ -149,7 +149,7 @@ def test_a_later_version_is_refused(made, kind):
 def test_an_unknown_name_lists_the_known_ones(made, kind, key):
     path, read, told = made(kind)
     store(path, told | {key: "magic"})
-    refused(read, path, "'magic'", "known:")
+    refused(read, path, "'magic'", "there are:")
 
 
 @pytest.mark.parametrize("kind", KINDS)

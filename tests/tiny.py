@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.dataset.splits import generate_splits, write_splits
 
 ACTIONS = 4
@@ -32,3 +33,9 @@ def write_tiny(root: Path, recordings: int = 8, seed: int = 0, segments: int = 6
     (root / "views.yaml").write_text("views: {v3: {kind: exo}, e4: {kind: ego}}\n")
     write_splits(generate_splits(names, {"pairs": 0.25, "train": 0.25, "val": 0.25, "test": 0.25}), root / "splits")
     return root
+
+
+def all_items(dataset: MultiViewDataset) -> tuple[Item, ...]:
+    """Every labelled item that has features, or every recording where there are no labels."""
+    names = dataset.source.recordings if dataset.labels is None else tuple(dataset.labels.annotations)
+    return tuple(item for name in names for item in dataset.items_of(name, labelled=dataset.labels is not None))

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from viewloom.dataset.opening import open_dataset
-    from viewloom.methods.refiner import load_refiner
+    from viewloom.methods.refiner_file import load_refiner
     from viewloom.training.checkpoints import load_head
 
 __version__ = "0.1.0"
@@ -12,8 +12,8 @@ __all__ = ["__version__", "load_head", "load_refiner", "open_dataset"]
 
 _LAZY = {
     "load_head": "viewloom.training.checkpoints",
-    "load_refiner": "viewloom.methods.refiner",
-    "open_dataset": "viewloom.dataset.dataset",
+    "load_refiner": "viewloom.methods.refiner_file",
+    "open_dataset": "viewloom.dataset.opening",
 }
 
 

@@ -1,145 +1,191 @@
-"""The verbs of the command line, nothing else: each one's settings and function are imported when it runs."""
+"""The verbs of the command line, one small function each; what does the work is imported when it runs."""
 
-import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from viewloom import __version__
+from viewloom.check.settings import CheckConfig
 from viewloom.errors import ConfigError, UserError
+from viewloom.extract.settings import ExtractConfig
+from viewloom.features.settings import IndexConfig, PackConfig
+from viewloom.plugins import import_modules
+from viewloom.recipes.settings import CrossvalConfig, ExperimentConfig
+from viewloom.registry import HEADS, METHODS, Registry
+from viewloom.report.settings import ReportConfig
+from viewloom.simulate.metaworld.settings import MetaworldConfig
+from viewloom.simulate.settings import SimulateConfig
+from viewloom.training.settings import ConvertConfig, EvaluateConfig, PredictConfig, PretrainConfig, TrainConfig
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
+Run = Callable[[Any], int]
+"""Does a verb's work by its settings, shows the result, and returns the exit code."""
+
+FORMER = {"row": "name"}
+"""Settings' earlier names: the config.yaml of older runs has them."""
+
 
 @dataclass(frozen=True)
 class Verb:
-    """A command: where its settings and its function are, and one line of help.
+    """A command.
 
     Attributes:
-        module: module that holds the settings, and the function where ``run`` names no other.
-        config: settings class.
-        run: function of the settings, as NAME or MODULE:NAME.
+        run: its function.
+        settings: class of the settings.
         help: one line.
         example: a command that works in the demo's folder.
-        options: fields whose class depends on another field: (field, registry, field that names the entry) each.
+        options: settings whose class is an entry's of a registry: that registry, and the setting that names the entry.
     """
 
-    module: str
-    config: str
-    run: str
+    run: Run
+    settings: type
     help: str
     example: str
-    options: tuple[tuple[str, str, str], ...] = ()
+    options: Mapping[str, tuple[Registry, str]]
 
 
-VERBS = {
-    "simulate": Verb(
-        "viewloom.simulate.settings",
-        "SimulateConfig",
-        "viewloom.simulate.run:run_simulate",
-        "make synthetic multi-view recordings in the layout of real ones",
-        "viewloom simulate --out demo/data --recordings 12",
-    ),
-    "simulate metaworld": Verb(
-        "viewloom.simulate.metaworld.settings",
-        "MetaworldConfig",
-        "viewloom.simulate.metaworld.run:run_metaworld",
-        "render videos of a robot hand at many tasks, with labels",
-        "viewloom simulate metaworld --out pixels/data --plan true",
-    ),
-    "extract": Verb(
-        "viewloom.extract.settings",
-        "ExtractConfig",
-        "viewloom.extract.run:run_extract",
-        "turn videos into features, with any image or video backbone",
-        "viewloom extract --videos videos --out data/features --backbone onnx:model.onnx --fps 30",
-    ),
-    "check": Verb(
-        "viewloom.check.command",
-        "CheckConfig",
-        "run_check",
-        "tell whether a folder is usable, and what to mend",
-        "viewloom check --data demo/data",
-    ),
-    "index": Verb(
-        "viewloom.dataset.indexing",
-        "IndexConfig",
-        "run_index",
-        "list the frames of every recording and view, from the keys alone",
-        "viewloom index --data demo/data --out demo/index.json",
-    ),
-    "pack": Verb(
-        "viewloom.dataset.packing",
-        "PackConfig",
-        "run_pack",
-        "turn LMDB or npy features into the packed store, which reads fastest",
-        "viewloom pack --data demo/data --out demo/packed",
-    ),
-    "train": Verb(
-        "viewloom.training.segment",
-        "TrainConfig",
-        "run_train",
-        "train a segmentation head on labelled views",
-        "viewloom train --data demo/data --views v3 --run runs/naive",
-        options=(("head_options", "HEADS", "head"),),
-    ),
-    "pretrain": Verb(
-        "viewloom.training.pretrain",
-        "PretrainConfig",
-        "run_pretrain",
-        "learn a view-invariant refiner from unlabelled synchronised views",
-        "viewloom pretrain --data demo/data --views v3,e4 --method cca --run runs/cca",
-        options=(("method_options", "METHODS", "method"),),
-    ),
-    "evaluate": Verb(
-        "viewloom.training.evaluate",
-        "EvaluateConfig",
-        "run_evaluate",
-        "score a trained head on every view",
-        "viewloom evaluate --data demo/data --run runs/naive",
-    ),
-    "crossval": Verb(
-        "viewloom.recipes.crossval",
-        "CrossvalConfig",
-        "run_crossval",
-        "train and score a head on every fold, and pool the scores",
-        "viewloom crossval --data demo/data --splits loso --views v3 --run runs/folds --folds 0,1",
-        options=(("head_options", "HEADS", "head"), ("method_options", "METHODS", "method")),
-    ),
-    "predict": Verb(
-        "viewloom.training.predict",
-        "PredictConfig",
-        "run_predict",
-        "segment new, unlabelled recordings",
-        "viewloom predict --data demo/data --run runs/naive --views e4 --out segments",
-    ),
-    "experiment": Verb(
-        "viewloom.recipes.experiment",
-        "ExperimentConfig",
-        "run_experiment",
-        "run all rows of one of the report's tables, and show the published figures beside",
-        "viewloom experiment --table table1 --data demo/data --out tables --scale 0.1 --plan true",
-    ),
-    "convert": Verb(
-        "viewloom.training.convert",
-        "ConvertConfig",
-        "run_convert",
-        "turn a published checkpoint into a run folder",
-        "viewloom convert --checkpoint best.pth --kind head --actions actions.csv --run runs/published",
-    ),
-    "report": Verb(
-        "viewloom.report.command",
-        "ReportConfig",
-        "run_report",
-        "write one HTML page about runs: scores, timelines, curves",
-        "viewloom report --runs runs/naive --out report.html",
-    ),
-}
+VERBS: dict[str, Verb] = {}
+
+
+def verb(example: str, **options: tuple[Registry, str]) -> Callable[[Run], Run]:
+    """Make a function a command: of its name, with the class of its argument as settings, its docstring as help."""
+
+    def file(run: Run) -> Run:
+        settings = get_type_hints(run)["config"]
+        VERBS[run.__name__.replace("_", " ")] = Verb(run, settings, str(run.__doc__).rstrip("."), example, options)
+        return run
+
+    return file
+
+
+@verb("viewloom simulate --out demo/data --recordings 12")
+def simulate(config: SimulateConfig) -> int:
+    """Make synthetic multi-view recordings in the layout of real ones."""
+    from viewloom.simulate.run import run_simulate
+
+    return show(run_simulate(config))
+
+
+@verb("viewloom simulate metaworld --out pixels/data --plan true")
+def simulate_metaworld(config: MetaworldConfig) -> int:
+    """Render videos of a robot hand at many tasks, with labels."""
+    from viewloom.simulate.metaworld.run import run_metaworld
+
+    return show(run_metaworld(config))
+
+
+@verb("viewloom extract --videos videos --out data/features --backbone onnx:model.onnx --fps 30")
+def extract(config: ExtractConfig) -> int:
+    """Turn videos into features, with any image or video backbone."""
+    from viewloom.extract.run import run_extract
+
+    return show(run_extract(config))
+
+
+@verb("viewloom check --data demo/data")
+def check(config: CheckConfig) -> int:
+    """Say whether a folder is usable, and what to fix."""
+    from viewloom.check.command import run_check
+
+    return 0 if run_check(config).usable else 2
+
+
+@verb("viewloom index --data demo/data --out demo/index.json")
+def index(config: IndexConfig) -> int:
+    """List the frames of every recording and view, from the keys alone."""
+    from viewloom.dataset.indexing import run_index
+
+    return show(run_index(config))
+
+
+@verb("viewloom pack --data demo/data --out demo/packed")
+def pack(config: PackConfig) -> int:
+    """Turn LMDB or npy features into the packed store, which reads fastest."""
+    from viewloom.dataset.packing import run_pack
+
+    return show(run_pack(config))
+
+
+@verb("viewloom train --data demo/data --views v3 --run runs/naive", head_options=(HEADS, "head"))
+def train(config: TrainConfig) -> int:
+    """Train a segmentation head on labelled views."""
+    from viewloom.training.segment import run_train
+
+    return show(run_train(config))
+
+
+@verb(
+    "viewloom pretrain --data demo/data --views v3,e4 --method cca --run runs/cca", method_options=(METHODS, "method")
+)
+def pretrain(config: PretrainConfig) -> int:
+    """Learn a view-invariant refiner from unlabelled synchronised views."""
+    from viewloom.training.pretrain import run_pretrain
+
+    return show(run_pretrain(config))
+
+
+@verb("viewloom evaluate --data demo/data --run runs/naive")
+def evaluate(config: EvaluateConfig) -> int:
+    """Score a trained head on every view."""
+    from viewloom.report.tables import scores_table
+    from viewloom.training.evaluate import run_evaluate
+
+    return show(scores_table([run_evaluate(config)]))
+
+
+@verb(
+    "viewloom crossval --data demo/data --splits loso --views v3 --run runs/folds --folds 0,1",
+    head_options=(HEADS, "head"),
+    method_options=(METHODS, "method"),
+)
+def crossval(config: CrossvalConfig) -> int:
+    """Train and score a head on every fold, and pool the scores."""
+    from viewloom.recipes.crossval import run_crossval
+    from viewloom.recipes.pooled import over_folds_table
+    from viewloom.report.tables import scores_table
+
+    result = run_crossval(config)
+    if isinstance(result, str):
+        return show(result)
+    return show(scores_table([result.folder]), over_folds_table(result.folder)) or result.exit_code
+
+
+@verb("viewloom predict --data demo/data --run runs/naive --views e4 --out segments")
+def predict(config: PredictConfig) -> int:
+    """Segment new, unlabelled recordings."""
+    from viewloom.training.predict import run_predict
+
+    return show(run_predict(config))
+
+
+@verb("viewloom experiment --table table1 --data demo/data --out tables --scale 0.1 --plan true")
+def experiment(config: ExperimentConfig) -> int:
+    """Run all rows of one of the report's tables, and show the published figures beside."""
+    from viewloom.recipes.experiment import run_experiment
+
+    return show(run_experiment(config))
+
+
+@verb("viewloom convert --checkpoint best.pth --kind head --actions actions.csv --run runs/published")
+def convert(config: ConvertConfig) -> int:
+    """Turn a published checkpoint into a run folder."""
+    from viewloom.training.convert import run_convert
+
+    return show(run_convert(config))
+
+
+@verb("viewloom report --runs runs/naive --out report.html")
+def report(config: ReportConfig) -> int:
+    """Write one HTML page about runs: scores, timelines, curves."""
+    from viewloom.report.command import run_report
+
+    return show(run_report(config))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -153,7 +199,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if name not in VERBS:
         return _write(f"viewloom: there is no command {name!r}.\n\n{overview()}", sys.stderr, 2)
     try:
-        return run_verb(name, rest)
+        return VERBS[name].run(parse(name, rest))
     except UserError as error:
         return _write(f"viewloom {name}: {error}\n", sys.stderr, 2)
     except KeyboardInterrupt:
@@ -188,93 +234,79 @@ def overview() -> str:
     )
 
 
-def run_verb(name: str, args: Sequence[str]) -> int:
-    """Parse the settings of a verb, run it, and show its result where it has a way to."""
+def make_parser(name: str, args: Sequence[str]) -> "ArgumentParser":
+    """The parser of a verb: one option for each field of its settings, help from the fields' docstrings.
+
+    Args:
+        name: the verb.
+        args: what follows it: which head or method is named decides about the options there are.
+    """
+    from jsonargparse import SUPPRESS, ArgumentParser, set_parsing_settings
+
     verb = VERBS[name]
-    module = importlib.import_module(verb.module)
-    parser = make_parser(name, verb, getattr(module, verb.config), args)
-    config = parse(parser, args, getattr(module, verb.config))
-    other, _, function = verb.run.rpartition(":")
-    return show(name, getattr(importlib.import_module(other) if other else module, function)(config))
-
-
-def make_parser(name: str, verb: Verb, config: type, args: Sequence[str]) -> "ArgumentParser":
-    """The parser of a verb: one option for each field of its settings, help from the fields' docstrings."""
-    from jsonargparse import ArgumentParser, set_parsing_settings
-
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
     parser = ArgumentParser(
-        prog=f"viewloom {name}",
-        description=f"{verb.help.capitalize()}.",
-        epilog=f"example: {verb.example}",
-        exit_on_error=False,
+        prog=f"viewloom {name}", description=f"{verb.help}.", epilog=f"example: {verb.example}", exit_on_error=False
     )
     parser.add_argument("--config", action="config", help="YAML file with any of these settings.")
-    skip = {options[0] for options in verb.options}
-    parser.add_class_arguments(config, None, skip=skip)
-    for field, registry_name, chooser in verb.options:
-        from viewloom import registry
-
-        entries = getattr(registry, registry_name)
-        name_of_entry = _peek(args, chooser, _default(config, chooser))
-        if name_of_entry not in ("None", "null"):  # a setting that may be left out
-            parser.add_class_arguments(entries.get(name_of_entry).Config, field)
+    plugins = "Modules that add methods, heads, layouts or stores, comma-separated, besides installed packages."
+    parser.add_argument("--plugins", type=str | list[str] | None, help=plugins)
+    parser.add_class_arguments(verb.settings, None, skip=set(verb.options))
+    names = {entry.name: entry.default for entry in fields(verb.settings)}
+    for field, (registry, chooser) in verb.options.items():
+        chosen = _peek(args, chooser, names[chooser])
+        if chosen not in (None, "None", "null"):  # a setting that may be left out
+            parser.add_class_arguments(registry.settings(str(chosen)), field)
+    for former in (former for former, now in FORMER.items() if now in names):
+        parser.add_argument(f"--{former}", type=Any, help=SUPPRESS)
     return parser
 
 
-def _peek(args: Sequence[str], option: str, default: Any) -> str:
+def _peek(args: Sequence[str], option: str, default: Any = None) -> Any:
     """The value of one option, before the parser that depends on it exists: from the line, else the YAML."""
-    given: dict[str, str] = {}
+    found: dict[str, str] = {}
     for arg, following in zip(args, [*args, ""][1:], strict=True):
         key, equals, value = arg.partition("=")
-        given[key] = value if equals else following
-    if f"--{option}" in given:
-        return given[f"--{option}"]
-    if "--config" in given:
+        found[key] = value if equals else following
+    if f"--{option}" in found:
+        return found[f"--{option}"]
+    if "--config" in found:
         import yaml
 
-        with suppress(OSError, yaml.YAMLError), Path(given["--config"]).open(encoding="utf-8") as file:
-            return str((yaml.safe_load(file) or {}).get(option, default))
-    return str(default)  # a YAML file that can't be read is the real parser's to report
+        with suppress(OSError, yaml.YAMLError), Path(found["--config"]).open(encoding="utf-8") as file:
+            return (yaml.safe_load(file) or {}).get(option, default)
+    return default  # a YAML file that can't be read is the real parser's to report
 
 
-def _default(config: type, option: str) -> Any:
-    """Default of a setting."""
-    return next(entry.default for entry in fields(config) if entry.name == option)
-
-
-def parse(parser: "ArgumentParser", args: Sequence[str], config: type) -> Any:
-    """The settings object from the command line; `ConfigError` with the parser's reason when it can't be."""
+def parse(name: str, args: Sequence[str]) -> Any:
+    """The settings object of a verb from the command line; `ConfigError` with the parser's reason when it can't be."""
     from jsonargparse import ArgumentError
 
+    plugins = _peek(args, "plugins") or []
+    import_modules(plugins if isinstance(plugins, list) else [part.strip() for part in plugins.split(",") if part])
+    parser, settings = make_parser(name, args), VERBS[name].settings
     try:
         built = parser.instantiate(parser.parse_args(list(args)))
     except ArgumentError as error:
         where = " (from the command line or the --config file)" if "--config" in " ".join(args) else ""
         raise ConfigError(f"{error}{where}. `{parser.prog} --help` lists the settings.") from None
-    return config(**{entry.name: built[entry.name] for entry in fields(config) if entry.name in built})
+    values = {entry.name: built[entry.name] for entry in fields(settings) if entry.name in built}
+    for former, now in FORMER.items():
+        if built.get(former) is not None and values[now] is None:
+            values[now] = built[former]
+    return settings(**values)
 
 
-def show(name: str, result: Any) -> int:
-    """Show a verb's result on standard output; a check that finds the folder unusable exits with 2,
-    an extraction that some clips failed in with 3."""
+def show(*results: Any) -> int:
+    """Show what a verb gives back, tables or lines; returns its exit code: 0, unless it has one of its own."""
+    from rich.table import Table
+
     from viewloom.console import out
 
-    if name == "evaluate":
-        from viewloom.report.tables import scores_table
-
-        out.print(scores_table([result]))
-    elif name == "crossval" and not isinstance(result, str):
-        from viewloom.recipes.pooled import over_folds_table
-        from viewloom.report.tables import scores_table
-
-        out.print(scores_table([result.folder]))
-        out.print(over_folds_table(result.folder))
-    elif name == "check":
-        return 0 if result.usable else 2
-    elif result is not None:
-        out.print(str(result), markup=False)
-    return int(getattr(result, "exit_code", 0))
+    for result in results:
+        if result is not None:
+            out.print(result if isinstance(result, Table) else str(result), markup=False)
+    return max(int(getattr(result, "exit_code", 0)) for result in results)
 
 
 def _write(text: str, stream: Any, code: int) -> int:

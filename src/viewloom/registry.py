@@ -1,30 +1,37 @@
-"""Named parts: methods, heads and data-set layouts, each found in its folder by itself.
+"""Named methods, heads, data-set layouts and feature stores, each found in its folder by itself.
 
-Adding a part is adding one file: put it in the folder, decorate the class with ``@HEADS.register("name")``
-(or ``METHODS``, ``DATASETS``), and every command, test and page that goes over the registry knows it.
+Adding one is adding one file: put it in the folder, decorate the class with ``@HEADS.register("name")`` (or
+``METHODS``, ``LAYOUTS``, ``STORES``), and every command, test and page that goes over the registry has it. A method or
+head nests its settings, a frozen dataclass, as ``Config``; those that come with viewloom have theirs in the folder's
+``settings.py``, so that ``--help`` need not wait for torch. Other packages add theirs as `viewloom.plugins` says.
 """
 
-import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any, TypeVar
 
 from viewloom.errors import ConfigError, listed
+from viewloom.plugins import FAULTS, import_group
 
 T = TypeVar("T", bound=type)
 
 
 class Registry:
-    """Names to classes; the modules of ``package`` are imported at the first look-up, not before.
+    """Names to classes; nothing is imported before the first look-up.
 
     Args:
         kind: what the entries are called in messages ("head").
         package: dotted name of the folder whose modules register entries.
+        group: entry-point group by which other packages add theirs.
+        settings: module with the table ``SETTINGS`` of the built-in entries' settings, if they have any.
     """
 
-    def __init__(self, kind: str, package: str) -> None:
+    def __init__(self, kind: str, package: str, group: str, settings: str | None = None) -> None:
         self.kind = kind
         self.package = package
+        self.group = group
+        self._settings = settings
         self._entries: dict[str, type] = {}
         self._complete = False
 
@@ -32,8 +39,11 @@ class Registry:
         """Class decorator that files the class under ``name``; a name can be taken once."""
 
         def file(cls: T) -> T:
-            known = self._entries.get(name)
-            assert known is None or known.__qualname__ == cls.__qualname__, f"{self.kind} {name!r} is taken"
+            if not self._is_own(cls) and self._has(name):
+                raise ConfigError(f"{cls.__module__} can't add the {self.kind} {name!r}: viewloom has one. Rename it.")
+            other = self._entries.get(name)
+            if other is not None and other.__qualname__ != cls.__qualname__:
+                raise ConfigError(f"{other.__module__} and {cls.__module__} both add the {self.kind} {name!r}.")
             self._entries[name] = cls
             return cls
 
@@ -45,26 +55,57 @@ class Registry:
         return tuple(sorted(self._entries))
 
     def get(self, name: str) -> Any:
-        """The class registered as ``name``; raises `ConfigError` naming the known ones."""
+        """The class registered as ``name``; `ConfigError` that lists the names there are."""
         self._import_all()
         if name not in self._entries:
-            raise ConfigError(f"There is no {self.kind} {name!r}; known: {listed(self.names(), 30)}.")
+            broken = f" {listed(FAULTS)} can't be imported." if FAULTS else ""
+            raise ConfigError(
+                f"There is no {self.kind} {name!r}; there are: {listed(self.names(), 30)}. For one of another package "
+                f"install that package, or pass --plugins MODULE.{broken}"
+            )
         return self._entries[name]
+
+    def settings(self, name: str) -> Any:
+        """The settings class of an entry, its ``Config``; for a built-in one without importing what it computes."""
+        table = self._table()
+        return table[name] if name in table else self.get(name).Config
+
+    def ordered(self) -> list[Any]:
+        """All classes in the order in which they are asked whether a folder is theirs: by `precedence`, then name."""
+        self._import_all()
+        return [cls for _, cls in sorted(self._entries.items(), key=lambda entry: (entry[1].precedence, entry[0]))]  # type: ignore[attr-defined]
 
     def name_of(self, cls: type) -> str:
         """The name ``cls`` is registered under."""
         self._import_all()
         return next(name for name, entry in self._entries.items() if entry is cls)
 
+    def _table(self) -> Mapping[str, type]:
+        """Settings of the built-in entries; empty where they have none."""
+        return import_module(self._settings).SETTINGS if self._settings else {}
+
+    def _is_own(self, cls: type) -> bool:
+        return cls.__module__.startswith(f"{self.package}.")
+
+    def _has(self, name: str) -> bool:
+        """Whether viewloom itself has an entry of that name; entries without settings are imported fast."""
+        if self._settings is None:
+            self._import_built_in()
+        return name in self._table() or (name in self._entries and self._is_own(self._entries[name]))
+
+    def _import_built_in(self) -> None:
+        for module in pkgutil.iter_modules(import_module(self.package).__path__, f"{self.package}."):
+            import_module(module.name)
+
     def _import_all(self) -> None:
         if self._complete:
             return
-        package = importlib.import_module(self.package)
-        for module in pkgutil.iter_modules(package.__path__, f"{self.package}."):
-            importlib.import_module(module.name)
+        self._import_built_in()
         self._complete = True
+        import_group(self.group)
 
 
-HEADS = Registry("head", "viewloom.heads")
-METHODS = Registry("method", "viewloom.methods")
-DATASETS = Registry("data-set layout", "viewloom.dataset.layouts")
+HEADS = Registry("head", "viewloom.heads", "viewloom.heads", "viewloom.heads.settings")
+METHODS = Registry("method", "viewloom.methods", "viewloom.methods", "viewloom.methods.settings")
+LAYOUTS = Registry("data-set layout", "viewloom.dataset.layouts", "viewloom.layouts")
+STORES = Registry("feature store", "viewloom.features", "viewloom.stores")

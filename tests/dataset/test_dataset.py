@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.features.stores import random_recordings, write_lmdb, write_npy
+from tests.tiny import all_items
 from viewloom.dataset.dataset import Item
 from viewloom.dataset.dataset_file import with_dataset_file
 from viewloom.dataset.opening import find_files, open_dataset
@@ -55,7 +56,7 @@ def test_the_assembly101_layout(folder):
     assert data.labels.actions == ("attach", "detach")
     assert data.items("train") == (Item("disassembly_a", "a", 22, 41), Item("assembly_a", "a", 1, 20))
     assert data.items("test") == (Item("assembly_b", "b", 5, 45),)
-    assert {item.name for item in data.all_items()} == {"assembly_a", "disassembly_a", "assembly_b"}
+    assert {item.name for item in all_items(data)} == {"assembly_a", "disassembly_a", "assembly_b"}
 
 
 def test_recordings_without_labels_serve_as_pairs_as_a_whole_and_once(folder):
@@ -70,14 +71,14 @@ def test_a_whole_recording_is_what_all_views_share(tmp_path):
     recordings = random_recordings(4, {"r": 30}, first=0)
     recordings["r"][E4] = (0, recordings["r"][E4][1][:22], ())
     write_npy(tmp_path / "features", recordings)
-    assert opened(tmp_path).all_items() == (Item("r", "r", 0, 22),)
+    assert all_items(opened(tmp_path)) == (Item("r", "r", 0, 22),)
 
 
 def test_views_without_a_common_frame_are_told(tmp_path):
     x_TD = np.ones((5, 4), np.float32)
     write_lmdb(tmp_path / "TSM_features", {"r": {V3: (1, x_TD, ()), E4: (90, x_TD, ())}})
     with pytest.raises(DataError, match=r"views of recording r have no frame in common: v3 1 to 6, e4 90 to 95"):
-        opened(tmp_path).all_items()
+        all_items(opened(tmp_path))
 
 
 def test_listed_items_without_features_stop_or_are_left_out_aloud(folder, capsys):
@@ -274,7 +275,7 @@ def test_folders_that_are_none_are_told(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"none of the known layouts.*assembly101: coarse_labels/.*mstcn: .*table: "):
         opened(tmp_path / "empty")
-    with pytest.raises(ConfigError, match="no data-set layout 'video'; known: assembly101, mstcn, table"):
+    with pytest.raises(ConfigError, match="no data-set layout 'video'; there are: assembly101, mstcn, table"):
         opened(tmp_path / "empty", layout="video")
 
 

@@ -21,6 +21,7 @@ from viewloom.features.rows import RowFile, encode_header, hash_file, stored_dty
 from viewloom.features.settings import PackConfig
 from viewloom.features.store import PackedSource, file_of, read_manifest
 from viewloom.features.views import View, ViewTable
+from viewloom.registry import STORES
 
 V3, E4 = "C10118_rgb", "HMC_84358933_mono10bit"
 
@@ -182,13 +183,17 @@ def test_manifest_cut_short(store):
 
 def test_recognises_each(tmp_path, store):
     write_npy(tmp_path / "npy", random_recordings(first=0))
-    assert (recognise(store), recognise(store.parent / "lmdb"), recognise(tmp_path / "npy")) == (
-        "store",
-        "lmdb",
-        "npy",
-    )
+    folders = (store, store.parent / "lmdb", tmp_path / "npy")
+    assert [recognise(folder) for folder in folders] == [PackedSource, LmdbSource, NpySource]
     assert isinstance(open_source(store.parent / "lmdb"), LmdbSource)
     assert isinstance(open_source(tmp_path / "npy"), NpySource)
+
+
+def test_a_packed_store_is_one_whatever_lies_beside_it(tmp_path, store):
+    """Stores are asked in a fixed order, the laxest last."""
+    assert [STORES.name_of(cls) for cls in STORES.ordered()] == ["packed", "lmdb", "npy"]
+    write_npy(store, random_recordings(first=0))
+    assert recognise(store) is PackedSource
 
 
 def test_none_of_them(tmp_path):
@@ -208,7 +213,7 @@ def test_none_of_them(tmp_path):
 def test_a_data_set_is_no_npy_folder(tmp_path):
     """features/<video>.npy must not pass for <camera>/<recording>.npy with a camera called "features"."""
     write_npy(tmp_path / "features", random_recordings(first=0, cameras=("one",)), "flat")
-    assert recognise(tmp_path) is None and recognise(tmp_path / "features") == "npy"
+    assert recognise(tmp_path) is None and recognise(tmp_path / "features") is NpySource
 
 
 def test_views_by_default(tmp_path):

@@ -6,7 +6,7 @@ import torch
 from tests.methods.made import VIEWS, make_method, put, select_rows, stacked, view_batch, x_of
 from viewloom.methods.cca_choice import STRENGTHS, Block, choose
 from viewloom.methods.pair_moments import out_of_step
-from viewloom.methods.refiner import load_refiner, save_refiner
+from viewloom.methods.refiner_file import load_refiner, save_refiner
 from viewloom.metrics.invariance import retrieval_accuracy
 from viewloom.registry import METHODS
 from viewloom.windows.batch import ViewBatch, Window

@@ -9,8 +9,9 @@ from torch import nn
 
 from tests.methods.made import VIEWS, make_method, view_batch, x_of
 from viewloom.errors import ConfigError, DataError
-from viewloom.methods.refiner import load_published_refiner, load_refiner, save_refiner
+from viewloom.methods.refiner_file import load_refiner, save_refiner
 from viewloom.registry import METHODS
+from viewloom.training.published import load_published_refiner
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_saving_does_not_touch_what_it_saves(saved, tmp_path):
     [
         ({"format": "viewloom-head"}, ConfigError, "not a viewloom refiner, but viewloom-head"),
         ({"version": 99}, ConfigError, "later version"),
-        ({"method": "magic"}, ConfigError, "no method 'magic'; known: cca"),
+        ({"method": "magic"}, ConfigError, "no method 'magic'; there are: cca"),
         ({"config": {"nonsense": 1}}, ConfigError, "nonsense"),
         ({"dim": 9}, DataError, "doesn't hold the weights"),
     ],
@@ -94,7 +95,7 @@ def test_published_weights_load_by_name(prefix, tmp_path):
     for name, value in published_state().items():
         assert refiner.state_dict()[name].shape == value.shape
     assert torch.equal(refiner.layers[2].linear1.weight, state[f"{prefix}layers.2.linear1.weight"])
-    refiner.save(tmp_path / "refiner.safetensors")
+    save_refiner(refiner, tmp_path / "refiner.safetensors")
     batch = view_batch(dim=32)
     x_BTD, mask_BT = x_of(batch, 0), batch.mask_BVT[:, 0]
     again = load_refiner(tmp_path / "refiner.safetensors")

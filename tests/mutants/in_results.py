@@ -9,7 +9,7 @@ SEGMENTED = (
 SCORED = ("tests/training/test_evaluate.py",)
 HEADS = ("tests/training/test_checkpoints.py",)
 RECIPES, EXPERIMENT = ("tests/recipes/test_recipes.py",), "tests/recipes/test_experiment.py"
-SETTINGS, PARTS = "recipes/values.py", "recipes/parts.py"
+VALUES, RUNS = "recipes/values.py", "recipes/planned.py"
 CLAIMS = ("tests/wiring/test_recipes.py",)
 
 MUTANTS = [
@@ -108,27 +108,27 @@ MUTANTS = [
     ),
     Mutant("head_file_of_thirty_frames", "training/checkpoints.py", '"fps": saved.fps', '"fps": 30.0', HEADS),
     Mutant("head_file_views_lost", "training/checkpoints.py", '"views": saved.views', '"views": ()', HEADS),
-    Mutant("released_rate_of_the_report", SETTINGS, "optim__lr=1e-4", "optim__lr=1e-3", RECIPES),
-    Mutant("rate_of_three_views_for_all", SETTINGS, "if views < 3 else", "if views < 2 else", RECIPES),
+    Mutant("released_rate_of_the_report", VALUES, "optim__lr=1e-4", "optim__lr=1e-3", RECIPES),
+    Mutant("rate_of_three_views_for_all", VALUES, "if views < 3 else", "if views < 2 else", RECIPES),
     Mutant(
         "released_context_of_ours",
-        SETTINGS,
+        VALUES,
         'method_options__context="batch"',
         'method_options__context="frame"',
         RECIPES,
     ),
-    Mutant("scale_leaves_epochs", SETTINGS, 'counts = ("epochs", ', "counts = (", RECIPES),
+    Mutant("scale_leaves_epochs", VALUES, 'counts = ("epochs", ', "counts = (", RECIPES),
     Mutant("oracle_learns_from_exo", "recipes/tables.py", 'labels="ego")', 'labels="exo")', RECIPES),
     Mutant(
         "refiner_not_in_the_folder_s_name",
-        PARTS,
+        RUNS,
         "{str(i): folder.name for i, folder in enumerate(needs)}",
         "{}",
         CLAIMS,
     ),
     Mutant(
         "seed_not_in_the_folder_s_name",
-        PARTS,
+        RUNS,
         'facts = {"settings": settings_of(config),',
         'facts = {"settings": settings_of(config) | {"seed": 0},',
         CLAIMS,
@@ -147,13 +147,13 @@ MUTANTS = [
         "pass",
         CLAIMS,
     ),
-    Mutant("part_finished_without_its_needs", PARTS, " or not all(part.finished for part in self.needs)", "", CLAIMS),
-    Mutant("somebody_s_evaluation_taken", PARTS, "return alike and set(", "return set(", CLAIMS),
-    Mutant("front_row_trains_a_new_head", "recipes/experiment.py", "None if row.front else refiner", "refiner", CLAIMS),
-    Mutant("one_seed_for_all_rows", "recipes/experiment.py", '"seed": seed,', '"seed": 0,', CLAIMS),
+    Mutant("part_finished_without_its_needs", RUNS, " or not all(run.finished for run in self.needs)", "", CLAIMS),
+    Mutant("somebody_s_evaluation_taken", RUNS, "return alike and set(", "return set(", CLAIMS),
+    Mutant("front_row_trains_a_new_head", "recipes/jobs.py", "None if row.front else refiner", "refiner", CLAIMS),
+    Mutant("one_seed_for_all_rows", "recipes/jobs.py", '"seed": seed,', '"seed": 0,', CLAIMS),
     Mutant(
         "oracle_without_ego_labels",
-        "recipes/experiment.py",
+        "recipes/jobs.py",
         '"ego": self.config.ego,',
         '"ego": self.config.exo,',
         CLAIMS,

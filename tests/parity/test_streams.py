@@ -10,7 +10,6 @@ from torch import nn
 import tests.parity.reference_streams as plain
 from tests.methods.made import VIEWS, make_method, put, stacked, synchronised, view_batch, x_of
 from viewloom.losses.collapse import covariance_term, masked_covariance, variance_term
-from viewloom.methods.refiner import load_published_refiner
 from viewloom.methods.residual import ResidualRefiner
 from viewloom.methods.settings import ResidualConfig, TwoStreamConfig
 from viewloom.methods.two_stream import TwoStream
@@ -19,6 +18,7 @@ from viewloom.nn.encoder import Sequences, encoder_layers
 from viewloom.nn.joint import JointStream
 from viewloom.nn.sizes import Stage, pseudo_3d_stages, refiner_stage, simple_stages
 from viewloom.registry import METHODS
+from viewloom.training.published import load_published_refiner
 
 CONTEXTS = ("frame", "time", "batch")
 every_context = pytest.mark.parametrize("context", CONTEXTS)

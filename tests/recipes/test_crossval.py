@@ -442,7 +442,7 @@ def test_the_command_shows_both_tables(data, tmp_path, capfd):
     argv += ["--method", "ridge", "--method_options.strength", "0.1", "--pair_views", "v3,e4"]
     assert main([*argv, "--run", str(tmp_path / "x"), "--plan", "true"]) == 0
     assert "to do" in capfd.readouterr().out
-    assert main([*argv, "--run", str(tmp_path / "x"), "--row", "ridge"]) == 0
+    assert main([*argv, "--run", str(tmp_path / "x"), "--name", "ridge"]) == 0
     text = capfd.readouterr().out
     assert "Scores in percent, canonical protocol" in text and "Mean ± deviation over 3 folds" in text
     settings = open_dataset(DataConfig(data=data, splits="loso", split_by="[A-Z]", fold=2))

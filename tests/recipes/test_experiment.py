@@ -21,8 +21,9 @@ from viewloom.cli import main
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import SamplingConfig
 from viewloom.errors import ConfigError, DataError
-from viewloom.recipes.experiment import make_jobs, results_folder, run_experiment, table_views
-from viewloom.recipes.parts import data_identity, unique_parts
+from viewloom.recipes.experiment import results_folder, run_experiment
+from viewloom.recipes.jobs import make_jobs, table_views
+from viewloom.recipes.planned import data_identity, unique_runs
 from viewloom.recipes.published import PUBLISHED
 from viewloom.recipes.results import MARK, head_text
 from viewloom.recipes.settings import ExperimentConfig
@@ -116,7 +117,7 @@ def test_rows_differ_in_what_they_claim_and_in_nothing_else(done):
     heads = {path.parent.name.split("-")[0]: yaml.safe_load(path.read_text()) for path in paths}
     heads.pop("pretrain")
     for name, settings in heads.items():
-        differing = {key for key in settings if settings[key] != heads["naive"][key]} - {"run", "row", "refiner"}
+        differing = {key for key in settings if settings[key] != heads["naive"][key]} - {"run", "name", "refiner"}
         assert differing == ({"views"} if name == "oracle" else set())
         assert (settings["refiner"] is None) == (name in ("naive", "oracle"))
 
@@ -173,7 +174,7 @@ def test_recipes_have_the_published_sampling_but_for_what_is_set(data, tmp_path,
     for path in root.rglob("features.npy"):
         np.save(path, np.load(path) - 1)
     seen = []
-    monkeypatch.setattr("viewloom.recipes.experiment.run_parts", lambda parts: seen.extend(parts) or {"all": "not run"})
+    monkeypatch.setattr("viewloom.recipes.experiment.run_all", lambda runs: seen.extend(runs) or {"all": "not run"})
     monkeypatch.setattr("viewloom.recipes.results.write_results", lambda *_: "")
     with pytest.raises(ConfigError, match="not run"):
         run_experiment(config(str(root), tmp_path / "out", sampling=SamplingConfig(**line)))
@@ -192,7 +193,7 @@ def test_other_epochs_and_batches_of_the_head_are_stated_and_used(data, tmp_path
 def test_another_width_of_the_head_is_stated_and_used(data, tmp_path):
     settings = config(data, tmp_path, head=None, head_width=16)
     jobs = make_jobs(settings, open_dataset(settings), identity(settings))
-    heads = [part.config for job in jobs for part in unique_parts([job.evaluation]) if part.kind == "train"]
+    heads = [part.config for job in jobs for part in unique_runs([job.evaluation]) if part.kind == "train"]
     assert {head.head_options.width for head in heads} == {16}
     assert head_text(config(data, tmp_path, head=None, head_width=16)) == "c2f_tcn, width 16 instead of the recipe's"
 
@@ -258,15 +259,15 @@ def test_a_killed_experiment_goes_on_to_the_same_table(data, done, tmp_path):
     assert results(text)["rows"] == results(whole)["rows"]
 
 
-def test_a_part_that_fails_is_named_and_the_rest_goes_on(data, tmp_path, monkeypatch):
-    from viewloom.recipes import experiment
-    from viewloom.recipes.values import Given, pretrain_values
+def test_a_run_that_fails_is_named_and_the_rest_goes_on(data, tmp_path, monkeypatch):
+    from viewloom.recipes import jobs
+    from viewloom.recipes.values import Sourced, pretrain_values
 
     def wild(recipe, setting):
         values = pretrain_values(recipe, setting)
-        return values | {"optim.lr": Given(1e30, "ours")} if recipe == "sync_kd" else values
+        return values | {"optim.lr": Sourced(1e30, "ours")} if recipe == "sync_kd" else values
 
-    monkeypatch.setattr(experiment, "pretrain_values", wild)
+    monkeypatch.setattr(jobs, "pretrain_values", wild)
     settings = config(data, tmp_path, seeds="0", rows="naive,sync_kd", scale=0.05)
     with pytest.raises(ConfigError, match="did not finish.*sync_kd, seed 0: refiner: The loss"):
         run_experiment(settings)
@@ -294,7 +295,7 @@ def test_the_plan_runs_nothing_and_counts(data, tmp_path):
     for told in ("GPU-hours", "GiB", "parameters", "windows", "frames"):
         assert told in text
     # 6 rows: 4 refiners, 6 heads, 6 evaluations, with two seeds each.
-    assert re.search(r"\b32 parts, 0 of them finished", text)
+    assert re.search(r"\b32 runs, 0 of them finished", text)
     double = run_experiment(config(data, tmp_path / "out", plan=True, head=None, scale=1.0, tflops=5.0))
     hours = [float(re.search(r"about ([\d.e+-]+) GPU-hours", t)[1]) for t in (text, double)]
     assert hours[1] == pytest.approx(2 * hours[0], rel=0.02)
@@ -302,7 +303,7 @@ def test_the_plan_runs_nothing_and_counts(data, tmp_path):
 
 def test_the_plan_knows_what_is_finished(data, done):
     text = run_experiment(config(data, done[0], plan=True))
-    assert "32 parts, 32 of them finished: about 0 GPU-hours" in text
+    assert "32 runs, 32 of them finished: about 0 GPU-hours" in text
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import lmdb
 import numpy as np
 import pytest
 
+from tests.tiny import all_items
 from viewloom.check.command import run_check
 from viewloom.check.settings import CheckConfig
 from viewloom.cli import main
@@ -302,7 +303,7 @@ def test_real_timelines_stay_as_they_are(assembly101, tmp_path):
         recordings |= mine
     dataset = open_dataset(DataConfig(data=str(root)))
     assert dataset.labels is not None and len(dataset.labels.actions) == 202
-    for item in dataset.all_items():
+    for item in all_items(dataset):
         first, end = dataset.source.span(item.recording, "e4")
         assert first <= item.start < item.end <= end
 

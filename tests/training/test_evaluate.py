@@ -14,6 +14,7 @@ from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig, SamplingConfig
 from viewloom.errors import ConfigError
 from viewloom.heads.linear import LinearHead
+from viewloom.methods.refiner_file import save_refiner
 from viewloom.methods.residual import ResidualRefiner
 from viewloom.methods.settings import ResidualConfig
 from viewloom.metrics.segmentation import score
@@ -21,9 +22,9 @@ from viewloom.training.checkpoints import SavedHead, save_head
 from viewloom.training.evaluate import (
     Scored,
     item_scores,
-    known_actions,
     predictions,
     run_evaluate,
+    shared_actions,
     true_labels,
 )
 from viewloom.training.predict import table_rows, to_segments
@@ -93,10 +94,12 @@ def test_scores_are_those_of_the_predictions_under_the_rules_asked_for(data, run
 def test_the_refiner_stands_before_the_head(data, run, where):
     refiner = some_refiner()
     path = run / ("refiner.safetensors" if where == "own" else "other.safetensors")
-    refiner.save(path)
+    save_refiner(refiner, path)
     if where == "in front":
         torch.manual_seed(9)
-        ResidualRefiner("two_stream", DIM, ("v3", "e4"), ResidualConfig(layers=1)).save(run / "refiner.safetensors")
+        save_refiner(
+            ResidualRefiner("two_stream", DIM, ("v3", "e4"), ResidualConfig(layers=1)), run / "refiner.safetensors"
+        )
     sampling = SamplingConfig(test_chunks=(17,))
     front = str(path) if where == "in front" else None
     run_evaluate(EvaluateConfig(data=data, run=str(run), refiner=front, sampling=sampling))
@@ -137,10 +140,10 @@ def test_segments_are_in_absolute_frames_and_only_where_labels_are():
 
 def test_actions_must_be_in_the_same_order():
     dataset = SimpleNamespace(labels=SimpleNamespace(actions=("a", "b")), root="data")
-    assert known_actions(dataset, ("a", "b"), Path("run")) == ("a", "b")
+    assert shared_actions(dataset, ("a", "b"), Path("run")) == ("a", "b")
     for other in (("b", "a"), ("a", "b", "c")):
         with pytest.raises(ConfigError, match="same action list"):
-            known_actions(dataset, other, Path("run"))
+            shared_actions(dataset, other, Path("run"))
 
 
 def test_predicted_segments_have_absolute_frames_seconds_and_a_mean_confidence():

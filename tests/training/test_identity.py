@@ -61,7 +61,7 @@ def test_other_settings_are_refused_and_named(data, begun, changes, message):
     "changes",
     [
         {"workers": 1},
-        {"row": "another name"},
+        {"name": "another name"},
         {"refined_cache_gib": 0.0},
         {"trainer": replace(QUIET, checkpoint_every_epochs=2, device_data="always")},
     ],

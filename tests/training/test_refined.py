@@ -8,10 +8,11 @@ import torch
 from safetensors.torch import load_file
 
 from tests.continued import begun_with
-from tests.tiny import DIM, write_tiny
+from tests.tiny import DIM, all_items, write_tiny
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig
 from viewloom.errors import ConfigError
+from viewloom.methods.refiner_file import save_refiner
 from viewloom.methods.residual import ResidualRefiner
 from viewloom.methods.settings import ResidualConfig
 from viewloom.metrics.segments import IGNORE
@@ -44,7 +45,7 @@ def refiner(**changes):
 
 def windows_of(data, seed=0, unread=()):
     dataset = open_dataset(DataConfig(data=data))
-    return dataset_windows(dataset, dataset.all_items(), ("v3", "e4"), Sampling(max_chunks=12), seed, unread)
+    return dataset_windows(dataset, all_items(dataset), ("v3", "e4"), Sampling(max_chunks=12), seed, unread)
 
 
 def epochs(frozen, windows, count):
@@ -148,7 +149,7 @@ def test_a_window_that_is_not_read_keeps_its_labels(data):
 @pytest.mark.parametrize("head", ["linear", "c2f_tcn"])
 def test_a_head_learns_the_same_with_and_without_the_cache(data, tmp_path, head):
     path = tmp_path / "refiner.safetensors"
-    refiner().save(path)
+    save_refiner(refiner(), path)
     weights = []
     for gib in (0.0, 1e-6, 1.0):  # none, a few windows, all
         run = tmp_path / f"{gib}"
@@ -181,7 +182,7 @@ def test_items_computed_together_are_those_computed_alone(data, batch_size):
     head = HEADS.get("c2f_tcn")(DIM, 4).eval()
     sampling = Sampling(max_chunks=9)
     segmenter = Segmenter(head, FrozenRefiner(refiner()), sampling, torch.device("cpu"), batch_size)
-    items = dataset.all_items()[:4]
+    items = all_items(dataset)[:4]
     found = list(segmenter.each(dataset.source, items, "e4"))
     assert [item for item, _ in found] == list(items)
     alone = replace(segmenter, batch_size=2)
@@ -196,7 +197,7 @@ def test_windows_of_several_items_share_a_batch(data):
     head = HEADS.get("linear")(DIM, 4).eval()
     sizes = []
     head.register_forward_pre_hook(lambda _, args: sizes.append(len(args[0])))
-    items = dataset.all_items()
+    items = all_items(dataset)
     segmenter = Segmenter(head, None, Sampling(), torch.device("cpu"), 8)
     assert len(list(segmenter.each(dataset.source, items, "v3"))) == len(items)
     rows = sum(
@@ -208,7 +209,7 @@ def test_windows_of_several_items_share_a_batch(data):
 def test_a_resumed_head_goes_on_with_the_refiner_it_began_with(data, tmp_path):
     """Checkpoints leave the refiner out; the run folder's own copy takes its place."""
     path = tmp_path / "refiner.safetensors"
-    refiner().save(path)
+    save_refiner(refiner(), path)
 
     def config(name, epochs, resume=False):
         run = str(tmp_path / name)
@@ -224,6 +225,6 @@ def test_a_resumed_head_goes_on_with_the_refiner_it_began_with(data, tmp_path):
     resumed = load_file(run_train(config("cut", 4, resume=True)))
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
     torch.manual_seed(77)
-    ResidualRefiner("two_stream", DIM, ("v3", "e4"), ResidualConfig(layers=2)).save(path)
+    save_refiner(ResidualRefiner("two_stream", DIM, ("v3", "e4"), ResidualConfig(layers=2)), path)
     with pytest.raises(ConfigError, match="files of refiner"):
         run_train(config("cut", 4, resume=True))

@@ -9,11 +9,11 @@ import pytest
 import torch
 import yaml
 
-from tests.tiny import DIM, write_tiny
+from tests.tiny import DIM, all_items, write_tiny
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig, SamplingConfig
 from viewloom.errors import ConfigError
-from viewloom.methods.refiner import load_refiner
+from viewloom.methods.refiner_file import load_refiner
 from viewloom.training.checkpoints import load_head, save_head
 from viewloom.training.evaluate import run_evaluate
 from viewloom.training.predict import run_predict
@@ -202,7 +202,7 @@ def test_only_items_and_views_in_use_decide_on_the_pooling(own, tmp_path):
     assert natural_pooling(dataset.source, items, ("v3",))[0] == "max"
     assert natural_pooling(dataset.source, items[::-1], ("v3",)) == natural_pooling(dataset.source, items, ("v3",))
     assert natural_pooling(dataset.source, items, ("v3", "e4"))[0] == "mean"
-    assert natural_pooling(dataset.source, dataset.all_items(), ("v3",))[0] == "mean"
+    assert natural_pooling(dataset.source, all_items(dataset), ("v3",))[0] == "mean"
 
 
 def test_a_hundredth_of_negative_values_decides(own):

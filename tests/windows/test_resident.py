@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.tiny import write_tiny
+from tests.tiny import all_items, write_tiny
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig
 from viewloom.methods.settings import TwoStreamConfig
@@ -69,10 +69,10 @@ def test_batches_are_the_loader_s_to_the_bit(data, kind, probability, pooling):
     dataset = open_dataset(DataConfig(data=data))
     sampling = Sampling(augment_probability=probability, max_chunks=15, pooling=pooling)
     if kind == "segments":
-        windows = dataset_windows(dataset, dataset.all_items(), ("v3", "e4"), sampling, 5)
+        windows = dataset_windows(dataset, all_items(dataset), ("v3", "e4"), sampling, 5)
         loader, cls = make_loader(windows, 3, 1), ResidentSegments
     else:
-        windows = ViewWindows(dataset.source, dataset.all_items(), ("v3", "e4"), sampling, 5)
+        windows = ViewWindows(dataset.source, all_items(dataset), ("v3", "e4"), sampling, 5)
         loader, cls = make_view_loader(windows, 3, 1), ResidentViews
     held = resident(cls, windows, EpochBatches(len(windows), 3, 1), CPU, "always")
     compare(loader, held)
@@ -86,13 +86,13 @@ def test_batches_are_the_loader_s_to_the_bit(data, kind, probability, pooling):
 def test_holes_filled_by_neighbours_too(data):
     dataset = open_dataset(DataConfig(data=data))
     sampling = Sampling(missing_frames="nearest", nearest_within_frames=60)
-    windows = dataset_windows(dataset, dataset.all_items(), ("v3", "e4"), sampling, 5)
+    windows = dataset_windows(dataset, all_items(dataset), ("v3", "e4"), sampling, 5)
     compare(make_loader(windows, 4, 1), ResidentSegments(windows, EpochBatches(len(windows), 4, 1), CPU))
 
 
 def test_windows_known_to_the_caller_come_empty(data):
     dataset = open_dataset(DataConfig(data=data))
-    windows = dataset_windows(dataset, dataset.all_items(), ("v3",), Sampling(), None)
+    windows = dataset_windows(dataset, all_items(dataset), ("v3",), Sampling(), None)
     windows.known = {windows.rows[1], windows.rows[3]}
     compare(make_loader(windows, 3), ResidentSegments(windows, EpochBatches(len(windows), 3, None), CPU))
 
@@ -100,7 +100,7 @@ def test_windows_known_to_the_caller_come_empty(data):
 @pytest.mark.parametrize("rank", [0, 1])
 def test_fillers_of_an_uneven_share_too(data, rank):
     dataset = open_dataset(DataConfig(data=data))
-    items = dataset.all_items()[:5]
+    items = all_items(dataset)[:5]
     share = {"rank": rank, "world": 2}
     windows = dataset_windows(dataset, items, ("v3",), Sampling(), 5)
     batches = EpochBatches(len(windows), 3, 1, **share)
@@ -111,7 +111,7 @@ def test_fillers_of_an_uneven_share_too(data, rank):
 
 def test_where_features_stay(data):
     dataset = open_dataset(DataConfig(data=data))
-    windows = dataset_windows(dataset, dataset.all_items(), ("v3",), Sampling(), 5)
+    windows = dataset_windows(dataset, all_items(dataset), ("v3",), Sampling(), 5)
     sampler = EpochBatches(len(windows), 3, 1)
     for when, held in (("never", False), ("auto", False), ("always", True)):
         assert (resident(ResidentSegments, windows, sampler, CPU, when) is not None) == held

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viewloom.cli import VERBS, make_parser, parse
+from viewloom.cli import parse
 from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig, SamplingConfig, filled
@@ -27,7 +27,7 @@ def segments(*lengths):
 
 def parsed(*args):
     line = ["--data", "d", "--run", "r", "--views", "v", *args]
-    return parse(make_parser("train", VERBS["train"], TrainConfig, line), line, TrainConfig).sampling
+    return parse("train", line).sampling
 
 
 @pytest.mark.parametrize(

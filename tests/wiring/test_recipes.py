@@ -9,8 +9,8 @@ from tests.tiny import write_tiny
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig
 from viewloom.identity import Identity
-from viewloom.recipes.experiment import make_jobs, table_views
-from viewloom.recipes.parts import Part, data_identity, part_key, unique_parts
+from viewloom.recipes.jobs import make_jobs, table_views
+from viewloom.recipes.planned import PlannedRun, data_identity, run_key, unique_runs
 from viewloom.recipes.results import Result, row_lines
 from viewloom.recipes.settings import ExperimentConfig
 from viewloom.recipes.tables import TABLES
@@ -29,17 +29,17 @@ def jobs_of(data, out, table):
     config = ExperimentConfig(data=data, out=str(out), table=table, seeds="3,4", scale=0.01, trainer=trainer)
     dataset = open_dataset(config)
     jobs = make_jobs(config, dataset, data_identity(dataset, table_views(config), None))
-    return {(job.row.name, job.seed): unique_parts([job.evaluation]) for job in jobs}
+    return {(job.row.name, job.seed): unique_runs([job.evaluation]) for job in jobs}
 
 
 @pytest.mark.parametrize("table", ["table1", "table4"])
 def test_rows_take_the_labels_refiners_and_seeds_they_claim(data, tmp_path, table):
     jobs = jobs_of(data, tmp_path, table)
-    for (name, seed), parts in jobs.items():
+    for (name, seed), runs in jobs.items():
         row = next(row for row in TABLES[table] if row.name == name)
-        kinds = {part.kind: part for part in parts}
+        kinds = {run.kind: run for run in runs}
         train, score = kinds["train"].config, kinds["evaluate"].config
-        assert all(part.config.seed == seed for part in parts if part.kind != "evaluate")
+        assert all(run.config.seed == seed for run in runs if run.kind != "evaluate")
         assert train.views == ("e4" if row.labels == "ego" else "v3")
         assert ("pretrain" in kinds) == (row.recipe is not None)
         refiner = str(kinds["pretrain"].folder / "refiner.safetensors") if row.recipe else None
@@ -53,11 +53,11 @@ def test_rows_take_the_labels_refiners_and_seeds_they_claim(data, tmp_path, tabl
 def test_a_folder_s_name_stands_for_settings_seed_and_what_was_used(data, tmp_path):
     config = TrainConfig(data=data, run="r", views="v3")
     a, b = (Identity({"features": {"v3": name}}) for name in "ab")
-    key = part_key(config, a)
+    key = run_key(config, a)
     others = [TrainConfig(data=data, run="r", views="v3", seed=1), TrainConfig(data=data, run="r", views="e4")]
-    assert len({key, part_key(config, b), *(part_key(other, a) for other in others)}) == 4
-    assert part_key(TrainConfig(data="elsewhere", run="x", views="v3", workers=2), a) == key
-    assert part_key(config, a, tmp_path / "refiner") != key
+    assert len({key, run_key(config, b), *(run_key(other, a) for other in others)}) == 4
+    assert run_key(TrainConfig(data="elsewhere", run="x", views="v3", workers=2), a) == key
+    assert run_key(config, a, tmp_path / "refiner") != key
 
 
 def test_the_key_of_the_data_stands_for_labels_and_values_of_features(tmp_path):
@@ -74,19 +74,19 @@ def test_the_key_of_the_data_stands_for_labels_and_values_of_features(tmp_path):
 
 def test_an_evaluation_is_finished_if_it_is_ours_and_so_is_all_it_needs(data, tmp_path):
     config = EvaluateConfig(data=data, run="r", views="v3")
-    head = Part("train", "head", tmp_path / "head", TrainConfig(data=data, run="r", views="v3"))
-    part = Part("evaluate", "scores", tmp_path, config, (head,))
+    head = PlannedRun("train", "head", tmp_path / "head", TrainConfig(data=data, run="r", views="v3"))
+    run = PlannedRun("evaluate", "scores", tmp_path, config, (head,))
     metrics = {"scored_with": scored_with(config), "views": {"v3": {}}}
     (tmp_path / "metrics.json").write_text(json.dumps(metrics))
-    assert not part.finished
+    assert not run.finished
     head.folder.mkdir()
     (head.folder / "head.safetensors").touch()
-    assert part.finished
+    assert run.finished
     other = scored_with(EvaluateConfig(data=data, run="r", views="v3", protocol="mean_f1"))
     (tmp_path / "metrics.json").write_text(json.dumps(metrics | {"scored_with": other}))
-    assert not part.finished
+    assert not run.finished
     (tmp_path / "metrics.json").write_text(json.dumps(metrics | {"views": {"e4": {}}}))
-    assert not part.finished
+    assert not run.finished
 
 
 def test_a_line_of_the_table_has_deviation_difference_and_collapse():

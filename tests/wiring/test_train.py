@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from tests.tiny import DIM, write_tiny
 from tests.wiring.plain import PUBLISHED, QUIET, options_of, plain_train
 from tests.wiring.watching import Crash, assert_equal_epochs, furthest, recorded
+from viewloom.methods.refiner_file import save_refiner
 from viewloom.methods.residual import ResidualRefiner
 from viewloom.methods.settings import ResidualConfig
 from viewloom.registry import HEADS
@@ -69,7 +70,7 @@ def test_every_setting_does_what_it_says(data, tmp_path, head, case):
 def test_a_refiner_before_the_head_is_in_evaluation_mode(data, tmp_path, cache_gib):
     torch.manual_seed(3)
     refiner = ResidualRefiner("two_stream", DIM, ("v3", "e4"), ResidualConfig(layers=1, dropout=0.5))
-    refiner.save(tmp_path / "refiner.safetensors")
+    save_refiner(refiner, tmp_path / "refiner.safetensors")
     changes = {"refiner": str(tmp_path / "refiner.safetensors"), "refined_cache_gib": cache_gib}
     settings = config(data, tmp_path / "run", **(BASE | changes | {"sampling": replace(CUT, augment_probability=0.5)}))
     weights, _ = run_and_record(settings)

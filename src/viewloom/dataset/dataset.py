@@ -93,11 +93,6 @@ class MultiViewDataset:
             note(f"{told} and are left out: {listed(lost, 3)}.")
         return _once(item for name in names for item in found[name])
 
-    def all_items(self) -> tuple[Item, ...]:
-        """Every labelled item that has features, or every recording where there are no labels."""
-        names = self.source.recordings if self.labels is None else tuple(self.labels.annotations)
-        return tuple(item for name in names for item in self.items_of(name, labelled=self.labels is not None))
-
     def items_of(self, name: str, labelled: bool, views: Sequence[str] | None = None) -> tuple[Item, ...]:
         """Items that a listed name stands for: its annotation, a recording's annotations, or a whole recording.
 

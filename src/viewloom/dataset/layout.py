@@ -38,10 +38,12 @@ class LayoutFiles:
 
 
 class Layout(ABC):
-    """A way to arrange a data set's files; one file in ``datasets/`` each."""
+    """A way to arrange a data set's files; one file in ``layouts/`` each."""
 
     expects: ClassVar[str]
     """What is looked for, in words."""
+    precedence: ClassVar[int] = 0
+    """Layouts are asked in this order, then by name, whether a folder is theirs; `table`, which takes most, last."""
 
     @classmethod
     @abstractmethod

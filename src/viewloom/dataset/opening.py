@@ -18,7 +18,7 @@ from viewloom.features.catalog import CatalogSource
 from viewloom.features.opening import open_source
 from viewloom.features.settings import Axes
 from viewloom.features.views import ViewTable
-from viewloom.registry import DATASETS
+from viewloom.registry import LAYOUTS
 
 if TYPE_CHECKING:
     from viewloom.features.index import Index
@@ -38,15 +38,15 @@ def find_files(config: C) -> tuple[C, LayoutFiles]:
 def _layout(name: str, root: Path) -> Any:
     """The layout of that name, or the first that recognises the folder."""
     if name != "auto":
-        return DATASETS.get(name)
-    for known in DATASETS.names():
-        layout: Any = DATASETS.get(known)
-        if layout.matches(root):
-            return layout
-    expected = "; ".join(f"{known}: {DATASETS.get(known).expects}" for known in DATASETS.names())
+        return LAYOUTS.get(name)
+    layouts = LAYOUTS.ordered()
+    found = next((layout for layout in layouts if layout.matches(root)), None)
+    if found is not None:
+        return found
+    expected = "; ".join(f"{LAYOUTS.name_of(layout)}: {layout.expects}" for layout in layouts)
     raise DataError(
         f"{root} has none of the known layouts. Looked for {expected}. Arrange the folder like one of them, or "
-        "pass --features and --labels."
+        "pass --features and --labels, or --plugins MODULE with a layout of your own."
     )
 
 

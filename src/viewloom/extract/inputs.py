@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from viewloom.console import err
-from viewloom.dataset.label_files import csv_rows
+from viewloom.dataset.text_files import read_csv
 from viewloom.errors import DataError, listed
 
 VIDEO_ENDINGS = (
@@ -108,12 +108,12 @@ def _visible(path: Path) -> bool:
 
 def _from_csv(path: Path) -> list[Clip]:
     """One clip a line; paths are relative to the CSV's folder, offset_s may be left out."""
-    columns, rows, _ = csv_rows(path)
+    columns, rows, _ = read_csv(path)
     if not set(COLUMNS[:3]) <= set(columns) <= set(COLUMNS):
         raise DataError(f"{path} must have the columns {','.join(COLUMNS)} (the last may be left out), not {columns}.")
     if not rows:
         raise DataError(f"{path} lists no videos.")
-    return [_from_line(path, line, dict(zip(columns, fields, strict=False))) for line, fields in rows]
+    return [_from_line(path, line, fields) for line, fields in rows]
 
 
 def _from_line(path: Path, line: int, fields: dict[str, str]) -> Clip:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from typing_extensions import Self
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.features.base import Pooled, Span, pooled_dim
 from viewloom.features.clock import Clock
-from viewloom.features.settings import Pooling
+from viewloom.features.settings import Axes, Pooling
 from viewloom.features.views import ViewTable
 
 DEFAULT_FPS = 30.0
@@ -60,6 +60,20 @@ class CatalogSource(ABC):
     """Whether rows that were spoilt in part were refused when the store was written."""
     block_bytes = 1 << 20
     """Rows (in the stored type) that are read and pooled at a time: few enough to stay in the processor's cache."""
+    expects: ClassVar[str]
+    """What is looked for in a folder, in words."""
+    precedence: ClassVar[int] = 2
+    """Place in the order in which stores are asked whether a folder is theirs: packed 0, LMDB 1, others 2, npy 3."""
+
+    @classmethod
+    @abstractmethod
+    def matches(cls, root: Path) -> bool:
+        """Whether a folder is such a store, by its files."""
+
+    @classmethod
+    @abstractmethod
+    def open(cls, root: Path, views: ViewTable | None, fps: float | None, axes: Axes, index: Any) -> "CatalogSource":
+        """The store in a folder; arguments as those of `viewloom.features.opening.open_source`."""
 
     def __init__(
         self, where: str, spans: Spans, views: ViewTable | None, dims: Mapping[str, int], fps: float | None

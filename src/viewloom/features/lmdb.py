@@ -26,7 +26,9 @@ from viewloom.errors import DataError
 from viewloom.features.base import Span
 from viewloom.features.catalog import CatalogSource, all_cameras, consecutive_runs, file_content
 from viewloom.features.mapped import release
+from viewloom.features.settings import Axes
 from viewloom.features.views import ViewTable
+from viewloom.registry import STORES
 
 if TYPE_CHECKING:
     from viewloom.features.index import Index
@@ -265,6 +267,7 @@ def open_environment(folder: Path) -> Environment:
     return _ENVIRONMENTS.get(folder)
 
 
+@STORES.register("lmdb")
 class LmdbSource(CatalogSource):
     """Assembly101's LMDB layout as a `FeatureSource`.
 
@@ -282,6 +285,8 @@ class LmdbSource(CatalogSource):
     """
 
     kind = "lmdb"
+    expects = f"<camera>/{DATA_FILE} (LMDB)"
+    precedence = 1
 
     def __init__(
         self,
@@ -302,6 +307,16 @@ class LmdbSource(CatalogSource):
                 spans.setdefault(recording, {})[camera] = span
         dims = {camera: self._dim_of(camera) for camera in cameras}
         super().__init__(str(root), spans, views, dims, FPS if fps is None else fps)
+
+    @classmethod
+    def matches(cls, root: Path) -> bool:
+        """A folder of cameras' environments."""
+        return next(root.glob(f"*/{DATA_FILE}"), None) is not None
+
+    @classmethod
+    def open(cls, root: Path, views: ViewTable | None, fps: float | None, axes: Axes, index: Any) -> LmdbSource:
+        """With spans from an index, where there is one."""
+        return cls(root, views, fps, index)
 
     def environment(self, camera: str) -> Environment:
         """The camera's environment, open in this process."""

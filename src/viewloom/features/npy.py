@@ -19,6 +19,7 @@ from viewloom.features.base import Span
 from viewloom.features.catalog import CatalogSource, file_content
 from viewloom.features.settings import Axes
 from viewloom.features.views import ViewTable
+from viewloom.registry import STORES
 
 SINGLE_CAMERA = "v1"
 """Camera (and view) name of the flat layout, whose files name none, when no view table is given."""
@@ -188,6 +189,7 @@ def _different_dims(files: Sequence[NpyFile], shapes: Sequence[tuple[int, int]],
     )
 
 
+@STORES.register("npy")
 class NpySource(CatalogSource):
     """A folder of npy files as a `FeatureSource`; files are memory-mapped for each read and hold no handle.
 
@@ -203,6 +205,8 @@ class NpySource(CatalogSource):
     """
 
     kind = "npy"
+    expects = "<recording>/<camera>/features.npy, <camera>/<recording>.npy, <recording>.npy"
+    precedence = 3
 
     def __init__(
         self,
@@ -231,6 +235,17 @@ class NpySource(CatalogSource):
             spans.setdefault(recording, {})[camera] = Span(0, header.shape[time])
         dims = {camera: header.shape[1 - time] for (_, camera), (_, header) in self._files.items()}
         super().__init__(str(root), spans, views, dims, fps)
+
+    @classmethod
+    def matches(cls, root: Path) -> bool:
+        """Files in one of the layouts; a data set's own folder is none: its ``features`` would pass for a camera."""
+        patterns = ("*.npy", "*/*.npy", f"*/*/{FEATURES_FILE}")
+        return not (root / "features").is_dir() and any(next(root.glob(p), None) is not None for p in patterns)
+
+    @classmethod
+    def open(cls, root: Path, views: ViewTable | None, fps: float | None, axes: Axes, index: Any) -> "NpySource":
+        """With the axes in the order that the user or the shapes say."""
+        return cls(root, views, fps, axes)
 
     def _read_into(self, recording: str, camera: str, start: int, x_TD: NDArray[np.float32]) -> None:
         path, header = self._files[recording, camera]

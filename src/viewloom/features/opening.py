@@ -1,34 +1,23 @@
-"""Opening a feature store, whichever of the three it is."""
+"""Opening a feature store, whichever of the registered ones it is."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from viewloom.errors import DataError
 from viewloom.features.catalog import CatalogSource
-from viewloom.features.lmdb import DATA_FILE, LmdbSource
-from viewloom.features.npy import NpySource
 from viewloom.features.settings import Axes
-from viewloom.features.store import JOURNAL, MANIFEST, PackedSource
 from viewloom.features.views import ViewTable
+from viewloom.registry import STORES
 
 if TYPE_CHECKING:
     from viewloom.features.index import Index
 
-Kind = Literal["lmdb", "npy", "store"]
 
-
-def recognise(root: Path) -> Kind | None:
+def recognise(root: Path) -> type[CatalogSource] | None:
     """Which store a folder is, by its files; None where it is none."""
-    if (root / MANIFEST).is_file() or (root / JOURNAL).is_file():
-        return "store"
-    if next(root.glob(f"*/{DATA_FILE}"), None) is not None:
-        return "lmdb"
-    if (root / "features").is_dir():
-        return None  # a data set's own folder: features/*.npy would pass for a camera called "features"
-    patterns = ("*.npy", "*/*.npy", "*/*/features.npy")
-    return "npy" if any(next(root.glob(pattern), None) is not None for pattern in patterns) else None
+    return next((store for store in STORES.ordered() if store.matches(root)), None)
 
 
 def open_source(
@@ -39,7 +28,7 @@ def open_source(
     axes: Axes = "auto",
     index: Index | None = None,
 ) -> CatalogSource:
-    """Open an LMDB folder, a folder of npy files or a packed store.
+    """Open an LMDB folder, a folder of npy files, a packed store, or a store of another package.
 
     Args:
         path: the folder.
@@ -52,25 +41,19 @@ def open_source(
 
     Raises:
         DataError: for a path that is no store, and for whatever is wrong with the one it is.
-        ConfigError: for settings that contradict the store, or axes that can't be told apart.
+        ConfigError: for settings that contradict the store, or axes that can't be inferred.
     """
     root = Path(path)
     if not root.is_dir():
         raise DataError(f"{path} is {'a file' if root.exists() else 'not there'}; pass the folder of a feature store.")
-    kind = recognise(root)
-    if kind == "store":
-        return PackedSource(root, views, fps)
-    if kind == "lmdb":
-        return LmdbSource(root, views, fps, index)
-    if kind == "npy":
-        return NpySource(root, views, fps, axes)
-    raise DataError(_not_a_store(root))
+    store = recognise(root)
+    if store is None:
+        raise DataError(_not_a_store(root))
+    return store.open(root, views, fps, axes, index)
 
 
 def _not_a_store(root: Path) -> str:
     inside = sorted(child.name for child in root.iterdir() if child.is_dir() and recognise(child) is not None)
     hint = f" Its folder {inside[0]!r} is one: pass {root / inside[0]}." if inside else ""
-    return (
-        f"{root} is no feature store. Looked for <camera>/{DATA_FILE} (LMDB), <recording>/<camera>/features.npy, "
-        f"<camera>/<recording>.npy, <recording>.npy, and {MANIFEST} (packed store).{hint}"
-    )
+    *expected, last = (STORES.get(name).expects for name in STORES.names())
+    return f"{root} is no feature store. Looked for {', '.join(expected)}, and {last}.{hint}"

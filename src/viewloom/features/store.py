@@ -22,7 +22,9 @@ from viewloom.errors import ConfigError, DataError
 from viewloom.features.base import Span
 from viewloom.features.catalog import CatalogSource, all_cameras
 from viewloom.features.rows import RowFile
+from viewloom.features.settings import Axes
 from viewloom.features.views import ViewTable
+from viewloom.registry import STORES
 
 MANIFEST = "manifest.json"
 FORMAT = "viewloom-store"
@@ -172,6 +174,7 @@ def read_manifest(root: Path) -> Manifest:
         ) from error
 
 
+@STORES.register("packed")
 class PackedSource(CatalogSource):
     """A packed store as a `FeatureSource`; files are memory-mapped for each read and hold no handle.
 
@@ -188,6 +191,8 @@ class PackedSource(CatalogSource):
     kind = "store"
     checked = True
     block_bytes = 1 << 24  # nothing is copied
+    expects = f"{MANIFEST} (packed store)"
+    precedence = 0
 
     def __init__(self, root: Path | str, views: ViewTable | None = None, fps: float | None = None) -> None:
         self.root = Path(root)
@@ -219,6 +224,16 @@ class PackedSource(CatalogSource):
             stated = view.fps is not None or view.start_s
             named.append(view if stated else replace(view, fps=own.fps, start_s=own.start_s))
         return ViewTable(tuple(named))
+
+    @classmethod
+    def matches(cls, root: Path) -> bool:
+        """A manifest, or the journal of one that isn't finished."""
+        return (root / MANIFEST).is_file() or (root / JOURNAL).is_file()
+
+    @classmethod
+    def open(cls, root: Path, views: ViewTable | None, fps: float | None, axes: Axes, index: Any) -> "PackedSource":
+        """With the store's own axes and spans."""
+        return cls(root, views, fps)
 
     @property
     def backbone(self) -> dict[str, str]:

@@ -11,11 +11,12 @@ from typing import Any, ClassVar
 import torch
 
 from viewloom.errors import ConfigError
-from viewloom.methods.base import Dims, Method, Refiner, as_dims
+from viewloom.methods.base import Method
 from viewloom.methods.canonical import Covariances, canonical_maps
 from viewloom.methods.cca_choice import Block, choose
 from viewloom.methods.linear_map import LinearRefiner
 from viewloom.methods.pair_moments import PairMoments
+from viewloom.methods.refiner import Dims, Refiner, as_dims
 from viewloom.methods.settings import CCAConfig, MethodConfig
 from viewloom.registry import METHODS
 from viewloom.windows.batch import ViewBatch

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from viewloom.errors import ConfigError
-from viewloom.methods.base import Dims, Refiner
+from viewloom.methods.refiner import Dims, Refiner
 from viewloom.methods.settings import MethodConfig
 
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
-from viewloom.methods.base import Dims, Fit, Method, Refiner
+from viewloom.methods.base import Fit, Method
+from viewloom.methods.refiner import Dims, Refiner
 from viewloom.methods.settings import MethodConfig
 from viewloom.registry import METHODS
 

@@ -1,136 +1,179 @@
-"""Refiners as single safetensors files: weights, statistics, and in the metadata all that is needed to use them.
+"""What a pre-training method leaves behind: one map of features a view."""
 
-`load_refiner(path)` needs nothing else: neither the data nor the run it came from.
-"""
+from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
-from torch import Tensor
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from viewloom.errors import DataError, listed
-from viewloom.methods.base import Refiner
-from viewloom.methods.residual import ResidualRefiner
-from viewloom.methods.settings import ResidualConfig
-from viewloom.nn.settings import Context
-from viewloom.registry import METHODS
-from viewloom.saved import (
-    COUNT,
-    NAMES,
-    OBJECT,
-    SIZES,
-    TEXT,
-    Kind,
-    building,
-    fill,
-    read_saved,
-    read_settings,
-    write_saved,
-)
+from viewloom.errors import ConfigError, DataError, listed
+from viewloom.methods.settings import MethodConfig
+from viewloom.nn.standardise import Standardiser
 
-REFINER = Kind(
-    "refiner",
-    {
-        "method": TEXT,
-        "dim": SIZES,
-        "out_dim": COUNT,
-        "views": NAMES,
-        "config": OBJECT,
-        "statistics": OBJECT,
-        "extra": OBJECT,
-    },
-    "the refiner.safetensors of a pre-training run (`viewloom pretrain`)",
-)
-"""What a refiner's file holds."""
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+Dims = int | Sequence[int]
+"""Feature size D of all views, or one for each, in their order."""
 
 
-def save_refiner(refiner: Refiner, path: Path | str, extra: Mapping[str, Any] | None = None) -> None:
-    """Write a refiner with its metadata, atomically.
+def as_dims(dim: Dims, views: Sequence[str]) -> tuple[int, ...]:
+    """A feature size for each view."""
+    dims = (dim,) * len(views) if isinstance(dim, int) else tuple(dim)
+    assert len(dims) == len(views), f"{len(views)} views have {len(dims)} feature sizes"
+    return dims
+
+
+def in_words(dims: Sequence[int], views: Sequence[str]) -> str:
+    """Each view with its feature size, for messages."""
+    return ", ".join(f"{view} {dim}" for view, dim in zip(views, dims, strict=True))
+
+
+class Refiner(nn.Module, ABC):
+    """Maps features of a view to refined ones. This is what is saved, and put before a head.
 
     Args:
-        refiner: fitted; one that lacks its statistics or maps is refused with `ConfigError`.
-        path: file to write, ``.safetensors``.
-        extra: plain values to store with it (seed, data, kept epoch).
+        dim: feature size D it takes, or one for each view.
+        views: views it was fitted on, in order.
+        config: the method's settings.
+        out_dim: feature size Z it gives; D by default.
+
+    Attributes:
+        method: registered name of the method that made it.
+        extra: what else was stored with it (seed, data, kept epoch).
     """
-    refiner.check_ready()
-    metadata = {
-        "method": refiner.method,
-        "dim": refiner.dims[0] if len(set(refiner.dims)) == 1 else list(refiner.dims),
-        "out_dim": refiner.out_dim,
-        "views": refiner.views,
-        "config": asdict(refiner.config),
-        "statistics": refiner.standardiser.info(),
-        "extra": dict(extra or {}),
-    }
-    write_saved(path, REFINER, metadata, refiner)
 
+    per_view: ClassVar[bool] = False
+    """True if every view has a map of its own, so that others can't be encoded."""
 
-def load_refiner(path: Path | str) -> Refiner:
-    """Read a refiner written by `save_refiner`: on the CPU, in evaluation mode.
+    def __init__(
+        self, method: str, dim: Dims, views: tuple[str, ...], config: MethodConfig, out_dim: int | None = None
+    ) -> None:
+        super().__init__()
+        self.method = method
+        self.views = tuple(views)
+        self.dims = as_dims(dim, self.views) if self.views or not isinstance(dim, int) else (dim,)
+        self.out_dim = self.dims[0] if out_dim is None else out_dim
+        self.config = config
+        self.extra: dict[str, Any] = {}
+        self.frozen = False
+        self.standardiser = Standardiser(self.dims if self.views else self.dims[0], self.views, config.standardise)
 
-    Raises:
-        DataError: there is no such file, it is broken, or its tensors are not those it tells of.
-        ConfigError: it is something else, was written by a later version, or has settings that can't work.
-    """
-    path = Path(path)
-    metadata, weights = read_saved(path, REFINER)
-    with building(path):
-        cls = METHODS.get(metadata["method"])
-        config = read_settings(path, cls.Config, metadata["config"])
-        refiner: Refiner = cls.build_refiner(metadata["dim"], tuple(metadata["views"]), config)
-        refiner.resize(metadata["out_dim"])  # it may have been chosen from the data
-        fill(path, refiner, weights)
-    if refiner.out_dim != metadata["out_dim"]:
-        raise DataError(
-            f"{path} says that it gives features of size {metadata['out_dim']} ('out_dim'), but its network gives "
-            f"{refiner.out_dim}. Write it again."
-        )
-    refiner.extra = metadata["extra"]
-    return refiner.eval()
+    @property
+    def dim(self) -> int:
+        """The feature size D that it takes of every view; `ConfigError` where views have their own."""
+        if len(set(self.dims)) > 1:
+            raise ConfigError(f"This {self.method} refiner takes: {in_words(self.dims, self.views)}.")
+        return self.dims[0]
 
+    def dim_of(self, view: str) -> int:
+        """The feature size D that it takes of a view."""
+        return self.dims[self.views.index(view)] if view in self.views else self.dim
 
-def load_published_refiner(
-    state: Mapping[str, Tensor],
-    method: str = "two_stream",
-    context: Context = "frame",
-    views: tuple[str, ...] = (),
-) -> Refiner:
-    """A refiner from published weights, in evaluation mode; feature size and depth are the weights' own.
+    @overload
+    def __call__(self, x: Tensor, view: str, mask: Tensor | None = None) -> Tensor: ...
 
-    Args:
-        state: names (``layers.0.self_attn.in_proj_weight`` ...; a prefix ``module.`` is taken off) and tensors.
-        method: the method it was trained with: two_stream, two_stream_simple or sync_kd.
-        context: published weights were trained with ``batch``, where a result depends on its batch mates; the
-            other contexts give every recording a result of its own.
-        views: views it was trained on, for the record; any view can be encoded.
+    @overload
+    def __call__(self, x: NDArray[np.floating], view: str, mask: None = None) -> NDArray[np.float32]: ...
 
-    Raises:
-        DataError: other names or shapes than those of `torch.nn.TransformerEncoder` layers.
-    """
-    weights = {name.removeprefix("module."): tensor for name, tensor in state.items()}
-    config, dim = _published_config(weights, METHODS.get(method).Config, context)
-    refiner = ResidualRefiner(method, dim, views, config)
-    wanted = {name: tuple(tensor.shape) for name, tensor in refiner.state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
-    if wanted != found:
-        differing = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
-        raise DataError(f"These weights are not a refiner's: names or shapes differ at {listed(differing, 4)}.")
-    refiner.load_state_dict(weights)
-    return refiner.eval()
+    def __call__(self, x: Any, view: str, mask: Any = None) -> Any:
+        """Refined features; see `forward`."""
+        return super().__call__(x, view, mask)
 
+    def forward(self, x: Any, view: str, mask: Any = None) -> Any:
+        """Refined features of one view, frame by frame or step by step.
 
-def _published_config(
-    weights: Mapping[str, Tensor], config: type[ResidualConfig], context: Context
-) -> tuple[ResidualConfig, int]:
-    """Settings and feature size that the weights' own shapes tell."""
-    first = weights.get("layers.0.linear1.weight")
-    if first is None or first.ndim != 2:
-        raise DataError(
-            "These weights are not a refiner's: layers.0.linear1.weight is missing; "
-            f"they hold {listed(weights, 4)}. Pass those of the transformer encoder."
-        )
-    layers = {name.split(".")[1] for name in weights if name.startswith("layers.")}
-    feed_forward, dim = first.shape
-    return config(layers=len(layers), feed_forward=feed_forward, context=context), dim
+        Args:
+            x: features (T, D) or (B, T, D), a tensor or a numpy array.
+            view: which view it is.
+            mask: bool (T,) or (B, T), True where a step is valid; None: where x is not NaN.
+
+        Returns:
+            (T, Z) or (B, T, Z), of the kind that x is; NaN at steps that aren't valid.
+
+        Raises:
+            DataError: see `encode`; or x is neither (T, D) nor (B, T, D).
+        """
+        if not isinstance(x, Tensor):
+            with torch.inference_mode():
+                found: NDArray[np.float32] = self(torch.from_numpy(np.asarray(x, np.float32)), view).numpy()
+                return found
+        if x.ndim not in (2, 3):
+            raise DataError(f"Expected features (T, D) or (B, T, D), but got {tuple(x.shape)}.")
+        x_BTD = x if x.ndim == 3 else x[None]
+        mask_BT = ~x_BTD.isnan().all(dim=-1) if mask is None else mask.view(x_BTD.shape[:2])
+        z_BTZ = self.encode(x_BTD, mask_BT, view).masked_fill(~mask_BT[..., None], torch.nan)
+        return z_BTZ if x.ndim == 3 else z_BTZ[0]
+
+    def encode(self, x_BTD: Tensor, mask_BT: Tensor, view: str) -> Tensor:
+        """Refined features.
+
+        Args:
+            x_BTD: features of one view; what stands at masked steps is never used.
+            mask_BT: bool, True where a step is valid.
+            view: which view it is.
+
+        Returns:
+            (B, T, Z), zeros at masked steps.
+
+        Raises:
+            DataError: the refiner has a map for each of its views, and none for this one; or features of another size.
+        """
+        if not self.accepts(view):
+            raise DataError(
+                f"This {self.method} refiner has a map for each of the views {listed(self.views)}, but none for "
+                f"{view!r}. Leave that view out, or pre-train on it too."
+            )
+        if x_BTD.shape[-1] != self.dim_of(view):
+            raise DataError(
+                f"This {self.method} refiner takes features of size {self.dim_of(view)} of view {view!r}, but these "
+                f"have {x_BTD.shape[-1]}. Use the features and the pooling it was trained on."
+            )
+        outside_BT1 = ~mask_BT[..., None]
+        x_BTD = self.prepare(x_BTD.masked_fill(outside_BT1, 0.0), view)
+        return self.transform(x_BTD, mask_BT, view).masked_fill(outside_BT1, 0.0)
+
+    def prepare(self, x_BTD: Tensor, view: str) -> Tensor:
+        """What `transform` takes: standardised features, of features that are zero at masked steps."""
+        return self.standardiser(x_BTD, view)  # type: ignore[no-any-return]
+
+    @abstractmethod
+    def transform(self, x_BTD: Tensor, mask_BT: Tensor, view: str) -> Tensor:
+        """`encode` of features that are already prepared; masked steps may come out as anything finite."""
+
+    @property
+    def sizes_tell(self) -> bool:
+        """Whether the deviations of its features tell how much each is worth, so that a head should keep them."""
+        return False
+
+    @property
+    def needs_whole_batch(self) -> bool:
+        """Whether a row's result depends on the other rows of its batch (context batch alone)."""
+        return False
+
+    def check_ready(self) -> None:
+        """Raise `ConfigError` if what `encode` needs was not worked out yet."""
+        self.standardiser.check_ready()
+
+    def accepts(self, view: str) -> bool:
+        """Whether this view can be encoded: any one, if all views share a map."""
+        own_map = self.per_view or self.config.standardise == "view"
+        return not own_map or view in self.views
+
+    def resize(self, out_dim: int) -> None:
+        """Give features of another size, where it is chosen from the data; most refiners' settings fix it."""
+
+    def freeze(self) -> Self:
+        """Nothing learns or moves any more: no gradients, dropout off, also when an outer module trains."""
+        self.frozen = True
+        self.requires_grad_(False)
+        return self.eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """As `torch.nn.Module.train`, but a frozen refiner stays in evaluation mode."""
+        return super().train(mode and not self.frozen)

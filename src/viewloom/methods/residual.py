@@ -4,8 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from viewloom.errors import ConfigError
-from viewloom.methods.base import Dims, Method, Refiner, as_dims
+from viewloom.methods.base import Method
 from viewloom.methods.pair_moments import PairMoments
+from viewloom.methods.refiner import Dims, Refiner, as_dims
 from viewloom.methods.settings import Mark, MethodConfig, ResidualConfig
 from viewloom.methods.stem import Stem, stem_width
 from viewloom.methods.whole_window import fill_window

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from viewloom.errors import DataError
-from viewloom.methods.base import Dims, Method, Refiner, as_dims
+from viewloom.methods.base import Method
 from viewloom.methods.linear_map import LinearRefiner
+from viewloom.methods.refiner import Dims, Refiner, as_dims
 from viewloom.methods.roles import assign_roles
 from viewloom.methods.settings import MethodConfig, RidgeConfig
 from viewloom.nn.moments import Moments

@@ -11,7 +11,7 @@ import torch
 from viewloom.losses.base import LossOutput
 from viewloom.losses.distillation import feature_distillation
 from viewloom.losses.squared_error import as_counted
-from viewloom.methods.base import Dims, Refiner
+from viewloom.methods.refiner import Dims, Refiner
 from viewloom.methods.residual import ResidualMethod, ResidualRefiner
 from viewloom.methods.roles import Roles, assign_roles
 from viewloom.methods.settings import MethodConfig, SyncKDConfig

@@ -20,8 +20,9 @@ from viewloom.heads.base import Head
 from viewloom.losses.base import LossOutput
 from viewloom.losses.distillation import level_distillation
 from viewloom.losses.squared_error import as_counted
-from viewloom.methods.base import Dims, Method, Refiner, in_words
+from viewloom.methods.base import Method
 from viewloom.methods.none import IdentityRefiner
+from viewloom.methods.refiner import Dims, Refiner, in_words
 from viewloom.methods.roles import assign_roles
 from viewloom.methods.settings import Choice, MethodConfig, SyncKDHeadConfig
 from viewloom.nn.distributed import mean_count

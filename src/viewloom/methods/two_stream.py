@@ -19,7 +19,7 @@ from viewloom.losses.invariance import view_invariance
 from viewloom.losses.reconstruction import joint_reconstruction, view_decoding
 from viewloom.losses.schedule import invariance_weight
 from viewloom.losses.squared_error import as_counted
-from viewloom.methods.base import Dims, Refiner
+from viewloom.methods.refiner import Dims, Refiner
 from viewloom.methods.residual import ResidualMethod, ResidualRefiner, ViewMarks
 from viewloom.methods.settings import Mark, MethodConfig, TwoStreamConfig
 from viewloom.methods.whole_window import repeat_last

@@ -32,9 +32,9 @@ def parameters(module: nn.Module) -> int:
 
 
 def method_parameters(name: str, dim: int, views: Sequence[str], options: Any = None) -> dict[str, int]:
-    """Parameters of a method's parts: the refiner, which is kept, and what is thrown away."""
+    """Parameters of a method's modules: the refiner, which is kept, and what is thrown away."""
     method = method_on_meta(name, dim, views, options)
-    return {part: parameters(module) for part, module in method.named_children() if parameters(module)}
+    return {name: parameters(module) for name, module in method.named_children() if parameters(module)}
 
 
 def step_operations(module: nn.Module, context: str, attended_steps: float) -> float:
@@ -46,15 +46,16 @@ def step_operations(module: nn.Module, context: str, attended_steps: float) -> f
         attended_steps: steps that a step looks at otherwise.
     """
     total = 0.0
-    for part in _leaves(module):
-        if isinstance(part, EncoderLayer):
-            weights = part.linear1.weight.numel() + part.linear2.weight.numel() + part.self_attn.out_proj.weight.numel()
-            width = part.self_attn.out_proj.weight.shape[0]
+    for layer in _leaves(module):
+        if isinstance(layer, EncoderLayer):
+            maps = (layer.linear1, layer.linear2, layer.self_attn.out_proj)
+            weights = sum(linear.weight.numel() for linear in maps)
+            width = layer.self_attn.out_proj.weight.shape[0]
             projections = 1 if context == "frame" else 3
             looking = 0.0 if context == "frame" else 4.0 * attended_steps * width
             total += 2.0 * (weights + projections * width * width) + looking
-        elif isinstance(part, nn.Linear):
-            total += 2.0 * part.weight.numel()
+        elif isinstance(layer, nn.Linear):
+            total += 2.0 * layer.weight.numel()
     return total
 
 
@@ -74,9 +75,9 @@ def step_memory(module: nn.Module, context: str) -> float:
     queries and keys 11 W), and the hidden layer before and after ReLU and dropout (3 F).
     """
     values = 0.0
-    for part in _leaves(module):
-        if isinstance(part, EncoderLayer):
-            hidden, width = part.linear1.weight.shape
+    for layer in _leaves(module):
+        if isinstance(layer, EncoderLayer):
+            hidden, width = layer.linear1.weight.shape
             values += (8 if context == "frame" else 11) * width + 3 * hidden
     return BYTES * values
 

@@ -52,37 +52,37 @@ def run_crossval(config: CrossvalConfig) -> CrossvalResult | str:
     dataset = open_dataset(config, with_splits=False)
     if dataset.labels is None:
         raise DataError(f"{dataset.root} has no labels, and a head can't be trained without. Pass --labels.")
-    known = folds_of(*find_files(config), dataset.source.recordings, dataset.labels)
-    folds = chosen_folds(config, dataset, known)
+    all_folds = folds_of(*find_files(config), dataset.source.recordings, dataset.labels)
+    folds = chosen_folds(config, dataset, all_folds)
     check_folds(config, dataset, folds)
     if config.plan:
         if (Path(config.run) / "config.yaml").exists():
-            enter(config, dataset, known)  # what other settings finished is not finished
+            enter(config, dataset, all_folds)  # what other settings finished is not finished
         return plan_text(config, dataset, folds)
-    folder = enter(config, dataset, known)
+    folder = enter(config, dataset, all_folds)
     if config.refiner is not None:
-        told = (
+        text = (
             "is put before the head of every fold; one that learned from what a fold tests needs --allow_learned pairs"
         )
-        err.print(f"note: {config.refiner} {told}.", markup=False)
+        err.print(f"note: {config.refiner} {text}.", markup=False)
     missing = run_folds(config, dataset, folds)
     done = [fold for fold in folds if fold.title not in missing]
     if not done:
-        raise ConfigError(f"No fold finished. {_told(missing)}")
-    write_pooled(folder, done, len(known), missing, config.row or folder.name)
+        raise ConfigError(f"No fold finished. {_reasons(missing)}")
+    write_pooled(folder, done, len(all_folds), missing, config.name or folder.name)
     if missing:
-        err.print(f"{len(missing)} of {len(folds)} folds did not finish, and the scores lack them. {_told(missing)}")
+        err.print(f"{len(missing)} of {len(folds)} folds did not finish, and the scores lack them. {_reasons(missing)}")
     return CrossvalResult(folder, missing)
 
 
-def _told(missing: Mapping[str, str]) -> str:
+def _reasons(missing: Mapping[str, str]) -> str:
     return "; ".join(f"{title}: {reason}" for title, reason in missing.items())
 
 
 def with_options(config: CrossvalConfig) -> CrossvalConfig:
     """The settings with those of head and method filled in."""
     trainer = replace(config.trainer, devices="1")
-    config = replace(config, trainer=trainer, head_options=config.head_options or HEADS.get(config.head).Config())
+    config = replace(config, trainer=trainer, head_options=config.head_options or HEADS.settings(config.head)())
     if config.method is None:
         return config
     method = METHODS.get(config.method)
@@ -94,9 +94,9 @@ def with_options(config: CrossvalConfig) -> CrossvalConfig:
     return replace(config, method_options=config.method_options or method.Config())
 
 
-def chosen_folds(config: CrossvalConfig, dataset: MultiViewDataset, known: Sequence[Fold]) -> list[Fold]:
+def chosen_folds(config: CrossvalConfig, dataset: MultiViewDataset, all_folds: Sequence[Fold]) -> list[Fold]:
     """The folds to run; they test no recording twice."""
-    if not known:
+    if not all_folds:
         raise DataError(
             f"{dataset.root} has no folds: no split folder with fold0/, fold1/, ..., and no MS-TCN bundles. Pass "
             "--splits FOLDER with some, or --splits loso (with --split_by REGEX to leave out groups)."
@@ -107,7 +107,7 @@ def chosen_folds(config: CrossvalConfig, dataset: MultiViewDataset, known: Seque
         raise ConfigError(f"--folds must be numbers such as 0,1,2, but is {config.folds!r}.") from None
     if config.folds is not None and (not numbers or len(set(numbers)) < len(numbers)):
         raise ConfigError(f"--folds must be different numbers such as 0,1,2, but is {config.folds!r}.")
-    folds = [choose(known, number, str(dataset.root)) for number in sorted(numbers)] if numbers else list(known)
+    folds = [choose(all_folds, number, str(dataset.root)) for number in sorted(numbers)] if numbers else list(all_folds)
     twice = [name for name, times in sorted(tested(folds, recording_in(dataset.labels)).items()) if times > 1]
     if twice:
         raise DataError(
@@ -133,8 +133,8 @@ def check_folds(config: CrossvalConfig, dataset: MultiViewDataset, folds: Sequen
                 with_place(of_fold, fold, role)
     untested = set(dataset.labels.recordings if dataset.labels else ()) - set(tested(folds, recording))
     if untested and config.folds is None:
-        told = f"{len(untested)} labelled recording(s) are tested in no fold, and the pooled scores lack them"
-        err.print(f"note: {told}: {listed(sorted(untested), 3)}.", markup=False)
+        text = f"{len(untested)} labelled recording(s) are tested in no fold, and the pooled scores lack them"
+        err.print(f"note: {text}: {listed(sorted(untested), 3)}.", markup=False)
 
 
 def with_place(dataset: MultiViewDataset, fold: Fold, role: Any) -> None:
@@ -145,25 +145,25 @@ def with_place(dataset: MultiViewDataset, fold: Fold, role: Any) -> None:
         raise DataError(f"{fold.title} ({fold.where}): {error}") from None
 
 
-def enter(config: CrossvalConfig, dataset: MultiViewDataset, known: Sequence[Fold]) -> Path:
+def enter(config: CrossvalConfig, dataset: MultiViewDataset, all_folds: Sequence[Fold]) -> Path:
     """Make or re-enter the run folder; `ConfigError` for one of other settings, features, labels or lists."""
     folder = Path(config.run)
     path = folder / "metrics.json"
     if path.exists() and "folds" not in read_json(path):
         raise ConfigError(f"{folder} holds a run that is no cross-validation. Choose another --run folder.")
-    prepare_run(replace(config, resume=(folder / CONFIG).exists()), fold_content(config, dataset, known))
+    prepare_run(replace(config, resume=(folder / CONFIG).exists()), fold_content(config, dataset, all_folds))
     if not (folder / "environment.json").exists():
         views = select_views(config.views, dataset)
-        write_environment(folder, dataset, config.seed, row=config.row or folder.name, trained_on=views)
+        write_environment(folder, dataset, config.seed, name=config.name or folder.name, trained_on=views)
     return folder
 
 
-def fold_content(config: CrossvalConfig, dataset: MultiViewDataset, known: Sequence[Fold]) -> RunContent:
+def fold_content(config: CrossvalConfig, dataset: MultiViewDataset, all_folds: Sequence[Fold]) -> RunContent:
     """What a cross-validation rests on: the items of every role of every fold."""
     chosen = (config.views, config.val_views, config.pair_views)
     views = tuple(dict.fromkeys(view for names in chosen if names for view in select_views(names, dataset)))
     items: dict[str, tuple[Item, ...]] = {}
-    for fold in known:
+    for fold in all_folds:
         of_fold = replace(dataset, splits=fold.splits)
         roles = [role for role in ROLES if getattr(fold.splits, role) and (role != "pairs" or config.method)]
         items |= {f"{fold.title} {role}": of_fold.items(role, views) for role in roles}

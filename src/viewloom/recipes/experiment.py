@@ -1,8 +1,7 @@
 """`viewloom experiment`: all rows of one of the report's tables, with equal head settings and seeds."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from viewloom.console import err
 from viewloom.dataset.chosen_splits import split_folder
@@ -11,34 +10,18 @@ from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import find_files, open_dataset
 from viewloom.dataset.settings import SamplingConfig
 from viewloom.dataset.splits import DRAWN, VARIANTS
-from viewloom.errors import ConfigError, DataError, UserError
-from viewloom.features.base import common_dim, pooled_dim
+from viewloom.errors import ConfigError, UserError
 from viewloom.features.content import views_in_use, written_facts
 from viewloom.identity import Identity, settings_of
-from viewloom.recipes.parts import Part, data_identity, data_settings, part_key, unique_parts
-from viewloom.recipes.settings import ExperimentConfig, parse_seeds
-from viewloom.recipes.tables import TABLES, Row, table_rows
-from viewloom.recipes.values import SAMPLING, apply, head_values, pretrain_values, scaled_values
-from viewloom.registry import HEADS, METHODS
+from viewloom.recipes.jobs import make_jobs, table_views
+from viewloom.recipes.plan import plan_text
+from viewloom.recipes.planned import PlannedRun, data_identity, unique_runs
+from viewloom.recipes.results import check_page, write_results
+from viewloom.recipes.settings import ExperimentConfig
+from viewloom.recipes.values import SAMPLING
 from viewloom.training.evaluate import select_views
-from viewloom.training.length import validation_interval
 from viewloom.training.run_identity import refuse_written_again
-from viewloom.training.settings import EvaluateConfig, PretrainConfig, TrainConfig
 from viewloom.windows.sampling import Sampling, over_saved, resolve_sampling
-
-
-@dataclass(frozen=True)
-class Job:
-    """One row with one seed: the parts that lead to its scores, the last of which is the evaluation."""
-
-    row: Row
-    seed: int
-    evaluation: Part
-
-    @property
-    def pretraining(self) -> Part | None:
-        """The run that made its refiner."""
-        return next((p for p in unique_parts([self.evaluation]) if p.kind == "pretrain"), None)
 
 
 def run_experiment(config: ExperimentConfig) -> str | None:
@@ -50,19 +33,15 @@ def run_experiment(config: ExperimentConfig) -> str | None:
     data = data_identity(dataset, table_views(config), config.compare_features)
     jobs = make_jobs(config, dataset, data)
     if config.plan:
-        from viewloom.recipes.plan import plan_text
-
-        return plan_text(config, dataset, unique_parts([job.evaluation for job in jobs]))
-    from viewloom.recipes.results import check_page, write_results
-
+        return plan_text(config, dataset, unique_runs([job.evaluation for job in jobs]))
     check_page(config)
-    parts = unique_parts([job.evaluation for job in jobs])
-    refuse_rewritten(config, dataset, parts)
-    failed = run_parts(parts)
+    runs = unique_runs([job.evaluation for job in jobs])
+    refuse_rewritten(config, dataset, runs)
+    failed = run_all(runs)
     text = write_results(config, dataset, results_folder(config, data), jobs, failed)
     if failed:
-        told = "; ".join(f"{part}: {reason}" for part, reason in failed.items())
-        raise ConfigError(f"{len(failed)} part(s) did not finish, and the table lacks them. {told}")
+        reasons = "; ".join(f"{run}: {reason}" for run, reason in failed.items())
+        raise ConfigError(f"{len(failed)} run(s) did not finish, and the table lacks them. {reasons}")
     return text
 
 
@@ -83,149 +62,33 @@ def with_variant(config: ExperimentConfig) -> ExperimentConfig:
     return replace(config, split_variant="triple", allow_overlap=config.allow_overlap or "triple")
 
 
-def run_parts(parts: list[Part]) -> dict[str, str]:
-    """Run what is not finished; a part that can't be run is told and left out, with all that needs it."""
+def run_all(runs: list[PlannedRun]) -> dict[str, str]:
+    """Run what is not finished; a run that can't be run is reported and left out, with all that needs it."""
     failed: dict[str, str] = {}
-    for number, part in enumerate(parts, 1):
-        where = f"[{number}/{len(parts)}] {part.label}"
-        if part.finished:
+    for number, run in enumerate(runs, 1):
+        where = f"[{number}/{len(runs)}] {run.label}"
+        if run.finished:
             err.print(f"{where}: finished before", markup=False)
             continue
-        if any(needed.label in failed for needed in part.needs):
-            failed[part.label] = "needs a part that failed"
+        if any(needed.label in failed for needed in run.needs):
+            failed[run.label] = "needs a run that failed"
             continue
-        err.print(f"{where} -> {part.folder}", markup=False)
+        err.print(f"{where} -> {run.folder}", markup=False)
         try:
-            part.run()
+            run.run()
         except UserError as error:
-            failed[part.label] = str(error)
-            err.print(f"{part.label} FAILED: {error}", markup=False)
+            failed[run.label] = str(error)
+            err.print(f"{run.label} FAILED: {error}", markup=False)
     return failed
 
 
-def refuse_rewritten(config: ExperimentConfig, dataset: MultiViewDataset, parts: list[Part]) -> None:
-    """`ConfigError` where features too large to compare whole were written again since a part was finished."""
+def refuse_rewritten(config: ExperimentConfig, dataset: MultiViewDataset, runs: list[PlannedRun]) -> None:
+    """`ConfigError` where features too large to compare whole were written again since a run was finished."""
     pairs = views_in_use(dataset.source, dataset.source.recordings, table_views(config))
     written = written_facts(dataset.source, pairs)
-    for part in parts:
-        if part.kind != "evaluate" and part.finished:
-            refuse_written_again(part.folder, written, config.compare_features)
-
-
-def make_jobs(config: ExperimentConfig, dataset: MultiViewDataset, data: Identity) -> list[Job]:
-    """All rows with all seeds, row by row."""
-    views = table_views(config)
-    if dataset.labels is None:
-        raise DataError(f"{dataset.root} has no labels, and no head can be trained without. Pass --labels.")
-    dim = pooled_dim(common_dim(dataset.source, views, "A table's naive head"), config.sampling.pooling or "max")
-    build = Builder(config, data, views, dim)
-    seeds = parse_seeds(config.seeds)
-    return [Job(row, s, build.evaluation(row, s)) for row in table_rows(config.table, config.rows) for s in seeds]
-
-
-def table_views(config: ExperimentConfig) -> tuple[str, ...]:
-    """Views of the table, exo views first."""
-    three = any(row.labels == "all" for row in TABLES[config.table])
-    views = (config.exo, *([config.second_exo] if three else []), config.ego)
-    if len(set(views)) < len(views):
-        raise ConfigError(f"--exo, --ego and --second_exo must be different views, but are {', '.join(views)}.")
-    return views
-
-
-@dataclass(frozen=True)
-class Builder:
-    """Makes the parts of a row.
-
-    Attributes:
-        config: the experiment's settings.
-        data: what the data is.
-        views: views of the table.
-        dim: feature size.
-    """
-
-    config: ExperimentConfig
-    data: Identity
-    views: tuple[str, ...]
-    dim: int
-
-    def evaluation(self, row: Row, seed: int) -> Part:
-        """The evaluation of a row, with all it needs."""
-        refiner = None if row.recipe is None else self.pretraining(row.recipe, seed, row.front)
-        head = self.training(row, seed, None if row.front else refiner)
-        needs, folder, path = [head], head.folder, None
-        settings = EvaluateConfig(
-            **data_settings(self.config),
-            run=str(head.folder),
-            views=",".join(self.views),
-            allow_learned="train,val,pairs" if self.config.allow_overlap else None,  # so were the lists, by name
-            sampling=self.config.sampling,
-            accelerator={"gpu": "cuda"}.get(self.config.trainer.accelerator, self.config.trainer.accelerator),
-        )
-        if row.front:
-            assert refiner is not None
-            needs, path = [refiner, head], str(refiner.folder / "refiner.safetensors")
-            folder = self._folder(row.name, seed, part_key(settings, self.data, head.folder, refiner.folder))
-        settings = replace(settings, refiner=path, out=str(folder), row=row.name)
-        return Part("evaluate", f"{row.name}, seed {seed}: scores", folder, settings, tuple(needs))
-
-    def pretraining(self, recipe: str, seed: int, front: bool = False) -> Part:
-        """The pre-training of a refiner; one put in front of a head of plain features gives as many of them."""
-        values = scaled_values(pretrain_values(recipe, self.config.setting), self.config.scale)
-        plain = {name: given.value for name, given in values.items()}
-        settings = PretrainConfig(
-            **data_settings(self.config),
-            **self._common(seed, plain["epochs"]),
-            views=",".join(self.views),
-            method_options=METHODS.get(plain["method"]).Config(),
-            row=recipe,
-        )
-        settings = apply(settings, plain)
-        if front and hasattr(settings.method_options, "out_dim"):
-            settings = apply(settings, {"method_options.out_dim": self.dim})
-        folder = self._folder(f"pretrain-{recipe}", seed, part_key(settings, self.data))
-        return Part("pretrain", f"{recipe}, seed {seed}: refiner", folder, replace(settings, run=str(folder)))
-
-    def training(self, row: Row, seed: int, refiner: Part | None) -> Part:
-        """The training of a head."""
-        values = scaled_values(head_values(len(self.views), self.config.setting), self.config.scale)
-        plain = {name: given.value for name, given in values.items()}
-        if self.config.head is not None:
-            # What every head has stays, so that all heads of a setting are fed alike.
-            shared = {"head_options.standardise"}
-            plain = {name: value for name, value in plain.items() if name in shared or not name.startswith("head")}
-        head = self.config.head or plain["head"]
-        plain |= {"epochs": self.config.head_epochs or plain["epochs"]}
-        plain |= {"batch_size": self.config.head_batch_size or plain["batch_size"]}
-        if self.config.head_width is not None:
-            plain |= {"head_options.width": self.config.head_width}
-        settings = TrainConfig(
-            **data_settings(self.config),
-            **self._common(seed, plain["epochs"]),
-            views={"exo": self.config.exo, "ego": self.config.ego, "all": ",".join(self.views)}[row.labels],
-            head_options=HEADS.get(head).Config(),
-        )
-        settings = apply(settings, plain | {"head": head})
-        name = row.name if refiner is not None else {"exo": "naive", "ego": "oracle", "all": "naive3"}[row.labels]
-        more = () if refiner is None else (refiner.folder,)
-        folder = self._folder(name, seed, part_key(settings, self.data, *more))
-        path = None if refiner is None else str(refiner.folder / "refiner.safetensors")
-        settings = replace(settings, run=str(folder), refiner=path, row=name)
-        return Part("train", f"{name}, seed {seed}: head", folder, settings, () if refiner is None else (refiner,))
-
-    def _common(self, seed: int, epochs: int) -> dict[str, Any]:
-        """Settings that pre-training and head training share."""
-        trainer = self.config.trainer
-        every = min(trainer.validate_every_epochs or validation_interval(epochs), epochs)
-        return {
-            "run": "",
-            "seed": seed,
-            "workers": self.config.workers,
-            "sampling": self.config.sampling,
-            "trainer": replace(trainer, devices="1", validate_every_epochs=every),
-        }
-
-    def _folder(self, name: str, seed: int, key: str) -> Path:
-        return Path(self.config.out) / "runs" / f"{name}-seed{seed}-{key}"
+    for run in runs:
+        if run.kind != "evaluate" and run.finished:
+            refuse_written_again(run.folder, written, config.compare_features)
 
 
 def results_folder(config: ExperimentConfig, data: Identity) -> Path:

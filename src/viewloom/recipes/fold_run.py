@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.dataset.folds import Fold
-from viewloom.recipes.parts import data_settings
+from viewloom.recipes.planned import data_settings
 from viewloom.training.evaluate import run_evaluate, scored_with, select_views
 from viewloom.training.pretrain import begin_pretrain, run_pretrain
 from viewloom.training.runs import CONFIG, read_json
@@ -92,7 +92,7 @@ class FoldRun:
         own = {
             "run": str(self.folder),
             "resume": False,
-            "row": None if self.config.row is None else f"{self.config.row}, {self.fold.name}",
+            "name": None if self.config.name is None else f"{self.config.name}, {self.fold.name}",
             "refiner": self.config.refiner if self.config.method is None else str(refiner),
         }
         return TrainConfig(**kept | self._data() | own)

@@ -28,13 +28,13 @@ SHARED = ("protocol", "split", "background", "fps", "actions", "trained_on", "si
 """What the folds' scores must have in common to be pooled."""
 
 
-def write_pooled(folder: Path, folds: Sequence[Fold], known: int, missing: Mapping[str, str], row: str) -> None:
+def write_pooled(folder: Path, folds: Sequence[Fold], total: int, missing: Mapping[str, str], row: str) -> None:
     """Write ``metrics.json``, ``predictions/<view>.json`` and ``folds.csv`` from the folds' own.
 
     Args:
         folder: run folder of the cross-validation, with a run folder for each fold.
         folds: that finished.
-        known: folds that the data has.
+        total: folds that the data has.
         missing: titles of the folds that did not finish, and why.
         row: name in tables.
 
@@ -53,10 +53,10 @@ def write_pooled(folder: Path, folds: Sequence[Fold], known: int, missing: Mappi
     each = [_fold_scores(fold, found[fold.number]) for fold in folds]
     metrics = shared | {
         "row": row,
-        "warnings": [*_warnings(folds, known, missing), *_warnings_of_folds(folder, folds, found)],
+        "warnings": [*_warnings(folds, total, missing), *_warnings_of_folds(folder, folds, found)],
         "views": views,
         "learned": _learned(found),
-        "folds": {"known": known, "each": each, "missing": dict(missing), "over_folds": over_folds(each)},
+        "folds": {"known": total, "each": each, "missing": dict(missing), "over_folds": over_folds(each)},
     }
     write_text(folder / "folds.csv", as_csv(metrics))
     write_json(folder / "metrics.json", metrics)
@@ -85,22 +85,22 @@ def _learned(found: Mapping[int, Any]) -> dict[str, list[str]]:
     return learned
 
 
-def _warnings(folds: Sequence[Fold], known: int, missing: Mapping[str, str]) -> list[str]:
+def _warnings(folds: Sequence[Fold], total: int, missing: Mapping[str, str]) -> list[str]:
     """What a reader of the pooled scores should know, in words."""
-    told = [f"{title} did not finish, and the scores lack its recordings: {why}" for title, why in missing.items()]
-    if len(folds) + len(missing) < known:
-        told.append(f"the scores are of {', '.join(fold.name for fold in folds)} only, of {known} folds")
-    return told
+    warnings = [f"{title} did not finish, and the scores lack its recordings: {why}" for title, why in missing.items()]
+    if len(folds) + len(missing) < total:
+        warnings.append(f"the scores are of {', '.join(fold.name for fold in folds)} only, of {total} folds")
+    return warnings
 
 
 def _warnings_of_folds(folder: Path, folds: Sequence[Fold], found: Mapping[int, Any]) -> list[str]:
     """What the folds' own scores and pre-trainings warn of, a collapse above all."""
-    told = []
+    warnings = []
     for fold in folds:
         path = folder / fold.name / "pretrain" / "invariance.json"
         pretraining = read_json(path)["warnings"] if path.exists() else []
-        told += [f"{fold.title}: {warning}" for warning in (*found[fold.number].get("warnings", []), *pretraining)]
-    return told
+        warnings += [f"{fold.title}: {warning}" for warning in (*found[fold.number].get("warnings", []), *pretraining)]
+    return warnings
 
 
 def pooled_items(folder: Path, folds: Sequence[Fold], view: str) -> list[Scored]:

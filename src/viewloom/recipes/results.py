@@ -14,8 +14,8 @@ from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.errors import ConfigError
 from viewloom.files import write_json, write_text
 from viewloom.identity import settings_of
-from viewloom.recipes.experiment import Job, table_views
-from viewloom.recipes.parts import unique_parts
+from viewloom.recipes.jobs import Job, table_views
+from viewloom.recipes.planned import unique_runs
 from viewloom.recipes.published import SCORES, Figures
 from viewloom.recipes.settings import ExperimentConfig
 from viewloom.recipes.tables import Row, published, table_rows
@@ -96,11 +96,11 @@ def scores_of(job: Job, view: str, views: Sequence[str]) -> Figures:
 def warnings_of(job: Job) -> list[str]:
     """Warnings of the runs behind a job."""
     found = []
-    for part in unique_parts([job.evaluation]):
-        if part.kind == "pretrain":
-            found += read_json(part.folder / "invariance.json")["warnings"]
-        elif part.kind == "train":
-            found += read_json(part.folder / "environment.json").get("warnings", [])
+    for run in unique_runs([job.evaluation]):
+        if run.kind == "pretrain":
+            found += read_json(run.folder / "invariance.json")["warnings"]
+        elif run.kind == "train":
+            found += read_json(run.folder / "environment.json").get("warnings", [])
     return [f"seed {job.seed}: {warning}" for warning in found]
 
 
@@ -205,7 +205,7 @@ def _line(*cells: Any) -> str:
 
 
 def notes(config: ExperimentConfig, results: Sequence[Result], failed: Mapping[str, str]) -> list[str]:
-    """What must be known to read the table."""
+    """What one needs to read the table."""
     lines = ["Percent; mean ± standard deviation over seeds. Every row has the same head settings and seeds."]
     if any(result.gap.closed is not None for result in results):
         lines.append(
@@ -216,9 +216,9 @@ def notes(config: ExperimentConfig, results: Sequence[Result], failed: Mapping[s
         lines.append("The report gives one set of figures for all views; it stands beside our mean over the views.")
     if config.table in ("table1", "table2"):
         lines.append("Tables 1 and 2 share their rows, and so their runs.")
-    told = dict.fromkeys(f"{result.row.title}: {warning}" for result in results for warning in result.warnings)
-    lines += [f"{part} did not finish: {reason}" for part, reason in failed.items()]
-    return [*(f"- {line}" for line in (*lines, *told))]
+    reasons = dict.fromkeys(f"{result.row.title}: {warning}" for result in results for warning in result.warnings)
+    lines += [f"{run} did not finish: {reason}" for run, reason in failed.items()]
+    return [*(f"- {line}" for line in (*lines, *reasons))]
 
 
 def gap_data(gap: Gap) -> dict[str, Any]:

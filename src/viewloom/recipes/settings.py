@@ -69,7 +69,7 @@ class ExperimentConfig(DataConfig):
         if self.trainer.devices not in ("1", "auto"):
             raise ConfigError(
                 f"--trainer.devices must be 1 here, but is {self.trainer.devices}. Start several commands with "
-                "different --rows or --seeds on the same --out, or train a part with `viewloom pretrain`."
+                "different --rows or --seeds on the same --out, or train a refiner with `viewloom pretrain`."
             )
         table_rows(self.table, self.rows)
         parse_seeds(self.seeds)
@@ -148,7 +148,7 @@ class CrossvalConfig(TrainConfig):
         if self.fold is not None:
             raise ConfigError(f"--fold {self.fold} chooses one fold of other commands. Pass --folds {self.fold} here.")
         if self.protocol not in PROTOCOLS:
-            raise ConfigError(f"There is no protocol {self.protocol!r}; known: {listed(PROTOCOLS)}.")
+            raise ConfigError(f"There is no protocol {self.protocol!r}; there are: {listed(PROTOCOLS)}.")
         if self.trainer.devices not in ("1", "auto"):
             raise ConfigError(
                 f"--trainer.devices must be 1 here, but is {self.trainer.devices}. Start several commands with "

@@ -60,7 +60,7 @@ TABLES: dict[str, tuple[Row, ...]] = {
 def table_rows(table: str, names: str | None) -> tuple[Row, ...]:
     """The rows of a table, or those of them that a comma-separated list names, in the table's order."""
     if table not in TABLES:
-        raise ConfigError(f"There is no table {table!r}; known: {listed(TABLES)}.")
+        raise ConfigError(f"There is no table {table!r}; there are: {listed(TABLES)}.")
     rows = TABLES[table]
     if names is None:
         return rows

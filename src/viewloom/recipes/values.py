@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Given:
+class Sourced:
     """A value and its source.
 
     Attributes:
@@ -31,16 +31,16 @@ class Given:
     source: Source
 
 
-Values = Mapping[str, Given]
+Values = Mapping[str, Sourced]
 """Dotted names of settings (``optim.lr``) and their values."""
 
 
-def _released(**values: Any) -> dict[str, Given]:
-    return {name.replace("__", "."): Given(value, "released") for name, value in values.items()}
+def _released(**values: Any) -> dict[str, Sourced]:
+    return {name.replace("__", "."): Sourced(value, "released") for name, value in values.items()}
 
 
-def _ours(**values: Any) -> dict[str, Given]:
-    return {name.replace("__", "."): Given(value, "ours") for name, value in values.items()}
+def _ours(**values: Any) -> dict[str, Sourced]:
+    return {name.replace("__", "."): Sourced(value, "ours") for name, value in values.items()}
 
 
 SAMPLING = SamplingConfig(chunk_frames=20, test_chunks=(10, 17, 24), pooling="max")
@@ -53,7 +53,7 @@ _SGD = _released(
 _SPANS = _released(pairs="labelled")
 """The release cuts pairs to the spans that are labelled."""
 _NETWORK = _released(method_options__layers=6, method_options__dropout=0.1)
-_FRAME = {"method_options.context": Given("frame", "report"), **_ours(method_options__loss_mean="valid")}
+_FRAME = {"method_options.context": Sourced("frame", "report"), **_ours(method_options__loss_mean="valid")}
 _AS_RELEASED = _released(method_options__context="batch", method_options__loss_mean="all")
 _AS_RELEASED |= _released(method_options__window_steps=1200)
 _MARK = _released(method_options__view_mark="fixed", method_options__mark_at="joint_training")
@@ -61,35 +61,35 @@ _EPOCHS = {"two_stream": 250, "two_stream_simple": 80, "sync_kd": 200, "two_stre
 """Epochs of the checkpoints that the release used."""
 
 
-def pretrain_values(recipe: str, setting: Setting) -> dict[str, Given]:
+def pretrain_values(recipe: str, setting: Setting) -> dict[str, Sourced]:
     """Settings of a pre-training recipe: names of methods, and two_stream3 for the three views of Table 5."""
     closed_form = _ours(method=recipe, epochs=1, batch_size=8, held_out=0.1)
     if recipe in ("ridge", "cca"):
         return {**closed_form, **_SPANS}
     method = recipe.removesuffix("3")
-    values = {"method": Given(method, "report"), **_SPANS, **_SGD, **_NETWORK, **_ours(held_out=0.1)}
+    values = {"method": Sourced(method, "report"), **_SPANS, **_SGD, **_NETWORK, **_ours(held_out=0.1)}
     values |= _released(epochs=_EPOCHS[recipe])
     values |= _FRAME if setting == "report" else _AS_RELEASED
     if method.startswith("two_stream"):
         values |= {
-            "method_options.schedule": Given("report", "report"),
-            "method_options.joint_depth": Given(1.0, "report"),
+            "method_options.schedule": Sourced("report", "report"),
+            "method_options.joint_depth": Sourced(1.0, "report"),
         }
         values |= _MARK if setting == "released_code" else _ours(method_options__view_mark="none")
     if method == "sync_kd":
         values |= _released(optim__lr=1e-2)
     if recipe == "two_stream" and setting == "report":
-        values |= {"optim.lr": Given(1e-3, "report"), "epochs": Given(250, "report")}
+        values |= {"optim.lr": Sourced(1e-3, "report"), "epochs": Sourced(250, "report")}
     return values
 
 
-def head_values(views: int, setting: Setting) -> dict[str, Given]:
+def head_values(views: int, setting: Setting) -> dict[str, Sourced]:
     """Settings of the head, the same for every row of a table.
 
     The release differs by row (1e-2 for KD and the simple stream, 2e-5 from a warm start for the baseline), which
     would compare learning rates; with three views it has 1e-3 for all.
     """
-    values = {"head": Given("c2f_tcn", "report")}
+    values = {"head": Sourced("c2f_tcn", "report")}
     values |= _released(epochs=500, batch_size=64, keep="best", optim__weight_decay=1e-4, optim__lr_factor=0.5)
     rate, step = (1e-2, 60) if views < 3 else (1e-3, 40)
     values |= _released(optim__lr=rate, optim__lr_step_epochs=step, head_options__level_weights=(1.0,) * 6)
@@ -100,15 +100,17 @@ def head_values(views: int, setting: Setting) -> dict[str, Given]:
     return values | _released(head_options__probability_floor=1e-10, head_options__standardise=False)
 
 
-def scaled_values(values: Values, scale: float) -> dict[str, Given]:
+def scaled_values(values: Values, scale: float) -> dict[str, Sourced]:
     """The same with fewer epochs and layers: each times ``scale``, rounded, one at least."""
     counts = ("epochs", "optim.lr_step_epochs", "method_options.layers")
     smaller = {
-        name: Given(max(1, round(values[name].value * scale)), values[name].source) for name in counts if name in values
+        name: Sourced(max(1, round(values[name].value * scale)), values[name].source)
+        for name in counts
+        if name in values
     }
     depth = values.get("method_options.joint_depth")
     if depth is not None:
-        smaller["method_options.joint_depth"] = Given(depth.value * scale, depth.source)
+        smaller["method_options.joint_depth"] = Sourced(depth.value * scale, depth.source)
     return {**values, **smaller} if scale != 1 else dict(values)
 
 

@@ -133,7 +133,7 @@ def load_run(folder: Path) -> Run:
         *_optional_json(folder / "invariance.json").get("warnings", []),
         *(f"{name} was not finite in some epochs" for name, points in curves.items() if not finite(points)),
     ]
-    name = str((metrics.run if metrics else None) or environment.get("row") or folder.name)
+    name = str((metrics.run if metrics else None) or environment.get("name") or environment.get("row") or folder.name)
     return Run(
         folder,
         OLD_NAMES.get(name, name) if folder.name.startswith(f"{name}-seed") else name,

@@ -29,7 +29,7 @@ def run_convert(config: ConvertConfig) -> Path:
     else:
         _convert_head(config, views, target)
     write_text(run / "config.yaml", as_yaml(config))
-    write_json(run / "environment.json", {"viewloom": __version__, "row": run.name, "published": config.checkpoint})
+    write_json(run / "environment.json", {"viewloom": __version__, "name": run.name, "published": config.checkpoint})
     return target
 
 
@@ -78,7 +78,8 @@ def _convert_head(config: ConvertConfig, views: tuple[str, ...], target: Path) -
 
 def _convert_refiner(config: ConvertConfig, views: tuple[str, ...], target: Path) -> None:
     """A refiner, shared by all views."""
-    from viewloom.methods.refiner import load_published_refiner, save_refiner
+    from viewloom.methods.refiner_file import save_refiner
+    from viewloom.training.published import load_published_refiner
 
     refiner = load_published_refiner(read_weights(config.checkpoint), views=views, context=config.context or "frame")
     save_refiner(refiner, target, {"published": config.checkpoint, "sampling": asdict(Sampling())})

@@ -42,7 +42,7 @@ class Scored:
 
 
 def select_views(views: str | None, dataset: MultiViewDataset) -> tuple[str, ...]:
-    """The views a comma-separated list names (None: all there are), each known and present somewhere."""
+    """The views a comma-separated list names (None: all there are), each present somewhere."""
     present = dict.fromkeys(v for name in dataset.source.recordings for v in dataset.source.views(name))
     if views is None:
         return tuple(present)
@@ -50,7 +50,7 @@ def select_views(views: str | None, dataset: MultiViewDataset) -> tuple[str, ...
     absent = [name for name in names if name not in present]
     if absent or not names:
         raise DataError(
-            f"No recording of {dataset.root} has view {listed(absent) if absent else '(none given)'}; "
+            f"No recording of {dataset.root} has view {listed(absent) if absent else '(none named)'}; "
             f"its views are: {listed(present, 20)}. Pass --views with some of these."
         )
     return names
@@ -94,7 +94,7 @@ def run_evaluate(config: EvaluateConfig) -> Path:
     warn_assumed_fps(dataset)
     refuse_other_features(run, dataset)
     saved = load_head(run / "head.safetensors")
-    actions = known_actions(dataset, saved.actions, run)
+    actions = shared_actions(dataset, saved.actions, run)
     sampling = used_sampling(config.sampling, saved.extra, saved.fps, dataset)
     segmenter = load_segmenter(run, config.refiner, sampling, config.accelerator, config.batch_size)
     background = background_ids(config.background, actions)
@@ -110,7 +110,7 @@ def run_evaluate(config: EvaluateConfig) -> Path:
         "actions": actions,
         "trained_on": saved.views,
         "simulated": dataset.simulated,
-        "row": config.row or default_row(run, config.refiner),
+        "row": config.name or default_name(run, config.refiner),
         "scored_with": scored_with(config),
         "sampling": asdict(sampling),
         "learned": learned,
@@ -121,7 +121,7 @@ def run_evaluate(config: EvaluateConfig) -> Path:
         found = summary(scored, actions, config.protocol, background) | {"kind": dataset.views[view].kind}
         metrics["views"][view] = found
         write_json(out / "predictions" / f"{view}.json", predictions(scored, actions, dataset.source.fps))
-    segmenter.missing.tell(sampling.missing_frames)
+    segmenter.missing.say(sampling.missing_frames)
     write_json(out / "metrics.json", metrics)
     return out
 
@@ -167,9 +167,10 @@ def fitting_views(views: tuple[str, ...], named: bool, segmenter: Segmenter) -> 
     return tuple(view for view in views if view not in unfit)
 
 
-def default_row(run: Path, refiner: str | None) -> str:
+def default_name(run: Path, refiner: str | None) -> str:
     """What a run is called in tables; with another refiner before its head it isn't that run any more."""
-    own = str(read_json(run / "environment.json").get("row", run.name))
+    environment = read_json(run / "environment.json")
+    own = str(environment.get("name", environment.get("row", run.name)))  # older runs have the latter
     return own if refiner is None else f"{own} behind {Path(refiner).parent.name}"
 
 
@@ -179,7 +180,7 @@ def scored_with(config: EvaluateConfig) -> dict[str, Any]:
     return settings_of(config) | {"refiner": refiner}
 
 
-def known_actions(dataset: MultiViewDataset, actions: tuple[str, ...], run: Path) -> tuple[str, ...]:
+def shared_actions(dataset: MultiViewDataset, actions: tuple[str, ...], run: Path) -> tuple[str, ...]:
     """The head's actions, which the data set must share in the same order."""
     if dataset.labels is None:
         raise DataError(f"{dataset.root} has no labels to score against. `viewloom predict` needs none.")
@@ -201,14 +202,14 @@ def background_ids(names: str, actions: tuple[str, ...]) -> tuple[int, ...]:
 
 
 def load_segmenter(run: Path, refiner: str | None, sampling: Sampling, accelerator: str, batch_size: int) -> Segmenter:
-    """The chain a run trained: its head, and its refiner (or the one given) before it."""
+    """The chain a run trained: its head, and its refiner (or another) before it."""
     device = pick_device(accelerator)
     head = load_head(run / "head.safetensors").head.to(device)
     own = run / "refiner.safetensors"
     path = Path(refiner) if refiner else own if own.exists() else None
     frozen = None
     if path is not None:
-        from viewloom.methods.refiner import load_refiner
+        from viewloom.methods.refiner_file import load_refiner
 
         loaded = load_refiner(path).freeze().to(device)
         own_pooling(loaded.extra, SamplingConfig(pooling=sampling.pooling), str(path))

@@ -48,9 +48,9 @@ def with_length(config: C, windows: int, usual: Usual, say: Callable[[str], None
         batches = -(-windows // config.batch_size)
         steps = -(-batches // config.trainer.accumulate)
         epochs = max(usual.epochs, -(-usual.steps // steps))
-        told = f"{windows} windows make {steps} step{'' if steps == 1 else 's'} an epoch: {epochs} epochs, "
-        told += f"so that the {usual.learner} takes {epochs * steps:,} steps (--epochs sets another number)."
-        (say or _note)(told)
+        text = f"{windows} windows make {steps} step{'' if steps == 1 else 's'} an epoch: {epochs} epochs, "
+        text += f"so that the {usual.learner} takes {epochs * steps:,} steps (--epochs sets another number)."
+        (say or _note)(text)
     lr_step, every = config.optim.lr_step_epochs, config.trainer.validate_every_epochs
     if lr_step is None:
         lr_step = max(usual.lr_step_epochs, round(LR_STEP_SHARE * epochs))
@@ -69,8 +69,8 @@ def validation_interval(epochs: int) -> int:
     return -(-epochs // VALIDATIONS)
 
 
-def _note(told: str) -> None:
+def _note(text: str) -> None:
     from viewloom.training.runs import is_main_process
 
     if is_main_process():
-        err.print(f"note: {told}", markup=False)
+        err.print(f"note: {text}", markup=False)

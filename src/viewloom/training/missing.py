@@ -1,4 +1,4 @@
-"""Frames that a view lacks, counted while they are read, and told once: never silently left out."""
+"""Frames that a view lacks, counted while they are read, and said once: never silently left out."""
 
 from viewloom.console import err
 from viewloom.errors import listed
@@ -22,7 +22,7 @@ class MissingFrames:
             for view, frames in lacking:
                 self.note(window.item, view, frames)
 
-    def tell(self, policy: str) -> None:
+    def say(self, policy: str) -> None:
         """One line on standard error about what was missing, if anything was."""
         if self.counts:
             done = {"mask": "left out", "nearest": "filled from the nearest frame"}[policy]

@@ -59,8 +59,8 @@ def split_pairs(config: PretrainConfig, dataset: MultiViewDataset) -> Pairs:
         ViewWindows(dataset.source, held, views, still),
     )
     if pairs.learn.skipped and is_main_process():
-        told = f"{len(pairs.learn.skipped)} of {len(items)} items have fewer than two of the views {listed(views)}"
-        err.print(f"note: {told} and are left out: {listed(pairs.learn.skipped, 3)}.", markup=False)
+        text = f"{len(pairs.learn.skipped)} of {len(items)} items have fewer than two of the views {listed(views)}"
+        err.print(f"note: {text} and are left out: {listed(pairs.learn.skipped, 3)}.", markup=False)
     return pairs
 
 

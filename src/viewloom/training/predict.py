@@ -66,7 +66,7 @@ def run_predict(config: PredictConfig) -> Path:
                 found = to_segments(probs_TK, item.start)
                 rows.extend(table_rows(item.name, view, found, actions, source.fps))
                 write_text(out / view / f"{item.name}.txt", as_text(found, actions, config.text))
-    segmenter.missing.tell(sampling.missing_frames)
+    segmenter.missing.say(sampling.missing_frames)
     write_text(table, as_csv(rows))
     return table
 

@@ -19,6 +19,7 @@ from viewloom.files import write_json
 from viewloom.heads.base import Head
 from viewloom.methods.base import Method
 from viewloom.methods.none import IdentityRefiner
+from viewloom.methods.refiner_file import save_refiner
 from viewloom.methods.settings import Choice
 from viewloom.nn.encoder import EncoderLayer
 from viewloom.registry import METHODS
@@ -85,7 +86,7 @@ class PretrainingModule(LightningModule):
     def on_train_epoch_end(self) -> None:
         """Measure loss, retrieval and collapse on held-out pairs."""
         if self.current_epoch == 0:
-            self.missing.tell(self.pairs.learn.sampling.missing_frames)
+            self.missing.say(self.pairs.learn.sampling.missing_frames)
         if (self.current_epoch + 1) % (self.trainer.check_val_every_n_epoch or 1):
             return
         held = held_out_measures(self.method, self.pairs.held_out, self.config.batch_size, self.device)
@@ -142,7 +143,7 @@ def run_pretrain(config: PretrainConfig) -> Path:
     begun = begin_pretrain(config)
     config, method, views = begun.config, begun.method, begun.pairs.learn.views
     threads = choose_threads(config.trainer, method, max(method.dims), begun.folder, config.resume)
-    facts = {"row": config.row or config.method, "trained_on": views, "method": config.method, "threads": threads}
+    facts = {"name": config.name or config.method, "trained_on": views, "method": config.method, "threads": threads}
     write_environment(begun.folder, begun.dataset, config.seed, **facts)
     with using_threads(threads):
         return _learn(begun)
@@ -244,8 +245,8 @@ def compile_layers(method: Method, backend: str = "inductor") -> None:
     """
     context = getattr(method.config, "context", None)
     if context != "frame":
-        told = "has no encoder layers" if context is None else f"has context {context}"
-        raise ConfigError(f"--compile true needs a method with context frame, but this one {told}. Leave it out.")
+        what = "has no encoder layers" if context is None else f"has context {context}"
+        raise ConfigError(f"--compile true needs a method with context frame, but this one {what}. Leave it out.")
     for part in method.modules():
         if isinstance(part, EncoderLayer):
             part.compile(dynamic=True, backend=backend)
@@ -259,7 +260,7 @@ def _show_all_pairs(method: Method, pairs: Pairs, batch_size: int) -> None:
     for batch in track(make_view_loader(windows, batch_size), "Reading pairs"):
         method.accumulate(batch)
         missing.note_views(batch)
-    missing.tell(learn.sampling.missing_frames)
+    missing.say(learn.sampling.missing_frames)
     method.solve()
     if method.chosen and is_main_process():
         err.print(f"note: {method.chosen}.", markup=False)
@@ -285,7 +286,7 @@ def _finish(begun: Begun, chosen: str, warnings: list[str]) -> None:
         folder / "invariance.json",
         {"kept": chosen, "select": config.select, "chosen": method.chosen, "held_out": finite, "warnings": warnings},
     )
-    method.refiner.save(folder / "refiner.safetensors")
+    save_refiner(method.refiner, folder / "refiner.safetensors")
     show(warnings)
     assert config.select is not None
     measure = type(method).chosen_by[0] if config.select == "last" else config.select

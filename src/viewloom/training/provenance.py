@@ -34,7 +34,7 @@ def learned_from(content: RunContent) -> Learned:
 
 
 def together(*several: Mapping[str, Any]) -> Learned:
-    """What several parts of a chain learned from, such as a refiner and the head behind it."""
+    """What several models of a chain learned from, such as a refiner and the head behind it."""
     found: Learned = {}
     for learned in several:
         for role, recordings in learned.items():
@@ -68,11 +68,11 @@ def allowed_roles(names: str | None, split: str) -> tuple[str, ...]:
     Raises:
         ConfigError: a name that is no such role.
     """
-    given = tuple(name.strip() for name in (names or "").split(",") if name.strip())
-    unknown = [name for name in given if name not in WAYS]
+    named = tuple(name.strip() for name in (names or "").split(",") if name.strip())
+    unknown = [name for name in named if name not in WAYS]
     if unknown:
         raise ConfigError(f"--allow_learned names {listed(unknown)}, but it can be: {listed(WAYS)}.")
-    return (*given, split)
+    return (*named, split)
 
 
 def refuse_learned(found: Mapping[str, Sequence[str]], allowed: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ Segmentation heads come as bare state dicts or wrapped as ``model_state_dict``; 
 
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +18,15 @@ from torch import Tensor, nn
 from viewloom.errors import DataError, listed
 from viewloom.heads.c2f_tcn import C2FTCN
 from viewloom.heads.settings import C2FTCNConfig
+from viewloom.methods.refiner import Refiner
+from viewloom.methods.residual import ResidualRefiner
+from viewloom.methods.settings import ResidualConfig
+from viewloom.nn.settings import Context
+from viewloom.registry import METHODS
 from viewloom.saved import differences
 
 WRAPPERS = ("model_state_dict", "state_dict")
 PREFIX = "module."
-
-
-@dataclass(frozen=True)
-class RefinerSize:
-    """Sizes of a published refiner, as its weights show them.
-
-    Attributes:
-        dim: feature size D.
-        layers: number of encoder layers.
-        feed_forward: width of their feed-forward part.
-    """
-
-    dim: int
-    layers: int
-    feed_forward: int
 
 
 def read_weights(path: Path | str) -> dict[str, Tensor]:
@@ -70,10 +60,10 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor], origin: Path 
     Raises:
         DataError: names are missing or unexpected, or shapes differ; all of it in one message.
     """
-    told = differences(module, weights)
-    if told:
+    misfits = differences(module, weights)
+    if misfits:
         raise DataError(
-            f"{origin} doesn't fit {type(module).__name__}: {told}. "
+            f"{origin} doesn't fit {type(module).__name__}: {misfits}. "
             "Pass the checkpoint of such a network, and the sizes it was trained with."
         )
     module.load_state_dict(dict(weights))
@@ -104,12 +94,47 @@ def head_size(weights: Mapping[str, Tensor], origin: Path | str) -> tuple[int, i
     return first[1], last[0]
 
 
-def refiner_size(weights: Mapping[str, Tensor], origin: Path | str) -> RefinerSize:
-    """Sizes of a published refiner's weights: `torch.nn.TransformerEncoder` layers without a last norm."""
-    attention = _shape(weights, "layers.0.self_attn.in_proj_weight", 2, "a refiner", origin)
-    feed_forward = _shape(weights, "layers.0.linear1.weight", 2, "a refiner", origin)
+def load_published_refiner(
+    state: Mapping[str, Tensor],
+    method: str = "two_stream",
+    context: Context = "frame",
+    views: tuple[str, ...] = (),
+) -> Refiner:
+    """A refiner from published weights, in evaluation mode; feature size and depth are the weights' own.
+
+    Args:
+        state: names (``layers.0.self_attn.in_proj_weight`` ...; a prefix ``module.`` is taken off) and tensors.
+        method: the method it was trained with: two_stream, two_stream_simple or sync_kd.
+        context: published weights were trained with ``batch``, where a result depends on its batch mates; the
+            other contexts give every recording a result of its own.
+        views: views it was trained on, for the record; any view can be encoded.
+
+    Raises:
+        DataError: other names or shapes than those of `torch.nn.TransformerEncoder` layers.
+    """
+    weights = {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    config, dim = _published_config(weights, METHODS.settings(method), context)
+    refiner = ResidualRefiner(method, dim, views, config)
+    misfits = differences(refiner, weights)
+    if misfits:
+        raise DataError(f"These weights are not a refiner's: names or shapes differ: {misfits}.")
+    refiner.load_state_dict(weights)
+    return refiner.eval()
+
+
+def _published_config(
+    weights: Mapping[str, Tensor], config: type[ResidualConfig], context: Context
+) -> tuple[ResidualConfig, int]:
+    """Settings and feature size that the weights' own shapes tell."""
+    first = weights.get("layers.0.linear1.weight")
+    if first is None or first.ndim != 2:
+        raise DataError(
+            "These weights are not a refiner's: layers.0.linear1.weight is missing; "
+            f"they hold {listed(weights, 4)}. Pass those of the transformer encoder."
+        )
     layers = {name.split(".")[1] for name in weights if name.startswith("layers.")}
-    return RefinerSize(attention[1], len(layers), feed_forward[0])
+    feed_forward, dim = first.shape
+    return config(layers=len(layers), feed_forward=feed_forward, context=context), dim
 
 
 def _shape(weights: Mapping[str, Tensor], name: str, axes: int, network: str, origin: Path | str) -> tuple[int, ...]:

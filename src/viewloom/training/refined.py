@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from viewloom.methods.base import Refiner
+from viewloom.methods.refiner import Refiner
 from viewloom.windows.batch import SegmentBatch, Window
 
 GIB = 2**30

@@ -24,7 +24,7 @@ from viewloom.training.run_identity import RunContent, refuse_other, save_identi
 CONFIG = "config.yaml"
 """Settings of a run, in its folder; a folder that has it is a run."""
 
-SAME_MAKING = ("weights_sha256", "preprocessing", "clip")
+SAME_PROVENANCE = ("weights_sha256", "preprocessing", "clip")
 """What features must have in common to be mixed; a network's name and its arithmetic may differ."""
 
 
@@ -137,15 +137,15 @@ def write_environment(folder: Path, dataset: MultiViewDataset, seed: int, **extr
 
 
 def refuse_other_features(run: Path, dataset: MultiViewDataset) -> None:
-    """`ConfigError` where a run was trained on features of another making than the data set's, and both say so."""
+    """`ConfigError` where a run was trained on features of another provenance than the data set's, and both say so."""
     path = run / "environment.json"
     trained = read_json(path).get("backbone", {}) if path.exists() else {}
     found = dataset.source.backbone
-    differing = [name for name in SAME_MAKING if name in trained and name in found and trained[name] != found[name]]
+    differing = [name for name in SAME_PROVENANCE if name in trained and name in found and trained[name] != found[name]]
     if differing:
-        told = "; ".join(f"{name} {found[name]!r} instead of {trained[name]!r}" for name in differing)
+        text = "; ".join(f"{name} {found[name]!r} instead of {trained[name]!r}" for name in differing)
         raise ConfigError(
-            f"The features of {dataset.root} were not made like those that {run} was trained on: {told}. Extract them "
+            f"The features of {dataset.root} were not made like those that {run} was trained on: {text}. Extract them "
             "with the same backbone and settings, or train on these."
         )
 

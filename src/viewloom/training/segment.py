@@ -18,7 +18,7 @@ from viewloom.errors import ConfigError, DataError
 from viewloom.features.base import common_dim, pooled_dim
 from viewloom.features.settings import Pooling
 from viewloom.heads.base import Head
-from viewloom.methods.base import Refiner
+from viewloom.methods.refiner import Refiner
 from viewloom.registry import HEADS
 from viewloom.training.checkpoints import SavedHead, save_head
 from viewloom.training.evaluate import item_scores, select_views
@@ -73,8 +73,8 @@ class SegmentationModule(LightningModule):
     def train_dataloader(self) -> DataLoader[SegmentRow] | ResidentSegments:
         """Shuffled, augmented windows; this process's share of each global batch."""
         config, items = self.config, self.dataset.items("train")
-        known = self.frozen.kept if self.frozen is not None else ()
-        windows = dataset_windows(self.dataset, items, self.views, self.sampling, config.seed, known)
+        refined = self.frozen.kept if self.frozen is not None else ()
+        windows = dataset_windows(self.dataset, items, self.views, self.sampling, config.seed, refined)
         rank, world = self.trainer.global_rank, self.trainer.world_size
         sampler = EpochBatches(len(windows), config.batch_size, config.seed, rank, world)
         held = resident(ResidentSegments, windows, sampler, self.device, config.trainer.device_data)
@@ -98,7 +98,7 @@ class SegmentationModule(LightningModule):
     def on_train_epoch_end(self) -> None:
         """Score the validation items, and log them; the checkpoint is chosen by ``val/total``."""
         if self.current_epoch == 0:
-            self.missing.tell(self.sampling.missing_frames)
+            self.missing.say(self.sampling.missing_frames)
         if not self.val_items or (self.current_epoch + 1) % (self.trainer.check_val_every_n_epoch or 1):
             return
         self.head.eval()
@@ -143,7 +143,7 @@ def begin_train(config: TrainConfig) -> tuple[SegmentationModule, Path, Path | N
     Returns:
         What is trained (its ``config`` has every choice made), the folder, and the checkpoint to go on from.
     """
-    config = complete(replace(config, head_options=config.head_options or HEADS.get(config.head).Config()))
+    config = complete(replace(config, head_options=config.head_options or HEADS.settings(config.head)()))
     dataset = open_dataset(config)
     if dataset.labels is None:
         raise DataError(f"{dataset.root} has no labels, and a head can't be trained without. Pass --labels.")
@@ -157,10 +157,10 @@ def run_train(config: TrainConfig) -> Path:
     """Train a head and write its run folder; returns the path of ``head.safetensors``."""
     module, folder, checkpoint = begin_train(config)
     config, dataset = module.config, module.dataset
-    row = config.row or folder.name
     largest = max(dataset.source.dim(view) for view in module.views)
     threads = choose_threads(config.trainer, module, largest, folder, config.resume)
-    write_environment(folder, dataset, config.seed, row=row, trained_on=module.views, threads=threads)
+    facts = {"name": config.name or folder.name, "trained_on": module.views, "threads": threads}
+    write_environment(folder, dataset, config.seed, **facts)
     if config.refiner is not None and is_main_process():
         keep_copy(Path(config.refiner), folder / "refiner.safetensors")
     monitor = "val/total" if module.val_items else None
@@ -179,8 +179,8 @@ def run_content(config: TrainConfig, module: SegmentationModule) -> RunContent:
     views = tuple(dict.fromkeys((*module.views, *module.val_views)))
     files = {}
     if config.refiner is not None:
-        given, own = Path(config.refiner), Path(config.run) / "refiner.safetensors"
-        files["refiner"] = own if config.resume and not given.exists() and own.exists() else given
+        path, own = Path(config.refiner), Path(config.run) / "refiner.safetensors"
+        files["refiner"] = own if config.resume and not path.exists() and own.exists() else path
     return RunContent(module.dataset, items, views, files=files, compare=config.compare_features)
 
 
@@ -195,7 +195,7 @@ def build_module(config: TrainConfig, dataset: MultiViewDataset) -> Segmentation
     assert dataset.labels is not None
     refiner, pooling = None, None
     if config.refiner is not None:
-        from viewloom.methods.refiner import load_refiner
+        from viewloom.methods.refiner_file import load_refiner
 
         refuse_other_features(Path(config.refiner).parent, dataset)
         own = Path(config.run) / "refiner.safetensors"  # a resumed run goes on with the refiner it began with

@@ -98,7 +98,7 @@ class TrainConfig(DataConfig):
     """Seed of weights, order and augmentation."""
     keep: str = "best"
     """Weights saved as head.safetensors: best (on the validation split) or last."""
-    row: str | None = free(default=None)
+    name: str | None = free(default=None)
     """Name of this run in tables; default: the run folder's name."""
     resume: bool = free(default=False)
     """Go on with the run in the folder."""
@@ -169,7 +169,7 @@ class PretrainConfig(DataConfig):
     the last epoch); default: what fits the method, retrieval for a refiner and loss for a distilled head."""
     seed: int = 0
     """Seed of weights, order, dropout, augmentation and of the held-out recordings."""
-    row: str | None = free(default=None)
+    name: str | None = free(default=None)
     """Name of this run in tables; default: the method's name."""
     resume: bool = free(default=False)
     """Go on with the run in the folder."""
@@ -218,7 +218,7 @@ class EvaluateConfig(DataConfig):
     """Windows computed at once."""
     out: str | None = free(default=None)
     """Folder for metrics.json and predictions/, instead of the run folder."""
-    row: str | None = free(default=None)
+    name: str | None = free(default=None)
     """Name of these results in tables; default: the run's, and what --refiner put before its head."""
     overwrite: bool = free(default=False)
     """Replace the results of an earlier evaluation."""
@@ -227,7 +227,7 @@ class EvaluateConfig(DataConfig):
 
     def __post_init__(self) -> None:
         if self.protocol not in PROTOCOLS:
-            raise ConfigError(f"There is no protocol {self.protocol!r}; known: {listed(PROTOCOLS)}.")
+            raise ConfigError(f"There is no protocol {self.protocol!r}; there are: {listed(PROTOCOLS)}.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -109,6 +109,6 @@ def _largest(module: nn.Module, dim: int) -> Tensor:
     return max(weights, key=Tensor.numel) if weights else torch.randn(dim, dim, dtype=torch.float64)
 
 
-def _say(told: str) -> None:
+def _say(text: str) -> None:
     if is_main_process():
-        err.print(f"note: {told} (--trainer.threads sets another number).", markup=False)
+        err.print(f"note: {text} (--trainer.threads sets another number).", markup=False)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.tiny import all_items
 from viewloom.cli import main
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig
@@ -84,7 +85,7 @@ def test_it_opens_as_a_data_set_once_features_are_there(rendered, tmp_path):
     assert dataset.simulated and dataset.name == "metaworld"
     assert {view.name: view.kind for view in dataset.views.views} == {"corner": "exo", "gripperPOV": "ego"}
     assert all(len(dataset.items(role)) == 1 for role in ROLES)
-    for item in dataset.all_items():
+    for item in all_items(dataset):
         timeline = json.loads((root / "timelines" / f"{item.recording}.json").read_text())
         labels = dataset.labels.annotations[item.name].frame_labels(0, timeline["frames"])
         for start, end, label in timeline["segments"]:

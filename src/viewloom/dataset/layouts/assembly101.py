@@ -9,7 +9,7 @@ from viewloom.dataset.labels import Fault, LabelSet
 from viewloom.dataset.layout import Layout, LayoutFiles, folder_if_there, only_store
 from viewloom.features.opening import recognise
 from viewloom.features.views import ViewTable
-from viewloom.registry import DATASETS
+from viewloom.registry import LAYOUTS
 
 if TYPE_CHECKING:
     from viewloom.dataset.settings import DataConfig
@@ -18,7 +18,7 @@ FPS = 30.0
 """Frames per second of features and labels."""
 
 
-@DATASETS.register("assembly101")
+@LAYOUTS.register("assembly101")
 class Assembly101(Layout):
     """LMDB per camera, one label file per assembly or disassembly, published lists; 30 fps."""
 

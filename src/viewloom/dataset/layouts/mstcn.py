@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 from viewloom.dataset.actions import read_mapping
 from viewloom.dataset.label_files import read_frame_folder
 from viewloom.dataset.layout import Layout, LayoutFiles, folder_if_there
-from viewloom.registry import DATASETS
+from viewloom.registry import LAYOUTS
 
 if TYPE_CHECKING:
     from viewloom.dataset.settings import DataConfig
 
 
-@DATASETS.register("mstcn")
+@LAYOUTS.register("mstcn")
 class MsTcn(Layout):
     """One npy file per video, (D, T); the action of each frame on a line of its own."""
 

@@ -9,17 +9,18 @@ from viewloom.dataset.labels import Fault, LabelSet
 from viewloom.dataset.layout import Layout, LayoutFiles, folder_if_there
 from viewloom.features.opening import recognise
 from viewloom.features.views import ViewTable
-from viewloom.registry import DATASETS
+from viewloom.registry import LAYOUTS
 
 if TYPE_CHECKING:
     from viewloom.dataset.settings import DataConfig
 
 
-@DATASETS.register("table")
+@LAYOUTS.register("table")
 class Table(Layout):
     """``features/`` in any store, ``labels.csv``, and optionally ``actions.txt``, ``views.yaml``, ``splits/``."""
 
     expects = "features/ (LMDB, npy or packed store), and labels.csv with recording,start,end,label"
+    precedence = 1
 
     @classmethod
     def matches(cls, root: Path) -> bool:

@@ -1,7 +1,7 @@
 """What an experiment is made of: pre-training, head training and evaluation runs, each in a folder of its own.
 
-A folder's name ends in a hash of all settings that change its result and of the data. So a finished part is known
-by its folder and its artefacts, tables share parts, and other settings never meet an old result.
+A folder's name ends in a hash of all settings that change its result and of the data. So a finished run is
+recognised by its folder and its artefacts, tables share runs, and other settings never meet an old result.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from viewloom.training.settings import EvaluateConfig, PretrainConfig, TrainConf
 
 
 @dataclass(frozen=True)
-class Part:
+class PlannedRun:
     """One run.
 
     Attributes:
@@ -32,14 +32,14 @@ class Part:
         label: what it is called in messages.
         folder: where it writes.
         config: its settings.
-        needs: parts whose results it takes.
+        needs: runs whose results it takes.
     """
 
     kind: Literal["pretrain", "train", "evaluate"]
     label: str
     folder: Path
     config: PretrainConfig | TrainConfig | EvaluateConfig
-    needs: tuple["Part", ...] = ()
+    needs: tuple["PlannedRun", ...] = ()
 
     @property
     def finished(self) -> bool:
@@ -50,7 +50,7 @@ class Part:
             return (self.folder / "head.safetensors").exists()
         assert isinstance(self.config, EvaluateConfig) and self.config.views is not None
         path = self.folder / "metrics.json"
-        if not path.exists() or not all(part.finished for part in self.needs):
+        if not path.exists() or not all(run.finished for run in self.needs):
             return False
         metrics = read_json(path)
         alike = metrics.get("scored_with") == scored_with(self.config)  # somebody may have scored the run otherwise
@@ -82,21 +82,21 @@ def data_identity(dataset: MultiViewDataset, views: Sequence[str], compare: Comp
     return RunContent(dataset, items, views, compare=compare).identity(None)
 
 
-def part_key(config: Any, data: Identity, *needs: Path) -> str:
-    """Key of a part: settings that change its result, its data, and the parts it takes."""
+def run_key(config: Any, data: Identity, *needs: Path) -> str:
+    """Key of a run: settings that change its result, its data, and the runs it takes."""
     facts = {"settings": settings_of(config), "needs": {str(i): folder.name for i, folder in enumerate(needs)}}
     return Identity(facts | {"kind": {"name": type(config).__name__}, "data": {"key": data.key}}).key
 
 
-def unique_parts(parts: list[Part]) -> list[Part]:
-    """Each part once, what it needs before it."""
-    ordered: dict[tuple[str, Path], Part] = {}
+def unique_runs(runs: list[PlannedRun]) -> list[PlannedRun]:
+    """Each run once, what it needs before it."""
+    ordered: dict[tuple[str, Path], PlannedRun] = {}
 
-    def add(part: Part) -> None:
-        for needed in part.needs:
+    def add(run: PlannedRun) -> None:
+        for needed in run.needs:
             add(needed)
-        ordered.setdefault((part.kind, part.folder), part)
+        ordered.setdefault((run.kind, run.folder), run)
 
-    for part in parts:
-        add(part)
+    for run in runs:
+        add(run)
     return list(ordered.values())
