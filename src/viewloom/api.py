@@ -7,12 +7,11 @@ table of nested ones as a dictionary: ``optim={"lr": 1e-3}``, ``head_options={"w
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import MISSING, fields, is_dataclass, replace
-from difflib import get_close_matches
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -21,9 +20,9 @@ from viewloom.dataset.memory import from_arrays as from_arrays
 from viewloom.dataset.opening import open_dataset as _open
 from viewloom.dataset.settings import DataConfig
 from viewloom.errors import ConfigError, DataError, listed
-from viewloom.identity import has_type
+from viewloom.keywords import as_dict, built, settings_on
 from viewloom.metrics.protocols import PROTOCOLS
-from viewloom.registry import HEADS, LAYOUTS, METHODS, Registry
+from viewloom.registry import HEADS, LAYOUTS, METHODS
 from viewloom.training.settings import EvaluateConfig, PredictConfig, PretrainConfig, TrainConfig
 
 if TYPE_CHECKING:
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound=DataConfig)
 Names = str | Sequence[str]
 """A list of names; one text with commas is taken as the command line does."""
-OPTIONS: Mapping[str, tuple[Registry, str]] = {"head_options": (HEADS, "head"), "method_options": (METHODS, "method")}
-"""Settings whose class is an entry's of a registry, and the setting that names the entry."""
 
 
 def open_dataset(data: str | Path | DataConfig, with_splits: bool = True, **options: Any) -> MultiViewDataset:
@@ -58,7 +55,7 @@ def open_dataset(data: str | Path | DataConfig, with_splits: bool = True, **opti
     """
     if isinstance(data, DataConfig):
         return _open(data, with_splits)
-    return _open(_built(DataConfig, {"data": str(data)} | options), with_splits)
+    return _open(built(DataConfig, {"data": str(data)} | options), with_splits)
 
 
 def pretrain(
@@ -96,10 +93,10 @@ def pretrain(
     dataset = _dataset(data)
     if out_dim is not None:
         name = "out_dim" if any(entry.name == "out_dim" for entry in fields(METHODS.settings(method))) else "width"
-        settings["method_options"] = {**_as_dict(settings.get("method_options")), name: out_dim}
+        settings["method_options"] = {**as_dict(settings.get("method_options")), name: out_dim}
     with _folder(run) as folder, _head_folder(teacher) as head:
         own = {"views": views, "method": method, "run": str(folder), "teacher": head}
-        path = wait_for(run_pretrain(_config(PretrainConfig, dataset, own | settings), dataset))
+        path = wait_for(run_pretrain(settings_on(PretrainConfig, dataset, own | settings), dataset))
         return load_refiner(path) if path.name == "refiner.safetensors" else replace(load_head(path), run=_kept(run))
 
 
@@ -135,7 +132,7 @@ def train(
     dataset = _dataset(data)
     with _folder(run) as folder, _refiner_file(refiner) as path:
         own = {"views": views, "head": head, "run": str(folder), "refiner": path, "name": head if run is None else None}
-        wait_for(run_train(_config(TrainConfig, dataset, own | settings), dataset))
+        wait_for(run_train(settings_on(TrainConfig, dataset, own | settings), dataset))
         return replace(load_head(folder), run=_kept(run))
 
 
@@ -170,7 +167,7 @@ def evaluate(
 
     dataset, trained = _dataset(data), _trained(head)
     own = {"run": trained.where, "views": views, "split": split, "protocol": protocol}
-    config = _config(EvaluateConfig, dataset, own | settings)
+    config = settings_on(EvaluateConfig, dataset, own | settings)
     if out is not None and (Path(out) / "metrics.json").exists() and not config.overwrite:
         raise ConfigError(f"{Path(out) / 'metrics.json'} is there already. Pass overwrite=True or another out.")
     scores = evaluate_head(trained, config, dataset)
@@ -217,7 +214,7 @@ def predict(
         view = None
     dataset = _dataset(data)
     own = {"run": trained.where, "out": str(out or ""), "views": view}
-    lines = run_predict(_config(PredictConfig, dataset, own | settings), dataset, trained)
+    lines = run_predict(settings_on(PredictConfig, dataset, own | settings), dataset, trained)
     table: DataFrame = DataFrame(lines, columns=list(COLUMNS))
     return table
 
@@ -295,62 +292,6 @@ def list_layouts() -> tuple[str, ...]:
 def list_protocols() -> tuple[str, ...]:
     """Names of the score protocols."""
     return tuple(PROTOCOLS)
-
-
-def own_settings(config: DataConfig, *without: str, **renamed: str) -> dict[str, Any]:
-    """Settings of a command that are not its data set's: what its function here takes as keywords.
-
-    Args:
-        config: settings of a command.
-        without: settings to leave out.
-        renamed: what the function calls a setting.
-    """
-    names = {entry.name for entry in fields(config)} - {entry.name for entry in fields(DataConfig)} - set(without)
-    return {renamed.get(name, name): getattr(config, name) for name in sorted(names)}
-
-
-def _config(cls: type[C], dataset: MultiViewDataset, values: Mapping[str, Any]) -> C:
-    """Settings of a command on an opened data set."""
-    shared = {entry.name: getattr(dataset.config, entry.name) for entry in fields(DataConfig)}
-    config: C = _built(cls, shared | dict(values))
-    return config
-
-
-def _built(cls: Any, values: Mapping[str, Any]) -> Any:
-    """A settings dataclass from keywords: lists of names joined, dictionaries made what their setting holds."""
-    hints, known = get_type_hints(cls), {entry.name: entry for entry in fields(cls)}
-    unknown = [name for name in values if name not in known]
-    if unknown:
-        near = get_close_matches(unknown[0], known, 3)
-        hint = f" Did you mean {listed(near)}?" if near else ""
-        raise ConfigError(f"There is no setting {unknown[0]!r} here.{hint} There are: {listed(sorted(known), 40)}.")
-    built = {}
-    for name, value in values.items():
-        if name in OPTIONS:
-            registry, chooser = OPTIONS[name]
-            value = _nested(registry.settings(values.get(chooser, known[chooser].default)), value)
-        elif known[name].default_factory is not MISSING and is_dataclass(hints[name]):
-            value = _nested(hints[name], value)
-        elif not isinstance(value, str) and has_type("", hints[name]) and isinstance(value, list | tuple):
-            value = ",".join(map(str, value))
-        elif isinstance(value, Path):
-            value = str(value)
-        if name not in OPTIONS and not is_dataclass(value) and not has_type(value, hints[name]):
-            wanted = str(hints[name]).replace("typing.", "").removeprefix("<class '").removesuffix("'>")
-            raise ConfigError(f"The setting {name!r} must be {wanted}, but is {value!r}.")
-        built[name] = value
-    return cls(**built)
-
-
-def _nested(cls: Any, value: Any) -> Any:
-    return _built(cls, value) if isinstance(value, Mapping) else value
-
-
-def _as_dict(options: Any) -> dict[str, Any]:
-    """Options as a dictionary."""
-    if options is None or isinstance(options, Mapping):
-        return dict(options or {})
-    return {entry.name: getattr(options, entry.name) for entry in fields(options)}
 
 
 def _dataset(data: MultiViewDataset | str | Path) -> MultiViewDataset:

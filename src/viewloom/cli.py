@@ -116,8 +116,9 @@ def pack(config: PackConfig) -> int:
 def train(config: TrainConfig) -> int:
     """Train a segmentation head on labelled views."""
     from viewloom import api
+    from viewloom.keywords import own_settings
 
-    api.train(api.open_dataset(config), **api.own_settings(config))
+    api.train(api.open_dataset(config), **own_settings(config))
     return show(Path(config.run, "head.safetensors"))
 
 
@@ -127,8 +128,9 @@ def train(config: TrainConfig) -> int:
 def pretrain(config: PretrainConfig) -> int:
     """Learn a view-invariant refiner from unlabelled synchronised views."""
     from viewloom import api
+    from viewloom.keywords import own_settings
 
-    learned = api.pretrain(api.open_dataset(config), **api.own_settings(config))
+    learned = api.pretrain(api.open_dataset(config), **own_settings(config))
     return show(Path(config.run, "head.safetensors" if hasattr(learned, "head") else "refiner.safetensors"))
 
 
@@ -136,10 +138,11 @@ def pretrain(config: PretrainConfig) -> int:
 def evaluate(config: EvaluateConfig) -> int:
     """Score a trained head on every view."""
     from viewloom import api
+    from viewloom.keywords import own_settings
     from viewloom.report.tables import scores_table
 
     out = Path(config.out or config.run)
-    api.evaluate(config.run, api.open_dataset(config), out=out, **api.own_settings(config, "run", "out"))
+    api.evaluate(config.run, api.open_dataset(config), out=out, **own_settings(config, "run", "out"))
     return show(scores_table([out]))
 
 
@@ -164,9 +167,10 @@ def crossval(config: CrossvalConfig) -> int:
 def predict(config: PredictConfig) -> int:
     """Segment new, unlabelled recordings."""
     from viewloom import api
+    from viewloom.keywords import own_settings
 
     data = api.open_dataset(config, with_splits=config.fold is not None)
-    api.predict(config.run, data, **api.own_settings(config, "run", views="view"))
+    api.predict(config.run, data, **own_settings(config, "run", views="view"))
     return show(Path(config.out, "segments.csv"))
 
 

@@ -44,7 +44,7 @@ def steps_of(data, view="v3"):
     """All steps of the training windows, pooled without augmentation."""
     dataset = open_dataset(config(data, "unused"))
     windows = dataset_windows(dataset, dataset.items("train"), (view,), Sampling())
-    return np.concatenate([windows[0, row].features_SD for row in range(len(windows))])
+    return np.concatenate([windows[0, row].pooled.features_SZ for row in range(len(windows))])
 
 
 @pytest.mark.parametrize("head", HEADS.names())
