@@ -14,7 +14,9 @@ from viewloom.features.clock import Clock, on_clock
 NTSC = 30000 / 1001
 RATES = (30.0, 29.97, NTSC, 20.0, 12.5, 60.0, 1.0, 1000.0, 7.3)
 rates = st.sampled_from(RATES)
-starts = st.one_of(st.just(0.0), st.integers(-(10**7), 10**7).map(lambda n: n / 10**5), st.sampled_from([1 / 3, -0.125]))
+starts = st.one_of(
+    st.just(0.0), st.integers(-(10**7), 10**7).map(lambda n: n / 10**5), st.sampled_from([1 / 3, -0.125])
+)
 
 
 def exact(number):

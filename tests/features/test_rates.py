@@ -68,9 +68,7 @@ def opened(request, tmp_path_factory):
     recordings = stored(first)
     rows = with_holes(recordings)
     if kind == "arrays":
-        arrays = {
-            name: {camera: rows[name, camera] for camera in cameras} for name, cameras in recordings.items()
-        }
+        arrays = {name: {camera: rows[name, camera] for camera in cameras} for name, cameras in recordings.items()}
         return ArraySource(arrays, FPS, TABLE), rows
     write = write_npy if first == 0 else write_lmdb
     (root / "views.yaml").write_text(json.dumps({"views": {v.name: v.to_json() for v in TABLE.views}}))
@@ -196,7 +194,10 @@ def equal(one, other):
         mine, theirs = getattr(one, field.name), getattr(other, field.name)
         if isinstance(mine, dict):
             assert list(mine) == list(theirs)
-            mine, theirs = torch.cat([x.flatten() for x in mine.values()]), torch.cat([*map(torch.flatten, theirs.values())])
+            mine, theirs = (
+                torch.cat([x.flatten() for x in mine.values()]),
+                torch.cat([*map(torch.flatten, theirs.values())]),
+            )
         if isinstance(mine, torch.Tensor):
             assert mine.numpy().tobytes() == theirs.contiguous().numpy().tobytes(), field.name
         else:
