@@ -7,7 +7,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.features.arrays import random_source
 from tests.tiny import all_items, write_tiny
+from tests.windows.test_segments import items_of
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig
 from viewloom.methods.settings import TwoStreamConfig
@@ -17,7 +19,7 @@ from viewloom.training.settings import PretrainConfig, TrainConfig, TrainerConfi
 from viewloom.windows.pairs import ViewWindows, make_view_loader
 from viewloom.windows.resident import ResidentSegments, ResidentViews, resident
 from viewloom.windows.sampling import Sampling
-from viewloom.windows.segments import EpochBatches, dataset_windows, make_loader
+from viewloom.windows.segments import EpochBatches, SegmentWindows, dataset_windows, make_loader
 
 CPU = torch.device("cpu")
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
@@ -90,11 +92,13 @@ def test_holes_filled_by_neighbours_too(data):
     compare(make_loader(windows, 4, 1), ResidentSegments(windows, EpochBatches(len(windows), 4, 1), CPU))
 
 
-def test_windows_known_to_the_caller_come_empty(data):
+def test_windows_that_need_not_be_read_come_empty(data):
     dataset = open_dataset(DataConfig(data=data))
     windows = dataset_windows(dataset, all_items(dataset), ("v3",), Sampling(), None)
-    windows.known = {windows.rows[1], windows.rows[3]}
-    compare(make_loader(windows, 3), ResidentSegments(windows, EpochBatches(len(windows), 3, None), CPU))
+    windows.unread = {windows.rows[1], windows.rows[3]}
+    held = ResidentSegments(windows, EpochBatches(len(windows), 3, None), CPU)
+    compare(make_loader(windows, 3), held)
+    assert held.batch([(0, row) for row in range(5)]).mask_BT.any(dim=1).tolist() == [True, False, True, False, True]
 
 
 @pytest.mark.parametrize("rank", [0, 1])
@@ -135,3 +139,14 @@ def test_runs_end_with_the_same_weights(data, tmp_path, verb):
             options = TwoStreamConfig(layers=1, joint_depth=0.1)
             found.append(load_file(run_pretrain(PretrainConfig(**shared, method_options=options, held_out=0.4))))
     assert all(torch.equal(value, found[1][name]) for name, value in found[0].items())
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.7])
+def test_views_of_their_own_size_too(probability):
+    source = random_source(views=("v3", "e4"), dim=(3, 5))
+    sampling = Sampling(chunk_frames=10, augment_probability=probability, max_chunks=15, pooling="both")
+    windows = SegmentWindows(source, None, items_of(source), ("v3", "e4"), sampling, 5)
+    batches = EpochBatches(len(windows), 2, 1)
+    compare(make_loader(windows, 2, 1), ResidentSegments(windows, batches, CPU))
+    pairs = ViewWindows(source, items_of(source), ("v3", "e4"), sampling, 5)
+    compare(make_view_loader(pairs, 2, 1), ResidentViews(pairs, EpochBatches(len(pairs), 2, 1), CPU))
