@@ -5,6 +5,7 @@ import pytest
 
 from viewloom.errors import DataError
 from viewloom.features.arrays import ArraySource
+from viewloom.features.views import View, ViewTable
 
 
 def test_frames_are_counted_from_the_first_one_stated():
@@ -49,3 +50,13 @@ def test_arrays_are_told_apart_by_their_content():
     assert one.content("r", one.camera("r", "v3")) == same.content("r", same.camera("r", "v3"))
     assert one.content("r", one.camera("r", "v3")) != other.content("r", other.camera("r", "v3"))
     assert one.written("r", "v3") == same.written("r", "v3") != other.written("r", "v3")
+
+
+@pytest.mark.parametrize("stated", [None, 5])
+def test_cameras_of_a_view_have_one_size(stated):
+    views = ViewTable((View("e", "ego", ("one", "two"), dim=stated),))
+    second = 3 if stated is None else 2
+    with pytest.raises(DataError, match="view 'e' must have one feature size"):
+        ArraySource({"r": {"one": np.zeros((4, 2))}, "s": {"two": np.zeros((4, second))}}, views=views)
+    sound = ViewTable((View("e", "ego", ("one", "two"), dim=2),))
+    assert ArraySource({"r": {"one": np.zeros((4, 2))}, "s": {"two": np.zeros((4, 2))}}, views=sound).dim("e") == 2

@@ -10,7 +10,7 @@ CACHE_TESTS = ("tests/features/test_cache.py",)
 ARRAYS, ARRAY_TESTS = "features/arrays.py", ("tests/windows/test_plan.py", "tests/windows/test_segments.py")
 ARRAY_SIZES = ("tests/features/test_arrays.py",)
 POOLED = ("tests/features/test_pooling.py",)
-VIEW_SIZES = ("tests/features/test_views.py",)
+VIEW_SIZES = ARRAY_SIZES
 PACKED_CLOCK = ("tests/features/test_clock.py", "tests/features/test_pack.py")
 
 MUTANTS = [
