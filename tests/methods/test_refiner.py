@@ -130,10 +130,11 @@ def test_a_small_start_begins_near_the_identity(start):
     assert added_ND.square().mean().sqrt().item() == pytest.approx(start, rel=1e-3)
 
 
-def test_a_refiner_is_called_with_features_that_have_missing_frames():
+@pytest.mark.parametrize(("name", "settings"), [("cca", {}), ("two_stream", {"layers": 1, "context": "time"})])
+def test_a_refiner_is_called_with_features_that_have_missing_frames(name, settings):
     """Rows of NaN are missing: they come out as NaN, and what else comes out is as if they were not valid."""
-    batch = view_batch((60, 50), views=2)
-    refiner, mask_BT = make_method("cca", batch=batch, views=2).refiner, batch.mask_BVT[:, 0]
+    batch, config = view_batch((60, 50), views=2), METHODS.get(name).Config(**settings)
+    refiner, mask_BT = make_method(name, config, batch=batch, views=2).refiner, batch.mask_BVT[:, 0]
     wanted_BTZ = refiner.encode(x_of(batch, 0), mask_BT, "v3").masked_fill(~mask_BT[..., None], torch.nan)
     holed_BTD = x_of(batch, 0).masked_fill(~mask_BT[..., None], torch.nan)
     for found in (refiner(holed_BTD, "v3"), refiner(x_of(batch, 0), "v3", mask_BT)):
