@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.documented import undocumented
-from tests.methods.made import VIEWS, make_method, put, select_rows, stacked, view_batch, x_of
+from tests.methods.made import VIEWS, make_method, select_rows, view_batch, x_of
 from viewloom.errors import ConfigError, DataError
 from viewloom.methods.base import Method
 from viewloom.methods.refiner_file import load_refiner, save_refiner
@@ -53,13 +53,48 @@ def variants(name):
             yield "-".join((name, *(f"{key}={value}" for key, value in change.items()))), config
 
 
-CASES = [pytest.param(name, config, id=label) for name in METHODS.names() for label, config in variants(name)]
+OWN_SIZES = ((7, 5, 9), (7, 5, 5))
+"""Feature sizes of three views, of their own; the second where those that learn together share one."""
+STEMS = [{"stem": kind, "stem_frozen": frozen} for kind in ("pca", "cca") for frozen in (False, True)]
+
+
+def takes(name, config, dims):
+    """Whether a method takes views of these sizes."""
+    try:
+        make_method(name, config, dims)
+    except ConfigError:
+        return False
+    return True
+
+
+def with_own_sizes(name):
+    """Configs of a method that take views of sizes of their own, and the sizes; behind stems, if it has such."""
+    seen = set()
+    for label, config in variants(name):
+        stems = [{}]
+        if hasattr(config, "stem"):
+            alike = any(word in label for word in ("schedule", "stop_gradient", "mark_at=joint"))
+            stems = STEMS if label == name else STEMS[2:3] if not alike else []
+        for stem in stems:
+            changed = replace(config, **stem)
+            dims = next((dims for dims in OWN_SIZES if takes(name, changed, dims)), None)
+            if dims is not None and changed not in seen:
+                seen.add(changed)
+                yield "-".join((label, *(f"{key}={value}" for key, value in stem.items()), "own sizes")), changed, dims
+
+
+def case(label, name, config, dim):
+    return pytest.param(name, config, dim, id=label)
+
+
+CASES = [case(label, name, config, 7) for name in METHODS.names() for label, config in variants(name)]
+CASES += [case(label, name, config, dim) for name in METHODS.names() for label, config, dim in with_own_sizes(name)]
 every_name = pytest.mark.parametrize("name", METHODS.names())
 
 
 def cases(holds=lambda method, config: True):
     kept = [case for case in CASES if holds(METHODS.get(case.values[0]), case.values[1])]
-    return pytest.mark.parametrize(("name", "config"), kept)
+    return pytest.mark.parametrize(("name", "config", "dim"), kept)
 
 
 def sound(_, config):
@@ -72,7 +107,8 @@ def by_gradient(method, _):
 
 
 def with_pass(method, config):
-    return method.fit == "closed_form" or config.standardise != "none"
+    stem = getattr(config, "stem", "none")
+    return method.fit == "closed_form" or config.standardise != "none" or stem != "none"
 
 
 def run(method, batch):
@@ -89,21 +125,25 @@ def assert_same(first, second, tolerance):
         torch.testing.assert_close(one, other, atol=tolerance, rtol=tolerance)
 
 
+def places(method, batch):
+    """Places of the views that a method's refiner takes: all, but for a teacher's of another size."""
+    refiner = getattr(method, "refiner", method)
+    return [place for place, view in enumerate(batch.views) if refiner.accepts(view)]
+
+
 def encoded(method, batch):
-    """What a method makes of each view of a batch, (B, V, T, Z)."""
-    return torch.stack(
-        [method.encode(x_of(batch, v), batch.mask_BVT[:, v], name) for v, name in enumerate(batch.views)],
-        dim=1,
-    )
+    """What a method, or a refiner, makes of each view of a batch that it takes, (B, V, T, Z)."""
+    views = [(place, batch.views[place]) for place in places(method, batch)]
+    return torch.stack([method.encode(x_of(batch, v), batch.mask_BVT[:, v], name) for v, name in views], dim=1)
 
 
 @cases()
-def test_encodes_to_its_size_with_zeros_at_masked_steps(name, config):
-    method, batch = make_method(name, config), view_batch(steps=14)
-    z_BVTZ = encoded(method, batch)
-    assert z_BVTZ.shape == (3, 3, 14, method.refiner.out_dim) and z_BVTZ.isfinite().all()
-    assert not z_BVTZ[~batch.mask_BVT].any()
-    assert z_BVTZ[batch.mask_BVT].std(dim=0).min() > 1e-3
+def test_encodes_to_its_size_with_zeros_at_masked_steps(name, config, dim):
+    method, batch = make_method(name, config, dim), view_batch(steps=14, dim=dim)
+    z_BVTZ, mask_BVT = encoded(method, batch), batch.mask_BVT[:, places(method, batch)]
+    assert z_BVTZ.shape == (*mask_BVT.shape, method.refiner.out_dim) and z_BVTZ.isfinite().all()
+    assert not z_BVTZ[~mask_BVT].any()
+    assert z_BVTZ[mask_BVT].std(dim=0).min() > 1e-3
 
 
 @every_name
@@ -117,6 +157,24 @@ def test_any_feature_size_and_number_of_views(name, dim, views):
     assert encoded(method, batch).isfinite().all()
     if method.fit == "gradient":
         assert run(method, batch)[0] > 0
+
+
+def test_every_method_takes_views_of_their_own_sizes_or_says_what_to_do():
+    taking = {case.values[0] for case in CASES if case.values[2] != 7}
+    assert taking >= {"cca", "ridge", "sync_kd", "sync_kd_head", "two_stream", "two_stream_simple"}
+    for name in METHODS.names():
+        if METHODS.get(name).any_sizes:
+            assert METHODS.get(name)(OWN_SIZES[0], VIEWS[:3]).dims == OWN_SIZES[0]
+        else:
+            with pytest.raises(ConfigError, match=f"method {name} .*one feature size.*v3 7, v4 5, e4 9.*cca"):
+                METHODS.get(name)(OWN_SIZES[0], VIEWS[:3])
+
+
+@cases(lambda method, config: config.standardise == "none" and (method.any_sizes or hasattr(config, "stem")))
+def test_one_mean_over_views_of_their_own_sizes_is_refused(name, config, dim):
+    if dim != 7:
+        with pytest.raises(ConfigError, match="standardise=pooled.*v3 7, v4 5, e4.*Set standardise to view"):
+            METHODS.get(name)(dim, VIEWS[:3], replace(config, standardise="pooled"))
 
 
 @every_name
@@ -141,9 +199,9 @@ def test_a_batch_of_other_views_is_refused(name):
 
 
 @cases(by_gradient)
-def test_gradient_reaches_every_trained_parameter(name, config):
-    method = make_method(name, config).train()
-    _, _, gradients = run(method, view_batch())
+def test_gradient_reaches_every_trained_parameter(name, config, dim):
+    method = make_method(name, config, dim).train()
+    _, _, gradients = run(method, view_batch(dim=dim))
     assert gradients
     assert not [key for key, gradient in gradients.items() if gradient is None or not gradient.abs().max() > 0]
 
@@ -151,46 +209,48 @@ def test_gradient_reaches_every_trained_parameter(name, config):
 @cases(sound)
 @settings(max_examples=5, deadline=None, derandomize=True)
 @given(lengths=st.lists(st.integers(1, 30), min_size=1, max_size=4), padding=st.integers(0, 9))
-def test_an_encoded_row_is_its_own(name, config, lengths, padding):
+def test_an_encoded_row_is_its_own(name, config, dim, lengths, padding):
     """Alone or in any batch, padded little or much, with anything in the padding."""
-    method = make_method(name, config)
+    method = make_method(name, config, dim)
     with torch.inference_mode():
-        together = encoded(method, view_batch(lengths, steps=max(lengths) + padding))
+        together = encoded(method, view_batch(lengths, steps=max(lengths) + padding, dim=dim))
         for row, length in enumerate(lengths):
-            assert_same(together[row, :, :length], encoded(method, view_batch((length,)))[0], 1e-5)
+            assert_same(together[row, :, :length], encoded(method, view_batch((length,), dim=dim))[0], 1e-5)
 
 
 @cases(lambda method, config: getattr(config, "context", "frame") == "batch")
-def test_context_batch_repeats_the_trap_of_the_released_code(name, config):
-    method, batch = make_method(name, config), view_batch((9, 12, 5), holes=False)
+def test_context_batch_repeats_the_trap_of_the_released_code(name, config, dim):
+    method, batch = make_method(name, config, dim), view_batch((9, 12, 5), holes=False, dim=dim)
     alone = encoded(method, select_rows(batch, [0]))
     assert (encoded(method, batch)[0] - alone[0]).norm() > 0.05 * alone[0].norm()
 
 
 @cases(lambda method, config: sound(method, config) and method.fit == "gradient")
-def test_masked_steps_change_neither_loss_nor_gradients(name, config):
-    method = make_method(name, config).double()
-    loss, parts, gradients = run(method, view_batch(dtype=torch.float64))
-    wider = view_batch(steps=17, dtype=torch.float64)
-    put(wider, stacked(wider).masked_fill(~wider.mask_BVT[..., None], -7.0))
+def test_masked_steps_change_neither_loss_nor_gradients(name, config, dim):
+    method = make_method(name, config, dim).double()
+    loss, parts, gradients = run(method, view_batch(dtype=torch.float64, dim=dim))
+    wider = view_batch(steps=17, dtype=torch.float64, dim=dim)
+    for view, x_BTD in wider.features.items():
+        x_BTD.masked_fill_(~wider.mask_of(view)[..., None], -7.0)
     other_loss, other_parts, other_gradients = run(method, wider)
     assert_same([loss, *parts.values()], [other_loss, *other_parts.values()], 1e-10)
     assert_same(gradients.values(), other_gradients.values(), 1e-10)
 
 
 @cases(lambda method, config: sound(method, config) and method.fit == "gradient")
-def test_order_of_rows_changes_nothing(name, config):
-    method, batch = make_method(name, config).double(), view_batch(dtype=torch.float64)
+def test_order_of_rows_changes_nothing(name, config, dim):
+    method, batch = make_method(name, config, dim).double(), view_batch(dtype=torch.float64, dim=dim)
     loss, _, gradients = run(method, batch)
     other_loss, _, other_gradients = run(method, select_rows(batch, [2, 0, 1]))
     assert_same([loss, *gradients.values()], [other_loss, *other_gradients.values()], 1e-10)
 
 
 @cases(with_pass)
-def test_what_is_fitted_in_a_pass_depends_on_neither_order_nor_batches(name, config):
-    whole = view_batch((60, 50, 41, 7), lacking=[(1, 0), (3, 2)])
-    method = make_method(name, config, batch=whole)
-    again = METHODS.get(name)(7, VIEWS[:3], config)
+def test_what_is_fitted_in_a_pass_depends_on_neither_order_nor_batches(name, config, dim):
+    whole = view_batch((60, 50, 41, 7), lacking=[(1, 0), (3, 2)], dim=dim)
+    method = make_method(name, config, dim, batch=whole)
+    torch.manual_seed(0)  # of marks that are learned later
+    again = METHODS.get(name)(dim, VIEWS[:3], config)
     for rows in ([3, 1], [2], [0]):
         again.accumulate(select_rows(whole, rows))
     again.solve()
@@ -202,10 +262,10 @@ def test_what_is_fitted_in_a_pass_depends_on_neither_order_nor_batches(name, con
 
 @cases(by_gradient)
 @pytest.mark.parametrize("steps", [1, 6])
-def test_finite_when_views_are_missing(name, config, steps):
+def test_finite_when_views_are_missing(name, config, dim, steps):
     """A row without one view, one with a single view, one with nothing at all; then nothing in the whole batch."""
-    method = make_method(name, config).train()
-    batch = view_batch((steps,) * 3, holes=False, lacking=[(0, 0), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2)])
+    method = make_method(name, config, dim).train()
+    batch = view_batch((steps,) * 3, holes=False, lacking=[(0, 0), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2)], dim=dim)
     for rows in ([0, 1, 2], [1], [2]):
         loss, parts, gradients = run(method, select_rows(batch, rows))
         for value in (loss, *parts.values(), *gradients.values()):
@@ -215,31 +275,31 @@ def test_finite_when_views_are_missing(name, config, steps):
 
 
 @cases(lambda method, config: sound(method, config) and method.fit == "gradient")
-def test_a_recording_with_one_view_adds_nothing(name, config):
-    method = make_method(name, config).double()
-    batch = view_batch((9, 12, 5), dtype=torch.float64, lacking=[(1, 0), (1, 1)])
+def test_a_recording_with_one_view_adds_nothing(name, config, dim):
+    method = make_method(name, config, dim).double()
+    batch = view_batch((9, 12, 5), dtype=torch.float64, lacking=[(1, 0), (1, 1)], dim=dim)
     loss, _, gradients = run(method, batch)
     other_loss, _, other_gradients = run(method, select_rows(batch, [0, 2]))
     assert_same([loss, *gradients.values()], [other_loss, *other_gradients.values()], 1e-10)
 
 
 @cases()
-def test_refiner_survives_its_file_to_the_bit(name, config, tmp_path):
-    method, batch, path = make_method(name, config), view_batch(), tmp_path / "refiner.safetensors"
+def test_refiner_survives_its_file_to_the_bit(name, config, dim, tmp_path):
+    method, batch, path = make_method(name, config, dim), view_batch(dim=dim), tmp_path / "refiner.safetensors"
     save_refiner(method.refiner, path, {"seed": 3, "kept": "last"})
     torch.manual_seed(9)
     loaded = load_refiner(path)
     assert torch.equal(encoded(loaded, batch), encoded(method, batch))
-    assert (loaded.method, loaded.dim, loaded.views) == (name, 7, VIEWS[:3])
+    assert (loaded.method, loaded.dims, loaded.views) == (name, method.dims, VIEWS[:3])
     assert (loaded.config, loaded.extra) == (config, {"seed": 3, "kept": "last"})
     save_refiner(loaded, tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
 
 
 @cases()
-def test_frozen_means_frozen(name, config):
+def test_frozen_means_frozen(name, config, dim):
     """Dropout off, nothing moves, no gradients, also inside a module that is being trained."""
-    refiner, batch = make_method(name, config).refiner.freeze(), view_batch()
+    refiner, batch = make_method(name, config, dim).refiner.freeze(), view_batch(dim=dim)
     calm, before = encoded(refiner, batch), copy.deepcopy(refiner.state_dict())
     outer = torch.nn.ModuleDict({"refiner": refiner, "head": torch.nn.Linear(refiner.out_dim, 2)}).train()
     assert outer.training and not any(module.training for module in refiner.modules())
@@ -250,16 +310,16 @@ def test_frozen_means_frozen(name, config):
 
 
 @cases(lambda method, config: getattr(config, "dropout", 0) > 0)
-def test_dropout_is_on_in_training_only(name, config):
-    method, batch = make_method(name, config), view_batch()
+def test_dropout_is_on_in_training_only(name, config, dim):
+    method, batch = make_method(name, config, dim), view_batch(dim=dim)
     assert torch.equal(encoded(method, batch), encoded(method, batch))
     method.train()
     assert not torch.equal(encoded(method, batch), encoded(method, batch))
 
 
 @cases(with_pass)
-def test_nothing_is_encoded_or_saved_before_the_pass(name, config, tmp_path):
-    method, batch = METHODS.get(name)(7, VIEWS[:3], config), view_batch()
+def test_nothing_is_encoded_or_saved_before_the_pass(name, config, dim, tmp_path):
+    method, batch = METHODS.get(name)(dim, VIEWS[:3], config), view_batch(dim=dim)
     assert method.needs_pass
     with pytest.raises(ConfigError, match=r"solve\(\)"):
         encoded(method, batch)
@@ -269,26 +329,27 @@ def test_nothing_is_encoded_or_saved_before_the_pass(name, config, tmp_path):
 
 
 @cases()
-def test_a_view_never_seen_is_encoded_or_refused_by_name(name, config):
-    method, batch = make_method(name, config), view_batch()
+def test_a_view_never_seen_is_encoded_or_refused_by_name(name, config, dim):
+    method, batch = make_method(name, config, dim), view_batch(dim=dim)
     x_BTD, mask_BT = x_of(batch, 0), batch.mask_BVT[:, 0]
     if method.refiner.accepts("e9"):
         assert method.encode(x_BTD, mask_BT, "e9").isfinite().all()
     else:
-        with pytest.raises(DataError, match=r"v3, v4, e4.*'e9'"):
-            method.encode(x_BTD, mask_BT, "e9")
+        known = ", ".join(batch.views[place] for place in places(method, batch))
+        with pytest.raises(DataError, match=f"{known}.*'e9'"):
+            method.refiner.encode(x_BTD, mask_BT, "e9")
 
 
 @cases()
-def test_config_survives_json(name, config):
+def test_config_survives_json(name, config, dim):
     assert METHODS.get(name).Config(**json.loads(json.dumps(asdict(config)))) == config
 
 
 @cases(by_gradient)
-def test_training_state_survives_a_state_dict(name, config):
+def test_training_state_survives_a_state_dict(name, config, dim):
     """What a checkpoint holds is enough to go on: statistics included, no pass needed again."""
-    method, batch = make_method(name, config), view_batch()
-    fresh = METHODS.get(name)(7, VIEWS[:3], config)
+    method, batch = make_method(name, config, dim), view_batch(dim=dim)
+    fresh = METHODS.get(name)(dim, VIEWS[:3], config)
     if fresh.requires == "teacher_head":
         fresh.with_teacher(copy.deepcopy(method.teacher))
     fresh.load_state_dict(method.state_dict())
@@ -296,8 +357,8 @@ def test_training_state_survives_a_state_dict(name, config):
 
 
 @cases(lambda method, config: by_gradient(method, config) and sound(method, config))
-def test_mixed_precision_stays_close(name, config):
-    method, batch = make_method(name, config), view_batch((40, 30, 20))
+def test_mixed_precision_stays_close(name, config, dim):
+    method, batch = make_method(name, config, dim), view_batch((40, 30, 20), dim=dim)
     exact, _, _ = run(method, batch)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         total = method(batch).total
@@ -321,15 +382,15 @@ def _without_dropout(config):
     return replace(config, dropout=0.0) if hasattr(config, "dropout") else config
 
 
-def _share(name, config, rows):
+def _share(name, config, dim, rows):
     """Loss, gradients, statistics and encoded features of some rows, as one process of a run has them."""
-    batch = view_batch((40, 31, 17), dtype=torch.float64, lacking=[(1, 0)])
-    method = make_method(name, _without_dropout(config)).double()
+    batch = view_batch((40, 31, 17), dim, dtype=torch.float64, lacking=[(1, 0)])
+    method = make_method(name, _without_dropout(config), dim).double()
     if method.needs_pass:
-        method = METHODS.get(name)(7, VIEWS[:3], method.config).double()
+        method = METHODS.get(name)(dim, VIEWS[:3], method.config).double()
         if method.requires == "teacher_head":
             torch.manual_seed(0)
-            method.with_teacher(make_method(name, method.config).teacher.double())
+            method.with_teacher(make_method(name, method.config, dim).teacher.double())
         torch.manual_seed(0)
         for parameter in method.parameters():
             parameter.data.normal_(0, 0.3)

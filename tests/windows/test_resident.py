@@ -7,9 +7,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.features.arrays import random_source
+from tests.features.arrays import ArraySource, random_arrays, random_source
 from tests.tiny import all_items, write_tiny
 from tests.windows.test_segments import items_of
+from viewloom.dataset.dataset import Item
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig
 from viewloom.methods.settings import TwoStreamConfig
@@ -17,7 +18,7 @@ from viewloom.training.pretrain import run_pretrain
 from viewloom.training.segment import run_train
 from viewloom.training.settings import PretrainConfig, TrainConfig, TrainerConfig
 from viewloom.windows.pairs import ViewWindows, make_view_loader
-from viewloom.windows.resident import ResidentSegments, ResidentViews, resident
+from viewloom.windows.resident import ResidentSegments, ResidentViews, needed_bytes, resident
 from viewloom.windows.sampling import Sampling
 from viewloom.windows.segments import EpochBatches, SegmentWindows, dataset_windows, make_loader
 
@@ -98,7 +99,7 @@ def test_windows_that_need_not_be_read_come_empty(data):
     windows.unread = {windows.rows[1], windows.rows[3]}
     held = ResidentSegments(windows, EpochBatches(len(windows), 3, None), CPU)
     compare(make_loader(windows, 3), held)
-    assert held.batch([(0, row) for row in range(5)]).mask_BT.any(dim=1).tolist() == [True, False, True, False, True]
+    assert not held.batch([(0, 1), (0, 3)]).features_BTD.any() and held.batch([(0, 2)]).features_BTD.any()
 
 
 @pytest.mark.parametrize("rank", [0, 1])
@@ -150,3 +151,20 @@ def test_views_of_their_own_size_too(probability):
     compare(make_loader(windows, 2, 1), ResidentSegments(windows, batches, CPU))
     pairs = ViewWindows(source, items_of(source), ("v3", "e4"), sampling, 5)
     compare(make_view_loader(pairs, 2, 1), ResidentViews(pairs, EpochBatches(len(pairs), 2, 1), CPU))
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.7])
+@pytest.mark.parametrize("cls", [ResidentSegments, ResidentViews])
+def test_room_is_counted_for_views_of_their_own_size_and_type(cls, probability):
+    """The first view is small and exact in float16; the second one large, and isn't."""
+    arrays = random_arrays(dim=(3, 50))
+    for views in arrays.values():
+        views["v3"] = 1, views["v3"][1].astype(np.float16)
+    source = ArraySource(arrays, fps=30.0)
+    items = [Item(name, name, 1, 290) for name in source.recordings]
+    make = ViewWindows if cls is ResidentViews else lambda source, *rest: SegmentWindows(source, None, *rest)
+    windows = make(source, items, ("v3", "e4"), Sampling(augment_probability=probability), 5)
+    held = cls(windows, EpochBatches(len(windows), 3, 1), CPU)
+    sizes = {view: {s.x_ND[0].nbytes for (_, v), s in held.stretches.items() if v == view} for view in ("v3", "e4")}
+    assert sizes == {"v3": {2 * 3}, "e4": {4 * 50}}
+    assert needed_bytes(cls, windows, CPU) == sum(stretch.x_ND.nbytes for stretch in held.stretches.values())

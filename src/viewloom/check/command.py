@@ -23,11 +23,11 @@ from viewloom.console import out
 from viewloom.dataset.chosen_splits import folds_of, generated, needs_fold, split_folder
 from viewloom.dataset.labels import LabelSet
 from viewloom.dataset.layout import LayoutFiles
-from viewloom.dataset.opening import find_files, is_simulated, known_fps, open_features_of
+from viewloom.dataset.opening import find_files, is_simulated, known_fps, open_features_of, view_table
 from viewloom.dataset.settings import settled
 from viewloom.dataset.splits import DRAWN, Splits, read_splits
 from viewloom.errors import ConfigError
-from viewloom.features.catalog import CatalogSource
+from viewloom.features.catalog import DEFAULT_FPS, CatalogSource
 from viewloom.features.index import load_index
 from viewloom.files import write_json
 
@@ -95,7 +95,9 @@ def _spans(report: CheckReport, config: CheckConfig, files: LayoutFiles, source:
         return {} if source is None else source_spans(report, source)
     spans: Spans = {}
     with report.catching("The index"):
-        spans = index_spans(report, load_index(config.index), source.view_table if source is not None else files.views)
+        views = source.view_table if source is not None else view_table(config, files)
+        fps = known_fps(config, files, source) or DEFAULT_FPS
+        spans = index_spans(report, load_index(config.index), views, fps)
         lacking = [] if source is None else sorted(set(spans) - set(source.recordings))
         remedy = "Their spans are the index's word; nothing else of them was looked at."
         report.add("warning", "Recordings of the index without features", lacking, remedy)

@@ -15,6 +15,7 @@ from viewloom.console import track
 from viewloom.errors import DataError, listed
 from viewloom.features.base import Span
 from viewloom.features.catalog import CatalogSource, all_cameras, default_views
+from viewloom.features.clock import Clock, on_clock
 from viewloom.features.index import Index
 from viewloom.features.views import ViewTable
 
@@ -81,8 +82,8 @@ def source_spans(report: CheckReport, source: CatalogSource) -> Spans:
     return found
 
 
-def index_spans(report: CheckReport, index: Index, views: ViewTable | None) -> Spans:
-    """Frame ranges of an index, by view."""
+def index_spans(report: CheckReport, index: Index, views: ViewTable | None, fps: float) -> Spans:
+    """Frame ranges of an index, by view, on the clock of the data set's ``fps``."""
     table = views or default_views(all_cameras(index.spans))
     found: dict[str, dict[str, Span]] = {recording: {} for recording in index.spans}
     doubled: list[str] = []
@@ -92,7 +93,7 @@ def index_spans(report: CheckReport, index: Index, views: ViewTable | None) -> S
             if view is not None and view.name in found[recording]:
                 doubled.append(f"{recording} {view.name}")
             elif view is not None:
-                found[recording][view.name] = span
+                found[recording][view.name] = on_clock(span, Clock.of(view.fps or fps, view.start_s, fps))
     report.add("error", "Views that come twice", doubled, "Remove one camera, or name it apart in a view file.")
     unnamed = [camera for camera in all_cameras(index.spans) if table.of_camera(camera) is None]
     report.add("note", "Cameras that no view names", unnamed, "Name them in a view file (--views_file).")
@@ -219,14 +220,14 @@ def _readable(source: CatalogSource, recording: str) -> tuple[str, ...]:
 def _stretches(
     source: CatalogSource, recording: str, view: str, depth: str
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """(first frame, features) of what is to be read: everything in blocks, or the two ends and the middle."""
-    span = source.span(recording, view)
+    """(first frame, features), as stored, of what is to be read: everything in blocks, or both ends and the middle."""
+    span = source.stored_span(recording, view)
     size = max(1, BLOCK_BYTES // (4 * source.dim(view))) if depth == "full" else SAMPLE_FRAMES
     starts = list(range(span.first, span.end, size))
     if depth == "sample" and len(starts) > 3:
         starts = [span.first, (span.first + span.end - size) // 2, span.end - size]
     for start in starts:
-        yield start, source.read(recording, view, start, min(start + size, span.end))
+        yield start, source.read_stored(recording, view, start, min(start + size, span.end))
 
 
 def _sound_rows(x_TD: NDArray[np.float32], first: int, faults: _Faults) -> NDArray[np.float32]:

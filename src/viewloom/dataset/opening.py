@@ -15,7 +15,7 @@ from viewloom.dataset.settings import DataConfig, settled
 from viewloom.errors import DataError
 from viewloom.features.cache import CachedSource
 from viewloom.features.catalog import CatalogSource
-from viewloom.features.opening import open_source
+from viewloom.features.opening import open_source, recognise
 from viewloom.features.settings import Axes
 from viewloom.features.views import ViewTable
 from viewloom.registry import LAYOUTS
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 SIMULATION_FILE = "simulation.json"
 """What the simulator leaves beside its features."""
+VIEWS_FILE = "views.yaml"
+"""Names, cameras, sizes and rates of the views, where no other file is named."""
 
 
 def find_files(config: C) -> tuple[C, LayoutFiles]:
@@ -70,12 +72,34 @@ def open_dataset(config: DataConfig, with_splits: bool = True) -> MultiViewDatas
     )
 
 
-def open_features_of(config: DataConfig, files: LayoutFiles) -> CatalogSource:
+def open_features_of(config: DataConfig, files: LayoutFiles, index: Index | None = None) -> CatalogSource:
     """The feature store of a data set; ``config`` and ``files`` as `find_files` gives them."""
     if files.features is None:
-        raise DataError(f"{config.data} holds no features. Pass --features FOLDER (LMDB, npy or packed store).")
-    table = ViewTable.from_yaml(config.views_file) if config.views_file else files.views
-    return open_source(files.features, views=table, fps=config.fps or files.fps, axes=settled(config.axes))
+        raise DataError(
+            f"{config.data} holds no features. Pass --features FOLDER (LMDB, npy or packed store); to index and pack, "
+            "as --data."
+        )
+    views, fps = view_table(config, files), config.fps or files.fps
+    return open_source(files.features, views=views, fps=fps, axes=settled(config.axes), index=index)
+
+
+def view_table(config: DataConfig, files: LayoutFiles) -> ViewTable | None:
+    """The views by ``views_file``, else by a `VIEWS_FILE`, else by the layout; None: the store's own."""
+    if config.views_file:
+        return ViewTable.from_yaml(config.views_file)
+    path = next((path for path in _views_files(config, files) if path.is_file()), None)
+    return files.views if path is None else ViewTable.from_yaml(path)
+
+
+def _views_files(config: DataConfig, files: LayoutFiles) -> tuple[Path, ...]:
+    """Where a `VIEWS_FILE` may lie: in the data set, in the features' folder, beside that; first those of features that
+    were named apart. A store that names its views itself takes the data set's alone."""
+    root, folder = Path(config.data) / VIEWS_FILE, files.features
+    store = None if folder is None else recognise(folder)
+    if folder is None or (store is not None and store.names_views):
+        return (root,)
+    own = folder / VIEWS_FILE, folder.absolute().parent / VIEWS_FILE
+    return (*own, root) if config.features else (root, *own)
 
 
 def known_fps(config: DataConfig, files: LayoutFiles, source: CatalogSource | None) -> float | None:
@@ -102,7 +126,7 @@ def open_features(
 
     Args:
         data: folder of a store or a data set.
-        views_file: YAML file that names views and their cameras.
+        views_file: YAML file that names views and their cameras; None: as `view_table` finds it.
         fps: frames per second, where the files don't say.
         axes: axis order of npy files; None: as ``dataset.yaml`` says, else auto.
         index: spans found before, for an LMDB folder.
@@ -111,7 +135,4 @@ def open_features(
         DataError, ConfigError: see `open_source`. Labels and splits are not looked at.
     """
     config, files = find_files(DataConfig(data=data, views_file=views_file, fps=fps, axes=axes))
-    if files.features is None:
-        raise DataError(f"{data} holds no features. Pass the folder of a feature store instead.")
-    views = ViewTable.from_yaml(config.views_file) if config.views_file else files.views
-    return open_source(files.features, views=views, fps=config.fps or files.fps, axes=settled(config.axes), index=index)
+    return open_features_of(config, files, index)

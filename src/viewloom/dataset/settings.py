@@ -58,7 +58,8 @@ class DataConfig:
     past_end: Literal["error", "cut"] | None = free(default=None)
     """Labels outside the frames of every view: stop, or cut them there and say how many. Default: error."""
     views_file: str | None = free(default=None)
-    """YAML file that names views and their cameras, instead of the layout's own table."""
+    """YAML file that names views, their cameras, sizes and rates. Default: views.yaml in the folder, or in or beside
+    that of the features; else the layout's own table."""
     fps: float | None = free(default=None)
     """Frames per second, where the files don't say."""
     axes: Literal["auto", "dt", "td"] | None = free(default=None)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from viewloom.errors import DataError
 from viewloom.features.base import Span
 from viewloom.features.catalog import CatalogSource, default_views
+from viewloom.features.settings import Axes
 from viewloom.features.views import ViewTable
 
 Array = Any
@@ -33,6 +34,7 @@ class ArraySource(CatalogSource):
     """
 
     kind = "arrays"
+    expects = "no folder"
 
     def __init__(
         self, arrays: Mapping[str, Mapping[str, Array]], fps: float | None = None, views: ViewTable | None = None
@@ -57,6 +59,16 @@ class ArraySource(CatalogSource):
         if not spans:
             raise DataError("There is not one array. Pass {recording: {view: array (T, D)}}.")
         super().__init__("the arrays", spans, views if views is not None else _views(list(dims)), dims, fps)
+
+    @classmethod
+    def matches(cls, root: Path) -> bool:
+        """No folder is."""
+        return False
+
+    @classmethod
+    def open(cls, root: Path, views: ViewTable | None, fps: float | None, axes: Axes, index: Any) -> "ArraySource":
+        """There is nothing to open."""
+        raise DataError("Features in memory have no folder.")
 
     def _read_into(self, recording: str, camera: str, start: int, x_TD: NDArray[np.float32]) -> None:
         first = self.spans[recording][camera].first

@@ -14,7 +14,7 @@ from typing_extensions import Self
 
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.features.base import Pooled, Span, pooled_dim
-from viewloom.features.clock import Clock
+from viewloom.features.clock import Clock, on_clock
 from viewloom.features.settings import Axes, Pooling
 from viewloom.features.views import ViewTable
 
@@ -60,6 +60,8 @@ class CatalogSource(ABC):
     """Whether rows that were spoilt in part were refused when the store was written."""
     block_bytes = 1 << 20
     """Rows (in the stored type) that are read and pooled at a time: few enough to stay in the processor's cache."""
+    names_views: ClassVar[bool] = False
+    """Whether such a store knows the names, sizes and rates of its views by itself."""
     expects: ClassVar[str]
     """What is looked for in a folder, in words."""
     precedence: ClassVar[int] = 2
@@ -181,8 +183,7 @@ class CatalogSource(ABC):
 
     def span(self, recording: str, view: str) -> Span:
         """Frame range of one view; `DataError` naming the views there are, when this one is missing."""
-        stored, clock = self.stored_span(recording, view), self._clocks.get(view)
-        return stored if clock is None else clock.span(stored)
+        return on_clock(self.stored_span(recording, view), self._clocks.get(view))
 
     def read(self, recording: str, view: str, start: int, end: int) -> NDArray[np.float32]:
         """Features of frames [start, end), shape (end - start, D); rows of NaN for frames that aren't there."""

@@ -6,6 +6,7 @@ whole numbers, so that no rounding moves a frame, however long a recording is.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -43,11 +44,13 @@ class Clock:
 
     def nearest(self, frames: NDArray[np.int64]) -> NDArray[np.int64]:
         """The nearest stored frame of each frame of the data set; the earlier one of two as near."""
-        bottom = self.steps.denominator * self.start.denominator
+        bottom = math.lcm(self.steps.denominator, self.start.denominator)
         step, start = int(self.steps * bottom), int(self.start * bottom)
+        largest = 2 * (step * int(np.abs(frames).max(initial=1)) + abs(start) + bottom)
+        numbers = frames if largest < 2**63 else frames.astype(object)  # Python's own know no largest one
         # ceil(x - 1/2) with x = (step f + start) / bottom
-        places: NDArray[np.int64] = -((bottom - 2 * (step * frames + start)) // (2 * bottom))
-        return places
+        places = -((bottom - 2 * (step * numbers + start)) // (2 * bottom))
+        return places.astype(np.int64)
 
     def span(self, stored: Span) -> Span:
         """Frames of the data set whose nearest stored frame lies in ``stored``."""
@@ -61,4 +64,13 @@ class Clock:
 
 def _exact(number: float) -> Fraction:
     """A rate or a time as it was written: 29.97 is 2997/100, not the nearest binary number."""
-    return Fraction(repr(float(number))).limit_denominator(MOST)
+    written = Fraction(repr(float(number)))
+    return written.limit_denominator(MOST) or written  # what is above 0 stays so
+
+
+def on_clock(stored: Span, clock: Clock | None) -> Span:
+    """Frames of the data set, which begin at 0, that show a stored frame of a view; the same ones without a clock."""
+    if clock is None:
+        return stored
+    first, end = clock.span(stored)
+    return Span(max(0, first), max(0, end))

@@ -28,7 +28,7 @@ class IndexConfig:
     gaps: bool = False
     """Go through every key to find missing frames, instead of seeking to first and last ones."""
     views_file: str | None = None
-    """YAML file that names views and their cameras."""
+    """YAML file that names views, their cameras, sizes and rates. Default: views.yaml in the folder or beside it."""
     fps: float | None = None
     """Frames per second, where the files don't say."""
     axes: Axes | None = None
@@ -60,7 +60,7 @@ class PackConfig:
     plan: bool = False
     """Say what would be packed, how large it is and how much room there is, and write nothing."""
     views_file: str | None = None
-    """YAML file that names views and their cameras."""
+    """YAML file that names views, their cameras, sizes and rates. Default: views.yaml in the folder or beside it."""
     fps: float | None = None
     """Frames per second, where the files don't say."""
     axes: Axes | None = None

@@ -190,6 +190,7 @@ class PackedSource(CatalogSource):
 
     kind = "store"
     checked = True
+    names_views = True
     block_bytes = 1 << 24  # nothing is copied
     expects = f"{MANIFEST} (packed store)"
     precedence = 0

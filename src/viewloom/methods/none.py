@@ -11,7 +11,12 @@ from viewloom.registry import METHODS
 
 
 class IdentityRefiner(Refiner):
-    """Features as they are, or standardised."""
+    """Features as they are, or standardised. Views of another size than it gives are refused."""
+
+    def accepts(self, view: str) -> bool:
+        """Any view, unless views have statistics or sizes of their own."""
+        known = view in self.views or len(set(self.dims)) == 1
+        return super().accepts(view) and known and self.dim_of(view) == self.out_dim
 
     def transform(self, x_BTD: Tensor, mask_BT: Tensor, view: str) -> Tensor:
         """The features themselves."""

@@ -79,7 +79,9 @@ class Refiner(nn.Module, ABC):
     def __call__(self, x: Tensor, view: str, mask: Tensor | None = None) -> Tensor: ...
 
     @overload
-    def __call__(self, x: NDArray[np.floating], view: str, mask: None = None) -> NDArray[np.float32]: ...
+    def __call__(
+        self, x: NDArray[np.floating], view: str, mask: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.float32]: ...
 
     def __call__(self, x: Any, view: str, mask: Any = None) -> Any:
         """Refined features; see `forward`."""
@@ -89,26 +91,40 @@ class Refiner(nn.Module, ABC):
         """Refined features of one view, frame by frame or step by step.
 
         Args:
-            x: features (T, D) or (B, T, D), a tensor or a numpy array.
+            x: features (T, D) or (B, T, D): a tensor where the refiner is, or an array, which is brought there.
             view: which view it is.
-            mask: bool (T,) or (B, T), True where a step is valid; None: where x is not NaN.
+            mask: bool (T,) or (B, T), True where a step is valid; None: where x is not NaN throughout.
 
         Returns:
             (T, Z) or (B, T, Z), of the kind that x is; NaN at steps that aren't valid.
 
         Raises:
-            DataError: see `encode`; or x is neither (T, D) nor (B, T, D).
+            DataError: see `encode`; x is neither (T, D) nor (B, T, D), or has a step that is NaN in part; or the mask
+                is of another shape.
         """
         if not isinstance(x, Tensor):
-            with torch.inference_mode():
-                found: NDArray[np.float32] = self(torch.from_numpy(np.asarray(x, np.float32)), view).numpy()
-                return found
-        if x.ndim not in (2, 3):
-            raise DataError(f"Expected features (T, D) or (B, T, D), but got {tuple(x.shape)}.")
-        x_BTD = x if x.ndim == 3 else x[None]
-        mask_BT = ~x_BTD.isnan().all(dim=-1) if mask is None else mask.view(x_BTD.shape[:2])
+            return self._of_array(x, view, mask)
+        if x.ndim not in (2, 3) or not x.is_floating_point():
+            raise DataError(f"Expected features (T, D) or (B, T, D), floating, but got {tuple(x.shape)} {x.dtype}.")
+        if mask is None:
+            mask = _without_holes(x)
+        if mask.shape != x.shape[:-1]:
+            raise DataError(
+                f"Expected a mask {tuple(x.shape[:-1])} of features {tuple(x.shape)}, got {tuple(mask.shape)}."
+            )
+        x_BTD, mask_BT = (x, mask.bool()) if x.ndim == 3 else (x[None], mask[None].bool())
         z_BTZ = self.encode(x_BTD, mask_BT, view).masked_fill(~mask_BT[..., None], torch.nan)
         return z_BTZ if x.ndim == 3 else z_BTZ[0]
+
+    @torch.inference_mode()
+    def _of_array(self, x: Any, view: str, mask: Any) -> NDArray[np.float32]:
+        """`forward` of an array."""
+        tensors = (*self.parameters(), *self.buffers(), torch.empty(0))
+        weight = next(value for value in tensors if value.is_floating_point())
+        x_BTD = torch.tensor(np.asarray(x, np.float32), dtype=weight.dtype, device=weight.device)
+        mask_BT = None if mask is None else torch.tensor(np.asarray(mask), device=weight.device)
+        found: NDArray[np.float32] = self(x_BTD, view, mask_BT).float().cpu().numpy()
+        return found
 
     def encode(self, x_BTD: Tensor, mask_BT: Tensor, view: str) -> Tensor:
         """Refined features.
@@ -126,7 +142,7 @@ class Refiner(nn.Module, ABC):
         """
         if not self.accepts(view):
             raise DataError(
-                f"This {self.method} refiner has a map for each of the views {listed(self.views)}, but none for "
+                f"This {self.method} refiner takes the views {listed(filter(self.accepts, self.views))} alone, so not "
                 f"{view!r}. Leave that view out, or pre-train on it too."
             )
         if x_BTD.shape[-1] != self.dim_of(view):
@@ -177,3 +193,13 @@ class Refiner(nn.Module, ABC):
     def train(self, mode: bool = True) -> Self:
         """As `torch.nn.Module.train`, but a frozen refiner stays in evaluation mode."""
         return super().train(mode and not self.frozen)
+
+
+def _without_holes(x: Tensor) -> Tensor:
+    """True where a step of features (..., D) is there; `DataError` for one that is NaN in part."""
+    holes = x.isnan()
+    valid = ~holes.all(dim=-1)
+    spoilt = int((holes.any(dim=-1) & valid).sum())
+    if spoilt:
+        raise DataError(f"{spoilt} of {valid.numel()} steps are NaN in part. Extract them again, or pass a mask.")
+    return valid

@@ -22,10 +22,11 @@ from viewloom.losses.distillation import level_distillation
 from viewloom.losses.squared_error import as_counted
 from viewloom.methods.base import Method
 from viewloom.methods.none import IdentityRefiner
-from viewloom.methods.refiner import Dims, Refiner, in_words
+from viewloom.methods.refiner import Dims, Refiner, as_dims, in_words
 from viewloom.methods.roles import assign_roles
 from viewloom.methods.settings import Choice, MethodConfig, SyncKDHeadConfig
 from viewloom.nn.distributed import mean_count
+from viewloom.nn.moments import Moments
 from viewloom.registry import METHODS
 from viewloom.windows.batch import ViewBatch
 
@@ -61,11 +62,20 @@ class SyncKDHead(Method):
         self.roles = assign_roles(self.views, self.config.teacher, self.config.students, default=0)
         self.student = None
         self.teacher = None
+        self.seen: dict[str, Moments] = {}
 
     @classmethod
     def build_refiner(cls, dim: Dims, views: tuple[str, ...], config: Any) -> Refiner:
-        """The identity: what is learned is a head."""
-        return IdentityRefiner(cls.registered_name(), dim, views, config)
+        """The identity: what is learned is a head. It is for views of the students' size."""
+        size = dict(zip(views, as_dims(dim, views), strict=True))
+        students = assign_roles(views, config.teacher, config.students, default=0).students
+        return IdentityRefiner(cls.registered_name(), dim, views, config, size[students[0]] if students else None)
+
+    def encode(self, x_BTD: Tensor, mask_BT: Tensor, view: str) -> Tensor:
+        """Features of any view as the heads see them, the teacher's of another size too."""
+        outside_BT1 = ~mask_BT[..., None]
+        x_BTD = self.refiner.prepare(x_BTD.masked_fill(outside_BT1, 0.0), view)
+        return x_BTD.masked_fill(outside_BT1, 0.0)
 
     def with_teacher(self, head: Head) -> Self:
         """Take a trained head as teacher, frozen, and make the student from it; the head itself is not touched."""
@@ -103,14 +113,17 @@ class SyncKDHead(Method):
     def accumulate(self, batch: ViewBatch) -> None:
         """Take a batch into the statistics of the students' features."""
         super().accumulate(batch)
-        if (student := self._unscaled) is not None:
+        if self._unscaled is not None:
             for view in self.roles.students:
-                student.observe(batch.features[view], batch.mask_of(view))
+                x_ND = batch.features[view][batch.mask_of(view)]
+                self.seen.setdefault(view, Moments(x_ND.shape[-1])).add(x_ND)
 
     def solve(self) -> None:
-        """Work them out."""
+        """Work them out; a student sees its features standardised, where this method does that."""
         super().solve()
         if (student := self._unscaled) is not None:
+            for view, moments in self.seen.items():
+                student.scaling.moments[0].merge(self.refiner.standardiser.of_moments(moments, view))
             student.solve_scaling()
 
     def train(self, mode: bool = True) -> Self:
@@ -161,7 +174,7 @@ class SyncKDHead(Method):
         """Standardised features and mask of one view."""
         view = self.views[place]
         mask_BT = batch.mask_of(view)
-        return self.refiner.prepare(batch.valid(view), view).masked_fill(~mask_BT[..., None], 0.0), mask_BT
+        return self.encode(batch.features[view], mask_BT, view), mask_BT
 
 
 def _classes(head: Head, x_BTD: Tensor, mask_BT: Tensor) -> Tensor:

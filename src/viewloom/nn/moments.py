@@ -44,6 +44,17 @@ class Moments:
         for name, value in self.sums.items():
             value += other.sums[name].to(value.device)
 
+    def moved(self, centre_D: Tensor, scale_D: Tensor) -> Moments:
+        """The moments that ``(x - centre) / scale`` has, of one set of features and their squares."""
+        count, first_D, square_D = (self.sums[name] for name in ("count", "first_D", "products"))
+        moved = Moments(len(first_D))
+        moved.sums = {
+            "count": count.clone(),
+            "first_D": (first_D - count * centre_D) / scale_D,
+            "products": (square_D - 2 * centre_D * first_D + count * centre_D.square()) / scale_D.square(),
+        }
+        return moved
+
     def over_processes(self, device: torch.device | None = None) -> Moments:
         """What all processes of the run have seen together, on the CPU.
 

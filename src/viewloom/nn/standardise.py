@@ -79,6 +79,13 @@ class Standardiser(nn.Module):
         first_D, second_E = (self._statistics(view)[1].to(covariance_DE) for view in (first, second))
         return covariance_DE / torch.outer(first_D, second_E)
 
+    def of_moments(self, moments: Moments, view: str) -> Moments:
+        """What the moments of a view's plain features, their squares among them, become."""
+        if self.mode == "none":
+            return moments
+        centre_D, deviation_D = (value.to(moments.sums["first_D"]) for value in self._statistics(view))
+        return moments.moved(centre_D, deviation_D)
+
     def _statistics(self, view: str) -> tuple[Tensor, Tensor]:
         group = self._group(view)
         dim = self.dims[group]

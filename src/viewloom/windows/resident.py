@@ -207,10 +207,15 @@ def resident(
 
 def _fits(cls: type[L], windows: SegmentWindows | ViewWindows, device: torch.device) -> bool:
     """Whether the features take at most their share of a GPU's free memory; False on a CPU, which has them cached."""
-    parts = cls.parts(windows)  # type: ignore[arg-type]
-    if device.type != "cuda" or not parts:
+    if device.type != "cuda":
         return False
-    first = load(windows, *parts[0][1:], device)
-    rows = sum(-(-window.frames // first.frames) for _, window, _ in parts)
-    needed = rows * first.x_ND.shape[1] * first.x_ND.element_size()
-    return needed <= FREE_SHARE * torch.cuda.mem_get_info(device)[0]
+    return 0 < needed_bytes(cls, windows, device) <= FREE_SHARE * torch.cuda.mem_get_info(device)[0]
+
+
+def needed_bytes(cls: type[L], windows: SegmentWindows | ViewWindows, device: torch.device) -> int:
+    """Memory that all features take, by the first window of each view; 0 where there is nothing to hold."""
+    needed, first = 0, dict[str, Stretch]()
+    for _, window, view in cls.parts(windows):  # type: ignore[arg-type]
+        one = first[view] = first.get(view) or load(windows, window, view, device)
+        needed += -(-window.frames // one.frames) * one.x_ND[0].nbytes
+    return needed

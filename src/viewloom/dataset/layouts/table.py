@@ -8,7 +8,6 @@ from viewloom.dataset.label_files import read_table
 from viewloom.dataset.labels import Fault, LabelSet
 from viewloom.dataset.layout import Layout, LayoutFiles, folder_if_there
 from viewloom.features.opening import recognise
-from viewloom.features.views import ViewTable
 from viewloom.registry import LAYOUTS
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ class Table(Layout):
     def find(cls, root: Path, config: "DataConfig") -> LayoutFiles:
         """Labels are optional: recordings without any can still be packed and predicted."""
         labels = Path(config.labels) if config.labels else root / "labels.csv"
-        actions, views = root / "actions.txt", root / "views.yaml"
+        actions = root / "actions.txt"
 
         def read(fps: float | None, fault: Fault) -> LabelSet:
             return read_table(labels, fps, read_action_list(actions) if actions.is_file() else None, fault)
@@ -40,7 +39,6 @@ class Table(Layout):
             features=Path(config.features) if config.features else _features(root),
             labels=read if labels.is_file() or config.labels is not None else None,
             splits=folder_if_there(root / "splits"),
-            views=ViewTable.from_yaml(views) if views.is_file() else None,
         )
 
 
