@@ -145,16 +145,20 @@ def test_a_refiner_is_called_with_features_that_have_missing_frames(name, settin
     torch.testing.assert_close(torch.from_numpy(found_TZ), wanted_BTZ[1], equal_nan=True)
 
 
-def test_a_frame_that_is_broken_in_part_is_not_missing():
+def test_a_frame_that_is_broken_in_part_is_refused_unless_a_mask_says_otherwise():
     batch = view_batch((60,), views=2, holes=False)
-    refiner = make_method("none", views=2).refiner
+    refiner, mask_BT = make_method("none", views=2).refiner, batch.mask_BVT[:, 0].clone()
     x_BTD = x_of(batch, 0).clone()
     x_BTD[0, 3, 2] = torch.nan
-    found_D = refiner(x_BTD, "v3")[0, 3]
-    assert found_D.isnan().tolist() == [False, False, True, False, False, False, False]
+    with pytest.raises(DataError, match="1 of 60 steps are NaN in part"):
+        refiner(x_BTD, "v3")
+    mask_BT[0, 3] = False
+    assert refiner(x_BTD, "v3", mask_BT).isnan().any(dim=-1).nonzero().tolist() == [[0, 3]]
 
 
 def test_features_that_are_no_sequence_are_refused():
     refiner = make_method("none", views=2).refiner
-    with pytest.raises(DataError, match=r"\(T, D\) or \(B, T, D\), but got \(7,\)"):
+    with pytest.raises(DataError, match=r"\(T, D\) or \(B, T, D\), floating, but got \(7,\)"):
         refiner(torch.zeros(7), "v3")
+    with pytest.raises(DataError, match=r"Expected a mask \(4,\)"):
+        refiner(torch.zeros(4, 7), "v3", torch.ones(1, 4, dtype=torch.bool))
