@@ -115,7 +115,7 @@ MUTANTS = [
         STEM_TESTS,
     ),
     Mutant(
-        "padding_of_a_whole_window_is_not_zero",
+        "what_a_view_lacks_is_not_zero",
         RESIDUAL,
         "torch.stack(views, dim=1).masked_fill(~counted_BVT[..., None], 0.0)",
         "torch.stack(views, dim=1)",
@@ -173,5 +173,8 @@ MUTANTS = [
         "        if dim != wanted:",
         "        if False:",
         SEGMENTED,
+    ),
+    Mutant(
+        "frozen_stem_learns", RESIDUAL, "requires_grad_(not config.stem_frozen)", "requires_grad_(True)", STEM_TESTS
     ),
 ]
