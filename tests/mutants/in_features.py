@@ -11,6 +11,7 @@ ARRAYS, ARRAY_TESTS = "features/arrays.py", ("tests/windows/test_plan.py", "test
 ARRAY_SIZES = ("tests/features/test_arrays.py",)
 POOLED = ("tests/features/test_pooling.py",)
 VIEW_SIZES = ARRAY_SIZES
+VIEWS_FILE = ("tests/dataset/test_views_file.py",)
 RATES = ("tests/features/test_rates.py", "tests/dataset/test_views_file.py")
 STOPPED = ("tests/windows/test_segments.py::test_windows_obey_the_policy_for_missing_frames",)
 
@@ -308,5 +309,61 @@ MUTANTS = [
         "written.limit_denominator(MOST) or written",
         "written.limit_denominator(MOST)",
         CLOCK_TESTS,
+    ),
+    Mutant(
+        "views_file_in_the_data_set_not_looked_for",
+        "dataset/opening.py",
+        "(*own, root) if config.features else (root, *own)",
+        "own",
+        VIEWS_FILE,
+    ),
+    Mutant(
+        "views_file_beside_the_features_not_looked_for",
+        "dataset/opening.py",
+        "(*own, root) if config.features else (root, *own)",
+        "(root,)",
+        VIEWS_FILE,
+    ),
+    Mutant(
+        "views_file_of_the_data_set_wins",
+        "dataset/opening.py",
+        "(*own, root) if config.features else (root, *own)",
+        "(root, *own)",
+        VIEWS_FILE,
+    ),
+    Mutant(
+        "views_file_that_is_named_ignored",
+        "dataset/opening.py",
+        "    if config.views_file:\n        return ViewTable",
+        "    if False:\n        return ViewTable",
+        VIEWS_FILE,
+    ),
+    Mutant(
+        "packed_store_renamed_by_a_file_beside_it",
+        "dataset/opening.py",
+        "if folder is None or (store is not None and store.names_views):",
+        "if folder is None:",
+        VIEWS_FILE,
+    ),
+    Mutant(
+        "index_on_its_own_clock",
+        "check/features.py",
+        "on_clock(span, Clock.of(view.fps or fps, view.start_s, fps))",
+        "span",
+        VIEWS_FILE,
+    ),
+    Mutant(
+        "frames_checked_as_the_clock_shows_them",
+        "check/features.py",
+        "source.read_stored(recording, view, start, min(start + size, span.end))",
+        "source.read(recording, view, start, min(start + size, span.end))",
+        ("tests/check/test_rates.py",),
+    ),
+    Mutant(
+        "content_of_frames_as_the_clock_shows_them",
+        "features/content.py",
+        "source.read_stored(recording, view, start, end)",
+        "source.read(recording, view, start, end)",
+        ("tests/features/test_rates.py", "tests/training/test_identity.py"),
     ),
 ]
