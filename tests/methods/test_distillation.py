@@ -233,3 +233,14 @@ def test_the_student_of_a_teacher_of_its_size_has_the_teacher_s_statistics():
     for start in ("teacher", "random"):
         student = distilled(start, head)[0].student
         assert torch.equal(student.scaling.deviation_GD, head.scaling.deviation_GD)
+
+
+def test_a_student_of_another_size_sees_its_features_as_the_method_standardises_them():
+    """Twice standardised is once: the student's own statistics are then those of standardised features."""
+    config = SyncKDHead.Config(start="random", standardise="view")
+    method = make_method("sync_kd_head", config, dim=(7, 5), views=2)
+    assert method.student.scaling.mean_GD.abs().max() < 1e-5
+    torch.testing.assert_close(method.student.scaling.deviation_GD, torch.ones(1, 5))
+    batch = view_batch((60, 50), (7, 5), 2)
+    assert method.refiner.accepts("v4") and not method.refiner.accepts("v3")
+    assert method.encode(x_of(batch, 0), batch.mask_BVT[:, 0], "v3").shape[-1] == 7

@@ -130,10 +130,11 @@ def test_a_small_start_begins_near_the_identity(start):
     assert added_ND.square().mean().sqrt().item() == pytest.approx(start, rel=1e-3)
 
 
-def test_a_refiner_is_called_with_features_that_have_missing_frames():
+@pytest.mark.parametrize(("name", "settings"), [("cca", {}), ("two_stream", {"layers": 1, "context": "time"})])
+def test_a_refiner_is_called_with_features_that_have_missing_frames(name, settings):
     """Rows of NaN are missing: they come out as NaN, and what else comes out is as if they were not valid."""
-    batch = view_batch((60, 50), views=2)
-    refiner, mask_BT = make_method("cca", batch=batch, views=2).refiner, batch.mask_BVT[:, 0]
+    batch, config = view_batch((60, 50), views=2), METHODS.get(name).Config(**settings)
+    refiner, mask_BT = make_method(name, config, batch=batch, views=2).refiner, batch.mask_BVT[:, 0]
     wanted_BTZ = refiner.encode(x_of(batch, 0), mask_BT, "v3").masked_fill(~mask_BT[..., None], torch.nan)
     holed_BTD = x_of(batch, 0).masked_fill(~mask_BT[..., None], torch.nan)
     for found in (refiner(holed_BTD, "v3"), refiner(x_of(batch, 0), "v3", mask_BT)):
@@ -144,16 +145,20 @@ def test_a_refiner_is_called_with_features_that_have_missing_frames():
     torch.testing.assert_close(torch.from_numpy(found_TZ), wanted_BTZ[1], equal_nan=True)
 
 
-def test_a_frame_that_is_broken_in_part_is_not_missing():
+def test_a_frame_that_is_broken_in_part_is_refused_unless_a_mask_says_otherwise():
     batch = view_batch((60,), views=2, holes=False)
-    refiner = make_method("none", views=2).refiner
+    refiner, mask_BT = make_method("none", views=2).refiner, batch.mask_BVT[:, 0].clone()
     x_BTD = x_of(batch, 0).clone()
     x_BTD[0, 3, 2] = torch.nan
-    found_D = refiner(x_BTD, "v3")[0, 3]
-    assert found_D.isnan().tolist() == [False, False, True, False, False, False, False]
+    with pytest.raises(DataError, match="1 of 60 steps are NaN in part"):
+        refiner(x_BTD, "v3")
+    mask_BT[0, 3] = False
+    assert refiner(x_BTD, "v3", mask_BT).isnan().any(dim=-1).nonzero().tolist() == [[0, 3]]
 
 
 def test_features_that_are_no_sequence_are_refused():
     refiner = make_method("none", views=2).refiner
-    with pytest.raises(DataError, match=r"\(T, D\) or \(B, T, D\), but got \(7,\)"):
+    with pytest.raises(DataError, match=r"\(T, D\) or \(B, T, D\), floating, but got \(7,\)"):
         refiner(torch.zeros(7), "v3")
+    with pytest.raises(DataError, match=r"Expected a mask \(4,\)"):
+        refiner(torch.zeros(4, 7), "v3", torch.ones(1, 4, dtype=torch.bool))

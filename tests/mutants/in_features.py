@@ -11,7 +11,9 @@ ARRAYS, ARRAY_TESTS = "features/arrays.py", ("tests/windows/test_plan.py", "test
 ARRAY_SIZES = ("tests/features/test_arrays.py",)
 POOLED = ("tests/features/test_pooling.py",)
 VIEW_SIZES = ARRAY_SIZES
-PACKED_CLOCK = ("tests/features/test_clock.py", "tests/features/test_pack.py")
+VIEWS_FILE = ("tests/dataset/test_views_file.py",)
+RATES = ("tests/features/test_rates.py", "tests/dataset/test_views_file.py")
+STOPPED = ("tests/windows/test_segments.py::test_windows_obey_the_policy_for_missing_frames",)
 
 MUTANTS = [
     Mutant(
@@ -32,7 +34,7 @@ MUTANTS = [
         MISSING_TESTS,
     ),
     Mutant("missing_frames_never_stop", MISSING, 'if len(inside) and policy == "error":', "if False:", MISSING_TESTS),
-    Mutant("pooled_windows_never_stop", MISSING, 'if self.policy == "error":', "if False:", POOLED),
+    Mutant("pooled_windows_never_stop", MISSING, 'if self.policy == "error":', "if False:", STOPPED),
     Mutant(
         "filled_chunk_reaches_past_the_window",
         MISSING,
@@ -48,7 +50,6 @@ MUTANTS = [
         "np.unique(pooled.missing // chunk_frames)",
         POOLED,
     ),
-    Mutant("kept_windows_are_filled_in_place", MISSING, "pooled.features_SZ.copy()", "pooled.features_SZ", POOLED),
     Mutant(
         "missing_frames_of_the_margin_count",
         MISSING,
@@ -157,8 +158,8 @@ MUTANTS = [
     Mutant(
         "tie_to_the_later_frame",
         CLOCK,
-        "-((bottom - 2 * (step * frames + start)) // (2 * bottom))",
-        "(bottom + 2 * (step * frames + start)) // (2 * bottom)",
+        "-((bottom - 2 * (step * numbers + start)) // (2 * bottom))",
+        "(bottom + 2 * (step * numbers + start)) // (2 * bottom)",
         CLOCK_TESTS,
     ),
     Mutant("start_of_a_view_ignored", CLOCK, "-_exact(start_s) * own", "Fraction(0)", CLOCK_TESTS),
@@ -180,41 +181,41 @@ MUTANTS = [
         CLOCK_TESTS,
     ),
     Mutant("rates_the_wrong_way_round", CLOCK, "own / _exact(fps)", "_exact(fps) / own", CLOCK_TESTS),
-    Mutant("rate_as_rounded_on_paper", CLOCK, ".limit_denominator(MOST)", "", CLOCK_TESTS),
+    Mutant("rate_as_rounded_on_paper", CLOCK, "written.limit_denominator(MOST) or written", "written", CLOCK_TESTS),
     Mutant(
         "rate_of_a_view_ignored_in_reading",
         CATALOG,
         "        clock = self._clocks.get(view)\n        if clock is None or end <= start:",
         "        clock = None\n        if clock is None or end <= start:",
-        CLOCK_TESTS,
+        RATES,
     ),
     Mutant(
         "rate_of_a_view_ignored_in_its_span",
         CATALOG,
-        "stored if clock is None else clock.span(stored)",
-        "stored",
-        CLOCK_TESTS,
+        "on_clock(self.stored_span(recording, view), self._clocks.get(view))",
+        "self.stored_span(recording, view)",
+        RATES,
     ),
     Mutant(
         "stored_frames_from_the_first_alone",
         CATALOG,
         "np.take(x_TD, places - places[0], axis=0)",
         "np.take(x_TD, np.minimum(np.arange(end - start), len(x_TD) - 1), axis=0)",
-        CLOCK_TESTS,
+        RATES,
     ),
     Mutant(
         "clock_of_the_slowest_view",
         CATALOG,
         "max(rate for rate in rates if rate is not None)",
         "min(rate for rate in rates if rate is not None)",
-        CLOCK_TESTS,
+        RATES,
     ),
     Mutant(
         "rate_of_the_data_set_is_the_view_s",
         CATALOG,
         "return (entry.fps or self.fps, entry.start_s) if view",
         "return (self.fps, entry.start_s) if view",
-        CLOCK_TESTS,
+        RATES,
     ),
     Mutant(
         "size_of_a_view_not_checked",
@@ -223,35 +224,35 @@ MUTANTS = [
         "if False:",
         VIEW_SIZES,
     ),
-    Mutant("times_not_in_the_fingerprint", CATALOG, "what + ([timings] if timings else [])", "what", CLOCK_TESTS),
-    Mutant("packed_rows_ignore_the_rate", STORE, "if view in self._clocks or start", "if start", PACKED_CLOCK),
+    Mutant("times_not_in_the_fingerprint", CATALOG, "what + ([timings] if timings else [])", "what", RATES),
+    Mutant("packed_rows_ignore_the_rate", STORE, "if view in self._clocks or start", "if start", RATES),
     Mutant(
         "renamed_views_lose_their_rate",
         STORE,
         "named.append(view if stated else replace(view, fps=own.fps, start_s=own.start_s))",
         "named.append(view)",
-        PACKED_CLOCK,
+        RATES,
     ),
     Mutant(
         "packed_views_of_one_size",
         STORE,
         "dims = {camera: own.get(camera, self.manifest.dim) for",
         "dims = {camera: self.manifest.dim for",
-        PACKED_CLOCK,
+        RATES,
     ),
     Mutant(
         "times_not_in_the_identity",
         "features/content.py",
         '({"timings": timings} if timings else {})',
         "{}",
-        ("tests/features/test_clock.py", "tests/training/test_identity.py"),
+        ("tests/features/test_rates.py", "tests/dataset/test_views_file.py", "tests/training/test_identity.py"),
     ),
     Mutant(
         "kept_windows_whatever_the_rate",
         CACHE,
         "[] if timing is None else [[*timing, self.source.fps]]",
         "[]",
-        ("tests/features/test_clock.py", "tests/features/test_cache.py"),
+        RATES,
     ),
     Mutant("kept_windows_whatever_the_pooling", CACHE, '[] if pooling == "max" else [pooling]', "[]", CACHE_TESTS),
     Mutant(
@@ -291,5 +292,78 @@ MUTANTS = [
         "return (self._digests[recording, camera],)",
         'return ("memory",)',
         ARRAY_SIZES,
+    ),
+    Mutant(
+        "frames_before_the_data_set_s_first", CLOCK, "Span(max(0, first), max(0, end))", "Span(first, end)", CLOCK_TESTS
+    ),
+    Mutant(
+        "large_numbers_of_frames_run_over",
+        CLOCK,
+        "frames if largest < 2**63 else frames.astype(object)",
+        "frames",
+        CLOCK_TESTS,
+    ),
+    Mutant(
+        "slow_rates_are_zero",
+        CLOCK,
+        "written.limit_denominator(MOST) or written",
+        "written.limit_denominator(MOST)",
+        CLOCK_TESTS,
+    ),
+    Mutant(
+        "views_file_in_the_data_set_not_looked_for",
+        "dataset/opening.py",
+        "(*own, root) if config.features else (root, *own)",
+        "own",
+        VIEWS_FILE,
+    ),
+    Mutant(
+        "views_file_beside_the_features_not_looked_for",
+        "dataset/opening.py",
+        "(*own, root) if config.features else (root, *own)",
+        "(root,)",
+        VIEWS_FILE,
+    ),
+    Mutant(
+        "views_file_of_the_data_set_wins",
+        "dataset/opening.py",
+        "(*own, root) if config.features else (root, *own)",
+        "(root, *own)",
+        VIEWS_FILE,
+    ),
+    Mutant(
+        "views_file_that_is_named_ignored",
+        "dataset/opening.py",
+        "    if config.views_file:\n        return ViewTable",
+        "    if False:\n        return ViewTable",
+        VIEWS_FILE,
+    ),
+    Mutant(
+        "packed_store_renamed_by_a_file_beside_it",
+        "dataset/opening.py",
+        "if folder is None or (store is not None and store.names_views):",
+        "if folder is None:",
+        VIEWS_FILE,
+    ),
+    Mutant(
+        "index_on_its_own_clock",
+        "check/features.py",
+        "on_clock(span, Clock.of(view.fps or fps, view.start_s, fps))",
+        "span",
+        VIEWS_FILE,
+    ),
+    Mutant(
+        "frames_checked_as_the_clock_shows_them",
+        "check/features.py",
+        "source.read_stored(recording, view, start, min(start + size, span.end))",
+        "source.read(recording, view, start, min(start + size, span.end))",
+        ("tests/check/test_rates.py",),
+    ),
+    Mutant(
+        "content_of_frames_as_the_clock_shows_them",
+        "features/content.py",
+        "source.read_stored(recording, view, start, end)",
+        "source.read(recording, view, start, end)",
+        ("tests/features/test_rates.py", "tests/training/test_identity.py"),
     ),
 ]

@@ -93,7 +93,13 @@ MUTANTS = [
         KD_TESTS,
     ),
     Mutant("head_distilled_without_the_teacher", HEAD_KD, "wanted, mask_BT & teacher_BT", "wanted, mask_BT", KD_TESTS),
-    Mutant("last_view_teaches_the_head", HEAD_KD, "default=0", "default=-1", KD_TESTS),
+    Mutant(
+        "last_view_teaches_the_head",
+        HEAD_KD,
+        "self.config.students, default=0",
+        "self.config.students, default=-1",
+        KD_TESTS,
+    ),
     Mutant("teacher_may_be_its_student", "methods/roles.py", "if teacher in chosen:", "if False:", KD_TESTS),
     Mutant(
         "no_residual",
@@ -263,17 +269,11 @@ MUTANTS = [
     Mutant(
         "rows_of_nan_are_valid",
         "methods/refiner.py",
-        "~x_BTD.isnan().all(dim=-1) if mask is None",
-        "torch.ones(x_BTD.shape[:2], dtype=torch.bool) if mask is None",
+        "mask = _without_holes(x)",
+        "mask = x.new_ones(x.shape[:-1])",
         CALLED,
     ),
-    Mutant(
-        "rows_with_a_nan_are_left_out",
-        "methods/refiner.py",
-        "x_BTD.isnan().all(dim=-1)",
-        "x_BTD.isnan().any(dim=-1)",
-        CALLED,
-    ),
+    Mutant("rows_with_a_nan_pass", "methods/refiner.py", "    if spoilt:", "    if False:", CALLED),
     Mutant(
         "refined_missing_rows_are_zero",
         "methods/refiner.py",
@@ -284,8 +284,8 @@ MUTANTS = [
     Mutant(
         "mask_of_a_call_ignored",
         "methods/refiner.py",
-        "if mask is None else mask.view(x_BTD.shape[:2])",
-        "if True else mask",
+        "        if mask is None:\n            mask =",
+        "        if True:\n            mask =",
         CALLED,
     ),
 ]

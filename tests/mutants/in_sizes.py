@@ -115,7 +115,7 @@ MUTANTS = [
         STEM_TESTS,
     ),
     Mutant(
-        "padding_of_a_whole_window_is_not_zero",
+        "what_a_view_lacks_is_not_zero",
         RESIDUAL,
         "torch.stack(views, dim=1).masked_fill(~counted_BVT[..., None], 0.0)",
         "torch.stack(views, dim=1)",
@@ -173,5 +173,29 @@ MUTANTS = [
         "        if dim != wanted:",
         "        if False:",
         SEGMENTED,
+    ),
+    Mutant(
+        "frozen_stem_learns", RESIDUAL, "requires_grad_(not config.stem_frozen)", "requires_grad_(True)", STEM_TESTS
+    ),
+    Mutant(
+        "room_on_the_device_by_the_first_view",
+        "windows/resident.py",
+        "first[view] = first.get(view) or load(windows, window, view, device)",
+        'first["any"] = first.get("any") or load(windows, window, view, device)',
+        HELD,
+    ),
+    Mutant(
+        "student_s_statistics_of_plain_features",
+        HEAD_KD,
+        "self.refiner.standardiser.of_moments(moments, view)",
+        "moments",
+        KD_TESTS,
+    ),
+    Mutant(
+        "head_s_refiner_of_the_first_view_s_size",
+        HEAD_KD,
+        "size[students[0]] if students else None",
+        "size[views[0]]",
+        KD_TESTS,
     ),
 ]
