@@ -1,4 +1,4 @@
-"""Views of their own feature sizes: closed forms and stems against plain references in numpy, scipy and scikit-learn."""
+"""Views of their own sizes: closed forms and stems against plain references in numpy, scipy and scikit-learn."""
 
 from dataclasses import replace
 

@@ -10,7 +10,7 @@ from viewloom.methods.settings import ResidualConfig
 from viewloom.nn.standardise import Standardiser
 
 WIDEST = 128
-"""Features behind a stem, at most, where nobody set their number: with as many a joint stream of two to four views has below 10 million weights."""
+"""Features behind a stem, at most, where nobody set their number: `two_stream` then has below 10 million weights."""
 RIDGE = 1e-2
 """Ridge of canonical components, as a share of a view's mean variance."""
 
