@@ -14,8 +14,11 @@ from viewloom.cli import main
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig, SamplingConfig
 from viewloom.errors import ConfigError, DataError
+from viewloom.methods.base import Method
+from viewloom.methods.linear_map import LinearRefiner
 from viewloom.methods.refiner_file import load_refiner
 from viewloom.methods.settings import SyncKDHeadConfig, TwoStreamConfig
+from viewloom.registry import METHODS
 from viewloom.simulate.run import run_simulate
 from viewloom.simulate.settings import FaultConfig, SimulateConfig
 from viewloom.training.evaluate import run_evaluate
@@ -123,6 +126,42 @@ def test_every_view_is_scored_and_predicted(data, refiner, tmp_path):
             span = source.span(name, view)
             assert (int(mine[0][2]), int(mine[-1][3])) == tuple(span), "on the data set's clock"
             assert float(mine[-1][5]) == pytest.approx(span.end / 30, abs=1e-3)
+
+
+class Drawn(Method):
+    """As a user may write it: for each view a map to four features, drawn by luck."""
+
+    fit = "nothing"
+    any_sizes = True
+
+    def __init__(self, dim, views, config=None):
+        super().__init__(dim, views, config)
+        for view in self.views:
+            size = self.refiner.dim_of(view)
+            self.refiner.set_map(view, torch.zeros(size), torch.randn(size, 4), torch.zeros(4))
+
+    @classmethod
+    def build_refiner(cls, dim, views, config):
+        return LinearRefiner("drawn", dim, views, config, 4)
+
+
+class Through(Drawn):
+    """The same, for views of one size."""
+
+    any_sizes = False
+
+
+def test_a_method_of_one_s_own_takes_any_sizes_if_it_says_so(data, tmp_path, monkeypatch):
+    monkeypatch.setitem(METHODS._entries, "drawn", Drawn)
+    monkeypatch.setitem(METHODS._entries, "through", Through)
+    pairs = {"data": data, "views": "v3,e4", "trainer": QUIET}
+    with pytest.raises(ConfigError, match="The method through sends all views through one map.*v3 24, e4 16.*cca"):
+        run_pretrain(PretrainConfig(**pairs, run=str(tmp_path / "x"), method="through"))
+    refiner = run_pretrain(PretrainConfig(**pairs, run=str(tmp_path / "drawn"), method="drawn"))
+    assert load_refiner(refiner).dims == (24, 16)
+    run_train(training(data, tmp_path / "run", refiner=str(refiner)))
+    run_evaluate(EvaluateConfig(data=data, run=str(tmp_path / "run"), accelerator="cpu"))
+    assert list(json.loads((tmp_path / "run" / "metrics.json").read_text())["views"]) == ["v3", "e4"]
 
 
 def test_a_student_head_of_another_size(data, tmp_path):
