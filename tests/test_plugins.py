@@ -69,8 +69,8 @@ class NpzSource(CatalogSource):
         self.root = root
         arrays = {path.stem: dict(np.load(path)) for path in root.glob("*.npz")}
         spans = {name: {view: Span(0, len(x)) for view, x in of.items()} for name, of in arrays.items()}
-        dim = next(x.shape[1] for of in arrays.values() for x in of.values())
-        super().__init__(str(root), spans, views, dim, fps)
+        dims = {view: x.shape[1] for of in arrays.values() for view, x in of.items()}
+        super().__init__(str(root), spans, views, dims, fps)
 
     def _read_into(self, recording, camera, start, x_TD):
         x_TD[:] = np.load(self.file(recording, camera))[camera][start : start + len(x_TD)]

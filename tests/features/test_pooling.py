@@ -152,10 +152,12 @@ def test_float16_pooling_notices_what_a_packed_store_never_holds(bad):
 @pytest.mark.parametrize("bad", [np.nan, -np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("kind", ["npy", "lmdb"])
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_partly_broken_rows_are_found_while_pooling(tmp_path, kind, bad, pooling):
+@pytest.mark.parametrize("block", [1, 1 << 20])  # bytes: each broken row in a block of its own, or both in one
+def test_partly_broken_rows_are_found_while_pooling(tmp_path, monkeypatch, kind, bad, pooling, block):
     x_TD = features(50, 7, 1)
     x_TD[[30, 44], 5] = bad
     source = write_store(kind, tmp_path, x_TD)
+    monkeypatch.setattr(type(source), "block_bytes", block)
     first = source.span("r", VIEW).first
     window = Window("r", "r", first, first + 50, 4)
     for policy in ("mask", "nearest", "error"):

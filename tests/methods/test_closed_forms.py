@@ -6,6 +6,7 @@ import torch
 from tests.methods.made import VIEWS, make_method, put, select_rows, stacked, synchronised, view_batch, x_of
 from viewloom.errors import ConfigError, DataError
 from viewloom.methods.canonical import _of_many_views, _of_two_views
+from viewloom.methods.refiner_file import load_refiner, save_refiner
 from viewloom.nn.moments import Moments
 from viewloom.registry import METHODS
 
@@ -171,3 +172,51 @@ def test_ridge_is_the_formula_with_a_penalty_in_units_of_the_variance():
     )
     found = method.encode(x_of(batch, 0), batch.mask_BVT[:, 0], "v3")[batch.mask_BVT[:, 0]]
     torch.testing.assert_close(found, (centred_x_ND @ weight_DD + y_ND.mean(0)).float(), atol=1e-3, rtol=1e-4)
+
+
+@pytest.mark.parametrize("teacher", [0, 1])
+def test_ridge_to_a_teacher_of_another_size_is_the_least_squares_fit(teacher):
+    batch = view_batch((90, 70), (7, 4), views=2, holes=False)
+    config, student = Ridge.Config(strength=1e-9, teacher=VIEWS[teacher]), 1 - teacher
+    method = make_method("ridge", config, (7, 4), 2, batch)
+    mask_BT = batch.mask_BVT[:, 0]
+    x_ND, y_NE = (x_of(batch, view)[mask_BT].double() for view in (student, teacher))
+    ones_N1 = torch.ones(len(x_ND), 1, dtype=torch.float64)
+    with_one_ND = torch.cat([x_ND, ones_N1], dim=1)
+    wanted_NE = with_one_ND @ torch.linalg.lstsq(with_one_ND, y_NE).solution
+    found_NE = method.encode(x_of(batch, student), mask_BT, VIEWS[student])[mask_BT]
+    torch.testing.assert_close(found_NE, wanted_NE.float(), atol=1e-3, rtol=1e-3)
+    kept_BTE = method.encode(x_of(batch, teacher), mask_BT, VIEWS[teacher])
+    torch.testing.assert_close(kept_BTE[mask_BT], x_of(batch, teacher)[mask_BT])
+
+
+def test_cca_of_unequal_views_finds_their_canonical_correlations():
+    batch = view_batch((200, 150), (7, 4), views=2, holes=False)
+    config = CCA.Config(out_dim=3, strength=1e-6, standardise="view")
+    method = make_method("cca", config, (7, 4), 2, batch)
+    z_VNZ = [method.encode(x_of(batch, v), batch.mask_BVT[:, v], VIEWS[v])[batch.mask_BVT[:, v]] for v in range(2)]
+    pairs = [torch.stack([z_VNZ[0][:, z], z_VNZ[1][:, z]]) for z in range(3)]
+    correlations = [torch.corrcoef(pair)[0, 1].item() for pair in pairs]
+    white = [x - x.mean(0) for x in (x_of(batch, v)[batch.mask_BVT[:, v]].double() for v in range(2))]
+    wanted = torch.linalg.svdvals(torch.linalg.qr(white[0])[0].mT @ torch.linalg.qr(white[1])[0])[:3]
+    torch.testing.assert_close(torch.tensor(correlations), wanted.float(), atol=1e-3, rtol=0)
+
+
+def test_views_of_unequal_sizes_have_no_pooled_statistics():
+    with pytest.raises(ConfigError, match="v3 7, v4 4. Set standardise to view"):
+        CCA((7, 4), VIEWS[:2], CCA.Config(standardise="pooled"))
+
+
+@pytest.mark.parametrize("name", ["cca", "ridge"])
+def test_maps_of_unequal_views_survive_their_file(name, tmp_path):
+    batch = view_batch((90, 70), (7, 4), views=2)
+    config = METHODS.get(name).Config(standardise="view")
+    method = make_method(name, config, (7, 4), 2, batch)
+    save_refiner(method.refiner, tmp_path / "refiner.safetensors")
+    loaded = load_refiner(tmp_path / "refiner.safetensors")
+    assert loaded.dims == (7, 4)
+    for view, mask_BT in enumerate(batch.mask_BVT.unbind(1)):
+        found = loaded.encode(x_of(batch, view), mask_BT, VIEWS[view])
+        assert torch.equal(found, method.encode(x_of(batch, view), mask_BT, VIEWS[view]))
+    with pytest.raises(DataError, match="takes features of size 4 of view 'v4', but these have 7"):
+        loaded.encode(x_of(batch, 0), batch.mask_BVT[:, 0], "v4")

@@ -212,3 +212,35 @@ def test_an_optimiser_is_offered_the_student_alone():
     method, _ = distilled()
     trained = [name for name, parameter in method.named_parameters() if parameter.requires_grad]
     assert trained and all(name.startswith("student.") for name in trained)
+
+
+def test_a_student_of_another_size_has_statistics_of_its_own():
+    """The teacher's can't be taken: the student's features are standardised by what is seen of its view."""
+    method = make_method("sync_kd_head", SyncKDHead.Config(start="random"), dim=(7, 5), views=2)
+    student, batch = method.student, view_batch((60, 50, 41), (7, 5), 2)
+    assert (student.dim, method.teacher.dim) == (5, 7) and not method.needs_pass
+    scaled_BTD = student.scaled(x_of(batch, 1), batch.mask_BVT[:, 1])
+    z_ND = scaled_BTD[batch.mask_BVT[:, 1]]
+    torch.testing.assert_close(z_ND.mean(0), torch.zeros(5), atol=1e-5, rtol=0)
+    torch.testing.assert_close(z_ND.std(0, correction=0), torch.ones(5))
+    assert method(batch).total.isfinite()
+
+
+def test_the_student_of_a_teacher_of_its_size_has_the_teacher_s_statistics():
+    head = LinearHead(7, 3)
+    head.observe(torch.randn(1, 40, 7) * 3 + 1, torch.ones(1, 40, dtype=torch.bool))
+    head.solve_scaling()
+    for start in ("teacher", "random"):
+        student = distilled(start, head)[0].student
+        assert torch.equal(student.scaling.deviation_GD, head.scaling.deviation_GD)
+
+
+def test_a_student_of_another_size_sees_its_features_as_the_method_standardises_them():
+    """Twice standardised is once: the student's own statistics are then those of standardised features."""
+    config = SyncKDHead.Config(start="random", standardise="view")
+    method = make_method("sync_kd_head", config, dim=(7, 5), views=2)
+    assert method.student.scaling.mean_GD.abs().max() < 1e-5
+    torch.testing.assert_close(method.student.scaling.deviation_GD, torch.ones(1, 5))
+    batch = view_batch((60, 50), (7, 5), 2)
+    assert method.refiner.accepts("v4") and not method.refiner.accepts("v3")
+    assert method.encode(x_of(batch, 0), batch.mask_BVT[:, 0], "v3").shape[-1] == 7

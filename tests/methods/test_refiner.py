@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -127,3 +128,37 @@ def test_a_small_start_begins_near_the_identity(start):
     x_BTD, mask_BT = x_of(batch, 0), batch.mask_BVT[:, 0]
     added_ND = (method.encode(x_BTD, mask_BT, "v3") - x_BTD)[mask_BT]
     assert added_ND.square().mean().sqrt().item() == pytest.approx(start, rel=1e-3)
+
+
+@pytest.mark.parametrize(("name", "settings"), [("cca", {}), ("two_stream", {"layers": 1, "context": "time"})])
+def test_a_refiner_is_called_with_features_that_have_missing_frames(name, settings):
+    """Rows of NaN are missing: they come out as NaN, and what else comes out is as if they were not valid."""
+    batch, config = view_batch((60, 50), views=2), METHODS.get(name).Config(**settings)
+    refiner, mask_BT = make_method(name, config, batch=batch, views=2).refiner, batch.mask_BVT[:, 0]
+    wanted_BTZ = refiner.encode(x_of(batch, 0), mask_BT, "v3").masked_fill(~mask_BT[..., None], torch.nan)
+    holed_BTD = x_of(batch, 0).masked_fill(~mask_BT[..., None], torch.nan)
+    for found in (refiner(holed_BTD, "v3"), refiner(x_of(batch, 0), "v3", mask_BT)):
+        torch.testing.assert_close(found, wanted_BTZ, equal_nan=True)
+    torch.testing.assert_close(refiner(holed_BTD[1], "v3"), wanted_BTZ[1], equal_nan=True)
+    found_TZ = refiner(holed_BTD[1].numpy().astype(np.float64), "v3")
+    assert isinstance(found_TZ, np.ndarray) and found_TZ.dtype == np.float32
+    torch.testing.assert_close(torch.from_numpy(found_TZ), wanted_BTZ[1], equal_nan=True)
+
+
+def test_a_frame_that_is_broken_in_part_is_refused_unless_a_mask_says_otherwise():
+    batch = view_batch((60,), views=2, holes=False)
+    refiner, mask_BT = make_method("none", views=2).refiner, batch.mask_BVT[:, 0].clone()
+    x_BTD = x_of(batch, 0).clone()
+    x_BTD[0, 3, 2] = torch.nan
+    with pytest.raises(DataError, match="1 of 60 steps are NaN in part"):
+        refiner(x_BTD, "v3")
+    mask_BT[0, 3] = False
+    assert refiner(x_BTD, "v3", mask_BT).isnan().any(dim=-1).nonzero().tolist() == [[0, 3]]
+
+
+def test_features_that_are_no_sequence_are_refused():
+    refiner = make_method("none", views=2).refiner
+    with pytest.raises(DataError, match=r"\(T, D\) or \(B, T, D\), floating, but got \(7,\)"):
+        refiner(torch.zeros(7), "v3")
+    with pytest.raises(DataError, match=r"Expected a mask \(4,\)"):
+        refiner(torch.zeros(4, 7), "v3", torch.ones(1, 4, dtype=torch.bool))

@@ -201,3 +201,9 @@ def test_each_view_has_its_own_statistics():
         standardised_ND = (x_ND - x_ND.mean(0)) / x_ND.std(0, correction=0)
         x_of(ready, view)[mask_BT] = standardised_ND
     torch.testing.assert_close(method(batch).total, plain(ready).total)
+
+
+@pytest.mark.parametrize("name", ["two_stream", "sync_kd"])
+def test_views_of_unequal_sizes_need_a_stem(name):
+    with pytest.raises(ConfigError, match=r"one feature size, but have: v3 7, v4 4. Set --method_options.stem"):
+        METHODS.get(name)((7, 4), VIEWS[:2])

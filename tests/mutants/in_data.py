@@ -1,13 +1,14 @@
-"""Faults in windows, chunks, labels, splits and batches."""
+"""Faults in windows, labels, splits and batches."""
 
 from tests.mutants.mutant import Mutant
 
-WINDOWS, DRAWS = "windows/windows.py", ("tests/wiring/test_draws.py", "tests/windows/test_windows.py")
-WINDOW_TESTS = ("tests/windows/test_windows.py",)
-POOLING, POOL_TESTS = "features/pooling.py", ("tests/windows/test_windows.py", "tests/features/test_pooling.py")
+WINDOWS, DRAWS = "windows/plan.py", ("tests/wiring/test_draws.py", "tests/windows/test_plan.py")
+WINDOW_TESTS = ("tests/windows/test_plan.py",)
 LABELS, LABEL_TESTS = "dataset/labels.py", ("tests/dataset/test_labels.py",)
 SPLITS, SPLIT_TESTS = "dataset/splits.py", ("tests/dataset/test_splits.py",)
+PAIRS, RESIDENT = "windows/pairs.py", "windows/resident.py"
 MODULE, MODULE_TESTS = "windows/segments.py", ("tests/windows/test_segments.py", "tests/wiring/test_draws.py")
+HELD = ("tests/windows/test_resident.py",)
 
 MUTANTS = [
     Mutant(
@@ -71,72 +72,10 @@ MUTANTS = [
     ),
     Mutant("unpooled_past_the_window", WINDOWS, "axis=0)[: window.frames]", "axis=0)", WINDOW_TESTS),
     Mutant(
-        "later_neighbour_on_a_tie",
-        WINDOWS,
-        "np.abs(wanted - before) <= np.abs(after - wanted)",
-        "np.abs(wanted - before) < np.abs(after - wanted)",
-        WINDOW_TESTS,
-    ),
-    Mutant(
-        "neighbours_of_the_window_alone",
-        WINDOWS,
-        'config.nearest_within_frames if config.missing_frames == "nearest" else 0',
-        "0",
-        WINDOW_TESTS,
-    ),
-    Mutant(
-        "far_neighbours_copied",
-        WINDOWS,
-        "np.abs(nearest - wanted) > within",
-        "np.abs(nearest - wanted) > within + 100",
-        WINDOW_TESTS,
-    ),
-    Mutant(
-        "missing_frames_never_stop",
-        WINDOWS,
-        'if len(inside) and config.missing_frames == "error":',
-        "if False:",
-        WINDOW_TESTS,
-    ),
-    Mutant("chunk_with_a_hole_is_masked", POOLING, "lacking < sizes", "lacking == 0", POOL_TESTS),
-    Mutant(
-        "last_chunk_left_out",
-        POOLING,
-        "    if len(rest):\n        np.maximum",
-        "    if False:\n        np.maximum",
-        POOL_TESTS,
-    ),
-    Mutant(
-        "zeros_may_be_negative",
-        POOLING,
-        "out_SD += np.float32(0.0)  # -0.0 + 0.0 is 0.0",
-        "out_SD += np.float32(-0.0)",
-        POOL_TESTS,
-    ),
-    Mutant(
-        "holes_count_as_zero", POOLING, "rows = rows[~np.isnan(rows[:, 0])]", "rows = np.nan_to_num(rows)", POOL_TESTS
-    ),
-    Mutant(
-        "negative_halves_turned_round",
-        POOLING,
-        "np.where(top_SD < 0, np.minimum.reduce(bits_SCD, axis=1), top_SD)",
-        "np.where(top_SD < 0, np.maximum.reduce(bits_SCD, axis=1), top_SD)",
-        POOL_TESTS,
-    ),
-    Mutant(
-        "few_negative_halves_turned_round",
-        POOLING,
-        "bits_SCD[steps, :, columns].min(axis=1)",
-        "bits_SCD[steps, :, columns].max(axis=1)",
-        POOL_TESTS,
-    ),
-    Mutant("broken_rows_pass", POOLING, "    if len(corrupt):", "    if False:", POOL_TESTS),
-    Mutant("missing_numbers_from_zero", POOLING, "return missing + first_frame", "return missing", POOL_TESTS),
-    Mutant(
         "step_count_floored",
         "windows/batch.py",
-        "-(-self.frames // self.chunk_frames)",
-        "max(1, self.frames // self.chunk_frames)",
+        "-(-(self.end - self.start) // self.chunk_frames)",
+        "max(1, (self.end - self.start) // self.chunk_frames)",
         WINDOW_TESTS,
     ),
     Mutant(
@@ -210,30 +149,141 @@ MUTANTS = [
     Mutant(
         "padding_labelled_zero",
         MODULE,
-        "for row in rows], IGNORE, np.int64)",
-        "for row in rows], 0, np.int64)",
+        "labels_BT = np.full(shape, IGNORE, np.int64)",
+        "labels_BT = np.zeros(shape, np.int64)",
         MODULE_TESTS,
     ),
     Mutant(
         "padding_counts_as_valid",
         MODULE,
-        "for row in rows], False, np.bool_)",
-        "for row in rows], True, np.bool_)",
+        "mask_BT = np.zeros(shape, np.bool_)",
+        "mask_BT = np.ones(shape, np.bool_)",
         MODULE_TESTS,
     ),
     Mutant(
-        "known_windows_lose_their_labels",
+        "unread_windows_lose_their_labels",
         MODULE,
-        "nothing_SD, np.ones(window.steps, np.bool_), self.labels_of(window)",
-        "nothing_SD, np.ones(window.steps, np.bool_), np.full(window.steps, IGNORE)",
-        ("tests/training/test_refined.py",),
+        "return SegmentRow(None, self.dims[view], labels_S, window, view)",
+        "return SegmentRow(None, self.dims[view], np.full(max(1, window.steps), IGNORE), window, view)",
+        ("tests/training/test_refined.py::test_a_window_that_is_not_read_keeps_its_labels",),
     ),
-    Mutant("single_views_are_pairs", "windows/pairs.py", "& set(views)) >= 2", "& set(views)) >= 1", MODULE_TESTS),
+    Mutant("single_views_are_pairs", PAIRS, "& set(views)) >= 2", "& set(views)) >= 1", MODULE_TESTS),
     Mutant(
         "first_view_for_all",
-        "windows/pairs.py",
-        "self.source, window, view, self.sampling",
-        "self.source, window, present[0], self.sampling",
-        ("tests/windows/test_resident.py", "tests/wiring/test_pretrain.py"),
+        PAIRS,
+        "{view: reader.read_pooled(window.recording, view, *span) for view in views}",
+        "{view: reader.read_pooled(window.recording, views[0], *span) for view in views}",
+        ("tests/windows/test_segments.py", "tests/windows/test_resident.py", "tests/wiring/test_pretrain.py"),
+    ),
+    Mutant(
+        "unread_windows_are_valid",
+        MODULE,
+        "        labels_BT[place, : len(row.labels_S)] = row.labels_S\n",
+        "        labels_BT[place, : len(row.labels_S)] = row.labels_S\n        mask_BT[place] = True\n",
+        ("tests/training/test_refined.py::test_a_window_that_is_not_read_keeps_its_labels", *MODULE_TESTS),
+    ),
+    Mutant(
+        "unread_windows_are_read",
+        MODULE,
+        "if not window.steps or (window, view) in self.unread:",
+        "if not window.steps:",
+        ("tests/training/test_refined.py::test_a_window_that_is_not_read_keeps_its_labels",),
+    ),
+    Mutant(
+        "unread_windows_are_read_on_the_device",
+        RESIDENT,
+        "if window.steps and (window, view) not in windows.unread:",
+        "if window.steps:",
+        HELD,
+    ),
+    Mutant(
+        "both_poolings_in_half_the_room",
+        MODULE,
+        "{view: pooled_dim(source.dim(view), sampling.pooling) for view in used}",
+        "{view: source.dim(view) for view in used}",
+        HELD,
+    ),
+    Mutant(
+        "drawn_windows_are_kept",
+        MODULE,
+        "if self.sampling.keeps(window.chunk_frames) else self._uncached",
+        "if True else self._uncached",
+        ("tests/windows/test_segments.py::test_only_windows_whose_size_comes_back_are_read_through_the_cache",),
+    ),
+    Mutant(
+        "drawn_windows_of_pairs_are_kept",
+        PAIRS,
+        "if self.sampling.keeps(window.chunk_frames) else self._uncached",
+        "if True else self._uncached",
+        ("tests/windows/test_segments.py::test_only_windows_whose_size_comes_back_are_read_through_the_cache",),
+    ),
+    Mutant(
+        "policy_for_missing_frames_ignored",
+        MODULE,
+        "policy = sampling.missing_frames, sampling.nearest_within_frames",
+        'policy = "mask", 0',
+        ("tests/windows/test_segments.py", "tests/windows/test_resident.py"),
+    ),
+    Mutant(
+        "policy_for_missing_frames_of_pairs_ignored",
+        PAIRS,
+        "policy = sampling.missing_frames, sampling.nearest_within_frames",
+        'policy = "mask", 0',
+        ("tests/windows/test_segments.py", "tests/windows/test_resident.py"),
+    ),
+    Mutant(
+        "absent_views_are_valid",
+        PAIRS,
+        "mask_BVT = np.zeros((",
+        "mask_BVT = np.ones((",
+        ("tests/windows/test_segments.py",),
+    ),
+    Mutant(
+        "pairs_masked_as_the_first_view",
+        PAIRS,
+        "= row.pooled[view].mask_S",
+        "= next(iter(row.pooled.values())).mask_S",
+        ("tests/windows/test_segments.py", "tests/windows/test_resident.py"),
+    ),
+    Mutant(
+        "missing_frames_of_pairs_not_counted",
+        PAIRS,
+        "(view, len(pooled.missing))",
+        "(view, 0)",
+        ("tests/windows/test_segments.py",),
+    ),
+    Mutant(
+        "mask_of_the_first_view_for_all",
+        "windows/batch.py",
+        "self.mask_BVT[:, self.views.index(view)]",
+        "self.mask_BVT[:, 0]",
+        ("tests/methods/test_standardise.py", "tests/methods/test_distillation.py"),
+    ),
+    Mutant(
+        "garbage_at_masked_steps_is_valid",
+        "windows/batch.py",
+        "self.features[view].masked_fill(~self.mask_of(view)[..., None], 0.0)",
+        "self.features[view]",
+        (
+            "tests/methods/test_distillation.py::test_released_mean_of_feature_distillation_counts_padding",
+            "tests/test_every_method.py::test_masked_steps_change_neither_loss_nor_gradients",
+        ),
+    ),
+    Mutant(
+        "views_of_a_batch_not_moved",
+        "windows/batch.py",
+        "return {name: moved(one) for name, one in value.items()} if isinstance(value, dict) else value",
+        "return value",
+        ("tests/windows/test_segments.py",),
+    ),
+    Mutant(
+        "resident_rows_never_missing", RESIDENT, "there = None if there_N.all() else", "there = None if True else", HELD
+    ),
+    Mutant(
+        "resident_steps_pooled_again",
+        RESIDENT,
+        'frames, pooling = window.chunk_frames, "max"',
+        "frames = window.chunk_frames",
+        HELD,
     ),
 ]

@@ -30,8 +30,8 @@ MUTANTS = [
     Mutant(
         "one_chunk_size_at_evaluation",
         "training/segmenter.py",
-        "chunk_frames=chunk, known",
-        "chunk_frames=self.sampling.test_chunks[0], known",
+        "chunk_frames=chunk, unread",
+        "chunk_frames=self.sampling.test_chunks[0], unread",
         SEGMENTED,
     ),
     Mutant(
@@ -143,7 +143,7 @@ MUTANTS = [
     Mutant(
         "feature_values_not_in_the_name",
         "features/content.py",
-        "rows.update(np.ascontiguousarray(source.read(recording, view, start, end)).data)",
+        "rows.update(np.ascontiguousarray(source.read_stored(recording, view, start, end)).data)",
         "pass",
         CLAIMS,
     ),

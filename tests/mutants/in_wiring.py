@@ -13,6 +13,8 @@ KEPT_APART = (f"{RUNS}::test_a_run_is_not_overwritten_nor_mixed",)
 OTHER_DATA = ("tests/training/test_identity.py::test_other_data_is_refused_and_named",)
 REFINED = ("tests/training/test_refined.py",)
 MEASURED = ("tests/training/test_invariance.py",)
+PLUGINS, REGISTRY, PLUGGED = "plugins.py", "registry.py", ("tests/test_plugins.py",)
+ORDERED = ("tests/features/test_store.py",)
 
 MUTANTS = [
     Mutant("head_adamw_for_adam", SEGMENT, "torch.optim.Adam(", "torch.optim.AdamW(", TRAIN),
@@ -225,13 +227,6 @@ MUTANTS = [
         REFINED,
     ),
     Mutant(
-        "resident_last_chunk_lost",
-        "windows/resident.py",
-        "if len(rest_RD) else whole_SD",
-        "if False else whole_SD",
-        ("tests/windows/test_resident.py",),
-    ),
-    Mutant(
         "resident_rounded_to_halves",
         "windows/resident.py",
         "half_ND if np.array_equal(half_ND, x_ND) else x_ND",
@@ -242,4 +237,32 @@ MUTANTS = [
         "settings_change_in_mid_run", "training/run_identity.py", "    if differing:\n", "    if False:\n", KEPT_APART
     ),
     Mutant("a_run_is_written_over", "training/runs.py", "if not settings.resume:", "if False:", KEPT_APART),
+    Mutant(
+        "plugin_not_loaded",
+        PLUGINS,
+        '        _try(f"{point.value} of {package}", f"Repair or uninstall {package}", point.load)',
+        "        del package",
+        PLUGGED,
+    ),
+    Mutant("plugins_of_the_line_not_loaded", PLUGINS, ", import_module, name)", ", str, name)", PLUGGED),
+    Mutant(
+        "plugin_s_fault_swallowed",
+        PLUGINS,
+        '        note(f"the plugin {plugin}',
+        '        str(f"the plugin {plugin}',
+        PLUGGED,
+    ),
+    Mutant(
+        "plugin_s_fault_forgotten",
+        PLUGINS,
+        'FAULTS[plugin] = f"{type(error).__name__}: {error}".splitlines()[0]',
+        "FAULTS.update({}); why = str(error)",
+        PLUGGED,
+    ),
+    Mutant("plugin_s_fault_stops_all", PLUGINS, "except Exception as error:", "except ImportError as error:", PLUGGED),
+    Mutant(
+        "plugins_may_take_our_names", REGISTRY, "if not self._is_own(cls) and self._has(name):", "if False:", PLUGGED
+    ),
+    Mutant("plugins_never_asked_for", REGISTRY, "        import_group(self.group)\n", "        pass\n", PLUGGED),
+    Mutant("stores_asked_by_name", REGISTRY, "(entry[1].precedence, entry[0])", "entry[0]", ORDERED),
 ]

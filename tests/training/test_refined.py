@@ -8,19 +8,22 @@ import torch
 from safetensors.torch import load_file
 
 from tests.continued import begun_with
+from tests.features.arrays import random_source
 from tests.tiny import DIM, all_items, write_tiny
+from tests.windows.test_segments import items_of
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig
 from viewloom.errors import ConfigError
 from viewloom.methods.refiner_file import save_refiner
 from viewloom.methods.residual import ResidualRefiner
-from viewloom.methods.settings import ResidualConfig
+from viewloom.methods.settings import ResidualConfig, TwoStreamConfig
 from viewloom.metrics.segments import IGNORE
-from viewloom.registry import HEADS
+from viewloom.registry import HEADS, METHODS
 from viewloom.training.refined import GIB, FrozenRefiner
 from viewloom.training.segment import run_train
 from viewloom.training.segmenter import Segmenter
 from viewloom.training.settings import TrainConfig, TrainerConfig
+from viewloom.windows.pairs import ViewWindows, make_view_loader
 from viewloom.windows.plan import FILLER
 from viewloom.windows.sampling import Sampling
 from viewloom.windows.segments import SegmentWindows, collate, dataset_windows, make_loader
@@ -228,3 +231,22 @@ def test_a_resumed_head_goes_on_with_the_refiner_it_began_with(data, tmp_path):
     save_refiner(ResidualRefiner("two_stream", DIM, ("v3", "e4"), ResidualConfig(layers=2)), path)
     with pytest.raises(ConfigError, match="files of refiner"):
         run_train(config("cut", 4, resume=True))
+
+
+@pytest.mark.parametrize("context", ["frame", "batch"])
+def test_each_view_is_refined_at_its_own_size(context):
+    source = random_source(views=("v3", "e4"), dim=(4, 6))
+    windows = SegmentWindows(source, None, items_of(source), ("v3", "e4"), Sampling())
+    batch = collate([windows[0, row] for row in range(len(windows))])
+    method = METHODS.get("two_stream")(
+        (4, 6), ("v3", "e4"), TwoStreamConfig(layers=1, joint_depth=0.1, stem="cca", context=context)
+    )
+    for pairs in make_view_loader(ViewWindows(source, items_of(source), ("v3", "e4"), Sampling()), 8):
+        method.accumulate(pairs)
+    method.solve()
+    refined = FrozenRefiner(method.refiner.freeze()).refine(batch)
+    assert refined.features_BTD.shape[2] == 4
+    for view, size in (("v3", 4), ("e4", 6)):
+        rows = [place for place, name in enumerate(batch.views) if name == view]
+        whole = method.encode(batch.features_BTD[rows, :, :size], batch.mask_BT[rows], view)
+        torch.testing.assert_close(refined.features_BTD[rows], whole, atol=1e-5, rtol=1e-5)

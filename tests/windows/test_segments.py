@@ -1,5 +1,7 @@
 """Loaders: nothing but (seed, epoch, row) decides what a row holds; processes share global batches."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
@@ -143,3 +145,70 @@ def test_frames_that_views_lack_are_counted_in_batches_of_views():
         (w.item, view): n for w, row in zip(batch.windows, batch.missing_frames, strict=True) for view, n in row if n
     }
     assert lacking == {("r0", "e4"): 3}
+
+
+def test_windows_of_smaller_views_are_filled_up_with_zeros():
+    source = random_source(views=("v3", "e4"), dim=(3, 5))
+    windows = windows_of(source)
+    assert windows.dims == {"v3": 3, "e4": 5}
+    rows = [windows[0, row] for row in range(len(windows))]
+    assert rows[0].view == "v3"
+    batch = collate(rows)
+    assert batch.features_BTD.shape[2] == 5
+    for x_TD, row in zip(batch.features_BTD, rows, strict=True):
+        size = windows.dims[row.view]
+        np.testing.assert_array_equal(x_TD[: row.window.steps, :size], row.pooled.features_SZ)
+        assert not x_TD[:, size:].any()
+
+
+def test_pairs_keep_the_size_of_each_view():
+    source = random_source(views=("v3", "e4"), dim=(3, 5))
+    windows = ViewWindows(source, items_of(source), ("v3", "e4"), SAMPLING)
+    for batch in make_view_loader(windows, 2):
+        assert {view: x_BTD.shape[2] for view, x_BTD in batch.features.items()} == {"v3": 3, "e4": 5}
+        assert batch.to(torch.float64).features["e4"].dtype == torch.float64
+
+
+@pytest.mark.parametrize("kind", ["segments", "pairs"])
+@pytest.mark.parametrize(("policy", "stops"), [("mask", False), ("error", True)])
+def test_windows_obey_the_policy_for_missing_frames(kind, policy, stops):
+    arrays = random_arrays(recordings=1)
+    arrays["r0"]["e4"][1][40:60] = np.nan
+    source = ArraySource(arrays)
+    sampling = Sampling(chunk_frames=10, missing_frames=policy)
+    if kind == "segments":
+        windows = SegmentWindows(source, None, items_of(source), ("e4",), sampling)
+    else:
+        windows = ViewWindows(source, items_of(source), ("v3", "e4"), sampling)
+    with pytest.raises(DataError, match=r"20 frame\(s\) are missing") if stops else nullcontext():
+        for row in range(len(windows)):
+            windows[0, row]
+
+
+@pytest.mark.parametrize("kind", ["segments", "pairs"])
+def test_only_windows_whose_size_comes_back_are_read_through_the_cache(kind):
+    source = random_source()
+    reads = []
+
+    class Kept:
+        """Stands for kept windows before the store."""
+
+        uncached = source
+
+        def __getattr__(self, name):
+            return getattr(source, name)
+
+        def read_pooled(self, recording, view, start, end, chunk_frames, pooling="max"):
+            reads.append(chunk_frames)
+            return source.read_pooled(recording, view, start, end, chunk_frames, pooling)
+
+    sampling = Sampling(chunk_frames=10, max_chunks=5, test_chunks=(10,), augment_probability=0.7)
+    if kind == "segments":
+        windows = SegmentWindows(Kept(), None, items_of(source), ("v3",), sampling, 3)
+        drawn = [windows.drawn(0, row)[0].chunk_frames for row in range(len(windows))]
+    else:
+        windows = ViewWindows(Kept(), items_of(source), ("v3", "e4"), sampling, 3)
+        drawn = [windows.drawn(0, row).chunk_frames for row in range(len(windows))]
+    for row in range(len(windows)):
+        windows[0, row]
+    assert set(reads) == {10} and len(set(drawn)) > 2
