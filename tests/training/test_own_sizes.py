@@ -57,10 +57,32 @@ def training(data, run, **settings):
     return TrainConfig(data=data, run=str(run), **usual | settings)
 
 
-def test_a_head_says_what_to_do_about_two_sizes(data, tmp_path):
+def predicted(folder):
+    """Rows of the table that `predict` wrote."""
+    return [line.split(",") for line in (folder / "segments.csv").read_text().splitlines()[1:]]
+
+
+@pytest.mark.parametrize("views", [{"views": "v3,e4"}, {"views": "v3", "val_views": "e4"}])
+def test_a_head_says_what_to_do_about_two_sizes(data, tmp_path, views):
+    """Before anything is written, also of views that only validate."""
     with pytest.raises(DataError, match=r"A head takes views of one feature size.*v3 24, e4 16.*--refiner"):
-        run_train(training(data, tmp_path / "run"))
+        run_train(training(data, tmp_path / "run", **views))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_head_without_a_refiner_leaves_views_of_other_sizes_out(data, tmp_path, capsys):
+    """Unless they were asked for; in folds likewise."""
+    run_train(training(data, tmp_path / "run", views="v3"))
+    run_evaluate(EvaluateConfig(data=data, run=str(tmp_path / "run"), accelerator="cpu"))
+    assert list(json.loads((tmp_path / "run" / "metrics.json").read_text())["views"]) == ["v3"]
+    assert "note: e4 left out. The model takes features of size 24" in capsys.readouterr().err
+    predict = PredictConfig(data=data, run=str(tmp_path / "run"), out=str(tmp_path / "p"), accelerator="cpu")
+    run_predict(predict)
+    assert {row[1] for row in predicted(tmp_path / "p")} == {"v3"}
+    for config, verb in ((EvaluateConfig, run_evaluate), (PredictConfig, run_predict)):
+        where = {"data": data, "run": str(tmp_path / "run"), "out": str(tmp_path / "x"), "accelerator": "cpu"}
+        with pytest.raises(DataError, match=r"size 24, but those of view 'e4' have 16.*train on these"):
+            verb(config(**where, views="v3,e4"))
 
 
 def test_a_refiner_s_run_says_what_it_measured(refiner):
@@ -117,8 +139,8 @@ def test_every_view_is_scored_and_predicted(data, refiner, tmp_path):
     run_evaluate(EvaluateConfig(data=data, run=str(tmp_path / "run"), accelerator="cpu"))
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert list(metrics["views"]) == ["v3", "e4"]
-    table = run_predict(PredictConfig(data=data, run=str(tmp_path / "run"), out=str(tmp_path / "p"), accelerator="cpu"))
-    rows = [line.split(",") for line in table.read_text().splitlines()[1:]]
+    run_predict(PredictConfig(data=data, run=str(tmp_path / "run"), out=str(tmp_path / "p"), accelerator="cpu"))
+    rows = predicted(tmp_path / "p")
     source = open_dataset(DataConfig(data=data)).source
     for view in ("v3", "e4"):
         for name in {row[0] for row in rows}:
@@ -208,5 +230,4 @@ def test_the_command_line_from_recordings_to_a_report(tmp_path, monkeypatch, cap
     run("report", "--runs", "runs/head_cca,runs/head_ridge,runs/head_two_stream", "--out", "page.html")
     page = Path("page.html").read_text()
     assert all(name in page for name in ("head_cca", "head_ridge", "head_two_stream", "e4", "v3"))
-    views = {line.split(",")[1] for line in Path("predicted/segments.csv").read_text().splitlines()[1:]}
-    assert views == {"v3", "e4"}
+    assert {row[1] for row in predicted(Path("predicted"))} == {"v3", "e4"}
