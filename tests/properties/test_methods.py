@@ -143,7 +143,8 @@ STEM = {"layers": 1, "dropout": 0.0, "stem": "cca"}
 def test_any_mask_over_views_of_their_own_sizes(seed, context):
     """NaN at masked steps, and behind the features of smaller views nothing at all."""
     batch = random_batch(seed, dim=6)
-    batch = batch.with_features({v: x[..., :d] for (v, x), d in zip(batch.features.items(), OWN_SIZES, strict=True)})
+    cut = {v: x[..., :d] for (v, x), d in zip(batch.features.items(), OWN_SIZES, strict=True)}
+    batch = replace(batch, features=cut)
     for name, own in (("two_stream", {"joint_depth": 0.1, "decode_weight": 1.0}), ("sync_kd", {})):
         method = make_method(name, METHODS.get(name).Config(**STEM, **own, context=context), dim=OWN_SIZES)
         method = method.double().train()
@@ -177,7 +178,8 @@ def test_more_features_that_repeat_others_add_nothing(seed, name):
     """A view whose features come twice, in any order, says what it said: with hardly any ridge, just that."""
     batch = view_batch((300,), dim=(5, 4), views=2, holes=False, dtype=torch.float64)
     order = torch.randperm(10, generator=torch.Generator().manual_seed(seed))
-    doubled = batch.with_features({"v3": torch.cat([x_of(batch, 0)] * 2, dim=-1)[..., order], "v4": x_of(batch, 1)})
+    twice = torch.cat([x_of(batch, 0)] * 2, dim=-1)[..., order]
+    doubled = replace(batch, features={"v3": twice, "v4": x_of(batch, 1)})
     config = METHODS.get(name).Config(strength=1e-8, **({"out_dim": 3} if name == "cca" else {}))
     found = [
         make_method(name, config, dims, 2, b).double().encode(x_of(b, 0), b.mask_BVT[:, 0], "v3")[0]

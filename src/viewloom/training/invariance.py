@@ -68,8 +68,7 @@ def measure(method: Method, batches: Iterable[ViewBatch], device: torch.device) 
     plain, started, refined = InvarianceState(), InvarianceState(), InvarianceState()
     dtype = next((p.dtype for p in method.parameters()), torch.float32)  # float64 with precision 64-true
     for batch in batches:
-        batch = batch.to(device)
-        batch = batch.with_features({view: x.to(dtype) for view, x in batch.features.items()})
+        batch = batch.to(device).with_numbers(dtype)
         losses.append(float(method(batch).total) if method.fit == "gradient" else 0.0)
         weights.append(int(batch.mask_BVT.sum()))
         for name, (hits, steps) in method.held_out_counts(batch).items():

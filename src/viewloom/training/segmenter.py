@@ -123,8 +123,7 @@ class Segmenter:
     def _compute(self, rows: Sequence[SegmentRow]) -> NDArray[np.float32]:
         """Class probabilities (B, T, K) of the steps of windows."""
         dtype = next(self.head.parameters()).dtype  # float64 while a run with precision 64-true is validated
-        batch = collate(rows).to(self.device)
-        batch.features_BTD = batch.features_BTD.to(dtype)
+        batch = collate(rows).to(self.device).with_numbers(dtype)
         parts = [self.head] if self.refiner is None else [self.head, self.refiner.refiner]
         with using_threads(inference_threads(self.device, *parts)):
             if self.refiner is not None:
