@@ -60,3 +60,15 @@ def test_cameras_of_a_view_have_one_size(stated):
         ArraySource({"r": {"one": np.zeros((4, 2))}, "s": {"two": np.zeros((4, second))}}, views=views)
     sound = ViewTable((View("e", "ego", ("one", "two"), dim=2),))
     assert ArraySource({"r": {"one": np.zeros((4, 2))}, "s": {"two": np.zeros((4, 2))}}, views=sound).dim("e") == 2
+
+
+def test_the_fastest_view_is_the_clock_where_all_have_rates():
+    arrays = {"r": {"one": np.zeros((4, 2)), "two": np.zeros((9, 2))}}
+
+    def source(*rates):
+        table = ViewTable(tuple(View(n, "exo", (n,), fps) for n, fps in zip(arrays["r"], rates, strict=True)))
+        return ArraySource(arrays, views=table)
+
+    assert (source(20.0, 50.0).fps, source(20.0, 50.0).fps_known) == (50.0, True)
+    assert not source(20.0, None).fps_known
+    assert source(20.0, 50.0).fingerprint() == source(20.0, 50.0).fingerprint() != source(25.0, 50.0).fingerprint()

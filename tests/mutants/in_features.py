@@ -208,7 +208,7 @@ MUTANTS = [
         CATALOG,
         "max(rate for rate in rates if rate is not None)",
         "min(rate for rate in rates if rate is not None)",
-        RATES,
+        ARRAY_SIZES,
     ),
     Mutant(
         "rate_of_the_data_set_is_the_view_s",
@@ -224,7 +224,7 @@ MUTANTS = [
         "if False:",
         VIEW_SIZES,
     ),
-    Mutant("times_not_in_the_fingerprint", CATALOG, "what + ([timings] if timings else [])", "what", RATES),
+    Mutant("times_not_in_the_fingerprint", CATALOG, "what + ([timings] if timings else [])", "what", ARRAY_SIZES),
     Mutant("packed_rows_ignore_the_rate", STORE, "if view in self._clocks or start", "if start", RATES),
     Mutant(
         "renamed_views_lose_their_rate",
