@@ -146,7 +146,7 @@ MUTANTS = [
         CATALOG,
         "x_TD[: first - start] = np.nan",
         "x_TD[: first - start] = 0",
-        POOLED,
+        ARRAY_SIZES,
     ),
     Mutant(
         "packed_rows_past_the_end",
@@ -245,7 +245,7 @@ MUTANTS = [
         "features/content.py",
         '({"timings": timings} if timings else {})',
         "{}",
-        ("tests/features/test_rates.py", "tests/dataset/test_views_file.py", "tests/training/test_identity.py"),
+        ARRAY_SIZES,
     ),
     Mutant(
         "kept_windows_whatever_the_rate",
@@ -364,6 +364,6 @@ MUTANTS = [
         "features/content.py",
         "source.read_stored(recording, view, start, end)",
         "source.read(recording, view, start, end)",
-        ("tests/features/test_rates.py", "tests/training/test_identity.py"),
+        ARRAY_SIZES,
     ),
 ]
