@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from viewloom.dataset.dataset import Item
-from viewloom.features.rows import encode_header, stored_dtype, write_rows
+from viewloom.features.rows import STORED, encode_header, write_rows
 from viewloom.features.store import MANIFEST, Manifest, PackedSource, StoreEntry, file_of
 from viewloom.features.views import ViewTable
 from viewloom.files import write_json
@@ -36,7 +36,7 @@ TIMES = (1, 4, 16)
 
 def write_store(root: Path, recordings: int, views: int, frames: int, dim: int) -> PackedSource:
     """A packed float16 store of random features, written without packing: blocks of 256 rows repeat."""
-    block_TD = np.random.default_rng(0).standard_exponential((256, dim), np.float32).astype(stored_dtype("float16"))
+    block_TD = np.random.default_rng(0).standard_exponential((256, dim), np.float32).astype(STORED["float16"])
     header, entries = encode_header("float16", (frames, dim), {}), []
     for recording, view in product(range(recordings), range(views)):
         names = f"recording{recording:04}", f"view{view:02}"

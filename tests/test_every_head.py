@@ -22,7 +22,7 @@ from viewloom.heads.base import ANY_VIEW, LIMIT
 from viewloom.metrics.segments import IGNORE
 from viewloom.nn.standardise import Standardiser
 from viewloom.registry import HEADS
-from viewloom.training.checkpoints import SavedHead, load_head, save_head
+from viewloom.training.checkpoints import SavedHead, read_head, save_head
 
 DIM, CLASSES = 6, 5
 SMALL = {"width": 8, "window_steps": 450}
@@ -276,7 +276,7 @@ def test_units_of_features_make_no_difference(name, config, tmp_path):
     assert_same([level[mask_BT] for level in other(in_units(x_BTD), mask_BT)], [w[mask_BT] for w in wanted], 1e-7)
     assert not torch.allclose(plain[0], wanted[0], atol=1e-3), "the statistics make no difference"
     save_head(tmp_path / "head.safetensors", SavedHead(other.float(), tuple("abcde"), ("v3",), 30.0, {}))
-    loaded, x_BTD = load_head(tmp_path / "head.safetensors").head, in_units(x_BTD).float()
+    loaded, x_BTD = read_head(tmp_path / "head.safetensors").head, in_units(x_BTD).float()
     assert_same(loaded(x_BTD, mask_BT), other(x_BTD, mask_BT), 0)
 
 
@@ -313,7 +313,7 @@ def test_a_head_saved_before_there_were_statistics_loads(name, tmp_path):
     del metadata["config"]["standardise"]
     save_file(plain.state_dict(), path, {"viewloom": json.dumps(metadata)})
     x_BTD, _, mask_BT = batch()
-    assert_same(load_head(path).head(x_BTD, mask_BT), plain(x_BTD, mask_BT), 0)
+    assert_same(read_head(path).head(x_BTD, mask_BT), plain(x_BTD, mask_BT), 0)
 
 
 @every_name

@@ -7,9 +7,22 @@ from pathlib import Path
 import pytest
 
 from viewloom.cli import VERBS, make_parser, split_verb
+from viewloom.plugins import import_modules
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+METHOD = next(
+    code
+    for code in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    if "METHODS.register" in code
+)
+"""The method that the README shows."""
+
+
+def test_the_method_in_the_readme_is_the_one_that_is_tested():
+    assert METHOD in (ROOT / "docs" / "plugins.md").read_text()
+    assert len([line for line in METHOD[METHOD.index("class Times(") :].splitlines() if line.strip()]) <= 15
 
 
 def commands():
@@ -25,7 +38,11 @@ def commands():
 
 
 @pytest.mark.parametrize(("page", "line"), list(commands()), ids=lambda value: value[:60])
-def test_every_command_is_accepted_as_written(page, line):
+def test_every_command_is_accepted_as_written(page, line, tmp_path, monkeypatch):
+    (tmp_path / "times.py").write_text(METHOD)
+    monkeypatch.syspath_prepend(tmp_path)
+    if "--plugins times" in line:
+        import_modules(["times"])
     name, args = split_verb(shlex.split(line)[1:])
     make_parser(name, args).parse_args(args)
 

@@ -14,7 +14,7 @@ from viewloom.heads.c2f_tcn import C2FTCN
 from viewloom.heads.linear import LinearHead
 from viewloom.methods.refiner_file import load_refiner, save_refiner
 from viewloom.registry import METHODS
-from viewloom.training.checkpoints import SavedHead, load_head, save_head
+from viewloom.training.checkpoints import SavedHead, read_head, save_head
 
 HEAD_KEYS = ("format", "version", "head", "dim", "classes", "config", "actions", "views", "fps", "extra")
 REFINER_KEYS = ("format", "version", "method", "dim", "out_dim", "views", "config", "statistics", "extra")
@@ -33,7 +33,7 @@ def write_refiner(path):
     save_refiner(make_method("two_stream", config).refiner, path, {"kept": "last"})
 
 
-KINDS = {"head": (write_head, load_head, HEAD_KEYS), "refiner": (write_refiner, load_refiner, REFINER_KEYS)}
+KINDS = {"head": (write_head, read_head, HEAD_KEYS), "refiner": (write_refiner, load_refiner, REFINER_KEYS)}
 EVERY_KEY = [(kind, key) for kind, (_, _, keys) in KINDS.items() for key in keys]
 
 
@@ -134,7 +134,7 @@ def test_settings_that_a_file_of_before_lacks_take_their_defaults(made):
 def test_a_tuple_of_settings_survives(tmp_path):
     config = C2FTCN.Config(width=4, level_weights=(0.0, 1.0, 2.0, 3.0, 4.0, 5.0))
     write_head(tmp_path / "h.safetensors", C2FTCN(5, 3, config))
-    assert load_head(tmp_path / "h.safetensors").head.config == config
+    assert read_head(tmp_path / "h.safetensors").head.config == config
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -277,11 +277,18 @@ def lmdb_that_is_none(c):
     return ["index", "--data", str(c.root / "lmdb"), "--out", str(c.root / "i.json")]
 
 
-@case("C10118_rgb", "HMC_84358933_mono10bit")
-def cameras_of_different_feature_size(c):
-    recordings = random_recordings(6, {"rec_a": 40})
-    first, x_TD, missing = recordings["rec_a"]["C10118_rgb"]
-    recordings["rec_a"]["C10118_rgb"] = (first, np.concatenate([x_TD, x_TD], axis=1), missing)
+@case("views of one feature size", "v3 8", "e4 5", "--refiner")
+def a_head_on_views_of_different_feature_size(c):
+    for path in (c.data / "features").rglob("e4/features.npy"):
+        np.save(path, np.load(path)[:, :5])
+    return c.train("--views", "v3,e4", "--axes", "td")
+
+
+@case("HMC_84358933_mono10bit", "one feature size", "--views_file")
+def cameras_of_a_view_of_different_feature_size(c):
+    recordings = random_recordings(6, {"rec_a": 40, "rec_b": 40})
+    first, x_TD, missing = recordings["rec_b"].pop("HMC_84358933_mono10bit")
+    recordings["rec_b"]["HMC_21179183_mono10bit"] = (first, np.concatenate([x_TD, x_TD], axis=1), missing)
     store = write_lmdb(c.root / "lmdb", recordings)
     return ["pack", "--data", str(store), "--out", str(c.root / "packed")]
 

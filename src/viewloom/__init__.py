@@ -3,24 +3,50 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from viewloom.dataset.opening import open_dataset
-    from viewloom.methods.refiner_file import load_refiner
-    from viewloom.training.checkpoints import load_head
+    from viewloom.api import (
+        evaluate,
+        from_arrays,
+        list_heads,
+        list_layouts,
+        list_methods,
+        list_protocols,
+        load_head,
+        load_refiner,
+        open_dataset,
+        predict,
+        pretrain,
+        score,
+        train,
+    )
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load_head", "load_refiner", "open_dataset"]
-
-_LAZY = {
-    "load_head": "viewloom.training.checkpoints",
-    "load_refiner": "viewloom.methods.refiner_file",
-    "open_dataset": "viewloom.dataset.opening",
-}
+__all__ = [
+    "__version__",
+    "evaluate",
+    "from_arrays",
+    "list_heads",
+    "list_layouts",
+    "list_methods",
+    "list_protocols",
+    "load_head",
+    "load_refiner",
+    "open_dataset",
+    "predict",
+    "pretrain",
+    "score",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:
     """Import the public functions when they are asked for: torch takes seconds."""
-    if name not in _LAZY:
+    if name not in __all__:
         raise AttributeError(f"module 'viewloom' has no attribute {name!r}")
-    import importlib
+    from viewloom import api
 
-    return getattr(importlib.import_module(_LAZY[name]), name)
+    return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    """The public names, imported or not."""
+    return sorted({*globals(), *__all__})

@@ -115,9 +115,11 @@ def pack(config: PackConfig) -> int:
 @verb("viewloom train --data demo/data --views v3 --run runs/naive", head_options=(HEADS, "head"))
 def train(config: TrainConfig) -> int:
     """Train a segmentation head on labelled views."""
-    from viewloom.training.segment import run_train
+    from viewloom import api
+    from viewloom.keywords import own_settings
 
-    return show(run_train(config))
+    api.train(api.open_dataset(config), **own_settings(config))
+    return show(Path(config.run, "head.safetensors"))
 
 
 @verb(
@@ -125,18 +127,23 @@ def train(config: TrainConfig) -> int:
 )
 def pretrain(config: PretrainConfig) -> int:
     """Learn a view-invariant refiner from unlabelled synchronised views."""
-    from viewloom.training.pretrain import run_pretrain
+    from viewloom import api
+    from viewloom.keywords import own_settings
 
-    return show(run_pretrain(config))
+    learned = api.pretrain(api.open_dataset(config), **own_settings(config))
+    return show(Path(config.run, "head.safetensors" if hasattr(learned, "head") else "refiner.safetensors"))
 
 
 @verb("viewloom evaluate --data demo/data --run runs/naive")
 def evaluate(config: EvaluateConfig) -> int:
     """Score a trained head on every view."""
+    from viewloom import api
+    from viewloom.keywords import own_settings
     from viewloom.report.tables import scores_table
-    from viewloom.training.evaluate import run_evaluate
 
-    return show(scores_table([run_evaluate(config)]))
+    out = Path(config.out or config.run)
+    api.evaluate(config.run, api.open_dataset(config), out=out, **own_settings(config, "run", "out"))
+    return show(scores_table([out]))
 
 
 @verb(
@@ -159,9 +166,12 @@ def crossval(config: CrossvalConfig) -> int:
 @verb("viewloom predict --data demo/data --run runs/naive --views e4 --out segments")
 def predict(config: PredictConfig) -> int:
     """Segment new, unlabelled recordings."""
-    from viewloom.training.predict import run_predict
+    from viewloom import api
+    from viewloom.keywords import own_settings
 
-    return show(run_predict(config))
+    data = api.open_dataset(config, with_splits=config.fold is not None)
+    api.predict(config.run, data, **own_settings(config, "run", views="view"))
+    return show(Path(config.out, "segments.csv"))
 
 
 @verb("viewloom experiment --table table1 --data demo/data --out tables --scale 0.1 --plan true")

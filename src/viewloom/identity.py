@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 from viewloom.errors import listed
 
@@ -100,3 +102,17 @@ def _item_difference(role: str, now: Sequence[Any], then: Sequence[Any]) -> str:
     parts = [f"{what} {listed(names, SHOWN)}" for what, names in (("with", came), ("without", went)) if names]
     parts += [f"other frames of {listed(moved, SHOWN)}"] if moved else []
     return f"the {role} items ({'; '.join(parts) or 'in another order'})"
+
+
+def has_type(value: Any, hint: Any) -> bool:
+    """Whether a value can stand for a setting; hints other than those that settings have take any value."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return any(type(value) is type(choice) and value == choice for choice in inner)
+    if origin in (Union, UnionType):
+        return any(has_type(value, one) for one in inner)
+    if origin in (tuple, list):
+        return isinstance(value, list | tuple) and all(has_type(entry, inner[0]) for entry in value)
+    if hint is float:
+        return type(value) in (int, float) and math.isfinite(value)
+    return type(value) is hint if hint in (bool, int, str, type(None)) else True

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 
 from viewloom.errors import ConfigError, DataError, UserError, listed
 from viewloom.files import atomic_path
+from viewloom.identity import has_type
 
 KEY = "viewloom"
 """Name of the metadata inside the file."""
@@ -159,7 +159,7 @@ def read_settings(path: Path, cls: type, values: Mapping[str, Any]) -> Any:
         raise ConfigError(f"{path}: settings this version doesn't know: {listed(unknown)}. Upgrade viewloom.")
     hints = get_type_hints(cls)
     for name, value in values.items():
-        if not _has_type(value, hints[name]):
+        if not has_type(value, hints[name]):
             shown = getattr(hints[name], "__name__", str(hints[name])).replace("typing.", "")
             shown = str(hints[name]).replace("typing.", "") if get_origin(hints[name]) else shown
             raise ConfigError(
@@ -167,20 +167,6 @@ def read_settings(path: Path, cls: type, values: Mapping[str, Any]) -> Any:
             )
     with building(path):
         return cls(**values)
-
-
-def _has_type(value: Any, hint: Any) -> bool:
-    """Whether a value from JSON can stand for a setting; hints other than those that settings have take any."""
-    origin, inner = get_origin(hint), get_args(hint)
-    if origin is Literal:
-        return any(type(value) is type(choice) and value == choice for choice in inner)
-    if origin in (Union, UnionType):
-        return any(_has_type(value, one) for one in inner)
-    if origin in (tuple, list):
-        return isinstance(value, list) and all(_has_type(entry, inner[0]) for entry in value)
-    if hint is float:
-        return type(value) in (int, float) and math.isfinite(value)
-    return type(value) is hint if hint in (bool, int, str, type(None)) else True
 
 
 def fill(path: Path, module: nn.Module, weights: Mapping[str, Tensor]) -> None:

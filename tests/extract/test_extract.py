@@ -152,7 +152,7 @@ def test_every_store_holds_the_same_features(tmp_path, store):
         result = run(tmp_path / "list.csv", tmp_path / "f", backbone=COLOUR, store=store)
         assert result.done == done and not result.failed
     source = open_source(tmp_path / "f", axes="td", fps=30)
-    assert source.dim == 3
+    assert {source.dim(view) for name in source.recordings for view in source.views(name)} == {3}
     np.testing.assert_allclose(source.read("rec", "a", 0, 20)[:, 0], 2 * np.arange(20), atol=0.01)
     b_TD = source.read("rec", "b", 0, 28)
     assert np.isnan(b_TD[:3]).all()

@@ -17,7 +17,7 @@ from viewloom.features.base import FeatureSource
 from viewloom.features.lmdb import LmdbSource
 from viewloom.features.npy import NpySource
 from viewloom.features.opening import open_source, recognise
-from viewloom.features.rows import RowFile, encode_header, hash_file, stored_dtype, write_rows
+from viewloom.features.rows import STORED, RowFile, encode_header, hash_file, write_rows
 from viewloom.features.settings import PackConfig
 from viewloom.features.store import PackedSource, file_of, read_manifest
 from viewloom.features.views import View, ViewTable
@@ -49,7 +49,7 @@ def test_rows_round_trip(tmp_path_factory, data, dtype):
     x_TD = data.draw(hnp.arrays(np.dtype(dtype), shape, elements=numbers))
     path = tmp_path_factory.mktemp("rows") / "x.safetensors"
     cut = data.draw(st.integers(0, shape[0]))
-    blocks = [block.astype(stored_dtype(dtype)) for block in (x_TD[:cut], x_TD[cut:])]
+    blocks = [block.astype(STORED[dtype]) for block in (x_TD[:cut], x_TD[cut:])]
     digest = write_rows(path, encode_header(dtype, shape, {"first": "é"}), blocks)
     assert digest == hash_file(path) == hash_file(path, from_disk=True)
     np.testing.assert_array_equal(load_file(path)["features"], x_TD)  # the library reads what we write

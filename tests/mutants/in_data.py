@@ -206,14 +206,14 @@ MUTANTS = [
     Mutant(
         "drawn_windows_are_kept",
         MODULE,
-        "if self.sampling.keeps(window.chunk_frames) else self._uncached",
+        "if window.chunk_frames in self._kept else self._uncached",
         "if True else self._uncached",
         ("tests/windows/test_segments.py::test_only_windows_whose_size_comes_back_are_read_through_the_cache",),
     ),
     Mutant(
         "drawn_windows_of_pairs_are_kept",
         PAIRS,
-        "if self.sampling.keeps(window.chunk_frames) else self._uncached",
+        "if window.chunk_frames in self._kept else self._uncached",
         "if True else self._uncached",
         ("tests/windows/test_segments.py::test_only_windows_whose_size_comes_back_are_read_through_the_cache",),
     ),

@@ -48,8 +48,8 @@ MUTANTS = [
     Mutant(
         "actions_in_another_order_scored",
         "training/evaluate.py",
-        "if dataset.labels.actions != actions:",
-        "if len(dataset.labels.actions) != len(actions):",
+        "if dataset.labels.actions != trained.actions:",
+        "if len(dataset.labels.actions) != len(trained.actions):",
         SCORED,
     ),
     Mutant(
@@ -73,9 +73,7 @@ MUTANTS = [
         'items = dataset.items("test")',
         SCORED,
     ),
-    Mutant(
-        "refiner_in_front_ignored", "training/evaluate.py", "Path(refiner) if refiner else own if", "own if", SCORED
-    ),
+    Mutant("refiner_in_front_ignored", "training/evaluate.py", "trained.behind(config.refiner)", "trained", SCORED),
     Mutant(
         "validated_on_the_first_view",
         "training/evaluate.py",

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from viewloom.features.pooling import pool_max
+from viewloom.features.pooling import pool
 from viewloom.heads.c2f_tcn import C2FTCN
 from viewloom.metrics.segmentation import score
 from viewloom.metrics.segments import IGNORE
@@ -44,7 +44,10 @@ def simulated(config: SimulateConfig) -> tuple[dict[str, list[Item]], int]:
         features = compute(config, script, worlds, timeline)
         for item in timeline.annotations:
             frames = np.repeat(item.labels, item.ends - item.starts)
-            pooled = {view: pool_max(x[item.start - 1 : item.end - 1], CHUNK) for view, x in features.items()}
+            pooled = {
+                view: pool(torch.from_numpy(x[item.start - 1 : item.end - 1]), CHUNK)[0].numpy()
+                for view, x in features.items()
+            }
             items[roles[item.name]].append(Item(pooled, pool_labels(frames, CHUNK), frames))
     return items, len(script.actions)
 

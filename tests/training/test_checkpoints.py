@@ -3,7 +3,7 @@
 import torch
 
 from viewloom.heads.c2f_tcn import C2FTCN
-from viewloom.training.checkpoints import SavedHead, load_head, save_head
+from viewloom.training.checkpoints import SavedHead, read_head, save_head
 
 
 def test_a_head_comes_back_with_all_that_is_known_of_it(tmp_path):
@@ -13,7 +13,7 @@ def test_a_head_comes_back_with_all_that_is_known_of_it(tmp_path):
     head(x_BTD, mask_BT)  # running statistics of its own
     saved = SavedHead(head, ("b", "a"), ("v3", "e4"), 25.0, {"epoch": 7})
     save_head(tmp_path / "head.safetensors", saved)
-    again = load_head(tmp_path / "head.safetensors")
+    again = read_head(tmp_path / "head.safetensors")
     assert (again.actions, again.views, again.fps, again.extra) == (("b", "a"), ("v3", "e4"), 25.0, {"epoch": 7})
     assert again.head.config == head.config and not again.head.training
     with torch.no_grad():

@@ -26,7 +26,7 @@ from viewloom.errors import ConfigError, DataError
 from viewloom.methods.settings import CCAConfig
 from viewloom.metrics.invariance import retrieval_accuracy
 from viewloom.registry import METHODS
-from viewloom.training.checkpoints import load_head
+from viewloom.training.checkpoints import read_head
 from viewloom.training.evaluate import run_evaluate
 from viewloom.training.invariance import hold_out
 from viewloom.training.pretrain import compile_layers, run_pretrain, split_pairs
@@ -228,7 +228,7 @@ def test_a_run_that_does_not_collapse_is_not_accused(data, tmp_path):
 def test_distilling_a_head_follows_the_teacher(data, head, tmp_path):
     optim = PretrainOptimConfig(lr=0.01)
     path = run_pretrain(config(data, tmp_path / "run", "sync_kd_head", epochs=8, teacher=str(head), optim=optim))
-    saved, teacher = load_head(path), load_head(head / "head.safetensors")
+    saved, teacher = read_head(path), read_head(head / "head.safetensors")
     assert saved.actions == teacher.actions and path.name == "head.safetensors"
     assert not same_weights(path, head / "head.safetensors")
     losses = [float(row["val/loss"]) for row in csv.DictReader((tmp_path / "run" / "metrics.csv").open())]

@@ -7,7 +7,7 @@ import pytest
 
 from tests.tiny import write_tiny
 from viewloom.errors import ConfigError, DataError
-from viewloom.training.checkpoints import load_head
+from viewloom.training.checkpoints import read_head
 from viewloom.training.evaluate import run_evaluate
 from viewloom.training.predict import run_predict
 from viewloom.training.pretrain import run_pretrain
@@ -50,7 +50,7 @@ def score(data, run, tmp_path, **changes):
 
 
 def test_the_lists_are_remembered_with_the_weights(data, run):
-    learned = load_head(run / "head.safetensors").extra["learned_from"]
+    learned = read_head(run / "head.safetensors").extra["learned_from"]
     assert {role: set(found) for role, found in learned.items()} == {
         role: set(names(data, role)) for role in ("train", "val")
     }

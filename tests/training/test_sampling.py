@@ -14,7 +14,7 @@ from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig, SamplingConfig
 from viewloom.errors import ConfigError
 from viewloom.methods.refiner_file import load_refiner
-from viewloom.training.checkpoints import load_head, save_head
+from viewloom.training.checkpoints import read_head, save_head
 from viewloom.training.evaluate import run_evaluate
 from viewloom.training.predict import run_predict
 from viewloom.training.pretrain import run_pretrain
@@ -54,7 +54,7 @@ def train(data, run, refiner=None, views="v3", more=None, **sampling):
     request = SamplingConfig(**sampling)
     settings = {"head": "linear", "epochs": 1, "batch_size": 2, "trainer": QUIET, **(more or {})}
     run_train(TrainConfig(data=str(data), run=str(run), views=views, refiner=refiner, sampling=request, **settings))
-    return load_head(run / "head.safetensors")
+    return read_head(run / "head.safetensors")
 
 
 def pretrain(data, run, method="cca", more=None, **sampling):
@@ -136,7 +136,7 @@ def test_what_is_set_overrides_the_head_field_by_field(own, trained, tmp_path, c
 
 def test_heads_of_before_have_the_published_sampling(data, trained, tmp_path):
     run = shutil.copytree(trained, tmp_path / "old")
-    saved = load_head(run / "head.safetensors")
+    saved = read_head(run / "head.safetensors")
     extra = {name: value for name, value in saved.extra.items() if name not in ("sampling", "fps_known")}
     save_head(run / "head.safetensors", replace(saved, extra=extra))
     found = evaluate(data, run, tmp_path / "scores")
@@ -274,7 +274,7 @@ def test_validation_has_the_chunk_of_training(data, tmp_path, monkeypatch):
 def test_a_student_works_at_its_teacher_s_chunks(data, trained, tmp_path):
     run = tmp_path / "student"
     pretrain(data, run, "sync_kd_head", {"teacher": str(trained), "epochs": 1})
-    for extra in (load_head(run / "head.safetensors").extra, load_refiner(run / "refiner.safetensors").extra):
+    for extra in (read_head(run / "head.safetensors").extra, load_refiner(run / "refiner.safetensors").extra):
         assert extra["sampling"]["chunk_frames"] == 4
         assert (extra["sampling"]["pooling"], extra["sampling"]["test_chunks"]) == ("mean", [3, 5])
     with pytest.raises(ConfigError, match="learned from features pooled by mean"):

@@ -14,7 +14,7 @@ from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import SamplingConfig
 from viewloom.methods.settings import CCAConfig
 from viewloom.registry import HEADS
-from viewloom.training.checkpoints import load_head
+from viewloom.training.checkpoints import read_head
 from viewloom.training.evaluate import load_segmenter
 from viewloom.training.pretrain import run_pretrain
 from viewloom.training.segment import run_train
@@ -44,7 +44,7 @@ def steps_of(data, view="v3"):
     """All steps of the training windows, pooled without augmentation."""
     dataset = open_dataset(config(data, "unused"))
     windows = dataset_windows(dataset, dataset.items("train"), (view,), Sampling())
-    return np.concatenate([windows[0, row].features_SD for row in range(len(windows))])
+    return np.concatenate([windows[0, row].pooled.features_SZ for row in range(len(windows))])
 
 
 @pytest.mark.parametrize("head", HEADS.names())
@@ -65,7 +65,7 @@ def test_a_head_trained_on_features_in_other_units_predicts_the_same(data, tmp_p
 
 def test_statistics_are_those_of_the_training_windows(data, tmp_path):
     run_train(config(data, tmp_path / "run"))
-    scaling = load_head(tmp_path / "run" / "head.safetensors").head.scaling
+    scaling = read_head(tmp_path / "run" / "head.safetensors").head.scaling
     x_ND = steps_of(data).astype(np.float64)
     assert scaling.steps_G.tolist() == [len(x_ND)]
     np.testing.assert_allclose(scaling.mean_GD[0], x_ND.mean(0), rtol=1e-6)
@@ -83,7 +83,7 @@ def test_behind_a_refiner_they_are_of_refined_features(data, tmp_path):
     )
     path = run_pretrain(settings)
     run_train(config(data, tmp_path / "run", refiner=str(path)))
-    scaling = load_head(tmp_path / "run" / "head.safetensors").head.scaling
+    scaling = read_head(tmp_path / "run" / "head.safetensors").head.scaling
     x_1TD = torch.from_numpy(steps_of(data))[None]
     z_NZ = load_refiner(path).encode(x_1TD, torch.ones(1, x_1TD.shape[1], dtype=torch.bool), "v3")[0]
     torch.testing.assert_close(scaling.mean_GD[0], z_NZ.mean(0), atol=1e-4, rtol=1e-4)
@@ -107,5 +107,5 @@ def test_components_that_fade_are_not_blown_up_again(data, tmp_path):
         run = tmp_path / scale
         refiner = run_pretrain(PretrainConfig(**settings, run=str(run / "cca"), method_options=options))
         run_train(config(data, run / "head", refiner=str(refiner)))
-        deviation_D = load_head(run / "head" / "head.safetensors").head.scaling.deviation_GD[0]
+        deviation_D = read_head(run / "head" / "head.safetensors").head.scaling.deviation_GD[0]
         assert (len(deviation_D.unique()) == 1) == together

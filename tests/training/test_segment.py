@@ -21,7 +21,7 @@ from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig
 from viewloom.errors import ConfigError
 from viewloom.heads.linear import LinearHead
-from viewloom.training.checkpoints import load_head
+from viewloom.training.checkpoints import read_head
 from viewloom.training.evaluate import run_evaluate
 from viewloom.training.predict import run_predict
 from viewloom.training.pretrain import run_pretrain
@@ -112,7 +112,7 @@ def test_a_killed_run_resumes_to_the_same_weights(data, tmp_path, head):
 def test_the_kept_epoch_is_the_best_on_validation(trained):
     rows = list(csv.DictReader((trained / "metrics.csv").open()))
     totals = [float(row["val/total"]) for row in rows]
-    assert load_head(trained / "head.safetensors").extra["epoch"] == int(np.argmax(totals))
+    assert read_head(trained / "head.safetensors").extra["epoch"] == int(np.argmax(totals))
 
 
 def test_a_run_is_not_overwritten_nor_mixed(data, trained):
@@ -180,7 +180,7 @@ def test_scores_files_agree_and_learning_happened(data, trained):
 @pytest.mark.parametrize("batch_size", [1, 2, 16])
 def test_batch_size_and_order_at_evaluation_change_nothing(data, trained, batch_size):
     dataset = open_dataset(DataConfig(data=data))
-    head = load_head(trained / "head.safetensors").head
+    head = read_head(trained / "head.safetensors").head
     sampling = Sampling(max_chunks=7)  # several windows of each item, the last one short
     reference = Segmenter(head, None, sampling, torch.device("cpu"), 4)
     other = Segmenter(head, None, sampling, torch.device("cpu"), batch_size)

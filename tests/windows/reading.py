@@ -15,7 +15,7 @@ def read_window(source, window, view, sampling):
 def pooled_window(source, window, view, sampling):
     """Pooled features (S, Z), mask (S,) and number of missing frames, as the windows of a data set read them."""
     policy = sampling.missing_frames, sampling.nearest_within_frames
-    reader = with_policy(source if sampling.keeps(window.chunk_frames) else source.uncached, *policy)
+    reader = with_policy(source if window.chunk_frames in sampling.fixed_chunks else source.uncached, *policy)
     span = window.start, window.end, window.chunk_frames, sampling.pooling
     pooled = reader.read_pooled(window.recording, view, *span)
     return pooled.features_SZ, pooled.mask_S, len(pooled.missing)

@@ -100,6 +100,7 @@ def test_windows_that_need_not_be_read_come_empty(data):
     held = ResidentSegments(windows, EpochBatches(len(windows), 3, None), CPU)
     compare(make_loader(windows, 3), held)
     assert not held.batch([(0, 1), (0, 3)]).features_BTD.any() and held.batch([(0, 2)]).features_BTD.any()
+    assert held.batch([(0, row) for row in range(5)]).mask_BT.any(dim=1).tolist() == [True, False, True, False, True]
 
 
 @pytest.mark.parametrize("rank", [0, 1])
@@ -143,17 +144,6 @@ def test_runs_end_with_the_same_weights(data, tmp_path, verb):
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.7])
-def test_views_of_their_own_size_too(probability):
-    source = random_source(views=("v3", "e4"), dim=(3, 5))
-    sampling = Sampling(chunk_frames=10, augment_probability=probability, max_chunks=15, pooling="both")
-    windows = SegmentWindows(source, None, items_of(source), ("v3", "e4"), sampling, 5)
-    batches = EpochBatches(len(windows), 2, 1)
-    compare(make_loader(windows, 2, 1), ResidentSegments(windows, batches, CPU))
-    pairs = ViewWindows(source, items_of(source), ("v3", "e4"), sampling, 5)
-    compare(make_view_loader(pairs, 2, 1), ResidentViews(pairs, EpochBatches(len(pairs), 2, 1), CPU))
-
-
-@pytest.mark.parametrize("probability", [0.0, 0.7])
 @pytest.mark.parametrize("cls", [ResidentSegments, ResidentViews])
 def test_room_is_counted_for_views_of_their_own_size_and_type(cls, probability):
     """The first view is small and exact in float16; the second one large, and isn't."""
@@ -168,3 +158,14 @@ def test_room_is_counted_for_views_of_their_own_size_and_type(cls, probability):
     sizes = {view: {s.x_ND[0].nbytes for (_, v), s in held.stretches.items() if v == view} for view in ("v3", "e4")}
     assert sizes == {"v3": {2 * 3}, "e4": {4 * 50}}
     assert needed_bytes(cls, windows, CPU) == sum(stretch.x_ND.nbytes for stretch in held.stretches.values())
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.7])
+def test_views_of_their_own_size_too(probability):
+    source = random_source(views=("v3", "e4"), dim=(3, 5))
+    sampling = Sampling(chunk_frames=10, augment_probability=probability, max_chunks=15, pooling="both")
+    windows = SegmentWindows(source, None, items_of(source), ("v3", "e4"), sampling, 5)
+    batches = EpochBatches(len(windows), 2, 1)
+    compare(make_loader(windows, 2, 1), ResidentSegments(windows, batches, CPU))
+    pairs = ViewWindows(source, items_of(source), ("v3", "e4"), sampling, 5)
+    compare(make_view_loader(pairs, 2, 1), ResidentViews(pairs, EpochBatches(len(pairs), 2, 1), CPU))

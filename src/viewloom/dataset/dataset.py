@@ -1,19 +1,23 @@
 """A data set as commands see it: features, labels, splits and views, opened from one folder."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from viewloom.console import note
 from viewloom.dataset.label_files import recording_in
 from viewloom.dataset.labels import Annotation, LabelSet
-from viewloom.dataset.settings import PairSpans
-from viewloom.dataset.splits import Role, Splits
+from viewloom.dataset.settings import IN_MEMORY, DataConfig, PairSpans
+from viewloom.dataset.splits import ROLES, Role, Splits
 from viewloom.errors import DataError, listed
 from viewloom.features.base import FeatureSource
 from viewloom.features.views import ViewTable
+from viewloom.metrics.segments import IGNORE
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Item:
     end: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MultiViewDataset:
     """An opened data set.
 
@@ -48,6 +52,7 @@ class MultiViewDataset:
         missing: what to do with listed items that have no labels or features.
         past_end: what to do with labels outside the frames of every view.
         fps_known: False where nobody said the frame rate, so that the source's is an assumption.
+        config: settings it was opened with, every choice made.
     """
 
     name: str
@@ -60,6 +65,57 @@ class MultiViewDataset:
     missing: Literal["error", "skip"] = "error"
     past_end: Literal["error", "cut"] = "error"
     fps_known: bool = True
+    config: DataConfig = field(default_factory=lambda: DataConfig(data=IN_MEMORY))
+
+    @property
+    def recordings(self) -> tuple[str, ...]:
+        """Names of the recordings, sorted."""
+        return self.source.recordings
+
+    def views_of(self, recording: str) -> tuple[str, ...]:
+        """Views that a recording has; `DataError` for an unknown one."""
+        return self.source.views(recording)
+
+    def features(
+        self, recording: str, view: str, start: int | None = None, end: int | None = None
+    ) -> NDArray[np.float32]:
+        """Features of a view, (T, D); only what is asked for is read.
+
+        Args:
+            recording: its name.
+            view: logical name of the view.
+            start: first frame on the data set's clock; None: where the view begins.
+            end: frame after the last; None: where the view ends.
+
+        Returns:
+            Rows of NaN for frames that the view lacks.
+
+        Raises:
+            DataError: the recording, or the view in it, isn't there.
+        """
+        first, last = self.source.span(recording, view)
+        return self.source.read(recording, view, first if start is None else start, last if end is None else end)
+
+    def frame_labels(self, recording: str, start: int, end: int) -> NDArray[np.int64]:
+        """Class id of each frame [start, end) of a recording, by all its annotations; -100 where there is no label."""
+        labels_T = np.full(end - start, IGNORE, np.int64)
+        for annotation in () if self.labels is None else self.labels.of_recording(recording):
+            own_T = annotation.frame_labels(start, end)
+            labels_T = np.where(own_T == IGNORE, labels_T, own_T)
+        return labels_T
+
+    def __str__(self) -> str:
+        """What it is, in a line or two."""
+        source, views = self.source, dict.fromkeys(v for name in self.recordings for v in self.source.views(name))
+        sizes = ", ".join(f"{view} ({source.dim(view)})" for view in views)
+        actions = f", {len(self.labels.actions)} actions" if self.labels is not None else ", no labels"
+        roles = [f"{len(names)} {role}" for role in ROLES if self.splits and (names := getattr(self.splits, role))]
+        return (
+            f"{self.name}{' (simulated)' if self.simulated else ''}: {len(self.recordings)} recordings at "
+            f"{source.fps:g} fps{actions}\nviews (feature size): {sizes}\nitems: {', '.join(roles) or 'no splits'}"
+        )
+
+    __repr__ = __str__
 
     def items(
         self, role: Role, views: Sequence[str] | None = None, spans: PairSpans = "recordings"

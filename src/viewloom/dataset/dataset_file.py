@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from viewloom.dataset.settings import SamplingConfig, filled
+from viewloom.dataset.settings import DEFAULTS, IN_MEMORY, DataConfig, SamplingConfig, filled
 from viewloom.dataset.splits import DRAWN
 from viewloom.errors import ConfigError, DataError, listed
-
-if TYPE_CHECKING:
-    from viewloom.dataset.settings import DataConfig
 
 DATASET_FILE = "dataset.yaml"
 PATHS = ("features", "labels", "splits", "views_file", "pool_cache")
@@ -34,14 +31,14 @@ def with_dataset_file(config: C) -> tuple[C, str | None]:
     Raises:
         DataError: for a folder that isn't there, a file that isn't YAML, an unknown setting, a wrong value.
     """
+    if config.data == IN_MEMORY:
+        return replace(config, **{k: v for k, v in DEFAULTS.items() if getattr(config, k) is None}), None
     root = Path(config.data)
     if not root.is_dir():
         raise DataError(f"{root} is {'a file' if root.exists() else 'not there'}; pass the data set's folder.")
     path = root / DATASET_FILE
     found = _read(path) if path.is_file() else {}
     name, table = found.pop("name", None), found.pop("sampling", None)
-    from viewloom.dataset.settings import DEFAULTS, DataConfig
-
     known = [field.name for field in fields(DataConfig) if field.default is not MISSING]
     _check_table(str(path), "", found, known, get_type_hints(DataConfig))
     for key, value in found.items():

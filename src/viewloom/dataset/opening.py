@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +69,7 @@ def open_dataset(config: DataConfig, with_splits: bool = True) -> MultiViewDatas
         missing=settled(config.missing),
         past_end=settled(config.past_end),
         fps_known=known_fps(config, files, source) is not None,
+        config=DataConfig(**{entry.name: getattr(config, entry.name) for entry in fields(DataConfig)}),
     )
 
 

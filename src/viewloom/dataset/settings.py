@@ -9,6 +9,9 @@ from viewloom.errors import ConfigError
 from viewloom.features.settings import Compare
 from viewloom.identity import free
 
+IN_MEMORY = "arrays in memory"
+"""What stands for the folder of a data set that has none."""
+
 N = TypeVar("N", int, float)
 T = TypeVar("T")
 PairSpans = Literal["recordings", "labelled"]

@@ -16,7 +16,7 @@ from viewloom.extract.settings import ExtractConfig
 from viewloom.extract.workers import count_workers
 from viewloom.extract.writing import Provenance
 from viewloom.features.pack import amount
-from viewloom.features.rows import stored_dtype
+from viewloom.features.rows import STORED
 
 MEASURED_FRAMES = 16
 """Frames that the speed is measured with."""
@@ -99,7 +99,7 @@ def make_plan(
         todo=usable,
         frames=frames,
         dim=provenance.dim,
-        bytes=frames * provenance.dim * stored_dtype(provenance.dtype).itemsize,
+        bytes=frames * provenance.dim * STORED[provenance.dtype].itemsize,
         free_bytes=shutil.disk_usage(place).free,
         seconds=frames / speed if speed else 0.0,
         workers=workers,

@@ -21,7 +21,7 @@ from viewloom.features.catalog import consecutive_runs
 from viewloom.features.lmdb import DATA_FILE, frame_key, key_prefix
 from viewloom.features.npy import FEATURES_FILE
 from viewloom.features.pack_files import FLOAT16_MAX, Journal
-from viewloom.features.rows import RowFile, encode_header, hash_file, stored_dtype, write_rows
+from viewloom.features.rows import STORED, RowFile, encode_header, hash_file, write_rows
 from viewloom.features.store import JOURNAL, MANIFEST, Manifest, StoreEntry, file_of
 from viewloom.features.views import ViewTable
 from viewloom.files import atomic_path, write_json
@@ -193,7 +193,7 @@ class PackedWriter(Writer):
         file = file_of(clip.recording, self.view(clip))
         header = encode_header(dtype, (len(rows.x_TD), self.provenance.dim), self._metadata(clip, rows))
         with atomic_path(self.root / file) as temporary:
-            sha256 = write_rows(temporary, header, [rows.x_TD.astype(stored_dtype(dtype))])
+            sha256 = write_rows(temporary, header, [rows.x_TD.astype(STORED[dtype])])
         return self.entry(clip, rows, file=file, bytes=(self.root / file).stat().st_size, sha256=sha256)
 
     def _metadata(self, clip: Clip, rows: Rows) -> dict[str, str]:

@@ -20,7 +20,7 @@ from viewloom.console import err
 from viewloom.errors import ConfigError, DataError
 from viewloom.features.base import Pooled
 from viewloom.features.catalog import CatalogSource, consecutive_runs
-from viewloom.features.rows import RowFile, encode_header, stored_dtype, write_rows
+from viewloom.features.rows import STORED, RowFile, encode_header, write_rows
 from viewloom.features.settings import Pooling
 from viewloom.files import atomic_path
 
@@ -90,7 +90,7 @@ class CachedSource:
 
     def _keep(self, path: Path, key: str, pooled: Pooled) -> None:
         """Write a window, where there is room; say so, once, when there is no more."""
-        rows_SD = pooled.features_SZ.astype(stored_dtype("float32"), copy=False)
+        rows_SD = pooled.features_SZ.astype(STORED["float32"], copy=False)
         metadata = {"key": key, "missing": json.dumps(consecutive_runs(pooled.missing))}
         header = encode_header("float32", (len(rows_SD), rows_SD.shape[1]), metadata)
         if self._closed or not self._has_room(len(header) + rows_SD.nbytes):
@@ -138,7 +138,7 @@ def _load(path: Path, key: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]
         if file.metadata["key"] != key:
             return None
         runs = json.loads(file.metadata["missing"])
-        x_SD = np.fromfile(path, stored_dtype(file.dtype), offset=file.offset).reshape(file.shape)
+        x_SD = np.fromfile(path, STORED[file.dtype], offset=file.offset).reshape(file.shape)
     except (DataError, OSError, KeyError, ValueError):
         return None  # deleted just now, or damaged: then it is written again
     missing = [np.empty(0, np.int64), *(np.arange(start, end) for start, end in runs)]

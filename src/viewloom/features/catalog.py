@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from viewloom.errors import ConfigError, DataError, listed
-from viewloom.features.base import Pooled, Span, pooled_dim
+from viewloom.features.base import Pooled, Span
 from viewloom.features.clock import Clock, on_clock
 from viewloom.features.settings import Axes, Pooling
 from viewloom.features.views import ViewTable
@@ -157,6 +157,11 @@ class CatalogSource(ABC):
         }
         return {recording: views for recording, views in found.items() if views}
 
+    @cached_property
+    def _single(self) -> dict[tuple[str, str], str]:
+        """{(recording, view): its camera}, where it is one."""
+        return {(r, v): of[0] for r, views in self._cameras_of_views.items() for v, of in views.items() if len(of) == 1}
+
     def views(self, recording: str) -> tuple[str, ...]:
         """Views of a recording in the table's order; `DataError` for an unknown recording."""
         known = self._cameras_of_views
@@ -169,9 +174,9 @@ class CatalogSource(ABC):
 
     def camera(self, recording: str, view: str) -> str:
         """The camera that shows a view in a recording; `DataError` where there is none, or more than one."""
-        found = self._cameras_of_views.get(recording, {}).get(view, ())
-        if len(found) == 1:
-            return found[0]
+        found = self._single.get((recording, view))
+        if found is not None:
+            return found
         views = self.views(recording)
         if view not in views:
             raise DataError(f"Recording {recording} has no view {view!r}; it has: {listed(views, 16)}.")
@@ -218,7 +223,7 @@ class CatalogSource(ABC):
 
         dim, where = self._dims[view], f"{recording}, view {view}"
         steps = -(-(end - start) // chunk_frames)
-        x_SZ, mask_S = np.empty((steps, pooled_dim(dim, pooling)), np.float32), np.empty(steps, np.bool_)
+        x_SZ, mask_S = np.empty((steps, dim * (1 + (pooling == "both"))), np.float32), np.empty(steps, np.bool_)
         missing = [np.empty(0, np.int64)]
         chunks = max(1, self.block_bytes // (4 * dim * chunk_frames))
         try:

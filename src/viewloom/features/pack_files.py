@@ -18,7 +18,7 @@ from viewloom.errors import ConfigError, DataError
 from viewloom.features.base import Span
 from viewloom.features.catalog import CatalogSource, consecutive_runs
 from viewloom.features.content import rows_digest, rows_hash
-from viewloom.features.rows import encode_header, hash_file, stored_dtype, write_rows
+from viewloom.features.rows import STORED, encode_header, hash_file, write_rows
 from viewloom.features.store import FEATURES, JOURNAL, MANIFEST, StoreEntry, file_of, read_manifest
 from viewloom.files import atomic_path, write_text
 
@@ -79,7 +79,7 @@ class PackTask:
     @property
     def bytes(self) -> int:
         """Size of the whole file."""
-        return len(self.header) + (self.end - self.first) * self.dim * stored_dtype(self.dtype).itemsize
+        return len(self.header) + (self.end - self.first) * self.dim * STORED[self.dtype].itemsize
 
     def fits(self, root: Path, entry: StoreEntry) -> bool:
         """Whether the file that ``entry`` records is this task's, and is whole on disk: size, header, hash."""
@@ -188,7 +188,7 @@ class Packer:
                 self._settle_holes(task, start, x_TD, finite, found)
             if task.dtype == "float16":
                 _refuse_overflow(task, start, x_TD)
-            yield x_TD.astype(stored_dtype(task.dtype), copy=False)
+            yield x_TD.astype(STORED[task.dtype], copy=False)
 
     def _settle_holes(
         self, task: PackTask, start: int, x_TD: NDArray[np.float32], finite: NDArray[np.bool_], found: _Found

@@ -31,26 +31,17 @@ def pool(
         Float32 features (S, Z), zeros in a chunk without a single frame, and the mask (S,) of chunks with one. A
         chunk with a NaN in it gives NaN.
     """
-    halves = [pool_max(x_TD, chunk_frames, there_T)] if pooling != "mean" else []
-    halves += [pool_mean(x_TD, chunk_frames, there_T)] if pooling != "max" else []
+    halves = []
+    if pooling != "mean":
+        seen_TD = x_TD if there_T is None else x_TD.masked_fill(~there_T[:, None], -torch.inf)
+        halves.append(chunk_max(seen_TD, chunk_frames).float() + 0.0)
+    if pooling != "max":
+        halves.append(pool_mean(x_TD, chunk_frames, there_T))
     x_SZ = torch.cat(halves, dim=1) if len(halves) > 1 else halves[0]
     if there_T is None:
         return x_SZ, torch.ones(len(x_SZ), dtype=torch.bool, device=x_SZ.device)
-    mask_S = _amax(there_T[:, None].byte(), chunk_frames)[:, 0] > 0
+    mask_S = chunk_max(there_T[:, None].byte(), chunk_frames)[:, 0] > 0
     return x_SZ.masked_fill_(~mask_S[:, None], 0.0), mask_S
-
-
-def pool_max(x_TD: Tensor, chunk_frames: int, there_T: Tensor | None = None) -> Tensor:
-    """Maximum (S, D) in float32 of each chunk's frames; minus infinity where it has none."""
-    if there_T is not None:
-        x_TD = x_TD.masked_fill(~there_T[:, None], -torch.inf)
-    if x_TD.dtype != torch.float16 or x_TD.device.type != "cpu":
-        return _amax(x_TD, chunk_frames).float() + 0.0
-    # Numbers that aren't negative sort as their bits do, and processors are twice as fast with whole numbers.
-    top_SD = _amax(x_TD.view(torch.int16), chunk_frames)
-    if top_SD.numel() and top_SD.min() < 0:
-        return _amax(x_TD, chunk_frames).float() + 0.0
-    return top_SD.view(torch.float16).float() + 0.0
 
 
 def pool_mean(x_TD: Tensor, chunk_frames: int, there_T: Tensor | None = None) -> Tensor:
@@ -70,12 +61,17 @@ def pool_mean(x_TD: Tensor, chunk_frames: int, there_T: Tensor | None = None) ->
     return total_SD.add_(0.0)
 
 
-def _amax(x_TD: Tensor, chunk_frames: int) -> Tensor:
-    """Maximum of each run of rows, the last one shorter."""
-    full = len(x_TD) // chunk_frames
-    whole_SD = x_TD[: full * chunk_frames].view(full, chunk_frames, x_TD.shape[1]).amax(dim=1)
-    rest_RD = x_TD[full * chunk_frames :]
-    return torch.cat([whole_SD, rest_RD.amax(dim=0, keepdim=True)]) if len(rest_RD) else whole_SD
+def chunk_max(x_TD: Tensor, chunk_frames: int) -> Tensor:
+    """Maximum (S, D) of each run of rows, the last one shorter, in the rows' type."""
+    full, dim = len(x_TD) // chunk_frames, x_TD.shape[1]
+    whole_SCD, rest_RD = x_TD[: full * chunk_frames].view(full, chunk_frames, dim), x_TD[full * chunk_frames :]
+    if x_TD.dtype == torch.float16 and x_TD.device.type == "cpu" and full:
+        # Numbers that aren't negative sort as their bits do, and processors are twice as fast with whole numbers.
+        top_SD = whole_SCD.view(torch.int16).amax(dim=1)
+        top_SD = top_SD.view(torch.float16) if not top_SD.numel() or top_SD.min() >= 0 else whole_SCD.amax(dim=1)
+    else:
+        top_SD = whole_SCD.amax(dim=1)
+    return torch.cat([top_SD, rest_RD.amax(dim=0, keepdim=True)]) if len(rest_RD) else top_SD
 
 
 def pool_rows(

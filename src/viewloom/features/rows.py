@@ -16,14 +16,11 @@ from viewloom.errors import DataError
 
 TENSOR = "features"
 """Name of the tensor (T, D) in each file."""
+STORED: Mapping[str, np.dtype[np.floating]] = {"float16": np.dtype("<f2"), "float32": np.dtype("<f4")}
+"""Types of number in a store, little endian as safetensors has them."""
 _NAMES = {"float16": "F16", "float32": "F32"}
 _MAX_HEADER_BYTES = 1 << 20
 _HASH_BLOCK_BYTES = 1 << 22
-
-
-def stored_dtype(name: str) -> np.dtype[np.floating]:
-    """Little-endian numpy type of ``float16`` or ``float32``, as safetensors stores it."""
-    return np.dtype({"float16": "<f2", "float32": "<f4"}[name])
 
 
 def encode_header(dtype: str, shape: tuple[int, int], metadata: Mapping[str, str]) -> bytes:
@@ -31,7 +28,7 @@ def encode_header(dtype: str, shape: tuple[int, int], metadata: Mapping[str, str
 
     Source: https://huggingface.co/docs/safetensors (format).
     """
-    size = shape[0] * shape[1] * stored_dtype(dtype).itemsize
+    size = shape[0] * shape[1] * STORED[dtype].itemsize
     tensor = {"dtype": _NAMES[dtype], "shape": list(shape), "data_offsets": [0, size]}
     text = json.dumps({"__metadata__": dict(metadata), TENSOR: tensor}, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
@@ -81,13 +78,11 @@ class RowFile:
     @property
     def file_bytes(self) -> int:
         """Size the whole file must have."""
-        return self.offset + self.shape[0] * self.shape[1] * stored_dtype(self.dtype).itemsize
+        return self.offset + self.shape[0] * self.shape[1] * STORED[self.dtype].itemsize
 
     def map(self) -> NDArray[np.floating]:
         """All rows (T, D) in the stored type, memory-mapped; the map lives as long as the array."""
-        return np.memmap(
-            self.path, stored_dtype(self.dtype), "c", self.offset, self.shape
-        )  # "c": torch takes no read-only
+        return np.memmap(self.path, STORED[self.dtype], "c", self.offset, self.shape)  # "c": torch takes no read-only
 
 
 def _read_header(file: BinaryIO) -> tuple[dict[str, Any], int]:

@@ -249,30 +249,32 @@ class PackedSource(CatalogSource):
         """Runs of missing frames, as the manifest lists them."""
         return self._entries[recording, camera].gaps
 
-    def _file(self, entry: StoreEntry) -> RowFile:
-        """The entry's file; its header is checked at first use against the manifest."""
-        if entry.file not in self._files:
-            rows = RowFile.open(self.root / entry.file)
-            view = self.manifest.views.of_camera(entry.camera)
-            shape = (entry.end - entry.first, (view.dim if view else None) or self.manifest.dim)
-            if rows.shape != shape or rows.dtype != self.manifest.dtype:
-                raise DataError(
-                    f"{rows.path} holds {rows.shape} {rows.dtype}, but {MANIFEST} says {shape} "
-                    f"{self.manifest.dtype}. Run viewloom pack again."
-                )
-            self._files[entry.file] = rows
-        return self._files[entry.file]
+    def _open(self, entry: StoreEntry) -> RowFile:
+        """The entry's file; its header is checked against the manifest, once."""
+        rows = RowFile.open(self.root / entry.file)
+        view = self.manifest.views.of_camera(entry.camera)
+        shape = (entry.end - entry.first, (view.dim if view else None) or self.manifest.dim)
+        if rows.shape != shape or rows.dtype != self.manifest.dtype:
+            raise DataError(
+                f"{rows.path} holds {rows.shape} {rows.dtype}, but {MANIFEST} says {shape} "
+                f"{self.manifest.dtype}. Run viewloom pack again."
+            )
+        self._files[entry.file] = rows
+        return rows
 
     def _read_into(self, recording: str, camera: str, start: int, x_TD: NDArray[np.float32]) -> None:
         entry = self._entries[recording, camera]
-        x_TD[:] = self._file(entry).map()[start - entry.first : start - entry.first + len(x_TD)]
+        x_TD[:] = (self._files.get(entry.file) or self._open(entry)).map()[
+            start - entry.first : start - entry.first + len(x_TD)
+        ]
 
     def _rows(self, recording: str, view: str, start: int, end: int) -> NDArray[np.floating]:
         """Straight from the file, where all frames lie inside it."""
-        entry = self._entries[recording, self.camera(recording, view)]
+        camera = self._single.get((recording, view)) or self.camera(recording, view)
+        entry = self._entries[recording, camera]
         if view in self._clocks or start < entry.first or end > entry.end:
             return self.read(recording, view, start, end)
-        return self._file(entry).map()[start - entry.first : end - entry.first]
+        return (self._files.get(entry.file) or self._open(entry)).map()[start - entry.first : end - entry.first]
 
     def file(self, recording: str, camera: str) -> Path:
         """The safetensors file."""

@@ -1,0 +1,17 @@
+"""Pre-training methods, a file each; `CCA` and `Ridge` on plain arrays, with scikit-learn's habits."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from viewloom.methods.estimators import CCA, Ridge
+
+__all__ = ["CCA", "Ridge"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the estimators when they are asked for: torch and scikit-learn take seconds."""
+    if name not in __all__:
+        raise AttributeError(f"module 'viewloom.methods' has no attribute {name!r}")
+    from viewloom.methods import estimators
+
+    return getattr(estimators, name)

@@ -23,9 +23,14 @@ Dims = int | Sequence[int]
 
 
 def as_dims(dim: Dims, views: Sequence[str]) -> tuple[int, ...]:
-    """A feature size for each view."""
-    dims = (dim,) * len(views) if isinstance(dim, int) else tuple(dim)
-    assert len(dims) == len(views), f"{len(views)} views have {len(dims)} feature sizes"
+    """A feature size for each view; one where no view is named, as in published weights.
+
+    Raises:
+        ConfigError: another number of sizes than of views.
+    """
+    dims = (dim,) * max(1, len(views)) if isinstance(dim, int) else tuple(dim)
+    if len(dims) != max(1, len(views)):
+        raise ConfigError(f"'dim' has {len(dims)} feature sizes, but there are {len(views)} views.")
     return dims
 
 
@@ -57,12 +62,12 @@ class Refiner(nn.Module, ABC):
         super().__init__()
         self.method = method
         self.views = tuple(views)
-        self.dims = as_dims(dim, self.views) if self.views or not isinstance(dim, int) else (dim,)
+        self.dims = as_dims(dim, self.views)
         self.out_dim = self.dims[0] if out_dim is None else out_dim
         self.config = config
         self.extra: dict[str, Any] = {}
         self.frozen = False
-        self.standardiser = Standardiser(self.dims if self.views else self.dims[0], self.views, config.standardise)
+        self.standardiser = Standardiser(self.dims, self.views, config.standardise)
 
     @property
     def dim(self) -> int:

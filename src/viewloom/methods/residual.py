@@ -38,8 +38,7 @@ class ResidualRefiner(Refiner):
         marks: Mark = "none",
         identity_views: tuple[str, ...] = (),
     ) -> None:
-        dims = as_dims(dim, views) if views or not isinstance(dim, int) else (dim,)
-        width = stem_width(dims, config)
+        width = stem_width(as_dims(dim, views), config)
         super().__init__(method, dim, views, config, width)
         self.stem = Stem(self.dims, self.views, width) if config.stem != "none" else None
         if self.stem is not None:

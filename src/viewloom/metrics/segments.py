@@ -87,7 +87,7 @@ class Segments:
         """Class id of each frame in [start, end), (end - start,); `IGNORE` where there is no segment."""
         starts = np.clip(self.starts, start, end) - start
         ends = np.clip(self.ends, start, end) - start
-        lengths = np.empty(2 * len(self) + 1, np.int64)  # gap, segment, gap, ..., segment, gap
+        lengths = np.empty(2 * len(self.starts) + 1, np.int64)  # gap, segment, gap, ..., segment, gap
         lengths[1::2] = ends - starts
         lengths[0::2] = np.diff(ends, prepend=0, append=end - start)
         lengths[0:-1:2] -= lengths[1::2]

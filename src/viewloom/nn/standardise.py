@@ -38,7 +38,7 @@ class Standardiser(nn.Module):
         super().__init__()
         self.mode: Standardise = mode
         self.views = views
-        self.dims = (dim,) * len(views) if isinstance(dim, int) else tuple(dim)
+        self.dims = (dim,) * max(1, len(views)) if isinstance(dim, int) else tuple(dim)
         self.ready = mode == "none"
         self.moments: list[Moments] = []
         if mode == "none":

@@ -73,7 +73,7 @@ def save_head(path: Path, saved: SavedHead) -> None:
     write_saved(path, HEAD, metadata, head)
 
 
-def load_head(path: Path | str) -> SavedHead:
+def read_head(path: Path | str) -> SavedHead:
     """Read a head written by `save_head`.
 
     Raises:

@@ -12,22 +12,18 @@ from viewloom.console import err, progress
 from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
-from viewloom.dataset.settings import SamplingConfig
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.features.rows import hash_file
-from viewloom.files import write_json
 from viewloom.identity import settings_of
 from viewloom.metrics.per_class import score_per_class
 from viewloom.metrics.segmentation import score, score_per_item
 from viewloom.metrics.segments import Segments
-from viewloom.training.checkpoints import load_head
 from viewloom.training.provenance import allowed_roles, refuse_learned, scored_again
-from viewloom.training.refined import FrozenRefiner
-from viewloom.training.runs import read_json, refuse_other_features
-from viewloom.training.sampling import own_pooling, used_sampling, warn_assumed_fps
-from viewloom.training.segmenter import Segmenter, pick_device
+from viewloom.training.sampling import warn_assumed_fps
+from viewloom.training.scores import Scores
+from viewloom.training.segmenter import Segmenter
 from viewloom.training.settings import EvaluateConfig
-from viewloom.windows.sampling import Sampling
+from viewloom.training.trained import TrainedHead, load_head
 
 Labels = NDArray[np.int64]
 
@@ -83,24 +79,41 @@ def item_scores(
     return {**result.as_dict(), "total": result.total}
 
 
-def run_evaluate(config: EvaluateConfig) -> Path:
-    """Score a run; returns the folder with ``metrics.json`` and ``predictions/<view>.json``."""
-    run = Path(config.run)
-    out = Path(config.out) if config.out else run
+def run_evaluate(config: EvaluateConfig, dataset: MultiViewDataset | None = None) -> Path:
+    """Score a run; returns the folder with ``metrics.json`` and ``predictions/<view>.json``.
+
+    Args:
+        config: settings.
+        dataset: what to score on; None opens what the settings name.
+    """
+    out = Path(config.out) if config.out else Path(config.run)
     if (out / "metrics.json").exists() and not config.overwrite:
         raise ConfigError(f"{out / 'metrics.json'} is there already. Pass --overwrite true or another --out.")
+    scores = evaluate_head(load_head(config.run), config, dataset)
+    scores.write(out)
+    return out
+
+
+def evaluate_head(trained: TrainedHead, config: EvaluateConfig, dataset: MultiViewDataset | None = None) -> Scores:
+    """Score a trained head on every view.
+
+    Args:
+        trained: the head; another refiner is put before it where the settings name one.
+        config: settings.
+        dataset: what to score on; None opens what the settings name.
+    """
     config = complete(config)
-    dataset = open_dataset(config)
+    dataset = dataset or open_dataset(config)
     warn_assumed_fps(dataset)
-    refuse_other_features(run, dataset)
-    saved = load_head(run / "head.safetensors")
-    actions = shared_actions(dataset, saved.actions, run)
-    sampling = used_sampling(config.sampling, saved.extra, saved.fps, dataset)
-    segmenter = load_segmenter(run, config.refiner, sampling, config.accelerator, config.batch_size)
+    trained.refuse_other_features(dataset)
+    name, trained = config.name or default_name(trained, config.refiner), trained.behind(config.refiner)
+    actions = shared_actions(dataset, trained)
+    sampling = trained.sampling_on(dataset, config.sampling)
+    segmenter = trained.segmenter(sampling, config.accelerator, config.batch_size)
     background = background_ids(config.background, actions)
     items = dataset.items(config.split)
     views = views_to_score(config.views, dataset, items, segmenter)
-    learned = scored_again(dataset, items, segmenter.learned_from(saved.extra))
+    learned = scored_again(dataset, items, segmenter.learned_from(trained.saved.extra))
     refuse_learned(learned, allowed_roles(config.allow_learned, config.split))
     metrics: dict[str, Any] = {
         "protocol": config.protocol,
@@ -108,22 +121,22 @@ def run_evaluate(config: EvaluateConfig) -> Path:
         "background": [actions[i] for i in background],
         "fps": dataset.source.fps,
         "actions": actions,
-        "trained_on": saved.views,
+        "trained_on": trained.views,
         "simulated": dataset.simulated,
-        "row": config.name or default_name(run, config.refiner),
+        "row": name,
         "scored_with": scored_with(config),
         "sampling": asdict(sampling),
         "learned": learned,
         "views": {},
     }
+    scores = Scores(metrics, {})
     for view in views:
         scored = score_view(dataset, items, view, segmenter)
         found = summary(scored, actions, config.protocol, background) | {"kind": dataset.views[view].kind}
         metrics["views"][view] = found
-        write_json(out / "predictions" / f"{view}.json", predictions(scored, actions, dataset.source.fps))
+        scores.predictions[view] = predictions(scored, actions, dataset.source.fps)
     segmenter.missing.say(sampling.missing_frames)
-    write_json(out / "metrics.json", metrics)
-    return out
+    return scores
 
 
 def views_to_score(
@@ -167,11 +180,9 @@ def fitting_views(views: tuple[str, ...], named: bool, segmenter: Segmenter) -> 
     return tuple(view for view in views if view not in unfit)
 
 
-def default_name(run: Path, refiner: str | None) -> str:
+def default_name(trained: TrainedHead, refiner: str | None) -> str:
     """What a run is called in tables; with another refiner before its head it isn't that run any more."""
-    environment = read_json(run / "environment.json")
-    own = str(environment.get("name", environment.get("row", run.name)))  # older runs have the latter
-    return own if refiner is None else f"{own} behind {Path(refiner).parent.name}"
+    return trained.name if refiner is None else f"{trained.name} behind {Path(refiner).parent.name}"
 
 
 def scored_with(config: EvaluateConfig) -> dict[str, Any]:
@@ -180,16 +191,16 @@ def scored_with(config: EvaluateConfig) -> dict[str, Any]:
     return settings_of(config) | {"refiner": refiner}
 
 
-def shared_actions(dataset: MultiViewDataset, actions: tuple[str, ...], run: Path) -> tuple[str, ...]:
+def shared_actions(dataset: MultiViewDataset, trained: TrainedHead) -> tuple[str, ...]:
     """The head's actions, which the data set must share in the same order."""
     if dataset.labels is None:
         raise DataError(f"{dataset.root} has no labels to score against. `viewloom predict` needs none.")
-    if dataset.labels.actions != actions:
+    if dataset.labels.actions != trained.actions:
         raise ConfigError(
-            f"{run} knows {len(actions)} actions and {dataset.root} has {len(dataset.labels.actions)}, or in "
-            "another order. Score it on the data set with the same action list."
+            f"{trained.where} knows {len(trained.actions)} actions and {dataset.root} has "
+            f"{len(dataset.labels.actions)}, or in another order. Score it on the data set with the same action list."
         )
-    return actions
+    return trained.actions
 
 
 def background_ids(names: str, actions: tuple[str, ...]) -> tuple[int, ...]:
@@ -199,26 +210,6 @@ def background_ids(names: str, actions: tuple[str, ...]) -> tuple[int, ...]:
     if unknown:
         raise ConfigError(f"--background names {listed(unknown)}, but the actions are: {listed(actions, 30)}.")
     return tuple(actions.index(name) for name in wanted)
-
-
-def load_segmenter(run: Path, refiner: str | None, sampling: Sampling, accelerator: str, batch_size: int) -> Segmenter:
-    """The chain a run trained: its head, and its refiner (or another) before it."""
-    device = pick_device(accelerator)
-    head = load_head(run / "head.safetensors").head.to(device)
-    own = run / "refiner.safetensors"
-    path = Path(refiner) if refiner else own if own.exists() else None
-    frozen = None
-    if path is not None:
-        from viewloom.methods.refiner_file import load_refiner
-
-        loaded = load_refiner(path).freeze().to(device)
-        own_pooling(loaded.extra, SamplingConfig(pooling=sampling.pooling), str(path))
-        if loaded.out_dim != head.dim:
-            raise ConfigError(
-                f"{path} gives features of size {loaded.out_dim}, but the head of {run} takes {head.dim}."
-            )
-        frozen = FrozenRefiner(loaded)
-    return Segmenter(head, frozen, sampling, device, batch_size)
 
 
 def score_view(dataset: MultiViewDataset, items: Sequence[Item], view: str, segmenter: Segmenter) -> list[Scored]:

@@ -14,7 +14,7 @@ from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.errors import ConfigError, listed
 from viewloom.methods.base import Method
 from viewloom.registry import METHODS
-from viewloom.training.checkpoints import load_head
+from viewloom.training.checkpoints import read_head
 from viewloom.training.evaluate import select_views
 from viewloom.training.invariance import HeldOut, hold_out, measure
 from viewloom.training.runs import is_main_process
@@ -70,6 +70,6 @@ def _pair_sampling(
     """Windows as the teacher's were, where one is followed; else as suits the features, for no label is looked at."""
     if config.teacher is None or METHODS.get(config.method).requires != "teacher_head":
         return run_sampling(config.sampling, dataset, learn, views)
-    saved = load_head(Path(config.teacher) / "head.safetensors")
+    saved = read_head(Path(config.teacher) / "head.safetensors")
     own_pooling(saved.extra, config.sampling, config.teacher)
     return used_sampling(config.sampling, saved.extra, saved.fps, dataset, "teacher")

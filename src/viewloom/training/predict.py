@@ -16,13 +16,15 @@ from viewloom.dataset.opening import open_dataset
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import write_text
 from viewloom.metrics.segments import Floats, Segments
-from viewloom.training.checkpoints import load_head
-from viewloom.training.evaluate import fitting_views, load_segmenter, select_views
-from viewloom.training.runs import refuse_other_features
-from viewloom.training.sampling import used_sampling, warn_assumed_fps
+from viewloom.training.evaluate import fitting_views, select_views
+from viewloom.training.sampling import warn_assumed_fps
 from viewloom.training.settings import PredictConfig
+from viewloom.training.trained import TrainedHead, load_head
 
 COLUMNS = ("recording", "view", "start", "end", "start_s", "end_s", "label", "confidence")
+FILE = "segments.csv"
+Row = tuple[str, str, int, int, float, float, str, float]
+"""A predicted segment, by `COLUMNS`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,44 +38,57 @@ class PredictedSegments(Segments):
     confidences: Floats
 
 
-def run_predict(config: PredictConfig) -> Path:
-    """Segment recordings and write the results.
+def run_predict(
+    config: PredictConfig, dataset: MultiViewDataset | None = None, trained: TrainedHead | None = None
+) -> list[Row]:
+    """Segment recordings, and write ``segments.csv`` and the text files where the settings name a folder.
+
+    Args:
+        config: settings.
+        dataset: what to segment; None opens what the settings name.
+        trained: the head; None reads it from the run that the settings name.
 
     Returns:
-        Path of ``segments.csv``: recording, view, start and end (frames, end exclusive), start_s and end_s
-        (seconds), label, confidence (mean probability of the label over the segment).
+        Recording, view, start and end (frames, end exclusive), start_s and end_s (seconds), label, confidence (mean
+        probability of the label over the segment), by recording, view by view.
     """
-    out = Path(config.out)
-    table = out / "segments.csv"
-    if table.exists() and not config.overwrite:
-        raise ConfigError(f"{table} is there already. Pass --overwrite true or another --out.")
+    out = Path(config.out) if config.out else None
+    if out is not None and (out / FILE).exists() and not config.overwrite:
+        raise ConfigError(f"{out / FILE} is there already. Pass --overwrite true or another --out.")
     config = complete(config)
-    dataset = open_dataset(config, with_splits=config.fold is not None)
+    dataset = dataset or open_dataset(config, with_splits=config.fold is not None)
+    trained = trained or load_head(config.run)
+    rows: list[Row] = []
+    for view, recording, found in predict_dataset(trained, config, dataset):
+        rows.extend(table_rows(recording, view, found, trained.actions, dataset.source.fps))
+        if out is not None:
+            write_text(out / view / f"{recording}.txt", as_text(found, trained.actions, config.text))
+    if out is not None:
+        write_text(out / FILE, as_csv(rows))
+    return rows
+
+
+def predict_dataset(
+    trained: TrainedHead, config: PredictConfig, dataset: MultiViewDataset
+) -> Iterator[tuple[str, str, PredictedSegments]]:
+    """View, recording and segments, view by view, as soon as each is computed."""
     warn_assumed_fps(dataset)
-    run = Path(config.run)
-    refuse_other_features(run, dataset)
-    saved = load_head(run / "head.safetensors")
-    actions = saved.actions
-    sampling = used_sampling(config.sampling, saved.extra, saved.fps, dataset)
-    segmenter = load_segmenter(run, None, sampling, config.accelerator, config.batch_size)
-    source, names = dataset.source, select_recordings(config.recordings, dataset)
-    rows: list[tuple[object, ...]] = []
+    trained.refuse_other_features(dataset)
+    sampling = trained.sampling_on(dataset, config.sampling)
+    segmenter = trained.segmenter(sampling, config.accelerator, config.batch_size)
+    source, names = dataset.source, select_recordings(config.recordings, dataset, config.fold is not None)
     with progress() as bar:
         for view in fitting_views(select_views(config.views, dataset), config.views is not None, segmenter):
             items = [Item(name, name, *source.span(name, view)) for name in names if view in source.views(name)]
             predicted = segmenter.each(source, items, view)
             for item, probs_TK in bar.track(predicted, total=len(items), description=f"Predicting {view}"):
-                found = to_segments(probs_TK, item.start)
-                rows.extend(table_rows(item.name, view, found, actions, source.fps))
-                write_text(out / view / f"{item.name}.txt", as_text(found, actions, config.text))
+                yield view, item.name, to_segments(probs_TK, item.start)
     segmenter.missing.say(sampling.missing_frames)
-    write_text(table, as_csv(rows))
-    return table
 
 
-def select_recordings(names: str | None, dataset: MultiViewDataset) -> tuple[str, ...]:
-    """The recordings a comma-separated list names (None: those of the test split, or all without splits)."""
-    if names is None and dataset.splits is not None:
+def select_recordings(names: str | None, dataset: MultiViewDataset, tested: bool) -> tuple[str, ...]:
+    """The recordings a comma-separated list names (None: those of the test split where ``tested``, else all)."""
+    if names is None and tested:
         return tuple(dict.fromkeys(item.recording for item in dataset.items("test")))
     if names is None:
         return dataset.source.recordings
@@ -93,16 +108,14 @@ def to_segments(probs_TK: NDArray[np.float32], first_frame: int) -> PredictedSeg
     return PredictedSegments(found.starts, found.ends, found.labels, sums / found.durations)
 
 
-def table_rows(
-    name: str, view: str, found: PredictedSegments, actions: tuple[str, ...], fps: float
-) -> Iterator[tuple[object, ...]]:
+def table_rows(name: str, view: str, found: PredictedSegments, actions: tuple[str, ...], fps: float) -> Iterator[Row]:
     """Rows of ``segments.csv``."""
     for (start, end, label), confidence in zip(found.rows, found.confidences.tolist(), strict=True):
         times = (round(start / fps, 3), round(end / fps, 3))
         yield (name, view, start, end, *times, actions[label], round(confidence, 4))
 
 
-def as_csv(rows: list[tuple[object, ...]]) -> str:
+def as_csv(rows: list[Row]) -> str:
     """Rows as CSV text with a header."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

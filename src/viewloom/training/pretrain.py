@@ -23,7 +23,7 @@ from viewloom.methods.refiner_file import save_refiner
 from viewloom.methods.settings import Choice
 from viewloom.nn.encoder import EncoderLayer
 from viewloom.registry import METHODS
-from viewloom.training.checkpoints import SavedHead, load_head, save_head
+from viewloom.training.checkpoints import SavedHead, read_head, save_head
 from viewloom.training.invariance import measure_plain
 from viewloom.training.learned import against_first_epoch, against_plain, show
 from viewloom.training.length import Usual, with_length
@@ -122,12 +122,12 @@ class Begun:
     checkpoint: Path | None
 
 
-def begin_pretrain(config: PretrainConfig) -> Begun:
+def begin_pretrain(config: PretrainConfig, dataset: MultiViewDataset | None = None) -> Begun:
     """Make or re-enter the run folder of a pre-training."""
     cls = METHODS.get(config.method)
     select = chosen_by(config.method, config.select)
     config = complete(replace(config, method_options=config.method_options or cls.Config(), select=select))
-    dataset = open_dataset(config)
+    dataset = dataset or open_dataset(config)
     pairs = split_pairs(config, dataset)
     config = replace(config, sampling=pairs.learn.sampling.as_request())
     torch.manual_seed(config.seed)
@@ -138,9 +138,14 @@ def begin_pretrain(config: PretrainConfig) -> Begun:
     return Begun(config, dataset, pairs, method, teacher, folder, checkpoint)
 
 
-def run_pretrain(config: PretrainConfig) -> Path:
-    """Learn a refiner and write its run folder; returns the path of ``refiner.safetensors``."""
-    begun = begin_pretrain(config)
+def run_pretrain(config: PretrainConfig, dataset: MultiViewDataset | None = None) -> Path:
+    """Learn a refiner and write its run folder; returns the path of ``refiner.safetensors``.
+
+    Args:
+        config: settings.
+        dataset: what to learn from; None opens what the settings name.
+    """
+    begun = begin_pretrain(config, dataset)
     config, method, views = begun.config, begun.method, begun.pairs.learn.views
     threads = choose_threads(config.trainer, method, max(method.dims), begun.folder, config.resume)
     facts = {"name": config.name or config.method, "trained_on": views, "method": config.method, "threads": threads}
@@ -213,7 +218,7 @@ def _give_teacher(config: PretrainConfig, method: Method) -> SavedHead | None:
         raise ConfigError(f"Method {config.method!r} {does}.")
     if config.teacher is None:
         return None
-    saved = load_head(Path(config.teacher) / "head.safetensors")
+    saved = read_head(Path(config.teacher) / "head.safetensors")
     method.with_teacher(saved.head)  # type: ignore[operator]  # what requires="teacher_head" promises
     return saved
 

@@ -6,6 +6,8 @@ import platform
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timezone
 from difflib import get_close_matches
@@ -87,6 +89,13 @@ def is_main_process() -> bool:
     return int(getattr(rank_zero_only, "rank", 0) or 0) == 0
 
 
+def wait_for(path: Path) -> Path:
+    """Wait, in any process but the first, until the first has written a file; it ends all if it fails."""
+    while not is_main_process() and not path.exists():
+        time.sleep(0.1)
+    return path
+
+
 def as_yaml(settings: Any) -> str:
     """A settings dataclass as YAML, to be used again with ``--config``."""
     return str(yaml.safe_dump(asdict(settings), sort_keys=False))
@@ -138,8 +147,17 @@ def write_environment(folder: Path, dataset: MultiViewDataset, seed: int, **extr
 
 def refuse_other_features(run: Path, dataset: MultiViewDataset) -> None:
     """`ConfigError` where a run was trained on features of another provenance than the data set's, and both say so."""
+    refuse_other_backbone(environment_of(run).get("backbone", {}), str(run), dataset)
+
+
+def environment_of(run: Path) -> dict[str, Any]:
+    """A run folder's ``environment.json``; empty where it has none."""
     path = run / "environment.json"
-    trained = read_json(path).get("backbone", {}) if path.exists() else {}
+    return dict(read_json(path)) if path.exists() else {}
+
+
+def refuse_other_backbone(trained: Mapping[str, str], run: str, dataset: MultiViewDataset) -> None:
+    """`refuse_other_features` by what the run's features were made with."""
     found = dataset.source.backbone
     differing = [name for name in SAME_PROVENANCE if name in trained and name in found and trained[name] != found[name]]
     if differing:

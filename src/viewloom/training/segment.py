@@ -137,14 +137,16 @@ def validation_items(dataset: MultiViewDataset) -> tuple[Item, ...]:
     return dataset.items("val") if dataset.splits is not None and dataset.splits.val else ()
 
 
-def begin_train(config: TrainConfig) -> tuple[SegmentationModule, Path, Path | None]:
+def begin_train(
+    config: TrainConfig, dataset: MultiViewDataset | None = None
+) -> tuple[SegmentationModule, Path, Path | None]:
     """Make or re-enter the run folder of a head's training.
 
     Returns:
         What is trained (its ``config`` has every choice made), the folder, and the checkpoint to go on from.
     """
     config = complete(replace(config, head_options=config.head_options or HEADS.settings(config.head)()))
-    dataset = open_dataset(config)
+    dataset = dataset or open_dataset(config)
     if dataset.labels is None:
         raise DataError(f"{dataset.root} has no labels, and a head can't be trained without. Pass --labels.")
     module = build_module(config, dataset)
@@ -153,9 +155,14 @@ def begin_train(config: TrainConfig) -> tuple[SegmentationModule, Path, Path | N
     return module, folder, checkpoint
 
 
-def run_train(config: TrainConfig) -> Path:
-    """Train a head and write its run folder; returns the path of ``head.safetensors``."""
-    module, folder, checkpoint = begin_train(config)
+def run_train(config: TrainConfig, dataset: MultiViewDataset | None = None) -> Path:
+    """Train a head and write its run folder; returns the path of ``head.safetensors``.
+
+    Args:
+        config: settings.
+        dataset: what to train on; None opens what the settings name.
+    """
+    module, folder, checkpoint = begin_train(config, dataset)
     config, dataset = module.config, module.dataset
     largest = max(dataset.source.dim(view) for view in module.views)
     threads = choose_threads(config.trainer, module, largest, folder, config.resume)

@@ -109,7 +109,7 @@ class Segmenter:
                 for index in range(len(windows)):
                     row = windows[0, index]
                     if place == 0:  # each frame is read at every chunk size
-                        self.missing.note(item.name, view, row.missing_frames)
+                        self.missing.note(item.name, view, 0 if row.pooled is None else len(row.pooled.missing))
                     yield running, row
 
     @torch.inference_mode()

@@ -4,7 +4,7 @@ import csv
 import io
 import logging
 import warnings
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,9 +35,7 @@ class DoubleBatches(DoublePrecision):
 
     def convert_input(self, data: Any) -> Any:
         """The batch with its features in float64."""
-        values = {field.name: getattr(data, field.name) for field in fields(data)}
-        wide = {k: v.double() for k, v in values.items() if isinstance(v, torch.Tensor) and v.is_floating_point()}
-        return replace(data, **wide)
+        return data.to(torch.float64)
 
 
 class LastCheckpoint(Checkpoint):

@@ -65,6 +65,7 @@ class ViewWindows(Dataset[ViewRow]):
         self.rows = tuple(
             window for item in paired for window in plan_windows(item, sampling.chunk_frames, sampling.max_chunks)
         )
+        self._kept = sampling.fixed_chunks
         policy = sampling.missing_frames, sampling.nearest_within_frames
         self._reader, self._uncached = with_policy(source, *policy), with_policy(source.uncached, *policy)
 
@@ -72,16 +73,13 @@ class ViewWindows(Dataset[ViewRow]):
         return len(self.rows)
 
     def __getitem__(self, key: tuple[int, int]) -> ViewRow:
-        window = self.drawn(*key)
-        reader = self._reader if self.sampling.keeps(window.chunk_frames) else self._uncached
+        epoch, row = key
+        window = drawn_window(self.rows[row], self.sampling, self.seed, epoch, row)
+        reader = self._reader if window.chunk_frames in self._kept else self._uncached
         span = window.start, window.end, window.chunk_frames, self.sampling.pooling
-        there = self.source.views(window.recording) if window.steps else ()
+        there = self.source.views(window.recording) if window.start < window.end else ()
         views = [view for view in self.views if view in there]
         return ViewRow({view: reader.read_pooled(window.recording, view, *span) for view in views}, window)
-
-    def drawn(self, epoch: int, row: int) -> Window:
-        """The window of a row, with the chunk size it has in this epoch."""
-        return drawn_window(self.rows[row], self.sampling, self.seed, epoch, row)
 
 
 class CollateViews:

@@ -56,7 +56,7 @@ def drawn_window(window: Window, config: Sampling, seed: int | None, epoch: int,
     if seed is None:
         return window
     rng = np.random.default_rng([seed, epoch, row])
-    return replace(window, chunk_frames=augmented_chunk(window.frames, config, rng))
+    return replace(window, chunk_frames=augmented_chunk(window.end - window.start, config, rng))
 
 
 def pool_labels(labels_T: NDArray[np.int64], chunk_frames: int) -> NDArray[np.int64]:

@@ -21,6 +21,7 @@ from viewloom.features.settings import Pooling
 from viewloom.metrics.segments import IGNORE
 from viewloom.windows.batch import Batch, SegmentBatch, ViewBatch, Window
 from viewloom.windows.pairs import ViewWindows
+from viewloom.windows.plan import drawn_window
 from viewloom.windows.segments import EpochBatches, SegmentWindows
 from viewloom.windows.settings import DeviceData
 
@@ -107,6 +108,10 @@ class ResidentLoader(ABC, Generic[W, B]):
     def batch(self, keys: Sequence[tuple[int, int]]) -> B:
         """The batch of some (epoch, row) keys."""
 
+    def drawn(self, window: Window, epoch: int, row: int) -> Window:
+        """A row's window with the chunk size it has in an epoch."""
+        return drawn_window(window, self.windows.sampling, self.windows.seed, epoch, row)
+
     @property
     def batch_sampler(self) -> EpochBatches:
         """The sampler, by the name it has in torch's loader."""
@@ -129,7 +134,8 @@ class ResidentSegments(ResidentLoader[SegmentWindows, SegmentBatch]):
 
     def batch(self, keys: Sequence[tuple[int, int]]) -> SegmentBatch:
         """The batch of some (epoch, row) keys."""
-        windows, drawn = self.windows, [self.windows.drawn(*key) for key in keys]
+        windows = self.windows
+        drawn = [(self.drawn(windows.rows[row][0], epoch, row), windows.rows[row][1]) for epoch, row in keys]
         labels = [windows.labels_of(window) for window, _ in drawn]
         shape = len(keys), max(map(len, labels))
         x_BTD = torch.zeros(*shape, max(windows.dims[view] for _, view in drawn), device=self.device)
@@ -168,7 +174,7 @@ class ResidentViews(ResidentLoader[ViewWindows, ViewBatch]):
 
     def batch(self, keys: Sequence[tuple[int, int]]) -> ViewBatch:
         """The batch of some (epoch, row) keys."""
-        views, drawn = self.windows.views, [self.windows.drawn(*key) for key in keys]
+        views, drawn = self.windows.views, [self.drawn(self.windows.rows[row], epoch, row) for epoch, row in keys]
         shape = (len(keys), len(views), max(1, *(window.steps for window in drawn)))
         features = {v: torch.zeros(shape[0], shape[2], dim, device=self.device) for v, dim in self.windows.dims.items()}
         mask_BVT = torch.zeros(shape, dtype=torch.bool, device=self.device)

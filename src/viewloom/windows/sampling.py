@@ -56,9 +56,10 @@ class Sampling:
     def __post_init__(self) -> None:
         check_sampling(asdict(self))
 
-    def keeps(self, chunk_frames: int) -> bool:
-        """Whether windows of this chunk size come back in every run; one drawn for an epoch isn't worth keeping."""
-        return chunk_frames == self.chunk_frames or chunk_frames in self.test_chunks
+    @property
+    def fixed_chunks(self) -> frozenset[int]:
+        """Chunk sizes that come back in every run; windows of one drawn for an epoch aren't worth keeping."""
+        return frozenset((self.chunk_frames, *self.test_chunks))
 
     def as_request(self) -> SamplingConfig:
         """The request that resolves to this at any frame rate."""

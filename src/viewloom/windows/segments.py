@@ -29,11 +29,6 @@ class SegmentRow:
     window: Window
     view: str
 
-    @property
-    def missing_frames(self) -> int:
-        """Frames that the view lacks, as far as they were looked for."""
-        return 0 if self.pooled is None else len(self.pooled.missing)
-
 
 class SegmentWindows(Dataset[SegmentRow]):
     """Windows of labelled (or unlabelled) items in each of several views.
@@ -82,6 +77,7 @@ class SegmentWindows(Dataset[SegmentRow]):
         )
         used = dict.fromkeys(view for _, view in self.rows)
         self.dims = {view: pooled_dim(source.dim(view), sampling.pooling) for view in used}
+        self._kept = sampling.fixed_chunks
         policy = sampling.missing_frames, sampling.nearest_within_frames
         self._reader, self._uncached = with_policy(source, *policy), with_policy(source.uncached, *policy)
 
@@ -89,23 +85,20 @@ class SegmentWindows(Dataset[SegmentRow]):
         return len(self.rows)
 
     def __getitem__(self, key: tuple[int, int]) -> SegmentRow:
-        window, view = self.drawn(*key)
+        epoch, row = key
+        window, view = self.rows[row]
+        window = drawn_window(window, self.sampling, self.seed, epoch, row)
         labels_S = self.labels_of(window)
-        if not window.steps or (window, view) in self.unread:
+        if window.start == window.end or (window, view) in self.unread:
             return SegmentRow(None, self.dims[view], labels_S, window, view)
-        reader = self._reader if self.sampling.keeps(window.chunk_frames) else self._uncached
+        reader = self._reader if window.chunk_frames in self._kept else self._uncached
         span = window.start, window.end, window.chunk_frames, self.sampling.pooling
         pooled = reader.read_pooled(window.recording, view, *span)
         return SegmentRow(pooled, self.dims[view], labels_S, window, view)
 
-    def drawn(self, epoch: int, row: int) -> tuple[Window, str]:
-        """The window, with the chunk size it has in this epoch, and the view of a row."""
-        window, view = self.rows[row]
-        return drawn_window(window, self.sampling, self.seed, epoch, row), view
-
     def labels_of(self, window: Window) -> NDArray[np.int64]:
         """Label of each step of a window; one `IGNORE` for a window without a step."""
-        if self.labels is None or not window.steps or window.item not in self.labels.annotations:
+        if self.labels is None or window.start == window.end or window.item not in self.labels.annotations:
             return np.full(max(1, window.steps), IGNORE, np.int64)
         annotation = self.labels.annotations[window.item]
         return pool_labels(annotation.frame_labels(window.start, window.end), window.chunk_frames)
@@ -129,7 +122,7 @@ def collate(rows: Sequence[SegmentRow]) -> SegmentBatch:
         labels_BT=torch.from_numpy(labels_BT),
         windows=tuple(row.window for row in rows),
         views=tuple(row.view for row in rows),
-        missing_frames=tuple(row.missing_frames for row in rows),
+        missing_frames=tuple(0 if row.pooled is None else len(row.pooled.missing) for row in rows),
     )
 
 

@@ -1,0 +1,367 @@
+"""The front door: what a notebook needs, and what the command line calls, one function a verb.
+
+Settings beyond the named ones are those of the command (``viewloom train --help``), as keywords: ``epochs=40``, or a
+table of nested ones as a dictionary: ``optim={"lr": 1e-3}``, ``head_options={"width": 64}``.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from viewloom.dataset.dataset import MultiViewDataset
+from viewloom.dataset.memory import from_arrays as from_arrays
+from viewloom.dataset.opening import open_dataset as _open
+from viewloom.dataset.settings import DataConfig
+from viewloom.errors import ConfigError, DataError, listed
+from viewloom.keywords import as_dict, built, settings_on
+from viewloom.metrics.protocols import PROTOCOLS
+from viewloom.registry import HEADS, LAYOUTS, METHODS
+from viewloom.training.settings import EvaluateConfig, PredictConfig, PretrainConfig, TrainConfig
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from viewloom.methods.refiner import Refiner
+    from viewloom.metrics.segmentation import Scores as FrameScores
+    from viewloom.training.scores import Scores
+    from viewloom.training.trained import TrainedHead
+
+C = TypeVar("C", bound=DataConfig)
+Names = str | Sequence[str]
+"""A list of names; one text with commas is taken as the command line does."""
+
+
+def open_dataset(data: str | Path | DataConfig, with_splits: bool = True, **options: Any) -> MultiViewDataset:
+    """Open a data set's features, labels and splits, from one folder in any layout.
+
+    Args:
+        data: the folder, or all settings at once.
+        with_splits: look for split lists; prediction needs none.
+        options: settings of a data set as keywords (``features=``, ``splits=``, ``fps=`` ...: `DataConfig`).
+
+    Returns:
+        The data set; ``data.features(recording, view)`` reads only what it is asked for.
+
+    Raises:
+        DataError: no such folder, no known layout, or files that can't be used.
+        ConfigError: an unknown setting, or a combination that can't work.
+    """
+    if isinstance(data, DataConfig):
+        return _open(data, with_splits)
+    return _open(built(DataConfig, {"data": str(data)} | options), with_splits)
+
+
+def pretrain(
+    data: MultiViewDataset | str | Path,
+    views: Names,
+    method: str = "two_stream",
+    *,
+    out_dim: int | None = None,
+    run: str | Path | None = None,
+    teacher: TrainedHead | str | Path | None = None,
+    **settings: Any,
+) -> Refiner | TrainedHead:
+    """Learn a refiner from unlabelled synchronised views.
+
+    Args:
+        data: a data set, or its folder.
+        views: two views or more, exo views first.
+        method: registered method; see `list_methods`.
+        out_dim: feature size Z of the refined features, for methods that have a choice.
+        run: run folder to keep (new); None keeps nothing on disk.
+        teacher: trained head, or its run folder, that a distilling method follows.
+        settings: others of `viewloom pretrain`.
+
+    Returns:
+        The refiner, in evaluation mode: ``refiner(x, view="e4")``. A method that distils a head gives that head.
+
+    Raises:
+        DataError, ConfigError: data or settings that can't be used, with what to do.
+    """
+    from viewloom.methods.refiner_file import load_refiner
+    from viewloom.training.pretrain import run_pretrain
+    from viewloom.training.runs import wait_for
+    from viewloom.training.trained import load_head
+
+    dataset = _dataset(data)
+    if out_dim is not None:
+        name = "out_dim" if any(entry.name == "out_dim" for entry in fields(METHODS.settings(method))) else "width"
+        settings["method_options"] = {**as_dict(settings.get("method_options")), name: out_dim}
+    with _folder(run) as folder, _head_folder(teacher) as head:
+        own = {"views": views, "method": method, "run": str(folder), "teacher": head}
+        path = wait_for(run_pretrain(settings_on(PretrainConfig, dataset, own | settings), dataset))
+        return load_refiner(path) if path.name == "refiner.safetensors" else replace(load_head(path), run=_kept(run))
+
+
+def train(
+    data: MultiViewDataset | str | Path,
+    views: Names,
+    *,
+    refiner: Refiner | str | Path | None = None,
+    head: str = "c2f_tcn",
+    run: str | Path | None = None,
+    **settings: Any,
+) -> TrainedHead:
+    """Train a segmentation head on labelled views.
+
+    Args:
+        data: a data set, or its folder; its splits say what is trained on, and what chooses the epoch.
+        views: labelled views to train on.
+        refiner: what stands before the head, frozen: a refiner, or its file.
+        head: registered head; see `list_heads`.
+        run: run folder to keep (new); None keeps nothing on disk.
+        settings: others of `viewloom train`, such as ``epochs``.
+
+    Returns:
+        The head, which carries its refiner and its sampling: for `evaluate` and `predict`.
+
+    Raises:
+        DataError, ConfigError: data or settings that can't be used, with what to do.
+    """
+    from viewloom.training.runs import wait_for
+    from viewloom.training.segment import run_train
+    from viewloom.training.trained import load_head
+
+    dataset = _dataset(data)
+    with _folder(run) as folder, _refiner_file(refiner) as path:
+        own = {"views": views, "head": head, "run": str(folder), "refiner": path, "name": head if run is None else None}
+        wait_for(run_train(settings_on(TrainConfig, dataset, own | settings), dataset))
+        return replace(load_head(folder), run=_kept(run))
+
+
+def evaluate(
+    head: TrainedHead | str | Path,
+    data: MultiViewDataset | str | Path,
+    views: Names | None = None,
+    *,
+    split: str = "test",
+    protocol: str = "canonical",
+    out: str | Path | None = None,
+    **settings: Any,
+) -> Scores:
+    """Score a trained head on every view.
+
+    Args:
+        head: what `train` gave, or its run folder.
+        data: a data set, or its folder.
+        views: views to score; None: all that an item has.
+        split: items to score: test, val or train.
+        protocol: named score protocol; see `list_protocols`.
+        out: folder to write ``metrics.json`` and ``predictions/`` into, for `viewloom report`.
+        settings: others of `viewloom evaluate`.
+
+    Returns:
+        Scores in percent: print them, or take ``.table()``, a pandas DataFrame of views.
+
+    Raises:
+        DataError, ConfigError: a head, data or settings that can't be used, with what to do.
+    """
+    from viewloom.training.evaluate import evaluate_head
+
+    dataset, trained = _dataset(data), _trained(head)
+    own = {"run": trained.where, "views": views, "split": split, "protocol": protocol}
+    config = settings_on(EvaluateConfig, dataset, own | settings)
+    if out is not None and (Path(out) / "metrics.json").exists() and not config.overwrite:
+        raise ConfigError(f"{Path(out) / 'metrics.json'} is there already. Pass overwrite=True or another out.")
+    scores = evaluate_head(trained, config, dataset)
+    if out is not None:
+        scores.write(out)
+    return scores
+
+
+def predict(
+    head: TrainedHead | str | Path,
+    data: Any,
+    view: Names | None = None,
+    *,
+    fps: float | None = None,
+    out: str | Path | None = None,
+    **settings: Any,
+) -> DataFrame:
+    """Segment recordings, or one array of features.
+
+    Args:
+        head: what `train` gave, or its run folder.
+        data: a data set or its folder; or features (T, D) of one recording, numpy or torch, rows of NaN for missing
+            frames.
+        view: views to segment, None: all; of an array the view it is of, None where the head tells none apart.
+        fps: frames per second of an array; None: as the head's training features.
+        out: folder to write ``segments.csv`` and a text file for each recording and view into.
+        settings: others of `viewloom predict`, such as ``recordings``.
+
+    Returns:
+        One line a segment: recording, view, start and end (frames, end exclusive), start_s and end_s (seconds), label,
+        and confidence, the mean probability of the label over the segment.
+
+    Raises:
+        DataError, ConfigError: a head, data or settings that can't be used, with what to do.
+    """
+    from pandas import DataFrame
+
+    from viewloom.training.predict import COLUMNS, run_predict
+
+    trained = _trained(head)
+    if not isinstance(data, MultiViewDataset | str | Path):
+        name = _view_of_array(trained, view)
+        data = from_arrays({"array": {name: data}}, fps=fps or trained.saved.fps)
+        view = None
+    dataset = _dataset(data)
+    own = {"run": trained.where, "out": str(out or ""), "views": view}
+    lines = run_predict(settings_on(PredictConfig, dataset, own | settings), dataset, trained)
+    table: DataFrame = DataFrame(lines, columns=list(COLUMNS))
+    return table
+
+
+def score(
+    predicted: Sequence[Any], truth: Sequence[Any], protocol: str = "canonical", background: Sequence[Any] = ()
+) -> FrameScores:
+    """Frame and segment scores of one sequence of labels, or of several.
+
+    Args:
+        predicted: the action of each frame, names or class ids, (T,); or a list of such sequences.
+        truth: the same; None or -100 where a frame has no label.
+        protocol: named score protocol; see `list_protocols`.
+        background: actions whose segments don't count.
+
+    Returns:
+        ``edit``, ``f1_10``, ``f1_25``, ``f1_50``, ``mof`` in percent, and their sum ``total``.
+
+    Raises:
+        ConfigError: an unknown protocol.
+        DataError: sequences of different lengths.
+    """
+    from viewloom.metrics.segmentation import score as score_ids
+    from viewloom.metrics.segments import IGNORE
+
+    pairs = [_sequences(labels) for labels in (predicted, truth)]
+    names = dict.fromkeys(_plain(label) for side in pairs for labels in side for label in labels)
+    ids = {name: place for place, name in enumerate(n for n in names if n is not None and n != IGNORE)}
+    ours, true = (
+        [np.array([ids.get(_plain(label), IGNORE) for label in labels], np.int64) for labels in side] for side in pairs
+    )
+    return score_ids(ours, true, protocol, [ids[_plain(name)] for name in background if _plain(name) in ids])
+
+
+def load_refiner(path: str | Path) -> Refiner:
+    """Read a refiner: a run folder of `viewloom pretrain` (or of a head behind one), or its ``refiner.safetensors``.
+
+    Raises:
+        DataError: there is no such file, or it is broken.
+        ConfigError: it is something else, or was written by a later version.
+    """
+    from viewloom.methods.refiner_file import load_refiner as load
+
+    path = Path(path)
+    return load(path / "refiner.safetensors" if path.is_dir() else path)
+
+
+def load_head(path: str | Path) -> TrainedHead:
+    """Read a trained head with its refiner and sampling: a run folder of `viewloom train`, or its ``head.safetensors``.
+
+    Raises:
+        DataError: there is no such file, or it is broken.
+        ConfigError: it is something else, or was written by a later version.
+    """
+    from viewloom.training.trained import load_head as load
+
+    return load(path)
+
+
+def list_methods() -> tuple[str, ...]:
+    """Names of the pre-training methods, those of other packages included."""
+    return METHODS.names()
+
+
+def list_heads() -> tuple[str, ...]:
+    """Names of the segmentation heads, those of other packages included."""
+    return HEADS.names()
+
+
+def list_layouts() -> tuple[str, ...]:
+    """Names of the data-set layouts, those of other packages included."""
+    return LAYOUTS.names()
+
+
+def list_protocols() -> tuple[str, ...]:
+    """Names of the score protocols."""
+    return tuple(PROTOCOLS)
+
+
+def _dataset(data: MultiViewDataset | str | Path) -> MultiViewDataset:
+    return data if isinstance(data, MultiViewDataset) else open_dataset(data)
+
+
+def _trained(head: TrainedHead | str | Path) -> TrainedHead:
+    return load_head(head) if isinstance(head, str | Path) else head
+
+
+def _kept(run: str | Path | None) -> Path | None:
+    return None if run is None else Path(run)
+
+
+@contextmanager
+def _folder(run: str | Path | None) -> Iterator[Path]:
+    """The run folder to write; a temporary one where none is kept."""
+    if run is not None:
+        yield Path(run)
+        return
+    with tempfile.TemporaryDirectory(prefix="viewloom-") as folder:
+        yield Path(folder) / "run"
+
+
+@contextmanager
+def _refiner_file(refiner: Refiner | str | Path | None) -> Iterator[str | None]:
+    """The file of a refiner, written for the while where it is in memory."""
+    from viewloom.methods.refiner_file import save_refiner
+
+    if refiner is None or isinstance(refiner, str | Path):
+        folder = None if refiner is None else Path(refiner)
+        yield None if folder is None else str(folder / "refiner.safetensors" if folder.is_dir() else folder)
+        return
+    with tempfile.TemporaryDirectory(prefix="viewloom-") as temporary:
+        save_refiner(refiner, Path(temporary) / "refiner.safetensors")
+        yield str(Path(temporary) / "refiner.safetensors")
+
+
+@contextmanager
+def _head_folder(head: TrainedHead | str | Path | None) -> Iterator[str | None]:
+    """The run folder of a head, written for the while where it is in memory."""
+    from viewloom.training.checkpoints import save_head
+
+    if head is None or isinstance(head, str | Path) or head.run is not None:
+        yield None if head is None else str(head if isinstance(head, str | Path) else head.run)
+        return
+    with tempfile.TemporaryDirectory(prefix="viewloom-") as temporary:
+        save_head(Path(temporary) / "head.safetensors", head.saved)
+        yield temporary
+
+
+def _view_of_array(trained: TrainedHead, view: Names | None) -> str:
+    """The one view that an array is of."""
+    if view is None and trained.refiner is not None and not trained.refiner.accepts("any"):
+        raise DataError(
+            f"The refiner of this head has a map for each of the views {listed(trained.refiner.views)}: say which one "
+            "the array is of (view=...)."
+        )
+    names = [view] if isinstance(view, str) else list(view or [trained.views[0]])
+    if len(names) != 1:
+        raise ConfigError(f"An array is of one view, but view is {view!r}.")
+    return names[0]
+
+
+def _sequences(labels: Sequence[Any]) -> list[Sequence[Any]]:
+    """One sequence of labels, or several, as several."""
+    several = len(labels) and not isinstance(labels[0], str) and hasattr(labels[0], "__len__")
+    return list(labels) if several else [labels]
+
+
+def _plain(label: Any) -> Any:
+    """A label without numpy's or torch's wrapping."""
+    return label.item() if hasattr(label, "item") else label

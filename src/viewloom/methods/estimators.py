@@ -1,0 +1,159 @@
+"""Closed-form methods on plain arrays, with scikit-learn's habits: ``fit``, ``transform``, ``get_params``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+
+from viewloom.errors import DataError
+from viewloom.methods.refiner import Refiner
+from viewloom.metrics.invariance import retrieval_accuracy
+from viewloom.nn.settings import Standardise
+from viewloom.registry import METHODS
+from viewloom.windows.batch import ViewBatch, Window
+
+Arrays = Sequence[Any]
+"""An array (N, D) a view, numpy or torch; row n of all of them is one moment, a row of NaN one that a view lacks."""
+
+
+class MultiViewTransformer(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """A registered closed-form method as an estimator; its settings are the constructor's keywords.
+
+    Attributes:
+        refiner_: what was learned, for `viewloom.train` and to be saved; after `fit`.
+        n_features_in_: feature size of each view; after `fit`.
+    """
+
+    method: ClassVar[str]
+
+    def fit(self, X: Arrays, y: Any = None, groups: Sequence[Any] | None = None) -> MultiViewTransformer:
+        """Learn the maps.
+
+        Args:
+            X: two views or more, (N, D_view) each.
+            y: nothing; for scikit-learn's pipelines.
+            groups: the recording of each row (N,), rows in order of time; None: all are of one.
+
+        Returns:
+            Itself.
+
+        Raises:
+            DataError: arrays of different lengths, or rows that are NaN or infinite only in part.
+        """
+        views = [_as_features(x, place) for place, x in enumerate(X)]
+        if len({len(x_ND) for x_ND in views}) != 1:
+            raise DataError(f"The views have {[len(x_ND) for x_ND in views]} rows, but row n of all is one moment.")
+        names = tuple(map(str, range(len(views))))
+        cls = METHODS.get(self.method)
+        learner = cls([x_ND.shape[1] for x_ND in views], names, cls.Config(**self.get_params()))
+        groups_N = np.zeros(len(views[0])) if groups is None else np.asarray(groups)
+        for group in dict.fromkeys(groups_N.tolist()):
+            learner.accumulate(_batch([x_ND[groups_N == group] for x_ND in views], names))
+        learner.solve()
+        self.refiner_: Refiner = learner.refiner.eval()
+        self.n_features_in_ = tuple(x_ND.shape[1] for x_ND in views)
+        return self
+
+    def transform(self, X: Any, view: int | None = None) -> Any:
+        """Refined features.
+
+        Args:
+            X: features (N, D) of one view, or a list of them, one for each view that was fitted.
+            view: place of the view in `fit`; None: X is a list of all views.
+
+        Returns:
+            (N, Z), or a list of them; rows of NaN where X has them.
+
+        Raises:
+            NotFittedError: before `fit`.
+        """
+        if not hasattr(self, "refiner_"):
+            raise NotFittedError(f"This {type(self).__name__} isn't fitted yet: call fit() with the views first.")
+        if view is None:
+            return [self.transform(x_ND, place) for place, x_ND in enumerate(X)]
+        return self.refiner_(_as_features(X, view), str(view))
+
+    def fit_transform(self, X: Arrays, y: Any = None, groups: Sequence[Any] | None = None) -> list[NDArray[np.float32]]:
+        """`fit`, and `transform` of all views."""
+        found: list[NDArray[np.float32]] = self.fit(X, y, groups).transform(X)
+        return found
+
+    def score(self, X: Arrays, y: Any = None) -> float:
+        """How often a row's nearest neighbour among another view's rows is the same moment, from 0 to 1.
+
+        Args:
+            X: all views; rows that one of them lacks are left out.
+            y: nothing.
+        """
+        z_VNZ = np.stack(self.transform(X))
+        return retrieval_accuracy(z_VNZ[:, np.isfinite(z_VNZ).all(axis=(0, 2))])
+
+
+class CCA(MultiViewTransformer):
+    """Regularised canonical correlation of two views or more (`viewloom.methods.cca`).
+
+    Args:
+        out_dim: number of components kept; 0 keeps those more correlated than chance has it.
+        strength: ridge, as a share of a view's mean variance; None chooses it.
+        scale: deviation of each component: its correlation between views, or "unit".
+        standardise: none, pooled or view, before anything else.
+
+    Example:
+        >>> maps = CCA(out_dim=16).fit([exo_ND, ego_ND])
+        >>> z_NZ = maps.transform(ego_ND, view=1)
+    """
+
+    method = "cca"
+
+    def __init__(
+        self,
+        out_dim: int = 0,
+        strength: float | None = None,
+        scale: Literal["correlation", "unit"] = "correlation",
+        standardise: Standardise = "none",
+    ) -> None:
+        self.out_dim = out_dim
+        self.strength = strength
+        self.scale = scale
+        self.standardise = standardise
+
+
+class Ridge(MultiViewTransformer):
+    """Ridge regression from each view to one of them (`viewloom.methods.ridge`).
+
+    Args:
+        strength: penalty, as a share of the mean variance of a view's features.
+        teacher: place of the view that is predicted, as text; empty: the last.
+        standardise: none, pooled or view, before anything else.
+    """
+
+    method = "ridge"
+
+    def __init__(self, strength: float = 1e-2, teacher: str = "", standardise: Standardise = "none") -> None:
+        self.strength = strength
+        self.teacher = teacher
+        self.standardise = standardise
+
+
+def _as_features(x: Any, place: int) -> NDArray[np.float32]:
+    """Float32 (N, D); `DataError` for another shape, and for rows spoilt in part."""
+    from viewloom.features.pooling import missing_rows
+
+    x_ND = np.asarray(x, np.float32)
+    if x_ND.ndim != 2:
+        raise DataError(f"View {place}: expected an array (N, D), but got shape {x_ND.shape}.")
+    missing_rows(x_ND, f"view {place}", 0)
+    return x_ND
+
+
+def _batch(views: Sequence[NDArray[np.float32]], names: tuple[str, ...]) -> ViewBatch:
+    """All rows of a recording as one window."""
+    masks = [torch.from_numpy(~np.isnan(x_ND).all(axis=1)) for x_ND in views]
+    features = {name: torch.from_numpy(x_ND)[None] for name, x_ND in zip(names, views, strict=True)}
+    return ViewBatch(features, torch.stack(masks)[None], (Window("", "", 0, len(views[0]), 1),))

@@ -1,0 +1,73 @@
+"""Scores of a head on every view, as they are written, shown and taken on from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from viewloom.files import write_json
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+NAMES = {"edit": "Edit", "f1_10": "F1@10", "f1_25": "F1@25", "f1_50": "F1@50", "mof": "MoF", "total": "Total"}
+
+
+@dataclass(frozen=True, repr=False)
+class Scores:
+    """What `viewloom.evaluate` gives.
+
+    Attributes:
+        metrics: as in ``metrics.json``: protocol, split, actions, and for each view its scores (percent), pooled over
+            items, of each class and of each item.
+        predictions: {view: as in ``predictions/<view>.json``: truth and prediction of each item as segments}.
+    """
+
+    metrics: dict[str, Any]
+    predictions: dict[str, dict[str, Any]]
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The views that were scored."""
+        return tuple(self.metrics["views"])
+
+    def __getitem__(self, view: str) -> dict[str, float]:
+        """The pooled scores of a view, percent, by name (``f1_50``)."""
+        return dict(self.metrics["views"][view]["scores"])
+
+    def table(self) -> DataFrame:
+        """One line a view: its kind, and its scores in percent."""
+        from pandas import DataFrame
+
+        lines = {view: {"kind": found["kind"]} | found["scores"] for view, found in self.metrics["views"].items()}
+        table: DataFrame = DataFrame.from_dict(lines, orient="index").rename(columns=NAMES).rename_axis("view")
+        return table
+
+    def per_item(self) -> DataFrame:
+        """One line an item and view: recording, frames, and scores in percent."""
+        from pandas import DataFrame
+
+        lines = [{"view": v} | item for v, found in self.metrics["views"].items() for item in found["per_item"]]
+        table: DataFrame = DataFrame(lines).rename(columns=NAMES)
+        return table
+
+    def write(self, out: Path | str) -> None:
+        """Write ``metrics.json`` and ``predictions/<view>.json`` into a folder; what is there is replaced."""
+        for view, found in self.predictions.items():
+            write_json(Path(out) / "predictions" / f"{view}.json", found)
+        write_json(Path(out) / "metrics.json", self.metrics)
+
+    def __repr__(self) -> str:
+        metrics = self.metrics
+        marks = [metrics["row"], f"{metrics['split']} items", f"protocol {metrics['protocol']}"]
+        marks += ["simulated features"] if metrics["simulated"] else []
+        marks += (
+            [f"learned from {sum(map(len, metrics['learned'].values()))} of the recordings"]
+            if metrics["learned"]
+            else []
+        )
+        return f"{', '.join(marks)}\n{self.table().to_string(float_format='{:.1f}'.format)}"
+
+    def _repr_html_(self) -> str:
+        return str(self.table().to_html(float_format="{:.1f}".format))

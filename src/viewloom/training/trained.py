@@ -1,0 +1,120 @@
+"""A trained head with all that it needs: the refiner before it, its sampling, and what it learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from viewloom.dataset.dataset import MultiViewDataset
+from viewloom.dataset.settings import SamplingConfig
+from viewloom.errors import ConfigError
+from viewloom.heads.base import Head
+from viewloom.methods.refiner import Refiner
+from viewloom.methods.refiner_file import load_refiner
+from viewloom.training.checkpoints import SavedHead, read_head
+from viewloom.training.refined import FrozenRefiner
+from viewloom.training.runs import environment_of, refuse_other_backbone
+from viewloom.training.sampling import own_pooling, used_sampling
+from viewloom.training.segmenter import Segmenter, pick_device
+from viewloom.windows.sampling import Sampling
+
+HEAD_FILE, REFINER_FILE = "head.safetensors", "refiner.safetensors"
+
+
+@dataclass(frozen=True, repr=False)
+class TrainedHead:
+    """What `viewloom.train` gives and `viewloom.load_head` reads: enough to score and to predict anywhere.
+
+    Attributes:
+        saved: the head itself, its actions, views, frame rate and sampling.
+        refiner: what stands before it, or None.
+        run: its run folder, or None where none was kept.
+        environment: where it was trained (versions, seed, data).
+    """
+
+    saved: SavedHead
+    refiner: Refiner | None = None
+    run: Path | None = None
+    environment: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def head(self) -> Head:
+        """The network, in evaluation mode."""
+        return self.saved.head
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """Class names by id."""
+        return self.saved.actions
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """Views whose labels it learned."""
+        return self.saved.views
+
+    @property
+    def name(self) -> str:
+        """What it is called in tables; older runs kept it as ``row``."""
+        where = self.run.name if self.run is not None else "head"
+        return str(self.environment.get("name", self.environment.get("row", where)))
+
+    @property
+    def where(self) -> str:
+        """Its run folder, for messages."""
+        return str(self.run) if self.run is not None else f"the head {self.name}"
+
+    def behind(self, path: str | None) -> TrainedHead:
+        """The same head behind another refiner's file; None: as it is."""
+        return self if path is None else replace(self, refiner=load_refiner(path))
+
+    def sampling_on(self, dataset: MultiViewDataset, request: SamplingConfig) -> Sampling:
+        """Its sampling on a data set, in seconds as it was trained, but for what is set."""
+        return used_sampling(request, self.saved.extra, self.saved.fps, dataset)
+
+    def segmenter(self, sampling: Sampling, accelerator: str = "auto", batch_size: int = 8) -> Segmenter:
+        """The chain of refiner and head, ready to compute.
+
+        Raises:
+            ConfigError: the refiner's features don't fit the head, or a device that isn't there.
+        """
+        device = pick_device(accelerator)
+        frozen = None
+        if self.refiner is not None:
+            own_pooling(self.refiner.extra, SamplingConfig(pooling=sampling.pooling), "The refiner")
+            if self.refiner.out_dim != self.head.dim:
+                raise ConfigError(
+                    f"The refiner gives features of size {self.refiner.out_dim}, but the head of {self.where} takes "
+                    f"{self.head.dim}."
+                )
+            frozen = FrozenRefiner(self.refiner.freeze().to(device))
+        return Segmenter(self.head.to(device), frozen, sampling, device, batch_size)
+
+    def refuse_other_features(self, dataset: MultiViewDataset) -> None:
+        """`ConfigError` for features made otherwise than those it was trained on, where both are known."""
+        refuse_other_backbone(self.environment.get("backbone", {}), self.where, dataset)
+
+    def __repr__(self) -> str:
+        behind = f" behind a {self.refiner.method} refiner" if self.refiner is not None else ""
+        return (
+            f"{type(self.head).__name__}{behind}: {len(self.actions)} actions, trained on {', '.join(self.views)} at "
+            f"{self.saved.fps:g} fps"
+        )
+
+
+def load_head(path: Path | str) -> TrainedHead:
+    """Read a trained head, with the refiner before it if it has one.
+
+    Args:
+        path: a run folder of `viewloom train` (or its ``head.safetensors``).
+
+    Raises:
+        DataError: there is no such file, or it is broken.
+        ConfigError: it is something else, or was written by a later version.
+    """
+    run = Path(path)
+    run = run.parent if run.is_file() else run
+    saved = read_head(run / HEAD_FILE if run.is_dir() or not Path(path).suffix else Path(path))
+    refiner = load_refiner(run / REFINER_FILE) if (run / REFINER_FILE).exists() else None
+    return TrainedHead(saved, refiner, run, environment_of(run))
