@@ -3,6 +3,7 @@
 from tests.mutants.mutant import Mutant
 
 API, MEMORY, ESTIMATORS, TESTS = "api.py", "dataset/memory.py", "methods/estimators.py", ("tests/test_api.py",)
+FITTED = ("tests/methods/test_estimators.py",)
 TRAINED, KEYWORDS = "training/trained.py", "keywords.py"
 
 MUTANTS = [
@@ -92,14 +93,14 @@ MUTANTS = [
         ESTIMATORS,
         "np.zeros(len(views[0])) if groups is None else np.asarray(groups)",
         "np.zeros(len(views[0]))",
-        TESTS,
+        FITTED,
     ),
     Mutant(
         "estimator_maps_by_the_first_view",
         ESTIMATORS,
         "self.refiner_(_as_features(X, view), str(view))",
         'self.refiner_(_as_features(X, view), "0")',
-        TESTS,
+        FITTED,
     ),
     Mutant("estimator_s_settings_ignored", ESTIMATORS, "cls.Config(**self.get_params())", "cls.Config()", TESTS),
     Mutant(
@@ -107,13 +108,13 @@ MUTANTS = [
         ESTIMATORS,
         "z_VNZ[:, np.isfinite(z_VNZ).all(axis=(0, 2))]",
         "np.nan_to_num(z_VNZ)",
-        TESTS,
+        FITTED,
     ),
     Mutant(
         "missing_rows_of_an_estimator_are_fitted",
         ESTIMATORS,
         "~np.isnan(x_ND).all(axis=1)",
         "~np.isnan(x_ND).all(axis=1) | True",
-        TESTS,
+        FITTED,
     ),
 ]
