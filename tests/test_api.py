@@ -235,3 +235,30 @@ def test_cca_on_plain_arrays_has_scikit_learn_s_habits():
     with pytest.raises(DataError, match="rows"):
         CCA().fit([exo_ND, ego_ND[:-1]])
     assert Ridge().fit([exo_ND, ego_ND]).transform(exo_ND, view=0).shape == ego_ND.shape
+
+
+def test_plain_labels_are_scored_without_background_and_where_there_is_truth():
+    truth, predicted = ["a"] * 4 + ["no"] * 4 + ["b"] * 4, ["a"] * 4 + ["b"] * 2 + ["no"] * 2 + ["b"] * 4
+    assert vl.score(predicted, truth).edit < vl.score(truth, truth).edit == 100
+    assert vl.score(truth, truth, background=["no"]).f1_50 == 100
+    shown = vl.score(["a"] * 4 + ["no"] * 4, ["a"] * 8)
+    assert vl.score(["a"] * 4 + ["no"] * 4, ["a"] * 8, background=["no"]).f1_10 > shown.f1_10
+    for nothing in (None, -100):
+        assert vl.score(["a", "a", "b", "b"], ["a", "a", nothing, nothing]).mof == 100
+    ids = {"a": 0, "no": 1, "b": 2}
+    numbers = [torch.tensor([ids[name] for name in names]) for names in (predicted, truth)]
+    assert vl.score(*numbers) == vl.score(predicted, truth)
+
+
+def test_scores_are_written_over_only_when_asked(data, tmp_path):
+    head = vl.train(data, ["exo"], head="linear", epochs=1, **QUIET)
+    vl.evaluate(head, data, views="exo", out=tmp_path)
+    with pytest.raises(ConfigError, match="Pass overwrite=True"):
+        vl.evaluate(head, data, views="exo", out=tmp_path)
+    vl.evaluate(head, data, views="exo", out=tmp_path, overwrite=True)
+
+
+def test_a_kind_that_is_stated_wins_over_that_of_the_name():
+    x_TD = np.zeros((4, 2))
+    data = vl.from_arrays({"r": {"v3": x_TD, "e4": x_TD}}, views={"v3": {"kind": "other"}})
+    assert (data.views["v3"].kind, data.views["e4"].kind) == ("other", "ego")

@@ -358,7 +358,7 @@ def _view_of_array(trained: TrainedHead, view: Names | None) -> str:
 
 def _sequences(labels: Sequence[Any]) -> list[Sequence[Any]]:
     """One sequence of labels, or several, as several."""
-    several = len(labels) and not isinstance(labels[0], str) and hasattr(labels[0], "__len__")
+    several = len(labels) and np.ndim(labels[0]) > 0
     return list(labels) if several else [labels]
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from viewloom.errors import DataError
+from viewloom.features import content
 from viewloom.features.arrays import ArraySource
 from viewloom.features.views import View, ViewTable
 
@@ -16,6 +17,7 @@ def test_frames_are_counted_from_the_first_one_stated():
     found_TD = source.read("r", "e4", 103, 107)
     np.testing.assert_array_equal(found_TD[:2], y_TD[3:])
     assert np.isnan(found_TD[2:]).all()
+    assert np.isnan(source.read("r", "e4", 97, 101)).all(axis=1).tolist() == [True, True, True, False]
 
 
 def test_each_view_has_its_own_size():
@@ -60,3 +62,28 @@ def test_cameras_of_a_view_have_one_size(stated):
         ArraySource({"r": {"one": np.zeros((4, 2))}, "s": {"two": np.zeros((4, second))}}, views=views)
     sound = ViewTable((View("e", "ego", ("one", "two"), dim=2),))
     assert ArraySource({"r": {"one": np.zeros((4, 2))}, "s": {"two": np.zeros((4, 2))}}, views=sound).dim("e") == 2
+
+
+def test_the_fastest_view_is_the_clock_where_all_have_rates():
+    arrays = {"r": {"one": np.zeros((4, 2)), "two": np.zeros((9, 2))}}
+
+    def source(*rates):
+        table = ViewTable(tuple(View(n, "exo", (n,), fps) for n, fps in zip(arrays["r"], rates, strict=True)))
+        return ArraySource(arrays, views=table)
+
+    assert (source(20.0, 50.0).fps, source(20.0, 50.0).fps_known) == (50.0, True)
+    assert not source(20.0, None).fps_known
+    assert source(20.0, 50.0).fingerprint() == source(20.0, 50.0).fingerprint() != source(25.0, 50.0).fingerprint()
+
+
+def test_features_are_identified_as_they_are_stored_and_by_their_times(monkeypatch):
+    arrays = {"r": {"v3": np.random.default_rng(0).normal(size=(40, 2))}}
+
+    def facts(rate):
+        monkeypatch.setattr(content, "_hashes", {})  # nothing worked out for the other rate is found again
+        source = ArraySource(arrays, 30.0, ViewTable((View("v3", "exo", ("v3",), rate),)))
+        return content.features_facts(source, [("r", "v3")], "full")
+
+    own, slow, slower = facts(None), facts(20.0), facts(10.0)
+    assert own["v3 of r"] == slow["v3 of r"] == slower["v3 of r"]
+    assert own != slow != slower != own

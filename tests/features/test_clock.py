@@ -98,6 +98,7 @@ def test_a_published_rate_is_found_in_its_decimals():
 
 def test_a_very_slow_rate_stays_above_zero():
     assert Clock.of(1e-9, 0.0, 30.0).nearest(np.array([0, 10**7])).tolist() == [0, 0]
+    assert Clock.of(1e-9, 0.0, 30.0).span(Span(0, 1)) == (-15 * 10**9 + 1, 15 * 10**9 + 1)
 
 
 def test_the_data_set_s_frames_begin_at_zero():

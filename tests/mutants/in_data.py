@@ -185,8 +185,8 @@ MUTANTS = [
     Mutant(
         "unread_windows_are_read",
         MODULE,
-        "if not window.steps or (window, view) in self.unread:",
-        "if not window.steps:",
+        "if window.start == window.end or (window, view) in self.unread:",
+        "if window.start == window.end:",
         ("tests/training/test_refined.py::test_a_window_that_is_not_read_keeps_its_labels",),
     ),
     Mutant(

@@ -209,6 +209,5 @@ def test_only_windows_whose_size_comes_back_are_read_through_the_cache(kind):
     else:
         windows = ViewWindows(Kept(), items_of(source), ("v3", "e4"), sampling, 3)
         drawn = [windows[0, row].window.chunk_frames for row in range(len(windows))]
-    for row in range(len(windows)):
-        windows[0, row]
+    drawn = [windows[0, row].window.chunk_frames for row in range(len(windows))]
     assert set(reads) == {10} and len(set(drawn)) > 2
