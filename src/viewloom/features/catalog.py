@@ -28,8 +28,8 @@ Spans = Mapping[str, Mapping[str, Span]]
 def default_views(cameras: Collection[str]) -> ViewTable:
     """Assembly101's views where every camera is one of Assembly101's, else each camera as its own view."""
     table = ViewTable.assembly101()
-    known = all(table.of_camera(camera) is not None for camera in cameras)
-    return table if known else ViewTable.identity(tuple(sorted(cameras)))
+    standard = all(table.of_camera(camera) is not None for camera in cameras)
+    return table if standard else ViewTable.identity(tuple(sorted(cameras)))
 
 
 def all_cameras(spans: Spans) -> tuple[str, ...]:
@@ -164,13 +164,13 @@ class CatalogSource(ABC):
 
     def views(self, recording: str) -> tuple[str, ...]:
         """Views of a recording in the table's order; `DataError` for an unknown recording."""
-        known = self._cameras_of_views
-        if recording not in known:
+        there = self._cameras_of_views
+        if recording not in there:
             raise DataError(
-                f"{self.where} has no recording {recording!r}; it has {len(known)}: "
+                f"{self.where} has no recording {recording!r}; it has {len(there)}: "
                 f"{listed(self.recordings, 4)}. Check the name, or the split list it comes from."
             )
-        return tuple(known[recording])
+        return tuple(there[recording])
 
     def camera(self, recording: str, view: str) -> str:
         """The camera that shows a view in a recording; `DataError` where there is none, or more than one."""
