@@ -89,6 +89,10 @@ def test_the_readme_s_python_runs_as_it_is_written(tmp_path, monkeypatch):
     exec(compile(block, "README.md", "exec"), scope)  # noqa: S102
     assert scope["z"].shape == (len(ego_ND), 4)
     assert scope["scores"].table().index.tolist() == ["v3", "e4"]
+    page = (README.parent / "docs" / "python.md").read_text()
+    assert block_as_written in page
+    exec(compile(re.findall(r"```python\n(.*?)```", page, re.S)[1], "docs/python.md", "exec"), scope)  # noqa: S102
+    assert scope["head"].head.config.bias is False
     assert list(scope["segments"]) == ["recording", "view", "start", "end", "start_s", "end_s", "label", "confidence"]
 
 
