@@ -173,6 +173,13 @@ def test_a_distilled_head_comes_back_as_a_head():
         (lambda d: vl.score(["a"], ["a"], protocol="mine"), "protocol"),
         (lambda d: vl.open_dataset("nowhere"), "not there"),
         (lambda d: d.features("r0", "v9"), "no view 'v9'"),
+        (lambda d: d.features("r99", "ego"), "no recording 'r99'"),
+        (lambda d: vl.train({"r": {}}, ["exo"]), "from_arrays"),
+        (lambda d: vl.train(d, ["exo"], splits="generate"), "the data set is open"),
+        (lambda d: vl.score(["a"], [0]), "all names or all class ids"),
+        (lambda d: vl.score([], []), "one at least"),
+        (lambda d: CCA().fit({"exo": 1, "ego": 2}), "a list of two views"),
+        (lambda d: CCA().fit([np.zeros((4, 2))]), "a list of two views"),
     ],
 )
 def test_one_clear_message(data, act, message):
@@ -194,6 +201,13 @@ def test_one_clear_message(data, act, message):
         ({"splits": {"trian": ["r"]}}, "roles trian"),
         ({"splits": {"train": ["q"]}}, "without arrays: q"),
         ({"splits": {"train": ["r"], "test": ["r"]}}, "both in"),
+        ({"splits": {"train": "r"}}, r"\[recordings\]"),
+        ({"features": [1, 2]}, "a dictionary of dictionaries"),
+        ({"features": {"r": np.zeros((4, 2))}}, "a dictionary of dictionaries"),
+        ({"features": {"r": {"v": ["a", "b"]}}}, "no array of numbers"),
+        ({"fps": "30"}, "fps must be a number"),
+        ({"views": {"v": 10}}, "`views` must be"),
+        ({"labels": {"r": [0, 1, -1, 2]}}, "-1 is no class id"),
         ({"views": {"w": {}}}, "names w, but the arrays are of: v"),
     ],
 )
@@ -214,6 +228,41 @@ def test_labels_as_segments_or_frames_and_views_at_their_own_rate():
     assert slow.views["w"].kind == "ego"
     assert slow.features("r", "w")[:4, 0].tolist() == [0, 0, 3, 3]
     assert "2 recordings" not in str(slow) and "1 recordings at 30 fps" in str(slow)
+
+
+def test_a_sensor_s_rate_goes_with_the_head(capsys):
+    """An array of a view that was stored at 10 fps is taken as such, and ends when it ended."""
+    features, labels = arrays()
+    slow = {name: {"exo": views["exo"], "wrist": views["ego"][::3]} for name, views in features.items()}
+    data = vl.from_arrays(slow, labels, SPLITS, fps=30, views={"wrist": {"fps": 10}})
+    refiner = vl.pretrain(data, ["exo", "wrist"], method="cca", out_dim=3)
+    head = vl.train(data, ["exo"], refiner=refiner, head="linear", epochs=5, **QUIET)
+    whole = vl.predict(head, data, view="wrist", recordings=["r8"])
+    alone = vl.predict(head, slow["r8"]["wrist"], view="wrist")
+    assert whole["end_s"].iloc[-1] == alone["end_s"].iloc[-1] == pytest.approx(10, abs=0.05)
+    assert (whole[["start", "end", "label"]] == alone[["start", "end", "label"]]).all(axis=None)
+    capsys.readouterr()
+    undeclared = vl.from_arrays(slow, labels, SPLITS, fps=30)
+    vl.predict(head, undeclared, view="wrist", recordings=["r8"])
+    said = capsys.readouterr().err
+    assert 'views={"wrist": {"fps": 10}}' in said and "wrist had 10 stored frames a second" in said
+
+
+def test_settings_of_method_and_head_may_stand_among_the_others(data):
+    refiner = vl.pretrain(data, ["exo", "ego"], method="two_stream", stem="pca", layers=1, width=4, epochs=1, **QUIET)
+    assert (refiner.config.stem, refiner.out_dim) == ("pca", 4)
+    assert repr(refiner) == "two_stream refiner of exo 12, ego 7 to 4"
+    head = vl.train(data, ["exo"], head="linear", bias=False, epochs=1, **QUIET)
+    assert head.head.config.bias is False
+
+
+def test_frames_without_a_label_and_ids_by_number():
+    x_TD = np.zeros((12, 2), np.float32)
+    ids = vl.from_arrays({"r": {"v": x_TD}}, {"r": [float("nan"), None, -100, *range(2, 11)]}, fps=30)
+    assert ids.labels.actions == tuple(map(str, range(2, 11)))
+    assert ids.frame_labels("r", 0, 4).tolist() == [-100, -100, -100, 0]
+    alone = vl.from_arrays({"r": {"exo1": torch.zeros(4, 2, requires_grad=True)}}, splits={"train": ["r"]}, fps=30)
+    assert alone.splits.pairs == ("r",) and alone.views["exo1"].kind == "exo"
 
 
 def test_cca_on_plain_arrays_has_scikit_learn_s_habits():

@@ -1,7 +1,7 @@
 """The front door: what a notebook needs, and what the command line calls, one function a verb.
 
-Settings beyond the named ones are those of the command (``viewloom train --help``), as keywords: ``epochs=40``, or a
-table of nested ones as a dictionary: ``optim={"lr": 1e-3}``, ``head_options={"width": 64}``.
+Settings beyond the named ones are those of the command (``viewloom train --help``), as keywords: ``epochs=40``; nested
+ones as a dictionary: ``optim={"lr": 1e-3}``. Those of the method or head may stand among them: ``width=64``.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ def pretrain(
         out_dim: feature size Z of the refined features, for methods that have a choice.
         run: run folder to keep (new); None keeps nothing on disk.
         teacher: trained head, or its run folder, that a distilling method follows.
-        settings: others of `viewloom pretrain`.
+        settings: others of `viewloom pretrain`, and those of the method: ``epochs=20``, ``stem="cca"``,
+            ``optim={"lr": 1e-3}``, ``sampling={"chunk_s": 0.5}``, ``trainer={"progress": False}``.
 
     Returns:
         The refiner, in evaluation mode: ``refiner(x, view="e4")``. A method that distils a head gives that head.
@@ -90,7 +91,7 @@ def pretrain(
     from viewloom.training.runs import wait_for
     from viewloom.training.trained import load_head
 
-    dataset = _dataset(data)
+    dataset = _dataset(data, settings)
     if out_dim is not None:
         name = "out_dim" if any(entry.name == "out_dim" for entry in fields(METHODS.settings(method))) else "width"
         settings["method_options"] = {**as_dict(settings.get("method_options")), name: out_dim}
@@ -117,7 +118,8 @@ def train(
         refiner: what stands before the head, frozen: a refiner, or its file.
         head: registered head; see `list_heads`.
         run: run folder to keep (new); None keeps nothing on disk.
-        settings: others of `viewloom train`, such as ``epochs``.
+        settings: others of `viewloom train`, and those of the head: ``epochs=40``, ``width=64``,
+            ``optim={"lr": 1e-3}``, ``sampling={"chunk_s": 0.5}``, ``trainer={"progress": False}``.
 
     Returns:
         The head, which carries its refiner and its sampling: for `evaluate` and `predict`.
@@ -129,7 +131,7 @@ def train(
     from viewloom.training.segment import run_train
     from viewloom.training.trained import load_head
 
-    dataset = _dataset(data)
+    dataset = _dataset(data, settings)
     with _folder(run) as folder, _refiner_file(refiner) as path:
         own = {"views": views, "head": head, "run": str(folder), "refiner": path, "name": head if run is None else None}
         wait_for(run_train(settings_on(TrainConfig, dataset, own | settings), dataset))
@@ -165,7 +167,7 @@ def evaluate(
     """
     from viewloom.training.evaluate import evaluate_head
 
-    dataset, trained = _dataset(data), _trained(head)
+    dataset, trained = _dataset(data, settings), _trained(head)
     own = {"run": trained.where, "views": views, "split": split, "protocol": protocol}
     config = settings_on(EvaluateConfig, dataset, own | settings)
     if out is not None and (Path(out) / "metrics.json").exists() and not config.overwrite:
@@ -192,7 +194,8 @@ def predict(
         data: a data set or its folder; or features (T, D) of one recording, numpy or torch, rows of NaN for missing
             frames.
         view: views to segment, None: all; of an array the view it is of, None where the head tells none apart.
-        fps: frames per second of an array; None: as the head's training features.
+        fps: frames per second of an array; None: as that view had in training. Frames in the result are on the clock of
+            the head's training data.
         out: folder to write ``segments.csv`` and a text file for each recording and view into.
         settings: others of `viewloom predict`, such as ``recordings``.
 
@@ -206,13 +209,16 @@ def predict(
     from pandas import DataFrame
 
     from viewloom.training.predict import COLUMNS, run_predict
+    from viewloom.training.sampling import stored_rate
 
     trained = _trained(head)
     if not isinstance(data, MultiViewDataset | str | Path):
         name = _view_of_array(trained, view)
-        data = from_arrays({"array": {name: data}}, fps=fps or trained.saved.fps)
+        rate = fps or stored_rate(trained.extras, name)
+        views = {name: {"fps": rate}} if rate else None
+        data = from_arrays({"array": {name: data}}, fps=trained.saved.fps, views=views)
         view = None
-    dataset = _dataset(data)
+    dataset = _dataset(data, settings)
     own = {"run": trained.where, "out": str(out or ""), "views": view}
     lines = run_predict(settings_on(PredictConfig, dataset, own | settings), dataset, trained)
     table: DataFrame = DataFrame(lines, columns=list(COLUMNS))
@@ -241,6 +247,10 @@ def score(
     from viewloom.metrics.segments import IGNORE
 
     pairs = [_sequences(labels) for labels in (predicted, truth)]
+    said = (_plain(label) for side in pairs for labels in side for label in labels)
+    kinds = {isinstance(label, str) for label in said if label is not None and label != IGNORE}
+    if len(kinds) != 1:
+        raise DataError("Labels must be all names or all class ids, and there must be one at least.")
     names = dict.fromkeys(_plain(label) for side in pairs for labels in side for label in labels)
     ids = {name: place for place, name in enumerate(n for n in names if n is not None and n != IGNORE)}
     ours, true = (
@@ -294,8 +304,17 @@ def list_protocols() -> tuple[str, ...]:
     return tuple(PROTOCOLS)
 
 
-def _dataset(data: MultiViewDataset | str | Path) -> MultiViewDataset:
-    return data if isinstance(data, MultiViewDataset) else open_dataset(data)
+def _dataset(data: MultiViewDataset | str | Path, settings: dict[str, Any]) -> MultiViewDataset:
+    """The data set; a folder is opened with those of the settings that are a data set's, which are taken out."""
+    if isinstance(data, MultiViewDataset):
+        return data
+    if not isinstance(data, str | Path):
+        raise ConfigError(
+            f"Expected a data set or its folder, but got {type(data).__name__}. Make one of arrays by "
+            "viewloom.from_arrays({recording: {view: array}}, ...)."
+        )
+    own = {entry.name for entry in fields(DataConfig)}
+    return open_dataset(data, **{name: settings.pop(name) for name in list(settings) if name in own})
 
 
 def _trained(head: TrainedHead | str | Path) -> TrainedHead:

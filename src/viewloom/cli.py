@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -207,7 +208,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _write(f"viewloom {__version__}\n", sys.stdout, 0)
     name, rest = split_verb(args)
     if name not in VERBS:
-        return _write(f"viewloom: there is no command {name!r}.\n\n{overview()}", sys.stderr, 2)
+        near = get_close_matches(name, VERBS, 1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        return _write(f"viewloom: there is no command {name!r}.{hint}\n\n{overview()}", sys.stderr, 2)
     try:
         return VERBS[name].run(parse(name, rest))
     except UserError as error:

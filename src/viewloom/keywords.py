@@ -30,10 +30,36 @@ def own_settings(config: DataConfig, *without: str, **renamed: str) -> dict[str,
 
 
 def settings_on(cls: type[C], dataset: MultiViewDataset, values: Mapping[str, Any]) -> C:
-    """Settings of a command on an opened data set."""
+    """Settings of a command on an opened data set.
+
+    Settings of the method or head may stand among the others (``stem="cca"``), where no other has their name.
+
+    Raises:
+        ConfigError: a setting of the data set, which is open already; or see `built`.
+    """
     shared = {entry.name: getattr(dataset.config, entry.name) for entry in fields(DataConfig)}
-    config: C = built(cls, shared | dict(values))
+    late = [name for name in values if name in shared]
+    if late:
+        raise ConfigError(
+            f"{listed(late)} can't be set any more: the data set is open. Pass it to open_dataset, or a folder here."
+        )
+    config: C = built(cls, shared | _options_apart(cls, values))
     return config
+
+
+def _options_apart(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Keywords with those of the method or head in a dictionary of their own."""
+    own = {entry.name: entry for entry in fields(cls)}
+    found = dict(values)
+    for option, (registry, chooser) in OPTIONS.items():
+        if option in own:
+            inner = {
+                entry.name for entry in fields(registry.settings(str(values.get(chooser) or own[chooser].default)))
+            }
+            moved = {name: found.pop(name) for name in values if name in inner and name not in own}
+            if moved:
+                found[option] = as_dict(found.get(option)) | moved
+    return found
 
 
 def built(cls: Any, values: Mapping[str, Any]) -> Any:

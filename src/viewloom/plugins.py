@@ -5,9 +5,11 @@ A package adds its own by an entry point in the group ``viewloom.methods``, ``vi
 named by ``--plugins``. One that can't be imported costs a note; only what needs it stops.
 """
 
+import sys
 from collections.abc import Iterable
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 GROUPS = ("viewloom.methods", "viewloom.heads", "viewloom.layouts", "viewloom.stores")
@@ -18,9 +20,13 @@ FAULTS: dict[str, str] = {}
 
 
 def import_modules(names: Iterable[str]) -> None:
-    """Import modules that a user named."""
+    """Import modules that a user named, also from the current folder; ``times.py`` is a module by its file."""
     for name in names:
-        _try(f"{name} (--plugins)", "Correct it, or leave it out of --plugins", import_module, name)
+        path = Path(name)
+        here, module = (path.parent, path.stem) if path.suffix == ".py" else (Path(), name)
+        if str(here.resolve()) not in sys.path:
+            sys.path.append(str(here.resolve()))  # a console script doesn't look where it is started
+        _try(f"{name} (--plugins)", "Correct it, or leave it out of --plugins", import_module, module)
 
 
 def import_group(group: str) -> None:

@@ -132,7 +132,9 @@ class MultiViewDataset:
                 labels outside the features.
         """
         if self.splits is None:
-            raise DataError(f"{self.root} has no split lists. Pass --splits FOLDER, or --splits generate.")
+            raise DataError(
+                f"{self.root} has no split lists. Pass --splits FOLDER, or --splits generate (in Python splits=)."
+            )
         names = self.splits.role(role)
         pairs = role == "pairs"
         if pairs and spans == "recordings":

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from viewloom.console import note
 from viewloom.dataset.chosen_splits import generated
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.dataset.dataset_file import complete
@@ -22,6 +23,8 @@ from viewloom.metrics.segments import IGNORE, Segments
 Labels = Mapping[str, Sequence[Any]]
 """{recording: the action of each frame (None: no label), or (first frame, frame after the last, action) of segments}"""
 Drawn = Literal["generate"]
+MUCH_SHORTER = 1.3
+"""A view with so many times fewer frames than others in every recording may have another rate."""
 
 
 def from_arrays(
@@ -42,10 +45,11 @@ def from_arrays(
             frame. Frames count from 0; (first, array) begins elsewhere.
         labels: {recording: actions}: one a frame, from the first frame of the views on (None where there is none), or
             segments (start, end, action), end exclusive. None: no labels.
-        splits: {"pairs", "train", "val" or "test": recordings}, or "generate", which deals recordings to all four (40,
-            30, 10, 20 %). None: no splits, so that only prediction is possible.
+        splits: {"pairs", "train", "val" or "test": recordings}; pairs are the training recordings where none are named.
+            Or "generate", which deals recordings to all four (40, 30, 10, 20 %). None: only prediction is possible.
         fps: frames per second of the data set's clock, on which labels are; None: not known, 30 is assumed.
-        actions: names of the actions, whose places are the class ids; None: all that occur, sorted.
+        actions: names of the actions, whose places are the class ids; None: all that occur, sorted, numbers by
+            size.
         views: {view: {"kind": exo, ego or other, "fps": stored frames per second, "start_s": time (s) of the first}};
             what is left out is the data set's.
         name: for reports.
@@ -54,7 +58,10 @@ def from_arrays(
     Raises:
         DataError: arrays, labels or splits that can't be used, with the recording and what to do.
     """
+    if fps is not None and not isinstance(fps, int | float):
+        raise ConfigError(f"fps must be a number of frames per second, but is {fps!r}.")
     source = ArraySource(features, fps, _view_table(features, views))
+    _note_lengths(source, views or {})
     found = None if labels is None else _labels(labels, source, actions)
     config = complete(DataConfig(data=IN_MEMORY, fps=fps, split_seed=split_seed))
     dealt: Splits | None = None
@@ -76,9 +83,11 @@ def from_arrays(
 
 
 def _view_table(features: Mapping[str, Mapping[str, Any]], views: Mapping[str, Mapping[str, Any]] | None) -> Any:
-    """Views with what is stated of them; None where nothing is."""
+    """Views with what is stated of them; None where nothing is, and no name says more."""
     if views is None:
-        return None
+        return _view_table(features, {}) if _begin_exo_or_ego(features) else None
+    if not isinstance(views, Mapping) or not all(isinstance(entry, Mapping) for entry in views.values()):
+        raise ConfigError(f'`views` must be {{view: {{"kind": ..., "fps": ...}}}}, but is {views!r}.')
     names = list(dict.fromkeys(view for of_views in features.values() for view in of_views))
     unknown = [view for view in views if view not in names]
     if unknown:
@@ -89,15 +98,35 @@ def _view_table(features: Mapping[str, Mapping[str, Any]], views: Mapping[str, M
     return ViewTable(tuple(kinds))
 
 
+def _note_lengths(source: ArraySource, views: Mapping[str, Mapping[str, Any]]) -> None:
+    """Say of views that are much shorter than the others, and whose rate nobody stated: it may be another."""
+    spans = {r: {view: source.span(r, view).frames for view in source.views(r)} for r in source.recordings}
+    short: dict[str, list[float]] = {}
+    for frames in spans.values():
+        for view, count in frames.items():
+            short.setdefault(view, []).append(max(frames.values()) / count)
+    for view, ratios in short.items():
+        if min(ratios) > MUCH_SHORTER and "fps" not in views.get(view, {}):
+            ratio = float(np.median(ratios))
+            stated = f'views={{"{view}": {{"fps": {source.fps / ratio:.3g}}}}}'
+            note(f"view {view} has {ratio:.2g} times fewer frames than others. If its rate is another: {stated}")
+
+
+def _begin_exo_or_ego(features: Any) -> bool:
+    names = [view for of_views in features.values() for view in of_views] if isinstance(features, Mapping) else []
+    return any(str(name).startswith(("exo", "ego")) for name in names)
+
+
 def _with_kind(view: View, standard: Mapping[str, Any]) -> View:
-    return replace(view, kind=standard.get(view.name, view.kind))
+    named: Any = next((kind for kind in ("exo", "ego") if view.name.startswith(kind)), view.kind)
+    return replace(view, kind=standard.get(view.name, named))
 
 
 def _labels(labels: Labels, source: ArraySource, actions: Sequence[str] | None) -> LabelSet:
     """Annotations of every recording that has labels."""
     segments = {recording: _segments(recording, entries, source) for recording, entries in labels.items()}
     occurring = {action for rows in segments.values() for _, _, action in rows}
-    names = tuple(actions) if actions is not None else tuple(sorted(occurring))
+    names = tuple(map(str, actions)) if actions is not None else tuple(sorted(occurring, key=_by_number))
     if len(set(names)) < len(names):
         raise DataError(f"An action stands twice in `actions`: {listed(names, 20)}.")
     unknown = sorted(occurring - set(names))
@@ -113,6 +142,11 @@ def _labels(labels: Labels, source: ArraySource, actions: Sequence[str] | None) 
     if not annotations:
         raise DataError("`labels` holds not one label. Leave it out where there are none.")
     return LabelSet(names, annotations)
+
+
+def _by_number(name: str) -> tuple[int, str]:
+    """Names that are numbers in the order of these."""
+    return (int(name), "") if name.isdecimal() else (-1, name)
 
 
 def _segments(recording: str, entries: Sequence[Any], source: ArraySource) -> list[tuple[int, int, str]]:
@@ -131,19 +165,32 @@ def _segments(recording: str, entries: Sequence[Any], source: ArraySource) -> li
             f"labels of {recording}: {len(entries)} frames are labelled, but its views have {end - first} at "
             f"{source.fps:g} fps. Give one action a frame (None: no label), or segments (start, end, action)."
         )
-    names = sorted({str(action) for action in entries if action is not None})
+    actions = [None if _is_none(action) else action for action in entries]
+    names = sorted({str(action) for action in actions if action is not None})
     ids = {name: place for place, name in enumerate(names)}
-    labels_T = np.array([IGNORE if action is None else ids[str(action)] for action in entries], np.int64)
+    labels_T = np.array([IGNORE if action is None else ids[str(action)] for action in actions], np.int64)
     return [(start, end, names[label]) for start, end, label in Segments.of_frames(labels_T, first).labelled.rows]
+
+
+def _is_none(action: Any) -> bool:
+    """Whether a frame has no label: None, NaN, or the id -100; `DataError` for other negative ids."""
+    if isinstance(action, float | np.floating) and np.isnan(action):
+        return True
+    if isinstance(action, int | np.integer) and action < 0 and action != IGNORE:
+        raise DataError(f"{action} is no class id. A frame without a label has None, NaN or {IGNORE}.")
+    return action is None or action is np.ma.masked or (isinstance(action, int | np.integer) and action == IGNORE)
 
 
 def _splits(splits: Mapping[str, Sequence[str]], source: ArraySource, labels: LabelSet | None) -> Splits:
     """Roles as dealt by the user, checked."""
+    if not isinstance(splits, Mapping) or any(isinstance(names, str) for names in splits.values()):
+        raise DataError(f'`splits` must be "generate" or {{role: [recordings]}}, but is {splits!r}.')
     unknown = [role for role in splits if role not in ROLES]
     absent = [name for names in splits.values() for name in names if name not in source.recordings]
     if unknown or absent:
         roles = f"roles {listed(unknown)}, but they are {listed(ROLES)}"
         raise DataError(f"`splits` names {roles if unknown else f'recordings without arrays: {listed(absent)}'}.")
-    dealt = Splits(**{role: tuple(names) for role, names in splits.items()})
-    refuse_overlap(dealt, recording_in(labels), "own", "`splits`")
+    named = {role: tuple(names) for role, names in splits.items()}
+    dealt = Splits(**{"pairs": named.get("train", ())} | named)
+    refuse_overlap(dealt, recording_in(labels), "loso", "`splits`")  # pairs need no labels: training recordings will do
     return dealt

@@ -39,7 +39,9 @@ class Splits:
         names: tuple[str, ...] = getattr(self, role)
         if not names:
             filled = [entry.name for entry in fields(self) if getattr(self, entry.name)]
-            raise DataError(f"The split {role!r} is empty; filled are: {listed(filled)}. Pass --splits with one.")
+            raise DataError(
+                f"The split {role!r} is empty; filled are: {listed(filled)}. Name some in the splits (--splits)."
+            )
         return names
 
 

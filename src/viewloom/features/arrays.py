@@ -1,7 +1,7 @@
 """Features that are in memory already, as a store: nothing is written to disk."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -42,20 +42,19 @@ class ArraySource(CatalogSource):
         self._arrays: dict[tuple[str, str], NDArray[np.float32]] = {}
         spans: dict[str, dict[str, Span]] = {}
         dims: dict[str, int] = {}
-        for recording, of_views in arrays.items():
-            for view, array in of_views.items():
-                first, values = array if isinstance(array, tuple) else (0, array)
-                x_TD = np.asarray(values, np.float32)
-                where = f"Recording {recording!r}, view {view!r}"
-                if x_TD.ndim != 2 or 0 in x_TD.shape:
-                    raise DataError(f"{where}: expected an array (T, D), but got shape {x_TD.shape}.")
-                if dims.setdefault(view, x_TD.shape[1]) != x_TD.shape[1]:
-                    raise DataError(
-                        f"{where} has features of size {x_TD.shape[1]}, but other recordings have {dims[view]} in that "
-                        "view. Name views of different extractors differently."
-                    )
-                self._arrays[recording, view] = x_TD
-                spans.setdefault(recording, {})[view] = Span(int(first), int(first) + len(x_TD))
+        for recording, view, array in _flat(arrays):
+            first, values = array if isinstance(array, tuple) else (0, array)
+            where = f"Recording {recording!r}, view {view!r}"
+            x_TD = as_features(values, where)
+            if x_TD.ndim != 2 or 0 in x_TD.shape:
+                raise DataError(f"{where}: expected an array (T, D), but got shape {x_TD.shape}.")
+            if dims.setdefault(view, x_TD.shape[1]) != x_TD.shape[1]:
+                raise DataError(
+                    f"{where} has features of size {x_TD.shape[1]}, but other recordings have {dims[view]} in that "
+                    "view. Name views of different extractors differently."
+                )
+            self._arrays[recording, view] = x_TD
+            spans.setdefault(recording, {})[view] = Span(int(first), int(first) + len(x_TD))
         if not spans:
             raise DataError("There is not one array. Pass {recording: {view: array (T, D)}}.")
         super().__init__("the arrays", spans, views if views is not None else _views(list(dims)), dims, fps)
@@ -93,6 +92,23 @@ class ArraySource(CatalogSource):
             key: hashlib.blake2b(np.ascontiguousarray(x_TD).data, digest_size=16).hexdigest()
             for key, x_TD in self._arrays.items()
         }
+
+
+def as_features(values: Any, where: str) -> NDArray[np.float32]:
+    """An array, a tensor (detached) or a table as float32; `DataError` for what has no numbers."""
+    try:
+        return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, np.float32)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{where}: {type(values).__name__} is no array of numbers (T, D) ({error}).") from None
+
+
+def _flat(arrays: Any) -> Iterator[tuple[str, str, Any]]:
+    """Recording, view and array of each; `DataError` for another nesting."""
+    if not isinstance(arrays, Mapping) or not all(isinstance(of_views, Mapping) for of_views in arrays.values()):
+        raise DataError("Arrays come as {recording: {view: array (T, D)}}, a dictionary of dictionaries.")
+    for recording, of_views in arrays.items():
+        for view, array in of_views.items():
+            yield str(recording), str(view), array
 
 
 def _views(names: list[str]) -> ViewTable:

@@ -144,17 +144,24 @@ def _parse_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]
     return shape, fortran, dtype
 
 
-def infer_axes(files: Sequence[NpyFile], shapes: Sequence[tuple[int, int]], axes: Axes) -> Literal["dt", "td"]:
+def infer_axes(
+    files: Sequence[NpyFile], shapes: Sequence[tuple[int, int]], axes: Axes, views: ViewTable | None = None
+) -> Literal["dt", "td"]:
     """The axis order of files that share D: all of them, or at least those of each camera.
 
-    ``auto`` accepts the one axis whose length the files share while the other's varies. Where both could be
-    D nothing is guessed.
+    ``auto`` accepts the one axis whose length is the feature size that the view table states, else the one whose length
+    the files share while the other's varies. Where both could be D nothing is guessed.
 
     Raises:
         ConfigError: where both axes have a common length, so that it must be said.
         DataError: where a camera's files share no D; names the first that differs from the most.
     """
     orders: tuple[Literal["dt", "td"], ...] = ("dt", "td") if axes == "auto" else (axes,)
+    own = [view.dim if views and (view := views.of_camera(file.camera)) else None for file in files]
+    stated = [(dim, shape) for dim, shape in zip(own, shapes, strict=True) if dim is not None]
+    for axis, order in enumerate(orders) if axes == "auto" and stated else ():
+        if all(shape[axis] == dim and shape[1 - axis] != dim for dim, shape in stated):
+            return order
     for groups in ([""] * len(files), [file.camera for file in files]):
         lengths = [{(group, shape[axis]) for group, shape in zip(groups, shapes, strict=True)} for axis in (0, 1)]
         fits = [order for order in orders if len(lengths["dt".index(order[0])]) == len(set(groups))]
@@ -223,7 +230,7 @@ class NpySource(CatalogSource):
                 "<camera>/<recording>.npy or <recording>.npy."
             )
         headers = [read_header(file.path) for file in files]
-        self.axes = infer_axes(files, [header.shape for header in headers], axes)
+        self.axes = infer_axes(files, [header.shape for header in headers], axes, views)
         self._files = {
             (file.recording, file.camera): (file.path, header) for file, header in zip(files, headers, strict=True)
         }

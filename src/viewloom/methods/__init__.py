@@ -15,3 +15,8 @@ def __getattr__(name: str) -> Any:
     from viewloom.methods import estimators
 
     return getattr(estimators, name)
+
+
+def __dir__() -> list[str]:
+    """The estimators, imported or not."""
+    return sorted(__all__)

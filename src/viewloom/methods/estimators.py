@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from viewloom.errors import DataError
+from viewloom.features.arrays import as_features
 from viewloom.methods.refiner import Refiner
 from viewloom.metrics.invariance import retrieval_accuracy
 from viewloom.nn.settings import Standardise
@@ -46,6 +47,8 @@ class MultiViewTransformer(BaseEstimator):  # type: ignore[misc]  # scikit-learn
         Raises:
             DataError: arrays of different lengths, or rows that are NaN or infinite only in part.
         """
+        if isinstance(X, Mapping) or getattr(X, "ndim", 3) == 2 or len(X) < 2:
+            raise DataError("Pass a list of two views or more, an array (N, D) each: fit([exo_ND, ego_ND]).")
         views = [_as_features(x, place) for place, x in enumerate(X)]
         if len({len(x_ND) for x_ND in views}) != 1:
             raise DataError(f"The views have {[len(x_ND) for x_ND in views]} rows, but row n of all is one moment.")
@@ -75,6 +78,8 @@ class MultiViewTransformer(BaseEstimator):  # type: ignore[misc]  # scikit-learn
         """
         if not hasattr(self, "refiner_"):
             raise NotFittedError(f"This {type(self).__name__} isn't fitted yet: call fit() with the views first.")
+        if isinstance(X, Mapping) or (view is None and getattr(X, "ndim", 0) == 2):
+            raise DataError("Say which view the array is of (view=1), or pass a list of all views.")
         if view is None:
             return [self.transform(x_ND, place) for place, x_ND in enumerate(X)]
         return self.refiner_(_as_features(X, view), str(view))
@@ -145,7 +150,7 @@ def _as_features(x: Any, place: int) -> NDArray[np.float32]:
     """Float32 (N, D); `DataError` for another shape, and for rows spoilt in part."""
     from viewloom.features.pooling import missing_rows
 
-    x_ND = np.asarray(x, np.float32)
+    x_ND = as_features(x, f"View {place}")
     if x_ND.ndim != 2:
         raise DataError(f"View {place}: expected an array (N, D), but got shape {x_ND.shape}.")
     missing_rows(x_ND, f"view {place}", 0)

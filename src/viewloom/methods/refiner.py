@@ -69,6 +69,9 @@ class Refiner(nn.Module, ABC):
         self.frozen = False
         self.standardiser = Standardiser(self.dims, self.views, config.standardise)
 
+    def __repr__(self) -> str:
+        return f"{self.method} refiner of {in_words(self.dims, self.views or ('any view',))} to {self.out_dim}"
+
     @property
     def dim(self) -> int:
         """The feature size D that it takes of every view; `ConfigError` where views have their own."""

@@ -20,7 +20,7 @@ from viewloom.metrics.per_class import score_per_class
 from viewloom.metrics.segmentation import score, score_per_item
 from viewloom.metrics.segments import Segments
 from viewloom.training.provenance import allowed_roles, refuse_learned, scored_again
-from viewloom.training.sampling import warn_assumed_fps
+from viewloom.training.sampling import note_other_rates, warn_assumed_fps
 from viewloom.training.scores import Scores
 from viewloom.training.segmenter import Segmenter
 from viewloom.training.settings import EvaluateConfig
@@ -114,6 +114,7 @@ def evaluate_head(trained: TrainedHead, config: EvaluateConfig, dataset: MultiVi
     background = background_ids(config.background, actions)
     items = dataset.items(config.split)
     views = views_to_score(config.views, dataset, items, segmenter)
+    note_other_rates(trained.extras, dataset, views)
     learned = scored_again(dataset, items, segmenter.learned_from(trained.saved.extra))
     refuse_learned(learned, allowed_roles(config.allow_learned, config.split))
     metrics: dict[str, Any] = {

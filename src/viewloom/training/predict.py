@@ -17,7 +17,7 @@ from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import write_text
 from viewloom.metrics.segments import Floats, Segments
 from viewloom.training.evaluate import fitting_views, select_views
-from viewloom.training.sampling import warn_assumed_fps
+from viewloom.training.sampling import note_other_rates, warn_assumed_fps
 from viewloom.training.settings import PredictConfig
 from viewloom.training.trained import TrainedHead, load_head
 
@@ -79,6 +79,7 @@ def predict_dataset(
     source, names = dataset.source, select_recordings(config.recordings, dataset, config.fold is not None)
     with progress() as bar:
         views = fitting_views(source, select_views(config.views, dataset), config.views is not None, segmenter)
+        note_other_rates(trained.extras, dataset, views)
         for view in views:
             items = [Item(name, name, *source.span(name, view)) for name in names if view in source.views(name)]
             predicted = segmenter.each(source, items, view)

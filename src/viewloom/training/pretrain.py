@@ -174,7 +174,7 @@ def _learn(begun: Begun) -> Path:
     # A method that distils a head leaves the student behind, beside a refiner that changes nothing.
     assert isinstance(method.student, Head)
     learned = together(teacher.extra.get("learned_from", {}), method.refiner.extra["learned_from"])
-    extra = teacher.extra | kept(pairs.learn.sampling, dataset) | {"learned_from": learned}
+    extra = teacher.extra | kept(pairs.learn.sampling, dataset, pairs.learn.views) | {"learned_from": learned}
     student = replace(teacher, head=method.student.cpu(), views=method.views, fps=dataset.source.fps, extra=extra)
     save_head(path, student)
     return path
@@ -278,7 +278,7 @@ def _finish(begun: Begun, chosen: str, warnings: list[str]) -> None:
     held = held_out_measures(method.to(device).eval(), pairs.held_out, config.batch_size, device)
     learned = learned_from(run_content(config, dataset, pairs))
     facts = {"kept": chosen, "seed": config.seed, "data": dataset.name, "fps": dataset.source.fps}
-    method.refiner.extra = facts | kept(pairs.learn.sampling, dataset) | {"learned_from": learned}
+    method.refiner.extra = facts | kept(pairs.learn.sampling, dataset, pairs.learn.views) | {"learned_from": learned}
     plain = measure_plain(method, make_view_loader(pairs.held_out, config.batch_size), device)
     retrieval, before = held.values["retrieval"], plain.get("plain_retrieval")
     if held.collapse:

@@ -1,6 +1,6 @@
 """The sampling of a run: resolved on its data, kept with its weights, and taken up again where they are used."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -99,9 +99,28 @@ def own_pooling(extra: Mapping[str, Any], request: SamplingConfig, where: str) -
     return own, "as the refiner learned"
 
 
-def kept(sampling: Sampling, dataset: MultiViewDataset) -> dict[str, Any]:
-    """What is stored with weights, for `viewloom.windows.sampling.stored_sampling` and `used_sampling`."""
-    return {"sampling": asdict(sampling), "fps_known": dataset.fps_known}
+def kept(sampling: Sampling, dataset: MultiViewDataset, views: Sequence[str]) -> dict[str, Any]:
+    """What is stored with weights, for `stored_sampling`, `used_sampling` and `stored_rate`."""
+    timings = {view: timing for view in views if (timing := dataset.source.timing(view)) is not None}
+    rates = {"rates": {view: rate for view, (rate, _) in timings.items()}} if timings else {}
+    return {"sampling": asdict(sampling), "fps_known": dataset.fps_known, **rates}
+
+
+def stored_rate(extras: Iterable[Mapping[str, Any]], view: str) -> float | None:
+    """Stored frames per second that a view had where weights were learned; None where it had the data set's."""
+    return next((float(extra["rates"][view]) for extra in extras if view in extra.get("rates", {})), None)
+
+
+def note_other_rates(extras: Sequence[Mapping[str, Any]], dataset: MultiViewDataset, views: Sequence[str]) -> None:
+    """Say of which views the rate differs from that in training: a data set without its ``views.yaml``, most likely."""
+    for view in views:
+        rate, timing = stored_rate(extras, view), dataset.source.timing(view)
+        here = dataset.source.fps if timing is None else timing[0]
+        if rate is not None and rate != here:
+            _say(
+                f"note: view {view} had {rate:g} stored frames a second in training, and has {here:g} here. If that is "
+                f"not so, say it in views.yaml (`{view}: {{fps: {rate:g}}}`)."
+            )
 
 
 def used_sampling(

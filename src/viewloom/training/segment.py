@@ -249,7 +249,7 @@ def finish(folder: Path, module: SegmentationModule, best: bool) -> Path:
     assert labels is not None
     learned = learned_from(run_content(module.config, module))
     extra = {"epoch": checkpoint["epoch"], "kept": name, "seed": module.config.seed, "learned_from": learned}
-    extra |= kept(module.sampling, module.dataset)
+    extra |= kept(module.sampling, module.dataset, module.views)
     saved = SavedHead(module.head, labels.actions, module.views, module.dataset.source.fps, extra)
     save_head(folder / "head.safetensors", saved)
     err.print(f"Kept the {name} epoch ({checkpoint['epoch'] + 1} of {module.config.epochs}).")

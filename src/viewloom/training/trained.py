@@ -65,6 +65,11 @@ class TrainedHead:
         """Its run folder, for messages."""
         return str(self.run) if self.run is not None else f"the head {self.name}"
 
+    @property
+    def extras(self) -> tuple[Mapping[str, Any], ...]:
+        """What was stored with the head, and with the refiner before it."""
+        return self.saved.extra, {} if self.refiner is None else self.refiner.extra
+
     def behind(self, path: str | None) -> TrainedHead:
         """The same head behind another refiner's file; None: as it is."""
         return self if path is None else replace(self, refiner=load_refiner(path))
