@@ -210,7 +210,7 @@ def predict(
     trained = _trained(head)
     if not isinstance(data, MultiViewDataset | str | Path):
         name = _view_of_array(trained, view)
-        data = from_arrays({"array": {name: data}}, fps=fps or trained.saved.fps)
+        data = from_arrays({"array": {name: data}}, fps=fps or trained.fps)
         view = None
     dataset = _dataset(data)
     own = {"run": trained.where, "out": str(out or ""), "views": view}
@@ -339,7 +339,7 @@ def _head_folder(head: TrainedHead | str | Path | None) -> Iterator[str | None]:
         yield None if head is None else str(head if isinstance(head, str | Path) else head.run)
         return
     with tempfile.TemporaryDirectory(prefix="viewloom-") as temporary:
-        save_head(Path(temporary) / "head.safetensors", head.saved)
+        save_head(Path(temporary) / "head.safetensors", head)
         yield temporary
 
 

@@ -8,7 +8,7 @@ from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.errors import ConfigError, DataError
 from viewloom.features.base import common_dim, pooled_dim
 from viewloom.identity import Identity
-from viewloom.recipes.planned import PlannedRun, data_settings, run_key, unique_runs
+from viewloom.recipes.planned import PlannedRun, data_settings, run_key
 from viewloom.recipes.settings import ExperimentConfig, parse_seeds
 from viewloom.recipes.tables import TABLES, Row, table_rows
 from viewloom.recipes.values import apply, head_values, pretrain_values, scaled_values
@@ -24,11 +24,6 @@ class Job:
     row: Row
     seed: int
     evaluation: PlannedRun
-
-    @property
-    def pretraining(self) -> PlannedRun | None:
-        """The run that made its refiner."""
-        return next((p for p in unique_runs([self.evaluation]) if p.kind == "pretrain"), None)
 
 
 def make_jobs(config: ExperimentConfig, dataset: MultiViewDataset, data: Identity) -> list[Job]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom.console import err, progress
+from viewloom.console import err, track
 from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
@@ -114,7 +114,7 @@ def evaluate_head(trained: TrainedHead, config: EvaluateConfig, dataset: MultiVi
     background = background_ids(config.background, actions)
     items = dataset.items(config.split)
     views = views_to_score(config.views, dataset, items, segmenter)
-    learned = scored_again(dataset, items, segmenter.learned_from(trained.saved.extra))
+    learned = scored_again(dataset, items, segmenter.learned_from(trained.extra))
     refuse_learned(learned, allowed_roles(config.allow_learned, config.split))
     metrics: dict[str, Any] = {
         "protocol": config.protocol,
@@ -214,13 +214,11 @@ def background_ids(names: str, actions: tuple[str, ...]) -> tuple[int, ...]:
 
 def score_view(dataset: MultiViewDataset, items: Sequence[Item], view: str, segmenter: Segmenter) -> list[Scored]:
     """Predict every item in one view, with a progress bar."""
-    scored = []
-    with progress() as bar:
-        task = bar.add_task(f"Predicting {view}", total=len(items))
-        for item, probs_TK in predict_items(dataset, items, view, segmenter):
-            scored.append(Scored(item, probs_TK.argmax(axis=1).astype(np.int64), true_labels(dataset, item)))
-            bar.advance(task)
-    return scored
+    predicted = track(predict_items(dataset, items, view, segmenter), f"Predicting {view}", len(items))
+    return [
+        Scored(item, probs_TK.argmax(axis=1).astype(np.int64), true_labels(dataset, item))
+        for item, probs_TK in predicted
+    ]
 
 
 def summary(

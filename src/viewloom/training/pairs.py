@@ -34,12 +34,13 @@ class Pairs:
     held_out: ViewWindows
 
 
-def held_out_measures(method: Method, windows: ViewWindows, batch_size: int, device: torch.device) -> HeldOut:
-    """Loss, retrieval and collapse of a method on held-out windows, in evaluation mode."""
+def held_out_measures(
+    method: Method, windows: ViewWindows, batch_size: int, device: torch.device, with_plain: bool = False
+) -> HeldOut:
+    """`measure` on held-out windows, in evaluation mode."""
     training = method.training
     method.eval()
-    loader = make_view_loader(windows, batch_size)
-    held = measure(method, loader, device)
+    held = measure(method, make_view_loader(windows, batch_size), device, with_plain)
     method.train(training)
     return held
 

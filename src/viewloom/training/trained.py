@@ -10,7 +10,6 @@ from typing import Any
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.dataset.settings import SamplingConfig
 from viewloom.errors import ConfigError
-from viewloom.heads.base import Head
 from viewloom.methods.refiner import Refiner
 from viewloom.methods.refiner_file import load_refiner
 from viewloom.training.checkpoints import SavedHead, read_head
@@ -24,35 +23,18 @@ HEAD_FILE, REFINER_FILE = "head.safetensors", "refiner.safetensors"
 
 
 @dataclass(frozen=True, repr=False)
-class TrainedHead:
+class TrainedHead(SavedHead):
     """What `viewloom.train` gives and `viewloom.load_head` reads: enough to score and to predict anywhere.
 
     Attributes:
-        saved: the head itself, its actions, views, frame rate and sampling.
         refiner: what stands before it, or None.
         run: its run folder, or None where none was kept.
         environment: where it was trained (versions, seed, data).
     """
 
-    saved: SavedHead
     refiner: Refiner | None = None
     run: Path | None = None
     environment: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def head(self) -> Head:
-        """The network, in evaluation mode."""
-        return self.saved.head
-
-    @property
-    def actions(self) -> tuple[str, ...]:
-        """Class names by id."""
-        return self.saved.actions
-
-    @property
-    def views(self) -> tuple[str, ...]:
-        """Views whose labels it learned."""
-        return self.saved.views
 
     @property
     def name(self) -> str:
@@ -71,7 +53,7 @@ class TrainedHead:
 
     def sampling_on(self, dataset: MultiViewDataset, request: SamplingConfig) -> Sampling:
         """Its sampling on a data set, in seconds as it was trained, but for what is set."""
-        return used_sampling(request, self.saved.extra, self.saved.fps, dataset)
+        return used_sampling(request, self.extra, self.fps, dataset)
 
     def segmenter(self, sampling: Sampling, accelerator: str = "auto", batch_size: int = 8) -> Segmenter:
         """The chain of refiner and head, ready to compute.
@@ -99,7 +81,7 @@ class TrainedHead:
         behind = f" behind a {self.refiner.method} refiner" if self.refiner is not None else ""
         return (
             f"{type(self.head).__name__}{behind}: {len(self.actions)} actions, trained on {', '.join(self.views)} at "
-            f"{self.saved.fps:g} fps"
+            f"{self.fps:g} fps"
         )
 
 
@@ -117,4 +99,4 @@ def load_head(path: Path | str) -> TrainedHead:
     run = run.parent if run.is_file() else run
     saved = read_head(run / HEAD_FILE if run.is_dir() or not Path(path).suffix else Path(path))
     refiner = load_refiner(run / REFINER_FILE) if (run / REFINER_FILE).exists() else None
-    return TrainedHead(saved, refiner, run, environment_of(run))
+    return TrainedHead(**vars(saved), refiner=refiner, run=run, environment=environment_of(run))
