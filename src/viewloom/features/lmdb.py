@@ -260,11 +260,8 @@ class _OpenEnvironments:
 
 
 _ENVIRONMENTS = _OpenEnvironments()
-
-
-def open_environment(folder: Path) -> Environment:
-    """The LMDB environment of one camera, opened once a process."""
-    return _ENVIRONMENTS.get(folder)
+open_environment = _ENVIRONMENTS.get
+"""The LMDB environment in a camera's folder, opened once a process."""
 
 
 @STORES.register("lmdb")

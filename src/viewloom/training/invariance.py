@@ -64,9 +64,7 @@ def hold_out(
 
 
 @torch.inference_mode()
-def measure(
-    method: Method, batches: Iterable[ViewBatch], device: torch.device, with_plain: bool = False
-) -> HeldOut:
+def measure(method: Method, batches: Iterable[ViewBatch], device: torch.device, with_plain: bool = False) -> HeldOut:
     """Loss, retrieval and collapse of a method over batches of held-out windows.
 
     Args:

@@ -1,7 +1,5 @@
 """`viewloom predict`: features of new, unlabelled recordings to segments."""
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
 from viewloom.errors import ConfigError, DataError, listed
-from viewloom.files import write_text
+from viewloom.files import write_csv, write_text
 from viewloom.metrics.segments import Floats, Segments
 from viewloom.training.evaluate import fitting_views, select_views
 from viewloom.training.sampling import warn_assumed_fps
@@ -64,7 +62,7 @@ def run_predict(
         if out is not None:
             write_text(out / view / f"{recording}.txt", as_text(found, trained.actions, config.text))
     if out is not None:
-        write_text(out / FILE, as_csv(rows))
+        write_csv(out / FILE, COLUMNS, rows)
     return rows
 
 
@@ -114,15 +112,6 @@ def table_rows(name: str, view: str, found: PredictedSegments, actions: tuple[st
     for (start, end, label), confidence in zip(found.rows, found.confidences.tolist(), strict=True):
         times = (round(start / fps, 3), round(end / fps, 3))
         yield (name, view, start, end, *times, actions[label], round(confidence, 4))
-
-
-def as_csv(rows: list[Row]) -> str:
-    """Rows as CSV text with a header."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def as_text(found: Segments, actions: tuple[str, ...], layout: str) -> str:

@@ -25,12 +25,12 @@ from viewloom.nn.encoder import EncoderLayer
 from viewloom.registry import METHODS
 from viewloom.training.checkpoints import SavedHead, read_head, save_head
 from viewloom.training.learned import against_first_epoch, against_plain, show
-from viewloom.training.length import Usual, with_length
+from viewloom.training.length import with_length
 from viewloom.training.missing import MissingFrames
 from viewloom.training.pairs import Pairs, held_out_measures, split_pairs
 from viewloom.training.provenance import learned_from, together
 from viewloom.training.run_identity import RunContent
-from viewloom.training.runs import is_main_process, prepare_run, write_environment
+from viewloom.training.runs import is_main_process, prepare_run, say, write_environment
 from viewloom.training.sampling import kept
 from viewloom.training.segmenter import pick_device
 from viewloom.training.settings import PretrainConfig
@@ -206,7 +206,7 @@ def with_epochs(config: PretrainConfig, method: Method, pairs: Pairs) -> Pretrai
     """The settings with a number of epochs that gives the method enough steps, where none was set."""
     if method.fit != "gradient":
         config = replace(config, epochs=config.epochs or 1)
-    return with_length(config, len(pairs.learn), Usual(60, method.least_steps, 100, "method"))
+    return with_length(config, len(pairs.learn), "method", 60, method.least_steps, 100)
 
 
 def _give_teacher(config: PretrainConfig, method: Method) -> SavedHead | None:
@@ -266,8 +266,8 @@ def _show_all_pairs(method: Method, pairs: Pairs, batch_size: int) -> None:
         missing.note_views(batch)
     missing.say(learn.sampling.missing_frames)
     method.solve()
-    if method.chosen and is_main_process():
-        err.print(f"note: {method.chosen}.", markup=False)
+    if method.chosen:
+        say(f"note: {method.chosen}.")
 
 
 def _finish(begun: Begun, chosen: str, warnings: list[str]) -> None:

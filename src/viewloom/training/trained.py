@@ -26,6 +26,8 @@ HEAD_FILE, REFINER_FILE = "head.safetensors", "refiner.safetensors"
 class TrainedHead(SavedHead):
     """What `viewloom.train` gives and `viewloom.load_head` reads: enough to score and to predict anywhere.
 
+    What `SavedHead` holds, and beside it:
+
     Attributes:
         refiner: what stands before it, or None.
         run: its run folder, or None where none was kept.

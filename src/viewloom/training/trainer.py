@@ -1,7 +1,6 @@
 """The Lightning trainer every run uses: devices, precision, checkpoints, logs, progress."""
 
 import csv
-import io
 import logging
 import warnings
 from dataclasses import replace
@@ -16,7 +15,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.plugins.precision import DoublePrecision
 
 from viewloom.errors import ConfigError
-from viewloom.files import atomic_path, write_text
+from viewloom.files import atomic_path, write_csv
 from viewloom.training.length import validation_interval
 from viewloom.training.settings import TrainerConfig
 
@@ -82,11 +81,7 @@ class MetricsFile(Checkpoint):
         self.rows.append(row)
         if trainer.is_global_zero:
             columns = list(dict.fromkeys(name for row in self.rows for name in row))
-            text = io.StringIO()
-            writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.rows)
-            write_text(self.path, text.getvalue())
+            write_csv(self.path, columns, ([row.get(name, "") for name in columns] for row in self.rows))
 
 
 class EpochSeed(Callback):
