@@ -20,7 +20,6 @@ from viewloom.metrics.per_class import score_per_class
 from viewloom.metrics.segmentation import score, score_per_item
 from viewloom.metrics.segments import Segments
 from viewloom.training.provenance import allowed_roles, refuse_learned, scored_again
-from viewloom.training.sampling import warn_assumed_fps
 from viewloom.training.scores import Scores
 from viewloom.training.segmenter import Segmenter
 from viewloom.training.settings import EvaluateConfig
@@ -105,12 +104,9 @@ def evaluate_head(trained: TrainedHead, config: EvaluateConfig, dataset: MultiVi
     """
     config = complete(config)
     dataset = dataset or open_dataset(config)
-    warn_assumed_fps(dataset)
-    trained.refuse_other_features(dataset)
     name, trained = config.name or default_name(trained, config.refiner), trained.behind(config.refiner)
     actions = shared_actions(dataset, trained)
-    sampling = trained.sampling_on(dataset, config.sampling)
-    segmenter = trained.segmenter(sampling, config.accelerator, config.batch_size)
+    segmenter = trained.segmenter_on(dataset, config)
     background = background_ids(config.background, actions)
     items = dataset.items(config.split)
     views = views_to_score(config.views, dataset, items, segmenter)
@@ -126,7 +122,7 @@ def evaluate_head(trained: TrainedHead, config: EvaluateConfig, dataset: MultiVi
         "simulated": dataset.simulated,
         "row": name,
         "scored_with": scored_with(config),
-        "sampling": asdict(sampling),
+        "sampling": asdict(segmenter.sampling),
         "learned": learned,
         "views": {},
     }
@@ -136,7 +132,7 @@ def evaluate_head(trained: TrainedHead, config: EvaluateConfig, dataset: MultiVi
         found = summary(scored, actions, config.protocol, background) | {"kind": dataset.views[view].kind}
         metrics["views"][view] = found
         scores.predictions[view] = predictions(scored, actions, dataset.source.fps)
-    segmenter.missing.say(sampling.missing_frames)
+    segmenter.missing.say(segmenter.sampling.missing_frames)
     return scores
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom.console import progress
+from viewloom.console import track
 from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
@@ -15,7 +15,6 @@ from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import write_csv, write_text
 from viewloom.metrics.segments import Floats, Segments
 from viewloom.training.evaluate import fitting_views, select_views
-from viewloom.training.sampling import warn_assumed_fps
 from viewloom.training.settings import PredictConfig
 from viewloom.training.trained import TrainedHead, load_head
 
@@ -70,19 +69,13 @@ def predict_dataset(
     trained: TrainedHead, config: PredictConfig, dataset: MultiViewDataset
 ) -> Iterator[tuple[str, str, PredictedSegments]]:
     """View, recording and segments, view by view, as soon as each is computed."""
-    warn_assumed_fps(dataset)
-    trained.refuse_other_features(dataset)
-    sampling = trained.sampling_on(dataset, config.sampling)
-    segmenter = trained.segmenter(sampling, config.accelerator, config.batch_size)
+    segmenter = trained.segmenter_on(dataset, config)
     source, names = dataset.source, select_recordings(config.recordings, dataset, config.fold is not None)
-    with progress() as bar:
-        views = fitting_views(source, select_views(config.views, dataset), config.views is not None, segmenter)
-        for view in views:
-            items = [Item(name, name, *source.span(name, view)) for name in names if view in source.views(name)]
-            predicted = segmenter.each(source, items, view)
-            for item, probs_TK in bar.track(predicted, total=len(items), description=f"Predicting {view}"):
-                yield view, item.name, to_segments(probs_TK, item.start)
-    segmenter.missing.say(sampling.missing_frames)
+    for view in fitting_views(source, select_views(config.views, dataset), config.views is not None, segmenter):
+        items = [Item(name, name, *source.span(name, view)) for name in names if view in source.views(name)]
+        for item, probs_TK in track(segmenter.each(source, items, view), f"Predicting {view}", len(items)):
+            yield view, item.name, to_segments(probs_TK, item.start)
+    segmenter.missing.say(segmenter.sampling.missing_frames)
 
 
 def select_recordings(names: str | None, dataset: MultiViewDataset, tested: bool) -> tuple[str, ...]:

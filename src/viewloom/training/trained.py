@@ -15,8 +15,9 @@ from viewloom.methods.refiner_file import load_refiner
 from viewloom.training.checkpoints import SavedHead, read_head
 from viewloom.training.refined import FrozenRefiner
 from viewloom.training.runs import environment_of, refuse_other_backbone
-from viewloom.training.sampling import own_pooling, used_sampling
+from viewloom.training.sampling import own_pooling, used_sampling, warn_assumed_fps
 from viewloom.training.segmenter import Segmenter, pick_device
+from viewloom.training.settings import EvaluateConfig, PredictConfig
 from viewloom.windows.sampling import Sampling
 
 HEAD_FILE, REFINER_FILE = "head.safetensors", "refiner.safetensors"
@@ -53,9 +54,16 @@ class TrainedHead(SavedHead):
         """The same head behind another refiner's file; None: as it is."""
         return self if path is None else replace(self, refiner=load_refiner(path))
 
-    def sampling_on(self, dataset: MultiViewDataset, request: SamplingConfig) -> Sampling:
-        """Its sampling on a data set, in seconds as it was trained, but for what is set."""
-        return used_sampling(request, self.extra, self.fps, dataset)
+    def segmenter_on(self, dataset: MultiViewDataset, config: EvaluateConfig | PredictConfig) -> Segmenter:
+        """The chain on a data set, with its sampling in seconds as it was trained, but for what is set.
+
+        Raises:
+            ConfigError: features made otherwise than those it was trained on, where both are known; see `segmenter`.
+        """
+        warn_assumed_fps(dataset)
+        refuse_other_backbone(self.environment.get("backbone", {}), self.where, dataset)
+        sampling = used_sampling(config.sampling, self.extra, self.fps, dataset)
+        return self.segmenter(sampling, config.accelerator, config.batch_size)
 
     def segmenter(self, sampling: Sampling, accelerator: str = "auto", batch_size: int = 8) -> Segmenter:
         """The chain of refiner and head, ready to compute.
@@ -74,10 +82,6 @@ class TrainedHead(SavedHead):
                 )
             frozen = FrozenRefiner(self.refiner.freeze().to(device))
         return Segmenter(self.head.to(device), frozen, sampling, device, batch_size)
-
-    def refuse_other_features(self, dataset: MultiViewDataset) -> None:
-        """`ConfigError` for features made otherwise than those it was trained on, where both are known."""
-        refuse_other_backbone(self.environment.get("backbone", {}), self.where, dataset)
 
     def __repr__(self) -> str:
         behind = f" behind a {self.refiner.method} refiner" if self.refiner is not None else ""

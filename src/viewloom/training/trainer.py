@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, RichProgressBar
-from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.plugins.precision import DoublePrecision
 
@@ -237,17 +237,11 @@ def make_logger(name: str, folder: Path) -> Logger | None:
     """The extra logger by name; one that isn't installed gives a message that says how to get it."""
     if name == "none":
         return None
-    if name == "tensorboard":
-        return TensorBoardLogger(folder, name="", version="tensorboard")
     try:
         if name == "wandb":
-            import wandb  # type: ignore[import-not-found, unused-ignore]  # noqa: F401
-            from lightning.pytorch.loggers import WandbLogger
-
             return WandbLogger(name=folder.name, save_dir=folder, offline=True)
-        import mlflow  # type: ignore[import-not-found, unused-ignore]  # noqa: F401
-        from lightning.pytorch.loggers import MLFlowLogger
-
-        return MLFlowLogger(run_name=folder.name, tracking_uri=(folder / "mlflow").resolve().as_uri())
+        if name == "mlflow":
+            return MLFlowLogger(run_name=folder.name, tracking_uri=(folder / "mlflow").resolve().as_uri())
+        return TensorBoardLogger(folder, name="", version="tensorboard")
     except ImportError:
         raise ConfigError(f"--trainer.logger {name} needs `pip install viewloom[{name}]`.") from None
