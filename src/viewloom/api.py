@@ -216,7 +216,7 @@ def predict(
         name = _view_of_array(trained, view)
         rate = fps or stored_rate(trained.extras, name)
         views = {name: {"fps": rate}} if rate else None
-        data = from_arrays({"array": {name: data}}, fps=trained.saved.fps, views=views)
+        data = from_arrays({"array": {name: data}}, fps=trained.fps, views=views)
         view = None
     dataset = _dataset(data, settings)
     own = {"run": trained.where, "out": str(out or ""), "views": view}
@@ -358,7 +358,7 @@ def _head_folder(head: TrainedHead | str | Path | None) -> Iterator[str | None]:
         yield None if head is None else str(head if isinstance(head, str | Path) else head.run)
         return
     with tempfile.TemporaryDirectory(prefix="viewloom-") as temporary:
-        save_head(Path(temporary) / "head.safetensors", head.saved)
+        save_head(Path(temporary) / "head.safetensors", head)
         yield temporary
 
 

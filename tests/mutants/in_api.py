@@ -42,8 +42,8 @@ MUTANTS = [
     Mutant(
         "array_predicted_at_another_rate",
         API,
-        "fps=fps or trained.saved.fps",
-        "fps=fps or 2 * trained.saved.fps",
+        "fps=fps or trained.fps",
+        "fps=fps or 2 * trained.fps",
         TESTS,
     ),
     Mutant("scores_written_over", API, "exists() and not config.overwrite:", "exists() and False:", TESTS),

@@ -120,7 +120,7 @@ def test_validation_pools_the_items_of_all_views(data):
     segmenter = Segmenter(some_head(), FrozenRefiner(some_refiner().freeze()), Sampling(), CPU)
     items = dataset.items("val")
     pairs = [
-        (segmenter.probabilities(dataset.source, item, view).argmax(axis=1), true_labels(dataset, item))
+        (next(segmenter.each(dataset.source, [item], view))[1].argmax(axis=1), true_labels(dataset, item))
         for view in ("v3", "e4")
         for item in items
     ]

@@ -5,38 +5,41 @@ import yaml
 
 from tests.tiny import write_tiny
 from viewloom.registry import HEADS, METHODS
-from viewloom.training.length import Usual, validation_interval, with_length
+from viewloom.training.length import validation_interval, with_length
 from viewloom.training.pretrain import run_pretrain
 from viewloom.training.segment import run_train
 from viewloom.training.settings import OptimConfig, PretrainConfig, PretrainOptimConfig, TrainConfig, TrainerConfig
 
-USUAL = Usual(100, 600, 40, "head")
 
+@pytest.fixture
+def filled(capsys):
+    def fill(windows=12, **changes):
+        config = with_length(TrainConfig(data="d", run="r", views="v3", **changes), windows, "head", 100, 600, 40)
+        said = capsys.readouterr().err.splitlines()
+        return config.epochs, config.optim.lr_step_epochs, config.trainer.validate_every_epochs, said
 
-def filled(windows=12, usual=USUAL, **changes):
-    said = []
-    config = with_length(TrainConfig(data="d", run="r", views="v3", **changes), windows, usual, said.append)
-    return config.epochs, config.optim.lr_step_epochs, config.trainer.validate_every_epochs, said
+    return fill
 
 
 @pytest.mark.parametrize(
     ("windows", "batch_size", "accumulate", "epochs"),
     [(12, 8, 1, 300), (1, 8, 1, 600), (12, 8, 2, 600), (12, 1, 1, 100), (5000, 8, 1, 100)],
 )
-def test_few_windows_take_more_epochs(windows, batch_size, accumulate, epochs):
+def test_few_windows_take_more_epochs(filled, windows, batch_size, accumulate, epochs):
     trainer = TrainerConfig(accumulate=accumulate)
     found, lr_step, every, said = filled(windows, batch_size=batch_size, trainer=trainer)
     assert (found, lr_step, every) == (epochs, max(40, 0.4 * epochs), -(-epochs // 100))
     assert len(said) == 1
 
 
-def test_the_note_says_what_was_chosen_and_why():
+def test_the_note_says_what_was_chosen_and_why(filled):
     assert filled()[3] == [
-        "12 windows make 2 steps an epoch: 300 epochs, so that the head takes 600 steps (--epochs sets another number)."
+        "note: 12 windows make 2 steps an epoch: 300 epochs, so that the head takes 600 steps (--epochs sets another "
+        "number)."
     ]
 
 
-def test_what_is_set_is_obeyed_without_a_word():
+def test_what_is_set_is_obeyed_without_a_word(filled):
     optim, trainer = OptimConfig(lr_step_epochs=7), TrainerConfig(validate_every_epochs=3)
     assert filled(epochs=5, optim=optim, trainer=trainer) == (5, 7, 3, [])
     assert filled(epochs=30) == (30, 40, 1, [])  # as before there was anything to choose

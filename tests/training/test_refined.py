@@ -190,7 +190,7 @@ def test_items_computed_together_are_those_computed_alone(data, batch_size):
     assert [item for item, _ in found] == list(items)
     alone = replace(segmenter, batch_size=2)
     for item, probs_TK in found:
-        wanted_TK = alone.probabilities(dataset.source, item, "e4")
+        wanted_TK = next(alone.each(dataset.source, [item], "e4"))[1]
         assert probs_TK.shape == wanted_TK.shape == (item.end - item.start, 4)
         torch.testing.assert_close(torch.from_numpy(probs_TK), torch.from_numpy(wanted_TK), atol=2e-6, rtol=1e-5)
 

@@ -185,8 +185,8 @@ def test_batch_size_and_order_at_evaluation_change_nothing(data, trained, batch_
     reference = Segmenter(head, None, sampling, torch.device("cpu"), 4)
     other = Segmenter(head, None, sampling, torch.device("cpu"), batch_size)
     for item in dataset.items("test"):
-        expected = reference.probabilities(dataset.source, item, "v3")
-        np.testing.assert_allclose(other.probabilities(dataset.source, item, "v3"), expected, atol=1e-6)
+        expected = next(reference.each(dataset.source, [item], "v3"))[1]
+        np.testing.assert_allclose(next(other.each(dataset.source, [item], "v3"))[1], expected, atol=1e-6)
         np.testing.assert_allclose(expected.sum(axis=1), 1, atol=1e-5)
 
 
@@ -197,10 +197,10 @@ def test_probabilities_are_the_mean_over_chunk_sizes(data):
     item: Item = dataset.items("test")[0]
     cpu = torch.device("cpu")
     each = [
-        Segmenter(head, None, Sampling(test_chunks=(c,)), cpu).probabilities(dataset.source, item, "e4")
+        next(Segmenter(head, None, Sampling(test_chunks=(c,)), cpu).each(dataset.source, [item], "e4"))[1]
         for c in (10, 17, 24)
     ]
-    together = Segmenter(head, None, Sampling(), cpu).probabilities(dataset.source, item, "e4")
+    together = next(Segmenter(head, None, Sampling(), cpu).each(dataset.source, [item], "e4"))[1]
     np.testing.assert_allclose(together, np.mean(each, axis=0), atol=1e-6)
     x_TD = dataset.source.read(item.recording, "e4", item.start, item.end)
     with torch.no_grad():

@@ -127,12 +127,18 @@ class Environment:
             )
         return match[1].decode(), int(match[3])
 
-    def first_value_bytes(self) -> tuple[str, int]:
-        """The first key and its value's length in bytes; `DataError` where there is none."""
+    def first_dim(self) -> int:
+        """Feature size D by the first value; `DataError` where there is none, or one that is no row of numbers."""
         with self._cursor(buffers=True) as cursor:
             if not cursor.first():
                 raise DataError(f"{self.file} holds no keys; remove the folder, or fetch the file again.")
-            return bytes(cursor.key()).decode(errors="replace"), len(cursor.value())
+            key, size = bytes(cursor.key()).decode(errors="replace"), len(cursor.value())
+        if size == 0 or size % 4:
+            raise DataError(
+                f"{self.file}: the value of key {key!r} has {size} bytes, which is no row of float32 numbers. "
+                "Is this a feature store?"
+            )
+        return size // 4
 
     def seek_spans(self) -> dict[str, Span]:
         """Frame range of every recording: two seeks each, whatever its length; no value is read."""
@@ -260,11 +266,8 @@ class _OpenEnvironments:
 
 
 _ENVIRONMENTS = _OpenEnvironments()
-
-
-def open_environment(folder: Path) -> Environment:
-    """The LMDB environment of one camera, opened once a process."""
-    return _ENVIRONMENTS.get(folder)
+open_environment = _ENVIRONMENTS.get
+"""The LMDB environment in a camera's folder, opened once a process."""
 
 
 @STORES.register("lmdb")
@@ -305,7 +308,7 @@ class LmdbSource(CatalogSource):
         for camera in cameras:
             for recording, span in self._spans(camera, index).items():
                 spans.setdefault(recording, {})[camera] = span
-        dims = {camera: self._dim_of(camera) for camera in cameras}
+        dims = {camera: self.environment(camera).first_dim() for camera in cameras}
         super().__init__(str(root), spans, views, dims, FPS if fps is None else fps)
 
     @classmethod
@@ -341,17 +344,6 @@ class LmdbSource(CatalogSource):
                 f"{entries}. Make the index again (viewloom index)."
             )
         return found
-
-    def _dim_of(self, camera: str) -> int:
-        """D by the first value of a camera."""
-        environment = self.environment(camera)
-        key, size = environment.first_value_bytes()
-        if size == 0 or size % 4:
-            raise DataError(
-                f"{environment.file}: the value of key {key!r} has {size} bytes, which is no row of float32 numbers. "
-                "Is this a feature store?"
-            )
-        return size // 4
 
     def entries(self) -> dict[str, int]:
         """{camera: number of keys}"""

@@ -81,11 +81,16 @@ class PackTask:
         """Size of the whole file."""
         return len(self.header) + (self.end - self.first) * self.dim * STORED[self.dtype].itemsize
 
+    @property
+    def named(self) -> dict[str, Any]:
+        """What an entry says of it before it is packed."""
+        names = ("recording", "view", "camera", "file", "first", "end", "bytes")
+        return {name: getattr(self, name) for name in names}
+
     def fits(self, root: Path, entry: StoreEntry) -> bool:
         """Whether the file that ``entry`` records is this task's, and is whole on disk: size, header, hash."""
         path = root / self.file
-        named = (entry.recording, entry.view, entry.camera, entry.file, entry.first, entry.end, entry.bytes)
-        if named != (self.recording, self.view, self.camera, self.file, self.first, self.end, self.bytes):
+        if any(getattr(entry, name) != value for name, value in self.named.items()):
             return False
         if not path.is_file() or path.stat().st_size != self.bytes:
             return False
@@ -163,15 +168,9 @@ class Packer:
             raise DataError(f"{path} reads back other bytes than were written: check the disk and the memory.")
         missing = np.concatenate([np.empty(0, np.int64), *found.missing])
         return StoreEntry(
-            recording=task.recording,
-            view=task.view,
-            camera=task.camera,
-            file=task.file,
-            first=task.first,
-            end=task.end,
+            **task.named,
             gaps=consecutive_runs(missing),
             corrupt=found.corrupt,
-            bytes=task.bytes,
             sha256=sha256,
             source_rows=found.rows.hexdigest(),
             source_blocks=rows_hash(self.source, task.recording, task.view, "sampled"),

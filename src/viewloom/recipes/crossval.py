@@ -16,7 +16,7 @@ from viewloom.dataset.splits import ROLES, overlaps, refuse_overlap
 from viewloom.errors import ConfigError, DataError, UserError, listed
 from viewloom.recipes.fold_run import FoldRun
 from viewloom.recipes.pooled import write_pooled
-from viewloom.recipes.settings import CrossvalConfig
+from viewloom.recipes.settings import CrossvalConfig, parse_numbers
 from viewloom.registry import HEADS, METHODS
 from viewloom.training.evaluate import select_views
 from viewloom.training.run_identity import RunContent
@@ -101,12 +101,7 @@ def chosen_folds(config: CrossvalConfig, dataset: MultiViewDataset, all_folds: S
             f"{dataset.root} has no folds: no split folder with fold0/, fold1/, ..., and no MS-TCN bundles. Pass "
             "--splits FOLDER with some, or --splits loso (with --split_by REGEX to leave out groups)."
         )
-    try:
-        numbers = [int(number) for number in (config.folds or "").split(",") if number.strip()]
-    except ValueError:
-        raise ConfigError(f"--folds must be numbers such as 0,1,2, but is {config.folds!r}.") from None
-    if config.folds is not None and (not numbers or len(set(numbers)) < len(numbers)):
-        raise ConfigError(f"--folds must be different numbers such as 0,1,2, but is {config.folds!r}.")
+    numbers = () if config.folds is None else parse_numbers("folds", config.folds)
     folds = [choose(all_folds, number, str(dataset.root)) for number in sorted(numbers)] if numbers else list(all_folds)
     twice = [name for name, times in sorted(tested(folds, recording_in(dataset.labels)).items()) if times > 1]
     if twice:

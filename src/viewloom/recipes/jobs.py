@@ -8,8 +8,8 @@ from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.errors import ConfigError, DataError
 from viewloom.features.base import common_dim, pooled_dim
 from viewloom.identity import Identity
-from viewloom.recipes.planned import PlannedRun, data_settings, run_key, unique_runs
-from viewloom.recipes.settings import ExperimentConfig, parse_seeds
+from viewloom.recipes.planned import PlannedRun, data_settings, run_key
+from viewloom.recipes.settings import ExperimentConfig, parse_numbers
 from viewloom.recipes.tables import TABLES, Row, table_rows
 from viewloom.recipes.values import apply, head_values, pretrain_values, scaled_values
 from viewloom.registry import HEADS, METHODS
@@ -25,11 +25,6 @@ class Job:
     seed: int
     evaluation: PlannedRun
 
-    @property
-    def pretraining(self) -> PlannedRun | None:
-        """The run that made its refiner."""
-        return next((p for p in unique_runs([self.evaluation]) if p.kind == "pretrain"), None)
-
 
 def make_jobs(config: ExperimentConfig, dataset: MultiViewDataset, data: Identity) -> list[Job]:
     """All rows with all seeds, row by row."""
@@ -38,7 +33,7 @@ def make_jobs(config: ExperimentConfig, dataset: MultiViewDataset, data: Identit
         raise DataError(f"{dataset.root} has no labels, and no head can be trained without. Pass --labels.")
     dim = pooled_dim(common_dim(dataset.source, views, "A table's naive head"), config.sampling.pooling or "max")
     build = Builder(config, data, views, dim)
-    seeds = parse_seeds(config.seeds)
+    seeds = parse_numbers("seeds", config.seeds)
     return [Job(row, s, build.evaluation(row, s)) for row in table_rows(config.table, config.rows) for s in seeds]
 
 

@@ -4,8 +4,6 @@ Pooled scores count every test item once, as if one head had been scored on all 
 papers on 50Salads, GTEA and Breakfast print. The two differ where folds differ in size or difficulty.
 """
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from viewloom.dataset.dataset import Item
 from viewloom.dataset.folds import Fold
 from viewloom.errors import DataError
-from viewloom.files import write_json, write_text
+from viewloom.files import write_csv, write_json
 from viewloom.metrics.segmentation import NAMES
 from viewloom.metrics.statistics import spread
 from viewloom.report.reading import read_metrics, read_predictions
@@ -58,7 +56,7 @@ def write_pooled(folder: Path, folds: Sequence[Fold], total: int, missing: Mappi
         "learned": _learned(found),
         "folds": {"known": total, "each": each, "missing": dict(missing), "over_folds": over_folds(each)},
     }
-    write_text(folder / "folds.csv", as_csv(metrics))
+    write_csv(folder / "folds.csv", ("fold", "group", "view", "recordings", "items", *SCORES), csv_rows(metrics))
     write_json(folder / "metrics.json", metrics)
 
 
@@ -138,24 +136,18 @@ def over_folds(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def as_csv(metrics: Mapping[str, Any]) -> str:
+def csv_rows(metrics: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
     """``folds.csv``: the scores of every fold and view, then mean and deviation over folds, then the pooled ones."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("fold", "group", "view", "recordings", "items", *SCORES))
     for fold in metrics["folds"]["each"]:
         for view, scores in fold["scores"].items():
-            size = (fold["recordings"], fold["items"])
-            writer.writerow((fold["fold"], fold["group"] or "", view, *size, *_numbers(scores)))
+            yield fold["fold"], fold["group"] or "", view, fold["recordings"], fold["items"], *_numbers(scores)
     for what in ("mean", "deviation"):
         for view, spreads in metrics["folds"]["over_folds"].items():
             values = {name: spreads[name][what] for name in SCORES}
-            writer.writerow((f"{what} over folds", "", view, "", "", *_numbers(values)))
+            yield f"{what} over folds", "", view, "", "", *_numbers(values)
     for view, result in metrics["views"].items():
         recordings = len({entry["recording"] for entry in result["per_item"]})
-        size = (recordings, len(result["per_item"]))
-        writer.writerow(("pooled", "", view, *size, *_numbers(result["scores"])))
-    return text.getvalue()
+        yield "pooled", "", view, recordings, len(result["per_item"]), *_numbers(result["scores"])
 
 
 def _numbers(values: Mapping[str, float | None]) -> Iterator[str]:

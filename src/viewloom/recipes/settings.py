@@ -9,7 +9,7 @@ from viewloom.identity import free
 from viewloom.metrics.protocols import PROTOCOLS
 from viewloom.recipes.tables import table_rows
 from viewloom.recipes.values import Setting
-from viewloom.training.settings import PretrainOptimConfig, TrainConfig, TrainerConfig
+from viewloom.training.settings import PretrainOptimConfig, TrainConfig, TrainerConfig, refuse_below_one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +61,7 @@ class ExperimentConfig(DataConfig):
     def __post_init__(self) -> None:
         if not 0 < self.scale <= 1:
             raise ConfigError(f"--scale must be above 0 and at most 1, but is {self.scale}.")
-        for name in ("head_epochs", "head_batch_size", "head_width"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ConfigError(f"--{name} must be 1 or more, but is {getattr(self, name)}.")
+        refuse_below_one(self, "head_epochs", "head_batch_size", "head_width")
         if not self.tflops > 0:
             raise ConfigError(f"--tflops must be above 0, but is {self.tflops}.")
         if self.trainer.devices not in ("1", "auto"):
@@ -72,17 +70,17 @@ class ExperimentConfig(DataConfig):
                 "different --rows or --seeds on the same --out, or train a refiner with `viewloom pretrain`."
             )
         table_rows(self.table, self.rows)
-        parse_seeds(self.seeds)
+        parse_numbers("seeds", self.seeds)
 
 
-def parse_seeds(seeds: str) -> tuple[int, ...]:
-    """Seeds from a comma-separated list; `ConfigError` for anything but different whole numbers."""
+def parse_numbers(name: str, text: str) -> tuple[int, ...]:
+    """A setting's comma-separated numbers; `ConfigError` for anything but different whole ones from 0."""
     try:
-        values = tuple(int(seed) for seed in seeds.split(",") if seed.strip())
+        values = tuple(int(number) for number in text.split(",") if number.strip())
     except ValueError:
         values = ()
     if not values or len(set(values)) < len(values) or min(values) < 0:
-        raise ConfigError(f"--seeds must be different whole numbers such as 0,1,2, but is {seeds!r}.")
+        raise ConfigError(f"--{name} must be different whole numbers such as 0,1,2, but is {text!r}.")
     return values
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom.console import err, progress
+from viewloom.console import err, track
 from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
@@ -20,7 +20,7 @@ from viewloom.metrics.per_class import score_per_class
 from viewloom.metrics.segmentation import score, score_per_item
 from viewloom.metrics.segments import Segments
 from viewloom.training.provenance import allowed_roles, refuse_learned, scored_again
-from viewloom.training.sampling import note_other_rates, warn_assumed_fps
+from viewloom.training.sampling import note_other_rates
 from viewloom.training.scores import Scores
 from viewloom.training.segmenter import Segmenter
 from viewloom.training.settings import EvaluateConfig
@@ -105,17 +105,14 @@ def evaluate_head(trained: TrainedHead, config: EvaluateConfig, dataset: MultiVi
     """
     config = complete(config)
     dataset = dataset or open_dataset(config)
-    warn_assumed_fps(dataset)
-    trained.refuse_other_features(dataset)
     name, trained = config.name or default_name(trained, config.refiner), trained.behind(config.refiner)
     actions = shared_actions(dataset, trained)
-    sampling = trained.sampling_on(dataset, config.sampling)
-    segmenter = trained.segmenter(sampling, config.accelerator, config.batch_size)
+    segmenter = trained.segmenter_on(dataset, config)
     background = background_ids(config.background, actions)
     items = dataset.items(config.split)
     views = views_to_score(config.views, dataset, items, segmenter)
     note_other_rates(trained.extras, dataset, views)
-    learned = scored_again(dataset, items, segmenter.learned_from(trained.saved.extra))
+    learned = scored_again(dataset, items, segmenter.learned_from(trained.extra))
     refuse_learned(learned, allowed_roles(config.allow_learned, config.split))
     metrics: dict[str, Any] = {
         "protocol": config.protocol,
@@ -127,7 +124,7 @@ def evaluate_head(trained: TrainedHead, config: EvaluateConfig, dataset: MultiVi
         "simulated": dataset.simulated,
         "row": name,
         "scored_with": scored_with(config),
-        "sampling": asdict(sampling),
+        "sampling": asdict(segmenter.sampling),
         "learned": learned,
         "views": {},
     }
@@ -137,7 +134,7 @@ def evaluate_head(trained: TrainedHead, config: EvaluateConfig, dataset: MultiVi
         found = summary(scored, actions, config.protocol, background) | {"kind": dataset.views[view].kind}
         metrics["views"][view] = found
         scores.predictions[view] = predictions(scored, actions, dataset.source.fps)
-    segmenter.missing.say(sampling.missing_frames)
+    segmenter.missing.say(segmenter.sampling.missing_frames)
     return scores
 
 
@@ -215,13 +212,11 @@ def background_ids(names: str, actions: tuple[str, ...]) -> tuple[int, ...]:
 
 def score_view(dataset: MultiViewDataset, items: Sequence[Item], view: str, segmenter: Segmenter) -> list[Scored]:
     """Predict every item in one view, with a progress bar."""
-    scored = []
-    with progress() as bar:
-        task = bar.add_task(f"Predicting {view}", total=len(items))
-        for item, probs_TK in predict_items(dataset, items, view, segmenter):
-            scored.append(Scored(item, probs_TK.argmax(axis=1).astype(np.int64), true_labels(dataset, item)))
-            bar.advance(task)
-    return scored
+    predicted = track(predict_items(dataset, items, view, segmenter), f"Predicting {view}", len(items))
+    return [
+        Scored(item, probs_TK.argmax(axis=1).astype(np.int64), true_labels(dataset, item))
+        for item, probs_TK in predicted
+    ]
 
 
 def summary(

@@ -27,8 +27,11 @@ class HeldOut:
         values: loss (the method's own), retrieval (percent of steps whose nearest neighbour among the same
             window's steps in another view is the same moment; NaN where views come out of unequal sizes),
             effective_rank of the refined features and input_rank of the plain ones, deviation (mean per-feature
-            standard deviation), view_share (share of variance between views) and input_view_share; and the method's
-            own measures (percent), such as the agreement of a distilled head with its teacher.
+            standard deviation), view_share (share of variance between views) and input_view_share; the method's
+            own measures (percent), such as the agreement of a distilled head with its teacher; and where they were
+            asked for plain_retrieval, the retrieval of the features that the method starts from (standardised, and
+            behind its stem, where it does that; left out where views have feature sizes of their own, which nothing
+            can be found by), and chance, that of blind guesses.
         collapse: what collapsed, in words, or None.
     """
 
@@ -61,9 +64,16 @@ def hold_out(
 
 
 @torch.inference_mode()
-def measure(method: Method, batches: Iterable[ViewBatch], device: torch.device) -> HeldOut:
-    """Loss, retrieval and collapse of a method over batches of held-out windows."""
-    losses, weights, found = [], [], []
+def measure(method: Method, batches: Iterable[ViewBatch], device: torch.device, with_plain: bool = False) -> HeldOut:
+    """Loss, retrieval and collapse of a method over batches of held-out windows.
+
+    Args:
+        method: what is measured.
+        batches: held-out windows.
+        device: where to compute.
+        with_plain: also measure the features it starts from, and chance, against which it should be held.
+    """
+    losses, weights, found, before, blind = [], [], [], [], []
     own: dict[str, tuple[int, int]] = {}
     plain, started, refined = InvarianceState(), InvarianceState(), InvarianceState()
     dtype = next((p.dtype for p in method.parameters()), torch.float32)  # float64 with precision 64-true
@@ -72,14 +82,18 @@ def measure(method: Method, batches: Iterable[ViewBatch], device: torch.device) 
         losses.append(float(method(batch).total) if method.fit == "gradient" else 0.0)
         weights.append(int(batch.mask_BVT.sum()))
         for name, (hits, steps) in method.held_out_counts(batch).items():
-            before = own.get(name, (0, 0))
-            own[name] = before[0] + hits, before[1] + steps
+            so_far = own.get(name, (0, 0))
+            own[name] = so_far[0] + hits, so_far[1] + steps
         for x_VTD, s_VTD, z_VTZ in refined_windows(method, batch):
             plain.add(x_VTD)
             started.add(s_VTD)
             refined.add(z_VTZ)
             if len(z_VTZ) == len(batch.views):
                 found.append(retrieval_accuracy(z_VTZ, RETRIEVAL_TOLERANCE_STEPS))
+            if with_plain:
+                blind.append(retrieval_chance(z_VTZ.shape[1], RETRIEVAL_TOLERANCE_STEPS))
+                if len(s_VTD) == len(batch.views):
+                    before.append(retrieval_accuracy(s_VTD, RETRIEVAL_TOLERANCE_STEPS))
     if not refined.moments:
         raise DataError(
             f"No held-out recording has all of the views {listed(method.views)} at two moments or more, so nothing "
@@ -95,26 +109,9 @@ def measure(method: Method, batches: Iterable[ViewBatch], device: torch.device) 
         "input_view_share": plain.view_share if len(set(method.dims)) == 1 else np.nan,
     }
     values |= {name: 100.0 * hits / max(steps, 1) for name, (hits, steps) in own.items()}
+    plain_values = {"plain_retrieval": before, "chance": blind}
+    values |= {name: 100.0 * float(np.mean(each)) for name, each in plain_values.items() if each}
     return HeldOut(values, refined.verdict(started, own_scale=method.fit == "closed_form"))
-
-
-@torch.inference_mode()
-def measure_plain(method: Method, batches: Iterable[ViewBatch], device: torch.device) -> dict[str, float]:
-    """What `measure` should be held against, in percent: ``plain_retrieval``, the retrieval of the features that the
-    method starts from (standardised, and behind its stem, where it does that), and ``chance``, that of blind guesses.
-    The former is left out where views have feature sizes of their own, which nothing can be found by."""
-    found, blind = [], []
-    dtype = next((value.dtype for value in method.parameters()), torch.float32)
-    for batch in batches:
-        batch = batch.to(device)
-        x_BVTD = together({view: method.refiner.prepare(x.to(dtype), view) for view, x in batch.features.items()})
-        for s_VTD, both_T in zip(x_BVTD, batch.mask_BVT.all(dim=1).cpu().numpy(), strict=True):
-            if both_T.sum() > 1:
-                blind.append(retrieval_chance(int(both_T.sum()), RETRIEVAL_TOLERANCE_STEPS))
-                if len(s_VTD) == len(batch.views):
-                    found.append(retrieval_accuracy(s_VTD[:, both_T], RETRIEVAL_TOLERANCE_STEPS))
-    plain = {"plain_retrieval": 100.0 * float(np.mean(found))} if found else {}
-    return plain | {"chance": 100.0 * float(np.mean(blind))}
 
 
 def together(features: Mapping[str, Tensor]) -> NDArray[np.float32]:

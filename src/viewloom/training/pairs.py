@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from viewloom.console import err
 from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.errors import ConfigError, listed
 from viewloom.methods.base import Method
@@ -17,7 +16,7 @@ from viewloom.registry import METHODS
 from viewloom.training.checkpoints import read_head
 from viewloom.training.evaluate import select_views
 from viewloom.training.invariance import HeldOut, hold_out, measure
-from viewloom.training.runs import is_main_process
+from viewloom.training.runs import say
 from viewloom.training.sampling import own_pooling, run_sampling, used_sampling
 from viewloom.windows.pairs import ViewWindows, make_view_loader
 from viewloom.windows.sampling import Sampling
@@ -34,12 +33,13 @@ class Pairs:
     held_out: ViewWindows
 
 
-def held_out_measures(method: Method, windows: ViewWindows, batch_size: int, device: torch.device) -> HeldOut:
-    """Loss, retrieval and collapse of a method on held-out windows, in evaluation mode."""
+def held_out_measures(
+    method: Method, windows: ViewWindows, batch_size: int, device: torch.device, with_plain: bool = False
+) -> HeldOut:
+    """`measure` on held-out windows, in evaluation mode."""
     training = method.training
     method.eval()
-    loader = make_view_loader(windows, batch_size)
-    held = measure(method, loader, device)
+    held = measure(method, make_view_loader(windows, batch_size), device, with_plain)
     method.train(training)
     return held
 
@@ -58,9 +58,9 @@ def split_pairs(config: PretrainConfig, dataset: MultiViewDataset) -> Pairs:
         ViewWindows(dataset.source, learn, views, sampling, config.seed),
         ViewWindows(dataset.source, held, views, still),
     )
-    if pairs.learn.skipped and is_main_process():
+    if pairs.learn.skipped:
         text = f"{len(pairs.learn.skipped)} of {len(items)} items have fewer than two of the views {listed(views)}"
-        err.print(f"note: {text} and are left out: {listed(pairs.learn.skipped, 3)}.", markup=False)
+        say(f"note: {text} and are left out: {listed(pairs.learn.skipped, 3)}.")
     return pairs
 
 

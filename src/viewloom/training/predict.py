@@ -1,7 +1,5 @@
 """`viewloom predict`: features of new, unlabelled recordings to segments."""
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,15 +7,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom.console import progress
+from viewloom.console import track
 from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
 from viewloom.errors import ConfigError, DataError, listed
-from viewloom.files import write_text
+from viewloom.files import write_csv, write_text
 from viewloom.metrics.segments import Floats, Segments
 from viewloom.training.evaluate import fitting_views, select_views
-from viewloom.training.sampling import note_other_rates, warn_assumed_fps
+from viewloom.training.sampling import note_other_rates
 from viewloom.training.settings import PredictConfig
 from viewloom.training.trained import TrainedHead, load_head
 
@@ -64,7 +62,7 @@ def run_predict(
         if out is not None:
             write_text(out / view / f"{recording}.txt", as_text(found, trained.actions, config.text))
     if out is not None:
-        write_text(out / FILE, as_csv(rows))
+        write_csv(out / FILE, COLUMNS, rows)
     return rows
 
 
@@ -72,20 +70,15 @@ def predict_dataset(
     trained: TrainedHead, config: PredictConfig, dataset: MultiViewDataset
 ) -> Iterator[tuple[str, str, PredictedSegments]]:
     """View, recording and segments, view by view, as soon as each is computed."""
-    warn_assumed_fps(dataset)
-    trained.refuse_other_features(dataset)
-    sampling = trained.sampling_on(dataset, config.sampling)
-    segmenter = trained.segmenter(sampling, config.accelerator, config.batch_size)
+    segmenter = trained.segmenter_on(dataset, config)
     source, names = dataset.source, select_recordings(config.recordings, dataset, config.fold is not None)
-    with progress() as bar:
-        views = fitting_views(source, select_views(config.views, dataset), config.views is not None, segmenter)
-        note_other_rates(trained.extras, dataset, views)
-        for view in views:
-            items = [Item(name, name, *source.span(name, view)) for name in names if view in source.views(name)]
-            predicted = segmenter.each(source, items, view)
-            for item, probs_TK in bar.track(predicted, total=len(items), description=f"Predicting {view}"):
-                yield view, item.name, to_segments(probs_TK, item.start)
-    segmenter.missing.say(sampling.missing_frames)
+    views = fitting_views(source, select_views(config.views, dataset), config.views is not None, segmenter)
+    note_other_rates(trained.extras, dataset, views)
+    for view in views:
+        items = [Item(name, name, *source.span(name, view)) for name in names if view in source.views(name)]
+        for item, probs_TK in track(segmenter.each(source, items, view), f"Predicting {view}", len(items)):
+            yield view, item.name, to_segments(probs_TK, item.start)
+    segmenter.missing.say(segmenter.sampling.missing_frames)
 
 
 def select_recordings(names: str | None, dataset: MultiViewDataset, tested: bool) -> tuple[str, ...]:
@@ -115,15 +108,6 @@ def table_rows(name: str, view: str, found: PredictedSegments, actions: tuple[st
     for (start, end, label), confidence in zip(found.rows, found.confidences.tolist(), strict=True):
         times = (round(start / fps, 3), round(end / fps, 3))
         yield (name, view, start, end, *times, actions[label], round(confidence, 4))
-
-
-def as_csv(rows: list[Row]) -> str:
-    """Rows as CSV text with a header."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def as_text(found: Segments, actions: tuple[str, ...], layout: str) -> str:

@@ -24,14 +24,13 @@ from viewloom.methods.settings import Choice
 from viewloom.nn.encoder import EncoderLayer
 from viewloom.registry import METHODS
 from viewloom.training.checkpoints import SavedHead, read_head, save_head
-from viewloom.training.invariance import measure_plain
 from viewloom.training.learned import against_first_epoch, against_plain, show
-from viewloom.training.length import Usual, with_length
+from viewloom.training.length import with_length
 from viewloom.training.missing import MissingFrames
 from viewloom.training.pairs import Pairs, held_out_measures, split_pairs
 from viewloom.training.provenance import learned_from, together
 from viewloom.training.run_identity import RunContent
-from viewloom.training.runs import is_main_process, prepare_run, write_environment
+from viewloom.training.runs import is_main_process, prepare_run, say, write_environment
 from viewloom.training.sampling import kept
 from viewloom.training.segmenter import pick_device
 from viewloom.training.settings import PretrainConfig
@@ -207,7 +206,7 @@ def with_epochs(config: PretrainConfig, method: Method, pairs: Pairs) -> Pretrai
     """The settings with a number of epochs that gives the method enough steps, where none was set."""
     if method.fit != "gradient":
         config = replace(config, epochs=config.epochs or 1)
-    return with_length(config, len(pairs.learn), Usual(60, method.least_steps, 100, "method"))
+    return with_length(config, len(pairs.learn), "method", 60, method.least_steps, 100)
 
 
 def _give_teacher(config: PretrainConfig, method: Method) -> SavedHead | None:
@@ -267,26 +266,25 @@ def _show_all_pairs(method: Method, pairs: Pairs, batch_size: int) -> None:
         missing.note_views(batch)
     missing.say(learn.sampling.missing_frames)
     method.solve()
-    if method.chosen and is_main_process():
-        err.print(f"note: {method.chosen}.", markup=False)
+    if method.chosen:
+        say(f"note: {method.chosen}.")
 
 
 def _finish(begun: Begun, chosen: str, warnings: list[str]) -> None:
     """Write what was measured on held-out pairs, and then the refiner; say out loud if nothing came of it."""
     config, dataset, pairs, method, folder = begun.config, begun.dataset, begun.pairs, begun.method, begun.folder
     device = pick_device({"gpu": "cuda"}.get(config.trainer.accelerator, config.trainer.accelerator))
-    held = held_out_measures(method.to(device).eval(), pairs.held_out, config.batch_size, device)
+    held = held_out_measures(method.to(device).eval(), pairs.held_out, config.batch_size, device, with_plain=True)
     learned = learned_from(run_content(config, dataset, pairs))
     facts = {"kept": chosen, "seed": config.seed, "data": dataset.name, "fps": dataset.source.fps}
     method.refiner.extra = facts | kept(pairs.learn.sampling, dataset, pairs.learn.views) | {"learned_from": learned}
-    plain = measure_plain(method, make_view_loader(pairs.held_out, config.batch_size), device)
-    retrieval, before = held.values["retrieval"], plain.get("plain_retrieval")
+    before, chance = held.values.get("plain_retrieval"), held.values["chance"]
     if held.collapse:
         warnings = [f"COLLAPSE of {config.method}: {held.collapse}"]
     elif not isinstance(method.refiner, IdentityRefiner):
-        warnings = against_plain(config.method, retrieval, before, plain["chance"]) or warnings
+        warnings = against_plain(config.method, held.values["retrieval"], before, chance) or warnings
     # JSON knows no NaN: a measure that isn't finite is null there, and the warning says so.
-    finite = {name: value if math.isfinite(value) else None for name, value in (held.values | plain).items()}
+    finite = {name: value if math.isfinite(value) else None for name, value in held.values.items()}
     write_json(
         folder / "invariance.json",
         {"kept": chosen, "select": config.select, "chosen": method.chosen, "held_out": finite, "warnings": warnings},
@@ -298,5 +296,5 @@ def _finish(begun: Begun, chosen: str, warnings: list[str]) -> None:
     shown = f"loss {held.values['loss']:.4g}" if measure == "loss" else f"{measure} {held.values[measure]:.1f} %"
     if measure == "retrieval":
         of_plain = f"plain features {before:.1f} %, " if before is not None else ""
-        shown += f", {of_plain}chance {plain['chance']:.1f} %"
+        shown += f", {of_plain}chance {chance:.1f} %"
     err.print(f"Kept the {chosen}; held-out {shown}.", markup=False)

@@ -89,9 +89,14 @@ def load_published_head(path: Path | str, config: C2FTCNConfig | None = None) ->
 
 def head_size(weights: Mapping[str, Tensor], origin: Path | str) -> tuple[int, int]:
     """Feature size and number of classes of C2F-TCN weights."""
-    first = _shape(weights, "inc.conv.conv.0.weight", 3, "a C2F-TCN head", origin)
-    last = _shape(weights, "outcc.conv.weight", 3, "a C2F-TCN head", origin)
-    return first[1], last[0]
+    first, last = "inc.conv.conv.0.weight", "outcc.conv.weight"
+    for name in (first, last):
+        if name not in weights or weights[name].ndim != 3:
+            raise DataError(
+                f"{origin} isn't a C2F-TCN head: it has no {name} of 3 axes. Its names start with "
+                f"{listed(weights, 4)}. Pass a checkpoint of a C2F-TCN head."
+            )
+    return weights[first].shape[1], weights[last].shape[0]
 
 
 def load_published_refiner(
@@ -135,15 +140,6 @@ def _published_config(
     layers = {name.split(".")[1] for name in weights if name.startswith("layers.")}
     feed_forward, dim = first.shape
     return config(layers=len(layers), feed_forward=feed_forward, context=context), dim
-
-
-def _shape(weights: Mapping[str, Tensor], name: str, axes: int, network: str, origin: Path | str) -> tuple[int, ...]:
-    if name not in weights or weights[name].ndim != axes:
-        raise DataError(
-            f"{origin} isn't {network}: it has no {name} of {axes} axes. Its names start with "
-            f"{listed(weights, 4)}. Pass a checkpoint of {network}."
-        )
-    return tuple(weights[name].shape)
 
 
 def _read_safetensors(path: Path) -> Any:

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from viewloom import __version__
+from viewloom.console import err
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.errors import ConfigError, listed
 from viewloom.files import atomic_path, write_json, write_text
@@ -87,6 +88,12 @@ def is_main_process() -> bool:
     from lightning.pytorch.utilities import rank_zero_only
 
     return int(getattr(rank_zero_only, "rank", 0) or 0) == 0
+
+
+def say(text: str) -> None:
+    """One line on standard error, by the first process for all."""
+    if is_main_process():
+        err.print(text, markup=False)
 
 
 def wait_for(path: Path) -> Path:

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from viewloom.console import err
 from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.dataset.settings import SamplingConfig, filled
 from viewloom.errors import ConfigError
 from viewloom.features.base import FeatureSource
 from viewloom.features.settings import Pooling
-from viewloom.training.runs import is_main_process
+from viewloom.training.runs import say
 from viewloom.windows.sampling import Sampling, Segments, choices, over_saved, resolve_sampling, stored_sampling
 
 NEGATIVE_SHARE = 0.01
@@ -48,7 +47,7 @@ def run_sampling(
     sampling = resolve_sampling(filled(request, SamplingConfig(pooling=pooling)), fps, segments)
     line = choices(request, sampling, fps, segments, reason)
     if line is not None:
-        _say(f"note: {line}")
+        say(f"note: {line}")
     return sampling
 
 
@@ -117,8 +116,8 @@ def note_other_rates(extras: Sequence[Mapping[str, Any]], dataset: MultiViewData
         rate, timing = stored_rate(extras, view), dataset.source.timing(view)
         here = dataset.source.fps if timing is None else timing[0]
         if rate is not None and rate != here:
-            _say(
-                f"note: view {view} had {rate:g} stored frames a second in training, and has {here:g} here. If that is "
+            say(
+                f"view {view} had {rate:g} stored frames a second in training, and has {here:g} here. If that is "
                 f"not so, say it in views.yaml (`{view}: {{fps: {rate:g}}}`)."
             )
 
@@ -141,13 +140,13 @@ def used_sampling(
         moved = own.at_fps(fps, here)
     if moved != own:
         sizes = f"chunks of {_list(own.test_chunks)} frames become {_list(moved.test_chunks)}"
-        _say(f"note: the {what} was trained at {fps:g} frames per second, these features have {here:g}: {sizes}.")
+        say(f"note: the {what} was trained at {fps:g} frames per second, these features have {here:g}: {sizes}.")
     sampling = resolve_sampling(over_saved(request, moved, here), here)
     names = ("max_chunks", "test_chunks", "pooling", "missing_frames", "nearest_within_frames")
     pairs = {name: (getattr(sampling, name), getattr(moved, name)) for name in names}
     other = [f"{name} {_list(new)} instead of {_list(old)}" for name, (new, old) in pairs.items() if new != old]
     if other:
-        _say(f"note: by your settings the sampling differs from that of the {what}: {', '.join(other)}.")
+        say(f"note: by your settings the sampling differs from that of the {what}: {', '.join(other)}.")
     return sampling
 
 
@@ -155,13 +154,8 @@ def warn_assumed_fps(dataset: MultiViewDataset) -> None:
     """Say that nobody said the frame rate, where something depends on it."""
     if not dataset.fps_known:
         rate = f"{dataset.source.fps:g} is assumed"
-        _say(f"warning: frames per second are not known; {rate}. Pass --fps or set fps in dataset.yaml.")
+        say(f"warning: frames per second are not known; {rate}. Pass --fps or set fps in dataset.yaml.")
 
 
 def _list(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _say(text: str) -> None:
-    if is_main_process():
-        err.print(text, markup=False)

@@ -23,7 +23,7 @@ from viewloom.registry import HEADS
 from viewloom.training.checkpoints import SavedHead, save_head
 from viewloom.training.evaluate import item_scores, select_views
 from viewloom.training.learned import against_majority, warn
-from viewloom.training.length import Usual, with_length
+from viewloom.training.length import with_length
 from viewloom.training.missing import MissingFrames
 from viewloom.training.provenance import learned_from
 from viewloom.training.refined import FrozenRefiner
@@ -194,7 +194,7 @@ def run_content(config: TrainConfig, module: SegmentationModule) -> RunContent:
 def with_epochs(module: SegmentationModule) -> TrainConfig:
     """The settings with a number of epochs that gives the head enough steps, where none was set."""
     windows = dataset_windows(module.dataset, module.dataset.items("train"), module.views, module.sampling)
-    return with_length(module.config, max(1, len(windows)), Usual(100, type(module.head).least_steps, 40, "head"))
+    return with_length(module.config, max(1, len(windows)), "head", 100, type(module.head).least_steps, 40)
 
 
 def build_module(config: TrainConfig, dataset: MultiViewDataset) -> SegmentationModule:

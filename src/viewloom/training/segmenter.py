@@ -59,14 +59,13 @@ class Segmenter:
     batch_size: int = 8
     missing: MissingFrames = field(default_factory=MissingFrames)
 
-    def probabilities(self, source: FeatureSource, item: Item, view: str) -> NDArray[np.float32]:
-        """Class probabilities of every frame of an item in one view, (frames, K), averaged over chunk sizes."""
-        return next(self.each(source, [item], view))[1]
-
     def each(
         self, source: FeatureSource, items: Iterable[Item], view: str
     ) -> Iterator[tuple[Item, NDArray[np.float32]]]:
-        """The same for several items, in their order, as soon as each one's last window is computed."""
+        """Items and class probabilities of every frame of theirs in one view, (frames, K), averaged over chunk sizes.
+
+        In the order of the items, as soon as each one's last window is computed.
+        """
         if (reason := self.misfit(source, view)) is not None:
             raise ConfigError(reason)
         rows = self._rows(source, items, view)

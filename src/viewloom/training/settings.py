@@ -12,6 +12,13 @@ from viewloom.metrics.protocols import PROTOCOLS
 from viewloom.windows.settings import DeviceData
 
 
+def refuse_below_one(settings: Any, *names: str, of: str = "") -> None:
+    """`ConfigError` for a setting that is set, but to less than one; ``of`` what they are nested in."""
+    for name in names:
+        if getattr(settings, name) is not None and getattr(settings, name) < 1:
+            raise ConfigError(f"--{of}{name} must be 1 or more, but is {getattr(settings, name)}.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainerConfig:
     """Where and how a run computes."""
@@ -46,9 +53,7 @@ class TrainerConfig:
     free memory), always, never. Nothing is read while training then, so workers have nothing to do."""
 
     def __post_init__(self) -> None:
-        for name in ("validate_every_epochs", "checkpoint_every_epochs", "threads"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ConfigError(f"--trainer.{name} must be 1 or more, but is {getattr(self, name)}.")
+        refuse_below_one(self, "validate_every_epochs", "checkpoint_every_epochs", "threads", of="trainer.")
 
     @property
     def fused_optimiser(self) -> bool:
@@ -71,11 +76,29 @@ class OptimConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig(DataConfig):
-    """Train a segmentation head."""
+class LearnConfig(DataConfig):
+    """What every training has."""
 
     run: str = free()
     """Run folder to write (new, unless --resume true)."""
+    views: str
+    """Views to learn from, comma-separated: v3,e4."""
+    batch_size: int = 8
+    """Windows in a step, over all processes."""
+    resume: bool = free(default=False)
+    """Go on with the run in the folder."""
+    workers: int = free(default=0)
+    """Processes that read windows; 0 reads in the training process."""
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    """Windows and chunks."""
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    """Devices, precision, logs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(LearnConfig):
+    """Train a segmentation head."""
+
     views: str
     """Labelled views to train on, comma-separated: v3 or e1,e4."""
     val_views: str | None = None
@@ -92,31 +115,19 @@ class TrainConfig(DataConfig):
     epochs: int | None = None
     """Passes over the training windows; None takes 100, or more where windows are so few that the head would take
     fewer optimiser steps than it needs (linear 600, c2f_tcn 200)."""
-    batch_size: int = 8
-    """Windows in a step, over all processes."""
     seed: int = 0
     """Seed of weights, order and augmentation."""
     keep: str = "best"
     """Weights saved as head.safetensors: best (on the validation split) or last."""
     name: str | None = free(default=None)
     """Name of this run in tables; default: the run folder's name."""
-    resume: bool = free(default=False)
-    """Go on with the run in the folder."""
-    workers: int = free(default=0)
-    """Processes that read windows; 0 reads in the training process."""
     optim: OptimConfig = field(default_factory=OptimConfig)
     """Optimiser."""
-    sampling: SamplingConfig = field(default_factory=SamplingConfig)
-    """Windows and chunks."""
-    trainer: TrainerConfig = field(default_factory=TrainerConfig)
-    """Devices, precision, logs."""
 
     def __post_init__(self) -> None:
         if self.keep not in ("best", "last"):
             raise ConfigError(f"--keep must be best or last, but is {self.keep!r}.")
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ConfigError(f"--{name} must be 1 or more, but is {getattr(self, name)}.")
+        refuse_below_one(self, "epochs", "batch_size")
         if self.refined_cache_gib < 0:
             raise ConfigError(f"--refined_cache_gib must be 0 or more, but is {self.refined_cache_gib}.")
 
@@ -140,13 +151,9 @@ class PretrainOptimConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PretrainConfig(DataConfig):
+class PretrainConfig(LearnConfig):
     """Learn a refiner from unlabelled synchronised views."""
 
-    run: str = free()
-    """Run folder to write (new, unless --resume true)."""
-    views: str
-    """Views to learn from, comma-separated: v3,e4."""
     method: str = "two_stream"
     """Registered pre-training method."""
     method_options: Any = None
@@ -159,8 +166,6 @@ class PretrainConfig(DataConfig):
     epochs: int | None = None
     """Passes over the pair windows (closed-form methods need one); None takes 60, or more where windows are so few
     that the method would take fewer optimiser steps than it needs (400)."""
-    batch_size: int = 8
-    """Windows in a step, over all processes."""
     held_out: float = 0.1
     """Share of the pair recordings kept apart, to choose the checkpoint and to measure invariance on."""
     select: Choice | None = None
@@ -171,26 +176,16 @@ class PretrainConfig(DataConfig):
     """Seed of weights, order, dropout, augmentation and of the held-out recordings."""
     name: str | None = free(default=None)
     """Name of this run in tables; default: the method's name."""
-    resume: bool = free(default=False)
-    """Go on with the run in the folder."""
-    workers: int = free(default=0)
-    """Processes that read windows; 0 reads in the training process."""
     compile: bool = free(default=False)
     """Compile the encoder layers with torch.compile (context frame only; the first step then takes minutes on a
     CPU, where little is gained)."""
     optim: PretrainOptimConfig = field(default_factory=PretrainOptimConfig)
     """Optimiser."""
-    sampling: SamplingConfig = field(default_factory=SamplingConfig)
-    """Windows and chunks."""
-    trainer: TrainerConfig = field(default_factory=TrainerConfig)
-    """Devices, precision, logs."""
 
     def __post_init__(self) -> None:
         if not 0 < self.held_out < 1:
             raise ConfigError(f"--held_out must lie between 0 and 1, but is {self.held_out}.")
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ConfigError(f"--{name} must be 1 or more, but is {getattr(self, name)}.")
+        refuse_below_one(self, "epochs", "batch_size")
 
 
 @dataclass(frozen=True, kw_only=True)

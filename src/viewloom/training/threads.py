@@ -14,8 +14,7 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from viewloom.console import err
-from viewloom.training.runs import is_main_process, read_json
+from viewloom.training.runs import read_json, say
 from viewloom.training.settings import TrainerConfig
 
 SMALL = 1_000_000
@@ -23,6 +22,7 @@ SMALL = 1_000_000
 GAIN = 1.3
 """All threads are taken where they are at least this much faster than one."""
 ROUNDS = 7
+OTHER = "(--trainer.threads sets another number)."
 ROWS = 512
 """Steps in the product that is timed."""
 
@@ -48,11 +48,11 @@ def choose_threads(config: TrainerConfig, module: nn.Module, dim: int, folder: P
     if most == 1:
         return 1
     if weights < SMALL:
-        _say(f"1 of {most} threads, since {weights:,} weights are too few to be shared out")
+        say(f"note: 1 of {most} threads, since {weights:,} weights are too few to be shared out {OTHER}")
         return 1
     gain = speed_up(_largest(module, dim), most)
     chosen = most if gain >= GAIN else 1
-    _say(f"{chosen} of {most} threads: all of them are {gain:.1f} times as fast as one")
+    say(f"note: {chosen} of {most} threads: all of them are {gain:.1f} times as fast as one {OTHER}")
     return chosen
 
 
@@ -107,8 +107,3 @@ def _largest(module: nn.Module, dim: int) -> Tensor:
     """A model's largest weight as a matrix (E, F); of closed forms, which have none, a square of the feature size."""
     weights = [p.detach().flatten(1).cpu() for p in module.parameters() if p.ndim > 1]
     return max(weights, key=Tensor.numel) if weights else torch.randn(dim, dim, dtype=torch.float64)
-
-
-def _say(text: str) -> None:
-    if is_main_process():
-        err.print(f"note: {text} (--trainer.threads sets another number).", markup=False)

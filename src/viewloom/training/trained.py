@@ -10,49 +10,34 @@ from typing import Any
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.dataset.settings import SamplingConfig
 from viewloom.errors import ConfigError
-from viewloom.heads.base import Head
 from viewloom.methods.refiner import Refiner
 from viewloom.methods.refiner_file import load_refiner
 from viewloom.training.checkpoints import SavedHead, read_head
 from viewloom.training.refined import FrozenRefiner
 from viewloom.training.runs import environment_of, refuse_other_backbone
-from viewloom.training.sampling import own_pooling, used_sampling
+from viewloom.training.sampling import own_pooling, used_sampling, warn_assumed_fps
 from viewloom.training.segmenter import Segmenter, pick_device
+from viewloom.training.settings import EvaluateConfig, PredictConfig
 from viewloom.windows.sampling import Sampling
 
 HEAD_FILE, REFINER_FILE = "head.safetensors", "refiner.safetensors"
 
 
 @dataclass(frozen=True, repr=False)
-class TrainedHead:
+class TrainedHead(SavedHead):
     """What `viewloom.train` gives and `viewloom.load_head` reads: enough to score and to predict anywhere.
 
+    What `SavedHead` holds, and beside it:
+
     Attributes:
-        saved: the head itself, its actions, views, frame rate and sampling.
         refiner: what stands before it, or None.
         run: its run folder, or None where none was kept.
         environment: where it was trained (versions, seed, data).
     """
 
-    saved: SavedHead
     refiner: Refiner | None = None
     run: Path | None = None
     environment: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def head(self) -> Head:
-        """The network, in evaluation mode."""
-        return self.saved.head
-
-    @property
-    def actions(self) -> tuple[str, ...]:
-        """Class names by id."""
-        return self.saved.actions
-
-    @property
-    def views(self) -> tuple[str, ...]:
-        """Views whose labels it learned."""
-        return self.saved.views
 
     @property
     def name(self) -> str:
@@ -68,15 +53,22 @@ class TrainedHead:
     @property
     def extras(self) -> tuple[Mapping[str, Any], ...]:
         """What was stored with the head, and with the refiner before it."""
-        return self.saved.extra, {} if self.refiner is None else self.refiner.extra
+        return self.extra, {} if self.refiner is None else self.refiner.extra
 
     def behind(self, path: str | None) -> TrainedHead:
         """The same head behind another refiner's file; None: as it is."""
         return self if path is None else replace(self, refiner=load_refiner(path))
 
-    def sampling_on(self, dataset: MultiViewDataset, request: SamplingConfig) -> Sampling:
-        """Its sampling on a data set, in seconds as it was trained, but for what is set."""
-        return used_sampling(request, self.saved.extra, self.saved.fps, dataset)
+    def segmenter_on(self, dataset: MultiViewDataset, config: EvaluateConfig | PredictConfig) -> Segmenter:
+        """The chain on a data set, with its sampling in seconds as it was trained, but for what is set.
+
+        Raises:
+            ConfigError: features made otherwise than those it was trained on, where both are known; see `segmenter`.
+        """
+        warn_assumed_fps(dataset)
+        refuse_other_backbone(self.environment.get("backbone", {}), self.where, dataset)
+        sampling = used_sampling(config.sampling, self.extra, self.fps, dataset)
+        return self.segmenter(sampling, config.accelerator, config.batch_size)
 
     def segmenter(self, sampling: Sampling, accelerator: str = "auto", batch_size: int = 8) -> Segmenter:
         """The chain of refiner and head, ready to compute.
@@ -96,15 +88,11 @@ class TrainedHead:
             frozen = FrozenRefiner(self.refiner.freeze().to(device))
         return Segmenter(self.head.to(device), frozen, sampling, device, batch_size)
 
-    def refuse_other_features(self, dataset: MultiViewDataset) -> None:
-        """`ConfigError` for features made otherwise than those it was trained on, where both are known."""
-        refuse_other_backbone(self.environment.get("backbone", {}), self.where, dataset)
-
     def __repr__(self) -> str:
         behind = f" behind a {self.refiner.method} refiner" if self.refiner is not None else ""
         return (
             f"{type(self.head).__name__}{behind}: {len(self.actions)} actions, trained on {', '.join(self.views)} at "
-            f"{self.saved.fps:g} fps"
+            f"{self.fps:g} fps"
         )
 
 
@@ -122,4 +110,4 @@ def load_head(path: Path | str) -> TrainedHead:
     run = run.parent if run.is_file() else run
     saved = read_head(run / HEAD_FILE if run.is_dir() or not Path(path).suffix else Path(path))
     refiner = load_refiner(run / REFINER_FILE) if (run / REFINER_FILE).exists() else None
-    return TrainedHead(saved, refiner, run, environment_of(run))
+    return TrainedHead(**vars(saved), refiner=refiner, run=run, environment=environment_of(run))

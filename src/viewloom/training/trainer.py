@@ -1,7 +1,6 @@
 """The Lightning trainer every run uses: devices, precision, checkpoints, logs, progress."""
 
 import csv
-import io
 import logging
 import warnings
 from dataclasses import replace
@@ -11,12 +10,12 @@ from typing import Any, Literal
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, RichProgressBar
-from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.plugins.precision import DoublePrecision
 
 from viewloom.errors import ConfigError
-from viewloom.files import atomic_path, write_text
+from viewloom.files import atomic_path, write_csv
 from viewloom.training.length import validation_interval
 from viewloom.training.settings import TrainerConfig
 
@@ -82,11 +81,7 @@ class MetricsFile(Checkpoint):
         self.rows.append(row)
         if trainer.is_global_zero:
             columns = list(dict.fromkeys(name for row in self.rows for name in row))
-            text = io.StringIO()
-            writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.rows)
-            write_text(self.path, text.getvalue())
+            write_csv(self.path, columns, ([row.get(name, "") for name in columns] for row in self.rows))
 
 
 class EpochSeed(Callback):
@@ -242,17 +237,11 @@ def make_logger(name: str, folder: Path) -> Logger | None:
     """The extra logger by name; one that isn't installed gives a message that says how to get it."""
     if name == "none":
         return None
-    if name == "tensorboard":
-        return TensorBoardLogger(folder, name="", version="tensorboard")
     try:
         if name == "wandb":
-            import wandb  # type: ignore[import-not-found, unused-ignore]  # noqa: F401
-            from lightning.pytorch.loggers import WandbLogger
-
             return WandbLogger(name=folder.name, save_dir=folder, offline=True)
-        import mlflow  # type: ignore[import-not-found, unused-ignore]  # noqa: F401
-        from lightning.pytorch.loggers import MLFlowLogger
-
-        return MLFlowLogger(run_name=folder.name, tracking_uri=(folder / "mlflow").resolve().as_uri())
+        if name == "mlflow":
+            return MLFlowLogger(run_name=folder.name, tracking_uri=(folder / "mlflow").resolve().as_uri())
+        return TensorBoardLogger(folder, name="", version="tensorboard")
     except ImportError:
         raise ConfigError(f"--trainer.logger {name} needs `pip install viewloom[{name}]`.") from None
