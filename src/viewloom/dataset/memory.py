@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,9 +55,11 @@ def from_arrays(
     Raises:
         DataError: arrays, labels or splits that can't be used, with the recording and what to do.
     """
-    source = ArraySource(features, fps, _view_table(features, views))
+    if not isinstance(fps, Real | None):
+        raise ConfigError(f"fps must be a positive number, but is {fps!r}.")
+    source = ArraySource(features, None if fps is None else float(fps), _view_table(features, views))
     found = None if labels is None else _labels(labels, source, actions)
-    config = complete(DataConfig(data=IN_MEMORY, fps=fps, split_seed=split_seed))
+    config = complete(DataConfig(data=IN_MEMORY, fps=source.fps if source.fps_known else None, split_seed=split_seed))
     dealt: Splits | None = None
     if splits == "generate":
         dealt = generated(config, source.recordings, found)
@@ -71,7 +74,7 @@ def from_arrays(
         splits=dealt,
         simulated=False,
         fps_known=source.fps_known,
-        config=replace(config, fps=source.fps if source.fps_known else None),
+        config=config,
     )
 
 
@@ -79,6 +82,8 @@ def _view_table(features: Mapping[str, Mapping[str, Any]], views: Mapping[str, M
     """Views with what is stated of them; None where nothing is."""
     if views is None:
         return None
+    if not isinstance(views, Mapping) or not all(isinstance(entry, Mapping) for entry in views.values()):
+        raise ConfigError(f"`views` must be {{view: {{'kind': ..., 'fps': ..., 'start_s': ...}}}}, but is {views!r}.")
     names = list(dict.fromkeys(view for of_views in features.values() for view in of_views))
     unknown = [view for view in views if view not in names]
     if unknown:
@@ -95,9 +100,11 @@ def _with_kind(view: View, standard: Mapping[str, Any]) -> View:
 
 def _labels(labels: Labels, source: ArraySource, actions: Sequence[str] | None) -> LabelSet:
     """Annotations of every recording that has labels."""
+    if not isinstance(labels, Mapping):
+        raise DataError(f"`labels` must be {{recording: actions}}, but is a {type(labels).__name__}.")
     segments = {recording: _segments(recording, entries, source) for recording, entries in labels.items()}
     occurring = {action for rows in segments.values() for _, _, action in rows}
-    names = tuple(actions) if actions is not None else tuple(sorted(occurring))
+    names = _in_order(occurring) if actions is None else tuple(str(plain_label(action)) for action in actions)
     if len(set(names)) < len(names):
         raise DataError(f"An action stands twice in `actions`: {listed(names, 20)}.")
     unknown = sorted(occurring - set(names))
@@ -115,6 +122,19 @@ def _labels(labels: Labels, source: ArraySource, actions: Sequence[str] | None) 
     return LabelSet(names, annotations)
 
 
+def plain_label(label: Any) -> Any:
+    """A label without numpy's or torch's wrapping; None for None, -100, NaN and pandas' NA, which are no labels."""
+    label = label.item() if hasattr(label, "item") else label
+    # What isn't equal to itself is NaN, and what gives neither yes nor no is pandas' NA.
+    return None if label is None or (label != label) is not False or label == IGNORE else label
+
+
+def _in_order(names: set[str]) -> tuple[str, ...]:
+    """Names sorted, by value where all are whole numbers, so that class ids from 0 on stay as they are."""
+    numbers = all(name.removeprefix("-").isdecimal() for name in names)
+    return tuple(sorted(names, key=lambda name: (int(name) if numbers else 0, name)))
+
+
 def _segments(recording: str, entries: Sequence[Any], source: ArraySource) -> list[tuple[int, int, str]]:
     """Segments (start, end, action) of a recording."""
     if recording not in source.recordings:
@@ -123,7 +143,11 @@ def _segments(recording: str, entries: Sequence[Any], source: ArraySource) -> li
     if entries and isinstance(entries[0], tuple | list):
         if not all(isinstance(entry, tuple | list) and len(entry) == 3 for entry in entries):
             raise DataError(f"labels of {recording}: a segment is (start, end, action), end exclusive.")
-        return [(int(start), int(end), str(action)) for start, end, action in entries]
+        try:
+            rows = [(int(start), int(end), plain_label(action)) for start, end, action in entries]
+        except (TypeError, ValueError):
+            raise DataError(f"labels of {recording}: start and end of a segment are whole numbers.") from None
+        return [(start, end, str(action)) for start, end, action in rows if action is not None]
     spans = [source.span(recording, view) for view in source.views(recording)]
     first, end = min(span.first for span in spans), max(span.end for span in spans)
     if len(entries) != end - first:
@@ -131,14 +155,17 @@ def _segments(recording: str, entries: Sequence[Any], source: ArraySource) -> li
             f"labels of {recording}: {len(entries)} frames are labelled, but its views have {end - first} at "
             f"{source.fps:g} fps. Give one action a frame (None: no label), or segments (start, end, action)."
         )
-    names = sorted({str(action) for action in entries if action is not None})
+    actions = [plain_label(action) for action in entries]
+    names = sorted({str(action) for action in actions if action is not None})
     ids = {name: place for place, name in enumerate(names)}
-    labels_T = np.array([IGNORE if action is None else ids[str(action)] for action in entries], np.int64)
+    labels_T = np.array([IGNORE if action is None else ids[str(action)] for action in actions], np.int64)
     return [(start, end, names[label]) for start, end, label in Segments.of_frames(labels_T, first).labelled.rows]
 
 
 def _splits(splits: Mapping[str, Sequence[str]], source: ArraySource, labels: LabelSet | None) -> Splits:
     """Roles as dealt by the user, checked."""
+    if not isinstance(splits, Mapping) or any(names is None or isinstance(names, str) for names in splits.values()):
+        raise DataError(f"`splits` must be {{role: [recordings]}} or 'generate', but is {splits!r}.")
     unknown = [role for role in splits if role not in ROLES]
     absent = [name for names in splits.values() for name in names if name not in source.recordings]
     if unknown or absent:

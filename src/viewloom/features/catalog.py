@@ -184,7 +184,8 @@ class CatalogSource(ABC):
 
     def stored_span(self, recording: str, view: str) -> Span:
         """Frame range of one view as it is stored, at its own rate."""
-        return self.spans[recording][self.camera(recording, view)]
+        camera = self.camera(recording, view)
+        return self.spans[recording][camera]
 
     def span(self, recording: str, view: str) -> Span:
         """Frame range of one view; `DataError` naming the views there are, when this one is missing."""

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from viewloom.errors import DataError
+from viewloom.features.arrays import as_features
 from viewloom.methods.refiner import Refiner
 from viewloom.metrics.invariance import retrieval_accuracy
 from viewloom.nn.settings import Standardise
@@ -47,12 +48,16 @@ class MultiViewTransformer(BaseEstimator):  # type: ignore[misc]  # scikit-learn
             DataError: arrays of different lengths, or rows that are NaN or infinite only in part.
         """
         views = [_as_features(x, place) for place, x in enumerate(X)]
+        if len(views) < 2:
+            raise DataError(f"Expected two views or more, [(N, D), (N, D)], but got {len(views)}.")
         if len({len(x_ND) for x_ND in views}) != 1:
             raise DataError(f"The views have {[len(x_ND) for x_ND in views]} rows, but row n of all is one moment.")
         names = tuple(map(str, range(len(views))))
         cls = METHODS.get(self.method)
         learner = cls([x_ND.shape[1] for x_ND in views], names, cls.Config(**self.get_params()))
         groups_N = np.zeros(len(views[0])) if groups is None else np.asarray(groups)
+        if groups_N.shape != (len(views[0]),):
+            raise DataError(f"Expected a group for each of the {len(views[0])} rows, but got {groups_N.shape}.")
         for group in dict.fromkeys(groups_N.tolist()):
             learner.accumulate(_batch([x_ND[groups_N == group] for x_ND in views], names))
         learner.solve()
@@ -75,6 +80,8 @@ class MultiViewTransformer(BaseEstimator):  # type: ignore[misc]  # scikit-learn
         """
         if not hasattr(self, "refiner_"):
             raise NotFittedError(f"This {type(self).__name__} isn't fitted yet: call fit() with the views first.")
+        if view is None and len(X) != len(self.n_features_in_):
+            raise DataError(f"Expected the {len(self.n_features_in_)} views of fit, or one and its place (view=...).")
         if view is None:
             return [self.transform(x_ND, place) for place, x_ND in enumerate(X)]
         return self.refiner_(_as_features(X, view), str(view))
@@ -91,8 +98,14 @@ class MultiViewTransformer(BaseEstimator):  # type: ignore[misc]  # scikit-learn
             X: all views; rows that one of them lacks are left out.
             y: nothing.
         """
-        z_VNZ = np.stack(self.transform(X))
-        return retrieval_accuracy(z_VNZ[:, np.isfinite(z_VNZ).all(axis=(0, 2))])
+        views = self.transform(X)
+        if len({len(z_NZ) for z_NZ in views}) != 1:
+            raise DataError(f"The views have {[len(z) for z in views]} rows, but row n of all is one moment.")
+        z_VNZ = np.stack(views)
+        there_N = np.isfinite(z_VNZ).all(axis=(0, 2))
+        if not there_N.any():
+            raise DataError("There is not one row that all views have, so nothing can be scored.")
+        return retrieval_accuracy(z_VNZ[:, there_N])
 
 
 class CCA(MultiViewTransformer):
@@ -145,7 +158,7 @@ def _as_features(x: Any, place: int) -> NDArray[np.float32]:
     """Float32 (N, D); `DataError` for another shape, and for rows spoilt in part."""
     from viewloom.features.pooling import missing_rows
 
-    x_ND = np.asarray(x, np.float32)
+    x_ND = as_features(x, f"View {place}")
     if x_ND.ndim != 2:
         raise DataError(f"View {place}: expected an array (N, D), but got shape {x_ND.shape}.")
     missing_rows(x_ND, f"view {place}", 0)

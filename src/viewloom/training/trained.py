@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ class TrainedHead:
         return used_sampling(request, self.saved.extra, self.saved.fps, dataset)
 
     def segmenter(self, sampling: Sampling, accelerator: str = "auto", batch_size: int = 8) -> Segmenter:
-        """The chain of refiner and head, ready to compute.
+        """The chain of refiner and head, ready to compute: copies, so that nothing happens to its own.
 
         Raises:
             ConfigError: the refiner's features don't fit the head, or a device that isn't there.
@@ -88,8 +89,8 @@ class TrainedHead:
                     f"The refiner gives features of size {self.refiner.out_dim}, but the head of {self.where} takes "
                     f"{self.head.dim}."
                 )
-            frozen = FrozenRefiner(self.refiner.freeze().to(device))
-        return Segmenter(self.head.to(device), frozen, sampling, device, batch_size)
+            frozen = FrozenRefiner(deepcopy(self.refiner).freeze().to(device))
+        return Segmenter(deepcopy(self.head).eval().to(device), frozen, sampling, device, batch_size)
 
     def refuse_other_features(self, dataset: MultiViewDataset) -> None:
         """`ConfigError` for features made otherwise than those it was trained on, where both are known."""
