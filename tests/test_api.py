@@ -202,10 +202,10 @@ def test_one_clear_message(data, act, message):
         ({"splits": {"train": ["q"]}}, "without arrays: q"),
         ({"splits": {"train": ["r"], "test": ["r"]}}, "both in"),
         ({"splits": {"train": "r"}}, r"\[recordings\]"),
-        ({"features": [1, 2]}, "a dictionary of dictionaries"),
-        ({"features": {"r": np.zeros((4, 2))}}, "a dictionary of dictionaries"),
-        ({"features": {"r": {"v": ["a", "b"]}}}, "no array of numbers"),
-        ({"fps": "30"}, "fps must be a number"),
+        ({"features": [1, 2]}, "Expected {recording"),
+        ({"features": {"r": np.zeros((4, 2))}}, "expected {view: array}"),
+        ({"features": {"r": {"v": ["a", "b"]}}}, "an array of real numbers"),
+        ({"fps": "30"}, "fps must be a positive number"),
         ({"views": {"v": 10}}, "`views` must be"),
         ({"labels": {"r": [0, 1, -1, 2]}}, "-1 is no class id"),
         ({"views": {"w": {}}}, "names w, but the arrays are of: v"),
@@ -312,3 +312,129 @@ def test_a_kind_that_is_stated_wins_over_that_of_the_name():
     x_TD = np.zeros((4, 2))
     data = vl.from_arrays({"r": {"v3": x_TD, "e4": x_TD}}, views={"v3": {"kind": "other"}})
     assert (data.views["v3"].kind, data.views["e4"].kind) == ("other", "ego")
+
+
+def one(features=None, labels=None, splits=None, **settings):
+    """A data set of one recording ``r`` with one view ``v``."""
+    return vl.from_arrays({"r": {"v": np.zeros((4, 2)) if features is None else features}}, labels, splits, **settings)
+
+
+@pytest.mark.parametrize(
+    ("act", "message"),
+    [
+        (lambda: vl.from_arrays([np.zeros((4, 2))]), "{recording: {view: array"),
+        (lambda: vl.from_arrays({"r": np.zeros((4, 2))}), "expected {view: array}"),
+        (lambda: vl.from_arrays({1: {"v": np.zeros((4, 2))}}), "recording name 1 must be text"),
+        (lambda: vl.from_arrays({"../r": {"v": np.zeros((4, 2))}}), "must not lead out"),
+        (lambda: vl.from_arrays({"r": {"a,b": np.zeros((4, 2))}}), "'a,b' has a comma"),
+        (lambda: vl.from_arrays({"r": {" a": np.zeros((4, 2))}}), "without blanks"),
+        (lambda: one("text"), "array of real numbers"),
+        (lambda: one([["a", "b"]]), "array of real numbers"),
+        (lambda: one([[1, 2], [3]]), "expected an array of numbers"),
+        (lambda: one(np.ones((4, 2), complex)), "complex128"),
+        (lambda: one(torch.ones(4, 2, dtype=torch.complex64)), "complex64"),
+        (lambda: one((1.5, np.zeros((4, 2)))), "number of the first frame"),
+        (lambda: one(((1.0, 2.0), (3.0, 4.0), (5.0, 6.0))), "number of the first frame"),
+        (lambda: one(fps="30"), "fps must be a positive number"),
+        (lambda: one(labels=[["a"] * 4]), "`labels` must be"),
+        (lambda: one(labels={"r": [("a", "b", "c")]}), "whole numbers"),
+        (lambda: one(splits="genrate"), "or {role: .*}, but is 'genrate'"),
+        (lambda: one(splits={"train": "r"}), "{role: \\[recordings\\]}"),
+        (lambda: one(splits={"train": None}), "{role: \\[recordings\\]}"),
+        (lambda: one(views={"v": None}), "`views` must be"),
+        (lambda: one().features("q", "v"), "no recording 'q'"),
+        (lambda: one().features("r", "v", 3, 1), "end lies before the start"),
+    ],
+)
+def test_wrong_kinds_of_arrays_get_one_clear_message(act, message):
+    with pytest.raises((ConfigError, DataError), match=message):
+        act()
+
+
+@pytest.mark.parametrize(
+    ("act", "message"),
+    [
+        (lambda d: vl.evaluate(None, d), "trained head or its run folder, but got a NoneType"),
+        (lambda d: vl.pretrain({"r": {}}, ["exo", "ego"], "cca"), "Make one of arrays by"),
+        (lambda d: vl.train(d, ["exo"], refiner=3), "refiner or its file, but got a int"),
+        (lambda d: vl.train(d, ["exo"], head="linear", head_options=3), "'head_options' must be a dictionary"),
+        (lambda d: vl.train(d, ["exo"], trainer="cpu"), "'trainer' must be a dictionary"),
+        (lambda d: vl.pretrain(d, ["exo", "ego"], "ridge", out_dim=2), "size that isn't chosen"),
+        (lambda d: Ridge().fit([np.zeros((9, 2))]), "two views or more"),
+        (lambda d: Ridge().fit([np.zeros((9, 2))] * 2, groups=[1]), "group for each of the 9 rows"),
+    ],
+)
+def test_wrong_kinds_of_settings_get_one_clear_message(data, act, message):
+    with pytest.raises((ConfigError, DataError), match=message):
+        act(data)
+
+
+def test_any_array_and_tensor_of_real_numbers_is_features():
+    want = np.arange(8.0).reshape(4, 2)
+    frozen = want.copy()
+    frozen.setflags(write=False)
+    kinds = [want.tolist(), want.astype(int), frozen, pd.DataFrame(want), np.repeat(want, 2, 0)[::2], want[::-1][::-1]]
+    kinds += [torch.tensor(want, requires_grad=True), torch.tensor(want, dtype=torch.bfloat16)]
+    for values in kinds:
+        found = one(values).features("r", "v")
+        assert found.dtype == np.float32 and (found == want).all()
+    assert one(want > 3, fps=np.float32(25)).source.fps == 25
+
+
+@pytest.mark.parametrize("none", [None, np.nan, pd.NA, -100, np.int64(-100), torch.tensor(-100)])
+def test_what_is_no_label_is_no_action(none):
+    data = one(labels={"r": ["a", "a", none, "b"]})
+    assert data.labels.actions == ("a", "b")
+    assert data.frame_labels("r", 0, 4).tolist() == [0, 0, -100, 1]
+    assert one(labels={"r": [(0, 2, "a"), (2, 3, none)]}).labels.actions == ("a",)
+    assert vl.score(["a", "b"], ["a", none]).mof == 100 == vl.score(pd.Series(["a"], index=[7]), ["a"]).mof
+
+
+def test_class_ids_stay_what_they_are():
+    ids = np.arange(12)
+    for labels in (ids, torch.from_numpy(ids), pd.Series(ids)):
+        data = one(np.zeros((12, 2)), {"r": labels})
+        assert data.labels.actions == tuple(map(str, range(12))) and (data.frame_labels("r", 0, 12) == ids).all()
+    assert one(np.zeros((12, 2)), {"r": ids}, actions=range(12)).labels.actions == data.labels.actions
+
+
+def test_a_head_is_used_without_being_changed(data):
+    """Training mode, which a user may have left on, doesn't reach the scores; nothing is frozen behind his back."""
+    refiner = vl.pretrain(data, ["exo", "ego"], method="cca", out_dim=np.int64(3))
+    head = vl.train(data, ["exo"], refiner=refiner, head="c2f_tcn", epochs=np.int64(1), **QUIET)
+    before = vl.evaluate(head, data)
+    head.head.train()
+    head.refiner.train()
+    assert vl.evaluate(head, data).metrics["views"] == before.metrics["views"]
+    assert head.head.training and head.refiner.training and not head.refiner.frozen and not refiner.frozen
+
+
+def test_predict_takes_a_rate_for_arrays_alone_and_some_recording(data):
+    head = vl.train(data, ["exo"], head="linear", epochs=1, **QUIET)
+    x = data.features("r8", "exo")
+    assert vl.predict(head, x, fps=60)["end_s"].iloc[-1] == 5
+    for act in (lambda: vl.predict(head, x, fps=0), lambda: vl.predict(head, data, fps=30)):
+        with pytest.raises((ConfigError, DataError), match="fps"):
+            act()
+    with pytest.raises(DataError, match="names none"):
+        vl.predict(head, data, recordings=[])
+
+
+def test_a_refiner_of_other_views_is_refused_before_a_run_begins(data, tmp_path):
+    features, _ = arrays(2)
+    maps = CCA(out_dim=2).fit([np.concatenate([features[r][view] for r in features]) for view in ("exo", "ego")])
+    with pytest.raises(ConfigError, match="map for each of the views 0, 1, but none for 'exo'"):
+        vl.train(data, ["exo"], refiner=maps.refiner_, head="linear", run=tmp_path / "run", **QUIET)
+    assert not (tmp_path / "run").exists()
+    x = torch.from_numpy(features["r0"]["ego"]).double()
+    assert maps.refiner_(x, "1", np.arange(300) < 5).isfinite().all(dim=1).sum() == 5
+    x[0] = torch.inf
+    for spoilt in (x, x.numpy()):
+        with pytest.raises(DataError, match="infinite in part"):
+            maps.refiner_(spoilt, "1")
+    with pytest.raises(DataError, match="views of fit"):
+        maps.transform([x])
+    with pytest.raises(DataError, match="rows, but row n"):
+        maps.score([features["r0"]["exo"], features["r0"]["ego"][:5]])
+    with pytest.raises(DataError, match="not one row"):
+        maps.score([features["r0"]["exo"][:0], features["r0"]["ego"][:0]])

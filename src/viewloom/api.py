@@ -17,6 +17,7 @@ import numpy as np
 
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.dataset.memory import from_arrays as from_arrays
+from viewloom.dataset.memory import plain_label
 from viewloom.dataset.opening import open_dataset as _open
 from viewloom.dataset.settings import DataConfig
 from viewloom.errors import ConfigError, DataError, listed
@@ -93,8 +94,8 @@ def pretrain(
 
     dataset = _dataset(data, settings)
     if out_dim is not None:
-        name = "out_dim" if any(entry.name == "out_dim" for entry in fields(METHODS.settings(method))) else "width"
-        settings["method_options"] = {**as_dict(settings.get("method_options")), name: out_dim}
+        options = {**as_dict(settings.get("method_options")), _size_setting(method): out_dim}
+        settings["method_options"] = options
     with _folder(run) as folder, _head_folder(teacher) as head:
         own = {"views": views, "method": method, "run": str(folder), "teacher": head}
         path = wait_for(run_pretrain(settings_on(PretrainConfig, dataset, own | settings), dataset))
@@ -214,10 +215,12 @@ def predict(
     trained = _trained(head)
     if not isinstance(data, MultiViewDataset | str | Path):
         name = _view_of_array(trained, view)
-        rate = fps or stored_rate(trained.extras, name)
-        views = {name: {"fps": rate}} if rate else None
+        rate = stored_rate(trained.extras, name) if fps is None else fps
+        views = None if rate is None else {name: {"fps": rate}}
         data = from_arrays({"array": {name: data}}, fps=trained.fps, views=views)
         view = None
+    elif fps is not None:
+        raise ConfigError("fps is the rate of an array; a data set has its own (open_dataset(..., fps=...)).")
     dataset = _dataset(data, settings)
     own = {"run": trained.where, "out": str(out or ""), "views": view}
     lines = run_predict(settings_on(PredictConfig, dataset, own | settings), dataset, trained)
@@ -232,7 +235,7 @@ def score(
 
     Args:
         predicted: the action of each frame, names or class ids, (T,); or a list of such sequences.
-        truth: the same; None or -100 where a frame has no label.
+        truth: the same; None, NaN or -100 where a frame has no label.
         protocol: named score protocol; see `list_protocols`.
         background: actions whose segments don't count.
 
@@ -246,17 +249,14 @@ def score(
     from viewloom.metrics.segmentation import score as score_ids
     from viewloom.metrics.segments import IGNORE
 
-    pairs = [_sequences(labels) for labels in (predicted, truth)]
-    said = (_plain(label) for side in pairs for labels in side for label in labels)
-    kinds = {isinstance(label, str) for label in said if label is not None and label != IGNORE}
-    if len(kinds) != 1:
+    sides = [[[plain_label(label) for label in labels] for labels in _sequences(side)] for side in (predicted, truth)]
+    names = dict.fromkeys(label for side in sides for labels in side for label in labels if label is not None)
+    if len({isinstance(name, str) for name in names}) != 1:
         raise DataError("Labels must be all names or all class ids, and there must be one at least.")
-    names = dict.fromkeys(_plain(label) for side in pairs for labels in side for label in labels)
-    ids = {name: place for place, name in enumerate(n for n in names if n is not None and n != IGNORE)}
-    ours, true = (
-        [np.array([ids.get(_plain(label), IGNORE) for label in labels], np.int64) for labels in side] for side in pairs
-    )
-    return score_ids(ours, true, protocol, [ids[_plain(name)] for name in background if _plain(name) in ids])
+    ids = {name: place for place, name in enumerate(names)}
+    ours, true = ([np.array([ids.get(name, IGNORE) for name in labels], np.int64) for labels in side] for side in sides)
+    ignored = [ids[plain_label(name)] for name in background if plain_label(name) in ids]
+    return score_ids(ours, true, protocol, ignored)
 
 
 def load_refiner(path: str | Path) -> Refiner:
@@ -318,7 +318,20 @@ def _dataset(data: MultiViewDataset | str | Path, settings: dict[str, Any]) -> M
 
 
 def _trained(head: TrainedHead | str | Path) -> TrainedHead:
+    from viewloom.training.trained import TrainedHead
+
+    if not isinstance(head, TrainedHead | str | Path):
+        raise ConfigError(f"Expected a trained head or its run folder, but got a {type(head).__name__}.")
     return load_head(head) if isinstance(head, str | Path) else head
+
+
+def _size_setting(method: str) -> str:
+    """What a method calls its features' size."""
+    names = [entry.name for entry in fields(METHODS.settings(method))]
+    found = next((name for name in ("out_dim", "width") if name in names), None)
+    if found is None:
+        raise ConfigError(f"Method {method!r} gives features of a size that isn't chosen. Leave out_dim out.")
+    return found
 
 
 def _kept(run: str | Path | None) -> Path | None:
@@ -338,8 +351,11 @@ def _folder(run: str | Path | None) -> Iterator[Path]:
 @contextmanager
 def _refiner_file(refiner: Refiner | str | Path | None) -> Iterator[str | None]:
     """The file of a refiner, written for the while where it is in memory."""
+    from viewloom.methods.refiner import Refiner
     from viewloom.methods.refiner_file import save_refiner
 
+    if not isinstance(refiner, Refiner | str | Path | None):
+        raise ConfigError(f"Expected a refiner or its file, but got a {type(refiner).__name__}.")
     if refiner is None or isinstance(refiner, str | Path):
         folder = None if refiner is None else Path(refiner)
         yield None if folder is None else str(folder / "refiner.safetensors" if folder.is_dir() else folder)
@@ -377,10 +393,6 @@ def _view_of_array(trained: TrainedHead, view: Names | None) -> str:
 
 def _sequences(labels: Sequence[Any]) -> list[Sequence[Any]]:
     """One sequence of labels, or several, as several."""
+    labels = list(labels)  # a pandas Series has numbers of its own
     several = len(labels) and np.ndim(labels[0]) > 0
     return list(labels) if several else [labels]
-
-
-def _plain(label: Any) -> Any:
-    """A label without numpy's or torch's wrapping."""
-    return label.item() if hasattr(label, "item") else label

@@ -32,6 +32,27 @@ def free(**kwargs: Any) -> Any:
     return field(**kwargs, metadata={"changes_result": False})
 
 
+def added(default: Any) -> Any:
+    """A dataclass field for a setting that runs may have been begun without: they did as its default does.
+
+    Args:
+        default: its default, which must never change.
+    """
+    return field(default=default, metadata={"added": True})
+
+
+def added_settings(settings: Any, prefix: str = "") -> dict[str, Any]:
+    """Names, dotted where nested, and defaults of the settings that `added` marks."""
+    found: dict[str, Any] = {}
+    for entry in fields(settings):
+        value = getattr(settings, entry.name)
+        if is_dataclass(value):
+            found |= added_settings(value, f"{prefix}{entry.name}.")
+        elif entry.metadata.get("added", False):
+            found[f"{prefix}{entry.name}"] = entry.default
+    return found
+
+
 def settings_of(settings: Any) -> dict[str, Any]:
     """Names, dotted where nested, and values of the settings that change a result; values as JSON has them."""
     found: dict[str, Any] = {}
@@ -91,7 +112,11 @@ def _differences(group: str, now: Facts, then: Facts) -> list[str]:
         return [f"{name} {now.get(name)!r} instead of {then.get(name)!r}" for name in changed]
     if group == "items":
         return [_item_difference(name, now.get(name) or [], then.get(name) or []) for name in changed]
-    return [f"{group} of {listed(changed, SHOWN)}"] if changed else []
+    # Hashes say nothing to anyone; rates, starts and sizes do.
+    shown = [name for name in changed if not all(isinstance(facts.get(name), str | None) for facts in (now, then))]
+    hashed = [name for name in changed if name not in shown]
+    values = [f"{group}: {name} {now.get(name)!r} instead of {then.get(name)!r}" for name in shown]
+    return values + ([f"{group} of {listed(hashed, SHOWN)}"] if hashed else [])
 
 
 def _item_difference(role: str, now: Sequence[Any], then: Sequence[Any]) -> str:

@@ -6,6 +6,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
+import numpy as np
+
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.dataset.settings import DataConfig
 from viewloom.errors import ConfigError, listed
@@ -72,11 +74,12 @@ def built(cls: Any, values: Mapping[str, Any]) -> Any:
         raise ConfigError(f"There is no setting {unknown[0]!r} here.{hint} There are: {listed(sorted(entries), 40)}.")
     built = {}
     for name, value in values.items():
+        value = value.item() if isinstance(value, np.generic) else value
         if name in OPTIONS:
             registry, chooser = OPTIONS[name]
-            value = _nested(registry.settings(values.get(chooser, entries[chooser].default)), value)
+            value = _nested(name, registry.settings(values.get(chooser, entries[chooser].default)), value)
         elif entries[name].default_factory is not MISSING and is_dataclass(hints[name]):
-            value = _nested(hints[name], value)
+            value = _nested(name, hints[name], value)
         elif not isinstance(value, str) and has_type("", hints[name]) and isinstance(value, list | tuple):
             value = ",".join(map(str, value))
         elif isinstance(value, Path):
@@ -88,8 +91,13 @@ def built(cls: Any, values: Mapping[str, Any]) -> Any:
     return cls(**built)
 
 
-def _nested(cls: Any, value: Any) -> Any:
-    return built(cls, value) if isinstance(value, Mapping) else value
+def _nested(name: str, cls: Any, value: Any) -> Any:
+    """Settings that another holds, from a dictionary or as they are; None leaves them open."""
+    if isinstance(value, Mapping):
+        return built(cls, value)
+    if value is not None and not isinstance(value, cls):
+        raise ConfigError(f"The setting {name!r} must be a dictionary of settings, but is {value!r}.")
+    return value
 
 
 def as_dict(options: Any) -> dict[str, Any]:

@@ -297,7 +297,7 @@ def test_other_settings(data, tmp_path, finished):
     with pytest.raises(ConfigError, match="recordings .* instead of"):
         pack(data, out, recordings="rec_a")
     other = write_lmdb(tmp_path / "other", random_recordings(lengths={"rec_a": 41, "rec_b": 57}))
-    with pytest.raises(ConfigError, match="source .* instead of"):
+    with pytest.raises(ConfigError, match="source of other recordings, .*rates or starts"):
         pack(other, out)
     assert tree(out) == before
 

@@ -132,7 +132,7 @@ def test_a_step_that_is_nan_in_part_is_no_step(refiner, kind):
     """With a mask the caller has the say."""
     x_TD, there_T = features(refiner, "v3")
     x_TD[0, 2] = torch.nan
-    with pytest.raises(DataError, match="1 of 12 steps are NaN in part"):
+    with pytest.raises(DataError, match="1 of 12 steps are NaN or infinite in part"):
         refiner(kind(x_TD.numpy()), view="v3")
     there_T[0] = False
     same(

@@ -150,7 +150,7 @@ def test_a_frame_that_is_broken_in_part_is_refused_unless_a_mask_says_otherwise(
     refiner, mask_BT = make_method("none", views=2).refiner, batch.mask_BVT[:, 0].clone()
     x_BTD = x_of(batch, 0).clone()
     x_BTD[0, 3, 2] = torch.nan
-    with pytest.raises(DataError, match="1 of 60 steps are NaN in part"):
+    with pytest.raises(DataError, match="1 of 60 steps are NaN or infinite in part"):
         refiner(x_BTD, "v3")
     mask_BT[0, 3] = False
     assert refiner(x_BTD, "v3", mask_BT).isnan().any(dim=-1).nonzero().tolist() == [[0, 3]]

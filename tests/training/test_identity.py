@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from viewloom.errors import ConfigError
 from viewloom.features import content
 from viewloom.features.settings import PackConfig
 from viewloom.identity import Identity, free, settings_of
+from viewloom.registry import METHODS
 from viewloom.training.pretrain import run_pretrain
 from viewloom.training.runs import read_json
 from viewloom.training.segment import run_train
@@ -148,6 +150,37 @@ def test_the_environment_of_the_beginning_is_kept(data, begun):
     again = read_json(begun / "environment.json")
     resumed = again.pop("resumed")
     assert again == first and len(resumed) == 1 and set(resumed[0]) <= {"created", "commit", "command"}
+
+
+def test_a_run_begun_before_a_setting_was_added_goes_on(data, tmp_path):
+    """What it did then is what the setting's default does; another value is refused as ever."""
+    run, options = tmp_path / "run", {"views": "v3,e4", "method": "sync_kd", "epochs": 1, "trainer": QUIET}
+    begin = partial(PretrainConfig, data=str(data), run=str(run), **options)
+    run_pretrain(begin())
+    path = run / "identity.json"
+    identity = json.loads(path.read_text())
+    settings = identity["groups"]["settings"]
+    for name in ("stem", "width", "stem_frozen"):
+        del settings[f"method_options.{name}"]
+    path.write_text(json.dumps(identity))
+    run_pretrain(begin(resume=True))
+    stem = METHODS.settings("sync_kd")(stem="pca")
+    with pytest.raises(ConfigError, match="method_options.stem 'pca' instead of 'none'"):
+        run_pretrain(begin(resume=True, method_options=stem))
+    del settings["seed"]
+    path.write_text(json.dumps(identity))
+    with pytest.raises(ConfigError, match="seed 0 instead of None"):
+        run_pretrain(begin(resume=True))
+
+
+def test_another_rate_or_start_is_refused_with_its_value(data, tmp_path):
+    views = "views: {{v3: {{kind: exo, start_s: {}}}, e4: {{kind: ego}}}}"
+    (data / "views.yaml").write_text(views.format(0.5))
+    run_train(config(data, tmp_path / "run"))
+    run_train(config(data, tmp_path / "run", resume=True))
+    (data / "views.yaml").write_text(views.format(0.6))
+    with pytest.raises(ConfigError, match=r"timings \{'v3': \[30.0, 0.6\]\} instead of \{'v3': \[30.0, 0.5\]\}"):
+        run_train(config(data, tmp_path / "run", resume=True))
 
 
 def test_a_run_without_an_identity_is_not_trusted(data, begun):

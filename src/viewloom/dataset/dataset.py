@@ -94,7 +94,12 @@ class MultiViewDataset:
             DataError: the recording, or the view in it, isn't there.
         """
         first, last = self.source.span(recording, view)
-        return self.source.read(recording, view, first if start is None else start, last if end is None else end)
+        start, end = first if start is None else start, last if end is None else end
+        if start > end:
+            raise DataError(
+                f"Frames of {recording}, view {view}, from {start} to {end}: the end lies before the start."
+            )
+        return self.source.read(recording, view, start, end)
 
     def frame_labels(self, recording: str, start: int, end: int) -> NDArray[np.int64]:
         """Class id of each frame [start, end) of a recording, by all its annotations; -100 where there is no label."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 from typing import Any, Literal
 
@@ -58,12 +59,12 @@ def from_arrays(
     Raises:
         DataError: arrays, labels or splits that can't be used, with the recording and what to do.
     """
-    if fps is not None and not isinstance(fps, int | float):
-        raise ConfigError(f"fps must be a number of frames per second, but is {fps!r}.")
-    source = ArraySource(features, fps, _view_table(features, views))
+    if not isinstance(fps, Real | None):
+        raise ConfigError(f"fps must be a positive number, but is {fps!r}.")
+    source = ArraySource(features, None if fps is None else float(fps), _view_table(features, views))
     _note_lengths(source, views or {})
     found = None if labels is None else _labels(labels, source, actions)
-    config = complete(DataConfig(data=IN_MEMORY, fps=fps, split_seed=split_seed))
+    config = complete(DataConfig(data=IN_MEMORY, fps=source.fps if source.fps_known else None, split_seed=split_seed))
     dealt: Splits | None = None
     if splits == "generate":
         dealt = generated(config, source.recordings, found)
@@ -78,7 +79,7 @@ def from_arrays(
         splits=dealt,
         simulated=False,
         fps_known=source.fps_known,
-        config=replace(config, fps=source.fps if source.fps_known else None),
+        config=config,
     )
 
 
@@ -124,9 +125,11 @@ def _with_kind(view: View, standard: Mapping[str, Any]) -> View:
 
 def _labels(labels: Labels, source: ArraySource, actions: Sequence[str] | None) -> LabelSet:
     """Annotations of every recording that has labels."""
+    if not isinstance(labels, Mapping):
+        raise DataError(f"`labels` must be {{recording: actions}}, but is a {type(labels).__name__}.")
     segments = {recording: _segments(recording, entries, source) for recording, entries in labels.items()}
     occurring = {action for rows in segments.values() for _, _, action in rows}
-    names = tuple(map(str, actions)) if actions is not None else tuple(sorted(occurring, key=_by_number))
+    names = _in_order(occurring) if actions is None else tuple(str(plain_label(action)) for action in actions)
     if len(set(names)) < len(names):
         raise DataError(f"An action stands twice in `actions`: {listed(names, 20)}.")
     unknown = sorted(occurring - set(names))
@@ -144,9 +147,25 @@ def _labels(labels: Labels, source: ArraySource, actions: Sequence[str] | None) 
     return LabelSet(names, annotations)
 
 
-def _by_number(name: str) -> tuple[int, str]:
-    """Names that are numbers in the order of these."""
-    return (int(name), "") if name.isdecimal() else (-1, name)
+def plain_label(label: Any) -> Any:
+    """A label without numpy's or torch's wrapping; None for None, -100, NaN and pandas' NA, which are no labels.
+
+    Raises:
+        DataError: another negative number.
+    """
+    label = label.item() if hasattr(label, "item") else label
+    # What isn't equal to itself is NaN, and what gives neither yes nor no is pandas' NA.
+    if label is None or label is np.ma.masked or (label != label) is not False or label == IGNORE:
+        return None
+    if isinstance(label, Real) and label < 0:
+        raise DataError(f"{label} is no class id. A frame without a label has None, NaN or {IGNORE}.")
+    return label
+
+
+def _in_order(names: set[str]) -> tuple[str, ...]:
+    """Names sorted, by value where all are whole numbers, so that class ids from 0 on stay as they are."""
+    numbers = all(name.isdecimal() for name in names)
+    return tuple(sorted(names, key=lambda name: (int(name) if numbers else 0, name)))
 
 
 def _segments(recording: str, entries: Sequence[Any], source: ArraySource) -> list[tuple[int, int, str]]:
@@ -157,7 +176,11 @@ def _segments(recording: str, entries: Sequence[Any], source: ArraySource) -> li
     if entries and isinstance(entries[0], tuple | list):
         if not all(isinstance(entry, tuple | list) and len(entry) == 3 for entry in entries):
             raise DataError(f"labels of {recording}: a segment is (start, end, action), end exclusive.")
-        return [(int(start), int(end), str(action)) for start, end, action in entries]
+        try:
+            rows = [(int(start), int(end), plain_label(action)) for start, end, action in entries]
+        except (TypeError, ValueError):
+            raise DataError(f"labels of {recording}: start and end of a segment are whole numbers.") from None
+        return [(start, end, str(action)) for start, end, action in rows if action is not None]
     spans = [source.span(recording, view) for view in source.views(recording)]
     first, end = min(span.first for span in spans), max(span.end for span in spans)
     if len(entries) != end - first:
@@ -165,25 +188,16 @@ def _segments(recording: str, entries: Sequence[Any], source: ArraySource) -> li
             f"labels of {recording}: {len(entries)} frames are labelled, but its views have {end - first} at "
             f"{source.fps:g} fps. Give one action a frame (None: no label), or segments (start, end, action)."
         )
-    actions = [None if _is_none(action) else action for action in entries]
+    actions = [plain_label(action) for action in entries]
     names = sorted({str(action) for action in actions if action is not None})
     ids = {name: place for place, name in enumerate(names)}
     labels_T = np.array([IGNORE if action is None else ids[str(action)] for action in actions], np.int64)
     return [(start, end, names[label]) for start, end, label in Segments.of_frames(labels_T, first).labelled.rows]
 
 
-def _is_none(action: Any) -> bool:
-    """Whether a frame has no label: None, NaN, or the id -100; `DataError` for other negative ids."""
-    if isinstance(action, float | np.floating) and np.isnan(action):
-        return True
-    if isinstance(action, int | np.integer) and action < 0 and action != IGNORE:
-        raise DataError(f"{action} is no class id. A frame without a label has None, NaN or {IGNORE}.")
-    return action is None or action is np.ma.masked or (isinstance(action, int | np.integer) and action == IGNORE)
-
-
 def _splits(splits: Mapping[str, Sequence[str]], source: ArraySource, labels: LabelSet | None) -> Splits:
     """Roles as dealt by the user, checked."""
-    if not isinstance(splits, Mapping) or any(isinstance(names, str) for names in splits.values()):
+    if not isinstance(splits, Mapping) or any(names is None or isinstance(names, str) for names in splits.values()):
         raise DataError(f'`splits` must be "generate" or {{role: [recordings]}}, but is {splits!r}.')
     unknown = [role for role in splits if role not in ROLES]
     absent = [name for names in splits.values() for name in names if name not in source.recordings]

@@ -1,9 +1,10 @@
 """Features that are in memory already, as a store: nothing is written to disk."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
+from numbers import Integral
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -42,19 +43,25 @@ class ArraySource(CatalogSource):
         self._arrays: dict[tuple[str, str], NDArray[np.float32]] = {}
         spans: dict[str, dict[str, Span]] = {}
         dims: dict[str, int] = {}
-        for recording, view, array in _flat(arrays):
-            first, values = array if isinstance(array, tuple) else (0, array)
-            where = f"Recording {recording!r}, view {view!r}"
-            x_TD = as_features(values, where)
-            if x_TD.ndim != 2 or 0 in x_TD.shape:
-                raise DataError(f"{where}: expected an array (T, D), but got shape {x_TD.shape}.")
-            if dims.setdefault(view, x_TD.shape[1]) != x_TD.shape[1]:
-                raise DataError(
-                    f"{where} has features of size {x_TD.shape[1]}, but other recordings have {dims[view]} in that "
-                    "view. Name views of different extractors differently."
-                )
-            self._arrays[recording, view] = x_TD
-            spans.setdefault(recording, {})[view] = Span(int(first), int(first) + len(x_TD))
+        if not isinstance(arrays, Mapping):
+            raise DataError(f"Expected {{recording: {{view: array (T, D)}}}}, but got a {_kind(arrays)}.")
+        for recording, of_views in arrays.items():
+            if not isinstance(of_views, Mapping):
+                raise DataError(f"Recording {recording!r}: expected {{view: array}}, but got a {_kind(of_views)}.")
+            for view, array in of_views.items():
+                _check_names(recording, view)
+                where = f"Recording {recording!r}, view {view!r}"
+                first, values = _first_and_values(array, where)
+                x_TD = as_features(values, where)
+                if x_TD.ndim != 2 or 0 in x_TD.shape:
+                    raise DataError(f"{where}: expected an array (T, D), but got shape {x_TD.shape}.")
+                if dims.setdefault(view, x_TD.shape[1]) != x_TD.shape[1]:
+                    raise DataError(
+                        f"{where} has features of size {x_TD.shape[1]}, but other recordings have {dims[view]} in that "
+                        "view. Name views of different extractors differently."
+                    )
+                self._arrays[recording, view] = x_TD
+                spans.setdefault(recording, {})[view] = Span(first, first + len(x_TD))
         if not spans:
             raise DataError("There is not one array. Pass {recording: {view: array (T, D)}}.")
         super().__init__("the arrays", spans, views if views is not None else _views(list(dims)), dims, fps)
@@ -95,20 +102,45 @@ class ArraySource(CatalogSource):
 
 
 def as_features(values: Any, where: str) -> NDArray[np.float32]:
-    """An array, a tensor (detached) or a table as float32; `DataError` for what has no numbers."""
+    """Float32 of an array, a tensor (on any device, of any type, with or without a gradient) or nested lists.
+
+    Raises:
+        DataError: they aren't real numbers in an array.
+    """
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+        values = values if values.is_complex() else values.float()
     try:
-        return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, np.float32)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{where}: {type(values).__name__} is no array of numbers (T, D) ({error}).") from None
+        found = np.asarray(values)
+        if found.dtype.kind in "fiubO":
+            return found.astype(np.float32, copy=False)
+    except (TypeError, ValueError):  # rows of different lengths, or objects that aren't numbers
+        raise DataError(f"{where}: expected an array of numbers, but got a {_kind(values)} that is none.") from None
+    raise DataError(f"{where}: expected an array of real numbers, but got one of {found.dtype}.")
 
 
-def _flat(arrays: Any) -> Iterator[tuple[str, str, Any]]:
-    """Recording, view and array of each; `DataError` for another nesting."""
-    if not isinstance(arrays, Mapping) or not all(isinstance(of_views, Mapping) for of_views in arrays.values()):
-        raise DataError("Arrays come as {recording: {view: array (T, D)}}, a dictionary of dictionaries.")
-    for recording, of_views in arrays.items():
-        for view, array in of_views.items():
-            yield str(recording), str(view), array
+def _first_and_values(array: Array, where: str) -> tuple[int, Any]:
+    """Number of the first frame, and the features."""
+    if not isinstance(array, tuple):
+        return 0, array
+    if len(array) != 2 or not isinstance(array[0], Integral):
+        raise DataError(f"{where}: a tuple is (number of the first frame, array (T, D)), but this one isn't.")
+    return int(array[0]), array[1]
+
+
+def _check_names(recording: Any, view: Any) -> None:
+    """`DataError` for a name that nobody could ask for, or that leads out of the folder results are written to."""
+    for what, name in (("recording", recording), ("view", view)):
+        if not isinstance(name, str) or not name.strip() or name != name.strip():
+            raise DataError(f"The {what} name {name!r} must be text without blanks around it.")
+        if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+            raise DataError(f"The {what} name {name!r} must not lead out of a folder: results are files of that name.")
+    if "," in view:
+        raise DataError(f"The view name {view!r} has a comma, which stands between names. Rename the view.")
+
+
+def _kind(value: Any) -> str:
+    return type(value).__name__
 
 
 def _views(names: list[str]) -> ViewTable:

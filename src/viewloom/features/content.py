@@ -47,7 +47,8 @@ def features_facts(source: FeatureSource, pairs: Collection[tuple[str, str]], mo
     views = dict.fromkeys(view for _, view in pairs)
     sizes = {view: source.dim(view) for view in views}
     size: Any = next(iter(sizes.values())) if len(set(sizes.values())) == 1 else sizes
-    timings = {view: source.timing(view) for view in views if source.timing(view) is not None}
+    # Lists, as JSON gives them back: what a run began with is compared with this.
+    timings = {view: list(timing) for view in views if (timing := source.timing(view)) is not None}
     return {"compared": mode, "size": size, "fps": source.fps} | ({"timings": timings} if timings else {}) | found
 
 

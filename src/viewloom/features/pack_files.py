@@ -268,6 +268,8 @@ class Journal:
         mine = json.loads(json.dumps(self.settings))
         other = [
             f"{key} {settings.get(key)!r} instead of {mine.get(key)!r}"
+            if key != "source"
+            else "a source of other recordings, frames, views, feature sizes, rates or starts (views.yaml, --fps)"
             for key in sorted({*mine, *settings})
             if settings.get(key) != mine.get(key)
         ]

@@ -56,6 +56,8 @@ class MultiViewTransformer(BaseEstimator):  # type: ignore[misc]  # scikit-learn
         cls = METHODS.get(self.method)
         learner = cls([x_ND.shape[1] for x_ND in views], names, cls.Config(**self.get_params()))
         groups_N = np.zeros(len(views[0])) if groups is None else np.asarray(groups)
+        if groups_N.shape != (len(views[0]),):
+            raise DataError(f"Expected a group for each of the {len(views[0])} rows, but got {groups_N.shape}.")
         for group in dict.fromkeys(groups_N.tolist()):
             learner.accumulate(_batch([x_ND[groups_N == group] for x_ND in views], names))
         learner.solve()
@@ -80,6 +82,8 @@ class MultiViewTransformer(BaseEstimator):  # type: ignore[misc]  # scikit-learn
             raise NotFittedError(f"This {type(self).__name__} isn't fitted yet: call fit() with the views first.")
         if isinstance(X, Mapping) or (view is None and getattr(X, "ndim", 0) == 2):
             raise DataError("Say which view the array is of (view=1), or pass a list of all views.")
+        if view is None and len(X) != len(self.n_features_in_):
+            raise DataError(f"Expected the {len(self.n_features_in_)} views of fit, or one and its place (view=...).")
         if view is None:
             return [self.transform(x_ND, place) for place, x_ND in enumerate(X)]
         return self.refiner_(_as_features(X, view), str(view))
@@ -96,8 +100,14 @@ class MultiViewTransformer(BaseEstimator):  # type: ignore[misc]  # scikit-learn
             X: all views; rows that one of them lacks are left out.
             y: nothing.
         """
-        z_VNZ = np.stack(self.transform(X))
-        return retrieval_accuracy(z_VNZ[:, np.isfinite(z_VNZ).all(axis=(0, 2))])
+        views = self.transform(X)
+        if len({len(z_NZ) for z_NZ in views}) != 1:
+            raise DataError(f"The views have {[len(z) for z in views]} rows, but row n of all is one moment.")
+        z_VNZ = np.stack(views)
+        there_N = np.isfinite(z_VNZ).all(axis=(0, 2))
+        if not there_N.any():
+            raise DataError("There is not one row that all views have, so nothing can be scored.")
+        return retrieval_accuracy(z_VNZ[:, there_N])
 
 
 class CCA(MultiViewTransformer):

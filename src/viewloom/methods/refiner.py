@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from viewloom.errors import ConfigError, DataError, listed
+from viewloom.features.arrays import as_features
 from viewloom.methods.settings import MethodConfig
 from viewloom.nn.standardise import Standardiser
 
@@ -107,8 +108,8 @@ class Refiner(nn.Module, ABC):
             (T, Z) or (B, T, Z), of the kind that x is; NaN at steps that aren't valid.
 
         Raises:
-            DataError: see `encode`; x is neither (T, D) nor (B, T, D), or has a step that is NaN in part; or the mask
-                is of another shape.
+            DataError: see `encode`; x is neither (T, D) nor (B, T, D), or has a step that is NaN or infinite in part;
+                or the mask is of another shape.
         """
         if not isinstance(x, Tensor):
             return self._of_array(x, view, mask)
@@ -116,20 +117,27 @@ class Refiner(nn.Module, ABC):
             raise DataError(f"Expected features (T, D) or (B, T, D), floating, but got {tuple(x.shape)} {x.dtype}.")
         if mask is None:
             mask = _without_holes(x)
+        mask = torch.as_tensor(mask, device=x.device)
         if mask.shape != x.shape[:-1]:
             raise DataError(
                 f"Expected a mask {tuple(x.shape[:-1])} of features {tuple(x.shape)}, got {tuple(mask.shape)}."
             )
+        x = x.to(self._weight.dtype)
         x_BTD, mask_BT = (x, mask.bool()) if x.ndim == 3 else (x[None], mask[None].bool())
         z_BTZ = self.encode(x_BTD, mask_BT, view).masked_fill(~mask_BT[..., None], torch.nan)
         return z_BTZ if x.ndim == 3 else z_BTZ[0]
 
+    @property
+    def _weight(self) -> Tensor:
+        """Some floating tensor of its own: of the type, and where, it computes."""
+        tensors = (*self.parameters(), *self.buffers(), torch.empty(0))
+        return next(value for value in tensors if value.is_floating_point())
+
     @torch.inference_mode()
     def _of_array(self, x: Any, view: str, mask: Any) -> NDArray[np.float32]:
         """`forward` of an array."""
-        tensors = (*self.parameters(), *self.buffers(), torch.empty(0))
-        weight = next(value for value in tensors if value.is_floating_point())
-        x_BTD = torch.tensor(np.asarray(x, np.float32), dtype=weight.dtype, device=weight.device)
+        weight = self._weight
+        x_BTD = torch.tensor(as_features(x, "Features"), dtype=weight.dtype, device=weight.device)
         mask_BT = None if mask is None else torch.tensor(np.asarray(mask), device=weight.device)
         found: NDArray[np.float32] = self(x_BTD, view, mask_BT).float().cpu().numpy()
         return found
@@ -204,10 +212,11 @@ class Refiner(nn.Module, ABC):
 
 
 def _without_holes(x: Tensor) -> Tensor:
-    """True where a step of features (..., D) is there; `DataError` for one that is NaN in part."""
-    holes = x.isnan()
-    valid = ~holes.all(dim=-1)
-    spoilt = int((holes.any(dim=-1) & valid).sum())
+    """True where a step of features (..., D) is there; `DataError` for one that is NaN or infinite in part."""
+    valid = ~x.isnan().all(dim=-1)
+    spoilt = int((~x.isfinite().all(dim=-1) & valid).sum())
     if spoilt:
-        raise DataError(f"{spoilt} of {valid.numel()} steps are NaN in part. Extract them again, or pass a mask.")
+        raise DataError(
+            f"{spoilt} of {valid.numel()} steps are NaN or infinite in part. Extract them again, or pass a mask."
+        )
     return valid

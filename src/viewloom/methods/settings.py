@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from viewloom.errors import ConfigError
+from viewloom.identity import added
 from viewloom.nn.settings import Context, Standardise
 
 Choice = Literal["retrieval", "agreement", "loss", "last"]
@@ -65,13 +66,13 @@ class RidgeConfig(MethodConfig):
 class ResidualConfig(MethodConfig):
     """Settings of the residual refiner."""
 
-    stem: Literal["none", "pca", "cca"] = "none"
+    stem: Literal["none", "pca", "cca"] = added("none")
     """Linear map of each view to ``width`` features before the network that all views share, so that views may have
     any feature sizes, and large ones cost less: none, or one that starts from each view's principal components (pca)
     or from the canonical components of all views (cca). Takes one pass over the pairs."""
-    width: int = 0
+    width: int = added(0)
     """Features behind the stem; 0 takes the smallest view's number, 128 at most."""
-    stem_frozen: bool = False
+    stem_frozen: bool = added(False)
     """Leave the stem as it starts, instead of training it with the network."""
     context: Context = "frame"
     """What a step may look at: frame (itself alone), time (the valid steps of its row), or batch (other rows at

@@ -88,6 +88,8 @@ def select_recordings(names: str | None, dataset: MultiViewDataset, tested: bool
     if names is None:
         return dataset.source.recordings
     wanted = tuple(name.strip() for name in names.split(",") if name.strip())
+    if not wanted:
+        raise DataError("--recordings names none. Leave it out to segment all.")
     absent = [name for name in wanted if name not in dataset.source.recordings]
     if absent:
         raise DataError(f"{dataset.root} has no recording {listed(absent)}. `viewloom check` lists what it has.")

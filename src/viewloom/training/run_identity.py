@@ -13,7 +13,7 @@ from viewloom.features.content import choose_mode, features_facts, views_in_use,
 from viewloom.features.rows import hash_file
 from viewloom.features.settings import Compare, Mode
 from viewloom.files import write_json
-from viewloom.identity import Identity, settings_of
+from viewloom.identity import Identity, added_settings, settings_of
 
 FILE = "identity.json"
 
@@ -71,6 +71,7 @@ def refuse_other(folder: Path, settings: Any, content: RunContent) -> None:
     """`ConfigError` that names what differs, where a run in a folder was begun with other settings or data."""
     begun, _ = _read(folder)
     mode: Mode = begun.groups.get("features", {}).get("compared", "full")
+    begun = with_added(begun, settings)
     differing = content.identity(settings, mode).differences(begun)
     if differing:
         raise ConfigError(
@@ -78,6 +79,12 @@ def refuse_other(folder: Path, settings: Any, content: RunContent) -> None:
             "Repeat the old command on the old data, or choose another --run folder."
         )
     refuse_written_again(folder, written_facts(content.dataset.source, content.pairs), content.compare)
+
+
+def with_added(begun: Identity, settings: Any) -> Identity:
+    """A run's identity with the settings that came after it was begun, as it did then."""
+    facts = added_settings(settings) | dict(begun.groups.get("settings", {}))
+    return Identity({**begun.groups, "settings": facts})
 
 
 def refuse_written_again(folder: Path, now: Mapping[str, Sequence[Any]], compare: Compare | None) -> None:

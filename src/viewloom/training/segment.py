@@ -14,7 +14,7 @@ from viewloom.console import err
 from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
-from viewloom.errors import ConfigError, DataError
+from viewloom.errors import ConfigError, DataError, listed
 from viewloom.features.base import common_dim, pooled_dim
 from viewloom.features.settings import Pooling
 from viewloom.heads.base import Head
@@ -225,10 +225,15 @@ def build_module(config: TrainConfig, dataset: MultiViewDataset) -> Segmentation
 def refuse_other_sizes(
     config: TrainConfig, refiner: Refiner, dataset: MultiViewDataset, views: Sequence[str], pooling: Pooling
 ) -> None:
-    """`ConfigError` where a refiner takes features of other sizes than the views have."""
+    """`ConfigError` where a refiner has no map for one of the views, or takes features of another size."""
     for view in views:
+        if not refiner.accepts(view):
+            raise ConfigError(
+                f"{config.refiner} has a map for each of the views {listed(refiner.views)}, but none for {view!r}. "
+                "Leave that view out, or pre-train on it too."
+            )
         dim = pooled_dim(dataset.source.dim(view), pooling)
-        if refiner.accepts(view) and refiner.dim_of(view) != dim:
+        if refiner.dim_of(view) != dim:
             raise ConfigError(
                 f"{config.refiner} takes features of size {refiner.dim_of(view)} of view {view!r}, but those of "
                 f"{dataset.root} have {dim} with pooling {pooling}. Use the refiner that was pre-trained on these."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ class TrainedHead(SavedHead):
         return self.segmenter(sampling, config.accelerator, config.batch_size)
 
     def segmenter(self, sampling: Sampling, accelerator: str = "auto", batch_size: int = 8) -> Segmenter:
-        """The chain of refiner and head, ready to compute.
+        """The chain of refiner and head, ready to compute: copies, so that nothing happens to its own.
 
         Raises:
             ConfigError: the refiner's features don't fit the head, or a device that isn't there.
@@ -85,8 +86,8 @@ class TrainedHead(SavedHead):
                     f"The refiner gives features of size {self.refiner.out_dim}, but the head of {self.where} takes "
                     f"{self.head.dim}."
                 )
-            frozen = FrozenRefiner(self.refiner.freeze().to(device))
-        return Segmenter(self.head.to(device), frozen, sampling, device, batch_size)
+            frozen = FrozenRefiner(deepcopy(self.refiner).freeze().to(device))
+        return Segmenter(deepcopy(self.head).eval().to(device), frozen, sampling, device, batch_size)
 
     def __repr__(self) -> str:
         behind = f" behind a {self.refiner.method} refiner" if self.refiner is not None else ""
