@@ -20,6 +20,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -63,9 +64,10 @@ class MadeSource:
     """Random features that float16 holds: one block, begun elsewhere for every recording and view."""
 
     fps = 30.0
+    backbone: ClassVar[dict[str, str]] = {}
 
     def __init__(self, size: Size) -> None:
-        self.dim, self.frames = size.dim, size.frames
+        self.size, self.frames = size.dim, size.frames
         self.recordings = tuple(f"r{place:03d}" for place in range(size.recordings))
         block_TD = np.random.default_rng(0).standard_normal((size.frames, size.dim), np.float32)
         self.block_TD = np.maximum(block_TD, 0).astype(np.float16).astype(np.float32)
@@ -80,8 +82,12 @@ class MadeSource:
         shift = 97 * self.recordings.index(recording) + 31 * VIEWS.index(view)
         return np.roll(self.block_TD, shift, axis=0)[start:end]
 
-    def fingerprint(self) -> str:
-        return "made"
+    @property
+    def uncached(self) -> "MadeSource":
+        return self
+
+    def dim(self, view: str) -> int:
+        return self.size
 
 
 def synchronise(device: torch.device) -> None:

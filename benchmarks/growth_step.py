@@ -31,8 +31,8 @@ def step_of(rows: int, steps: int, views: int, dim: int, context: str, joint: bo
         method(batch).total.backward()
 
     def refiner() -> None:
-        for place, view in enumerate(batch.views):
-            z_BTD = method.encode(batch.features_BVTD[:, place], batch.mask_BVT[:, place], view)
+        for view, x_BTD in batch.features.items():
+            z_BTD = method.encode(x_BTD, batch.mask_of(view), view)
             z_BTD.square().sum().backward()
 
     return whole if joint else refiner

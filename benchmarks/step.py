@@ -34,7 +34,7 @@ def make_batch(lengths: list[int], dim: int, views: int = 2) -> ViewBatch:
         mask_BVT[row, :, :length] = True
     x_BVTD = torch.randn(*mask_BVT.shape, dim).relu() * mask_BVT[..., None]
     windows = tuple(Window(f"r{row}", f"r{row}", 0, 20 * n, 20) for row, n in enumerate(lengths))
-    return ViewBatch(x_BVTD, mask_BVT, windows, tuple(f"v{view}" for view in range(views)))
+    return ViewBatch.stacked(x_BVTD, mask_BVT, windows, tuple(f"v{view}" for view in range(views)))
 
 
 class ExplicitLayer(nn.TransformerEncoderLayer):
@@ -86,7 +86,7 @@ class PlainTwoStream(nn.Module):
     def forward(self, batch: ViewBatch) -> Tensor:
         refiner, *stages = self.stages
         masks = batch.mask_BVT.unbind(1)
-        views = batch.features_BVTD.unbind(1)
+        views = tuple(batch.features.values())
         refined = [x + self.through(refiner, x, mask) for x, mask in zip(views, masks, strict=True)]
         joint = torch.cat(views, dim=-1)
         for stage, link in zip(stages, self.links, strict=True):

@@ -25,11 +25,10 @@ from viewloom.dataset.packing import run_pack
 from viewloom.features.base import FeatureSource
 from viewloom.features.cache import CachedSource
 from viewloom.features.lmdb import LmdbSource, frame_key, key_prefix
+from viewloom.features.rows import RowFile
 from viewloom.features.settings import PackConfig
 from viewloom.features.store import PackedSource
 from viewloom.windows.batch import Window
-from viewloom.windows.plan import pooled_window
-from viewloom.windows.sampling import Sampling
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from timing import in_turn, ratio, show
@@ -70,14 +69,15 @@ def plain_loader(source: LmdbSource, window: Window) -> list[Features]:
 
 def ours(source: FeatureSource, window: Window) -> list[Features]:
     """What training does for one window in each view."""
-    return [pooled_window(source, window, view, Sampling())[0] for view in CAMERAS]
+    span = window.start, window.end, window.chunk_frames
+    return [source.read_pooled(window.recording, view, *span).features_SZ for view in CAMERAS]
 
 
 def bare_way(source: PackedSource, window: Window) -> Callable[[], list[NDArray[np.generic]]]:
     """Read and maximum over the same bytes, the files mapped beforehand; for whole chunks only."""
-    maps = [source._rows(source.entry(RECORDING, view)).map() for view in CAMERAS]
+    maps = [RowFile.open(source.root / source.entry(RECORDING, view).file).map() for view in CAMERAS]
     bits = [rows.view(np.int16) if rows.dtype == np.float16 else rows for rows in maps]
-    shape = -1, window.chunk_frames, source.dim
+    shape = -1, window.chunk_frames, source.dim("v3")
     return lambda: [rows[: window.frames].reshape(shape).max(axis=1) for rows in bits]
 
 

@@ -38,18 +38,18 @@ def settings_on(cls: type[C], dataset: MultiViewDataset, values: Mapping[str, An
 
 def built(cls: Any, values: Mapping[str, Any]) -> Any:
     """A settings dataclass from keywords: lists of names joined, dictionaries made what their setting holds."""
-    hints, known = get_type_hints(cls), {entry.name: entry for entry in fields(cls)}
-    unknown = [name for name in values if name not in known]
+    hints, entries = get_type_hints(cls), {entry.name: entry for entry in fields(cls)}
+    unknown = [name for name in values if name not in entries]
     if unknown:
-        near = get_close_matches(unknown[0], known, 3)
+        near = get_close_matches(unknown[0], entries, 3)
         hint = f" Did you mean {listed(near)}?" if near else ""
-        raise ConfigError(f"There is no setting {unknown[0]!r} here.{hint} There are: {listed(sorted(known), 40)}.")
+        raise ConfigError(f"There is no setting {unknown[0]!r} here.{hint} There are: {listed(sorted(entries), 40)}.")
     built = {}
     for name, value in values.items():
         if name in OPTIONS:
             registry, chooser = OPTIONS[name]
-            value = _nested(registry.settings(values.get(chooser, known[chooser].default)), value)
-        elif known[name].default_factory is not MISSING and is_dataclass(hints[name]):
+            value = _nested(registry.settings(values.get(chooser, entries[chooser].default)), value)
+        elif entries[name].default_factory is not MISSING and is_dataclass(hints[name]):
             value = _nested(hints[name], value)
         elif not isinstance(value, str) and has_type("", hints[name]) and isinstance(value, list | tuple):
             value = ",".join(map(str, value))

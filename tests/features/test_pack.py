@@ -272,11 +272,11 @@ def test_journal_goes_on_behind_a_cut_line(data, tmp_path):
     half_packed(data, tmp_path / "out")
     path = tmp_path / "out" / "pack-journal.jsonl"
     settings = json.loads(path.read_text().splitlines()[0])["settings"]
-    first, second = pack_files.Journal(tmp_path / "out", settings).known.values()
+    first, second = pack_files.Journal(tmp_path / "out", settings).finished.values()
     path.write_text(path.read_text()[:-20])
     with pack_files.Journal(tmp_path / "out", settings).open() as journal:
         journal.add(second)
-    assert list(pack_files.Journal(tmp_path / "out", settings).known.values()) == [first, second]
+    assert list(pack_files.Journal(tmp_path / "out", settings).finished.values()) == [first, second]
 
 
 # Refused -------------------------------------------------------------------------------------------------------

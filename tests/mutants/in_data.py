@@ -272,7 +272,7 @@ MUTANTS = [
     Mutant(
         "views_of_a_batch_not_moved",
         "windows/batch.py",
-        "return {name: moved(one) for name, one in value.items()} if isinstance(value, dict) else value",
+        "return {name: mapped(one) for name, one in value.items()} if isinstance(value, dict) else value",
         "return value",
         ("tests/windows/test_segments.py",),
     ),

@@ -96,7 +96,7 @@ MUTANTS = [
         "refiner = {}",
         LEARNED,
     ),
-    Mutant("a_changed_source_kept", "features/pack_files.py", "and self.unchanged(task, known)", "", AGAIN),
+    Mutant("a_changed_source_kept", "features/pack_files.py", "and self.unchanged(task, earlier)", "", AGAIN),
     Mutant(
         "a_later_write_not_looked_at",
         "features/pack_files.py",

@@ -170,8 +170,8 @@ MUTANTS = [
     Mutant(
         "segmented_whatever_the_size",
         "training/segmenter.py",
-        "        if dim != wanted:",
-        "        if False:",
+        "        if dim == wanted:",
+        "        if True:",
         SEGMENTED,
     ),
     Mutant(

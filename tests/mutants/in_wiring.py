@@ -51,7 +51,27 @@ MUTANTS = [
         '"features": (lambda *_: {})(',
         OTHER_DATA,
     ),
-    Mutant("views_of_validation_ignored", SEGMENT, "config.val_views or config.views", "config.views", TRAIN),
+    Mutant(
+        "views_of_validation_ignored",
+        SEGMENT,
+        "val_views = select_views(config.val_views or",
+        "val_views = select_views(",
+        TRAIN,
+    ),
+    Mutant(
+        "views_of_validation_of_any_size",
+        SEGMENT,
+        "(*views, *select_views(config.val_views or config.views, dataset))",
+        "views",
+        ("tests/training/test_own_sizes.py::test_a_head_says_what_to_do_about_two_sizes",),
+    ),
+    Mutant(
+        "views_a_head_has_no_size_for_are_scored",
+        "training/evaluate.py",
+        "return tuple(view for view in views if view not in unfit)",
+        "return views",
+        ("tests/training/test_own_sizes.py::test_a_head_without_a_refiner_leaves_views_of_other_sizes_out",),
+    ),
     Mutant("adam_for_adamw", PRETRAIN, "torch.optim.AdamW(", "torch.optim.Adam(", LEARN),
     Mutant(
         "adamw_weight_decay_ignored",

@@ -132,3 +132,58 @@ def test_views_agree_more_after_learning_and_nothing_collapses(name):
     state.add(torch.stack(refined).numpy())
     assert state.view_share < 0.75 * plain.view_share
     assert state.verdict(plain) is None
+
+
+OWN_SIZES = (4, 6, 3)
+STEM = {"layers": 1, "dropout": 0.0, "stem": "cca"}
+
+
+@quick
+@given(seed=st.integers(0, 10_000), context=st.sampled_from(["frame", "time"]))
+def test_any_mask_over_views_of_their_own_sizes(seed, context):
+    """NaN at masked steps, and behind the features of smaller views nothing at all."""
+    batch = random_batch(seed, dim=6)
+    cut = {v: x[..., :d] for (v, x), d in zip(batch.features.items(), OWN_SIZES, strict=True)}
+    batch = replace(batch, features=cut)
+    for name, own in (("two_stream", {"joint_depth": 0.1, "decode_weight": 1.0}), ("sync_kd", {})):
+        method = make_method(name, METHODS.get(name).Config(**STEM, **own, context=context), dim=OWN_SIZES)
+        method = method.double().train()
+        loss = method(batch)
+        loss.total.backward()
+        assert loss.total.isfinite()
+        assert all(p.grad.isfinite().all() for p in method.parameters() if p.requires_grad)
+
+
+@quick
+@given(
+    scale=st.floats(0.01, 100),
+    shift=st.floats(-20, 20),
+    case=st.sampled_from([("cca", {"out_dim": 3}), ("ridge", {}), ("two_stream", STEM), ("sync_kd", STEM)]),
+)
+def test_standardised_views_of_their_own_sizes_forget_their_units(scale, shift, case):
+    name, settings = case
+    config = METHODS.get(name).Config(standardise="view", **settings)
+    plain, other = view_batch((60, 50), (7, 5), views=2), view_batch((60, 50), (7, 5), views=2)
+    x_of(other, 1)[:] = scale * x_of(other, 1) + shift
+    refined = [
+        make_method(name, config, (7, 5), 2, batch).encode(x_of(batch, 1), batch.mask_BVT[:, 1], "v4")
+        for batch in (plain, other)
+    ]
+    torch.testing.assert_close(*refined, atol=5e-3, rtol=5e-3)
+
+
+@quick
+@given(seed=st.integers(0, 10_000), name=st.sampled_from(["cca", "ridge"]))
+def test_more_features_that_repeat_others_add_nothing(seed, name):
+    """A view whose features come twice, in any order, says what it said: with hardly any ridge, just that."""
+    batch = view_batch((300,), dim=(5, 4), views=2, holes=False, dtype=torch.float64)
+    order = torch.randperm(10, generator=torch.Generator().manual_seed(seed))
+    twice = torch.cat([x_of(batch, 0)] * 2, dim=-1)[..., order]
+    doubled = replace(batch, features={"v3": twice, "v4": x_of(batch, 1)})
+    config = METHODS.get(name).Config(strength=1e-8, **({"out_dim": 3} if name == "cca" else {}))
+    found = [
+        make_method(name, config, dims, 2, b).double().encode(x_of(b, 0), b.mask_BVT[:, 0], "v3")[0]
+        for b, dims in ((batch, (5, 4)), (doubled, (10, 4)))
+    ]
+    signs = (found[0] * found[1]).sum(0).sign() if name == "cca" else 1.0
+    torch.testing.assert_close(found[0], signs * found[1], atol=2e-3, rtol=2e-3)

@@ -32,7 +32,7 @@ def test_a_published_head(tmp_path, actions):
     head = C2FTCN(8, 2, C2FTCN.Config(canvas="window", standardise=False)).eval()
     torch.save({"model_state_dict": head.state_dict(), "epoch": 3}, tmp_path / "p.pth")
     assert convert(tmp_path, "head", "--actions", actions) == 0
-    saved = load_head(tmp_path / "r" / "head.safetensors")
+    saved = load_head(tmp_path / "r" / "head.safetensors").saved
     assert stored_sampling(saved.extra) == Sampling() and "sampling" in saved.extra
     assert saved.actions == ("attach wheel", "x")
     x_BTD, mask_BT = torch.randn(1, 40, 8), torch.ones(1, 40, dtype=torch.bool)

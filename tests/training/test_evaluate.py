@@ -140,10 +140,10 @@ def test_segments_are_in_absolute_frames_and_only_where_labels_are():
 
 def test_actions_must_be_in_the_same_order():
     dataset = SimpleNamespace(labels=SimpleNamespace(actions=("a", "b")), root="data")
-    assert shared_actions(dataset, ("a", "b"), Path("run")) == ("a", "b")
+    assert shared_actions(dataset, SimpleNamespace(actions=("a", "b"), where="run")) == ("a", "b")
     for other in (("b", "a"), ("a", "b", "c")):
         with pytest.raises(ConfigError, match="same action list"):
-            shared_actions(dataset, other, Path("run"))
+            shared_actions(dataset, SimpleNamespace(actions=other, where="run"))
 
 
 def test_predicted_segments_have_absolute_frames_seconds_and_a_mean_confidence():

@@ -15,10 +15,10 @@ from viewloom.dataset.settings import SamplingConfig
 from viewloom.methods.settings import CCAConfig
 from viewloom.registry import HEADS
 from viewloom.training.checkpoints import read_head
-from viewloom.training.evaluate import load_segmenter
 from viewloom.training.pretrain import run_pretrain
 from viewloom.training.segment import run_train
 from viewloom.training.settings import PretrainConfig, TrainConfig, TrainerConfig
+from viewloom.training.trained import load_head
 from viewloom.windows.sampling import Sampling
 from viewloom.windows.segments import dataset_windows
 
@@ -57,7 +57,7 @@ def test_a_head_trained_on_features_in_other_units_predicts_the_same(data, tmp_p
         run = tmp_path / f"run-{root.name}"
         run_train(config(root, run, head))
         dataset = open_dataset(config(root, "unused"))
-        segmenter = load_segmenter(run, None, Sampling(), "cpu", 4)
+        segmenter = load_head(run).segmenter(Sampling(), "cpu", 4)
         probs.append([p for _, p in segmenter.each(dataset.source, dataset.items("test"), "v3")])
     for one, two in zip(*probs, strict=True):
         np.testing.assert_allclose(one, two, atol=2e-3)

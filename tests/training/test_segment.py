@@ -209,8 +209,8 @@ def test_probabilities_are_the_mean_over_chunk_sizes(data):
 
 
 def test_predictions_of_new_recordings_need_no_labels(data, trained, tmp_path):
-    table = run_predict(PredictConfig(data=f"{data}/features", run=str(trained), out=str(tmp_path), views="v3"))
-    rows = list(csv.DictReader(table.open()))
+    run_predict(PredictConfig(data=f"{data}/features", run=str(trained), out=str(tmp_path), views="v3"))
+    rows = list(csv.DictReader((tmp_path / "segments.csv").open()))
     assert len({row["recording"] for row in rows}) == 8
     for name in {row["recording"] for row in rows}:
         own = [row for row in rows if row["recording"] == name]

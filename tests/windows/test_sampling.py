@@ -210,7 +210,7 @@ def test_the_line_beats_the_data_set_file_field_by_field(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("sampling: {chunks: 3}", r"sets sampling\.chunks; known settings are: chunk_s, chunk_frames"),
+        ("sampling: {chunks: 3}", r"sets sampling\.chunks; settings are: chunk_s, chunk_frames"),
         ("sampling: {chunk_frames: many}", r"sampling\.chunk_frames is 'many', but must be a whole number or empty"),
         ("sampling: {chunk_frames: 2.5}", r"sampling\.chunk_frames is 2\.5"),
         ("sampling: {pooling: median}", r"sampling\.pooling is 'median', but must be one of max, mean, both"),
@@ -219,7 +219,7 @@ def test_the_line_beats_the_data_set_file_field_by_field(tmp_path):
         ("sampling: {chunk_frames: 3, chunk_s: 1}", "not both"),
         ("sampling: {chunk_frames: 0}", "must be 1 or more"),
         ("sampling: 20", "sampling must hold a table"),
-        ("samplings: {}", "sets samplings; known settings are: name, layout.*sampling"),
+        ("samplings: {}", "sets samplings; settings are: name, layout.*sampling"),
     ],
 )
 def test_a_bad_table_in_the_data_set_file_is_reported(tmp_path, text, message):

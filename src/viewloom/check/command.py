@@ -23,7 +23,7 @@ from viewloom.console import out
 from viewloom.dataset.chosen_splits import folds_of, generated, needs_fold, split_folder
 from viewloom.dataset.labels import LabelSet
 from viewloom.dataset.layout import LayoutFiles
-from viewloom.dataset.opening import find_files, is_simulated, known_fps, open_features_of, view_table
+from viewloom.dataset.opening import find_files, is_simulated, open_features_of, stated_fps, view_table
 from viewloom.dataset.settings import settled
 from viewloom.dataset.splits import DRAWN, Splits, read_splits
 from viewloom.errors import ConfigError
@@ -55,7 +55,7 @@ def check(config: CheckConfig) -> CheckReport:
     report, asked = CheckReport(config.data), config
     config, files = find_files(config)
     source = _open_features(report, config, files)
-    fps = known_fps(config, files, source)
+    fps = stated_fps(config, files, source)
     if fps is None:
         remedy = "Pass --fps: seconds in labels, durations and offsets rest on it."
         report.add("warning", "Frame rate assumed to be 30 fps, since nobody says", [config.data], remedy)
@@ -96,7 +96,7 @@ def _spans(report: CheckReport, config: CheckConfig, files: LayoutFiles, source:
     spans: Spans = {}
     with report.catching("The index"):
         views = source.view_table if source is not None else view_table(config, files)
-        fps = known_fps(config, files, source) or DEFAULT_FPS
+        fps = stated_fps(config, files, source) or DEFAULT_FPS
         spans = index_spans(report, load_index(config.index), views, fps)
         lacking = [] if source is None else sorted(set(spans) - set(source.recordings))
         remedy = "Their spans are the index's word; nothing else of them was looked at."

@@ -141,12 +141,12 @@ class MultiViewDataset:
             found = {name: self.items_of(name, labelled=not pairs, views=views) for name in names}
         lost = [name for name in names if not found[name]]
         what = "features" if pairs else "features or no labels"
-        told = f"{len(lost)} of {len(names)} items listed in {role!r} have no {what} in {self.root}"
+        fault = f"{len(lost)} of {len(names)} items listed in {role!r} have no {what} in {self.root}"
         if lost and (self.missing == "error" or len(lost) == len(names)):
             remedy = "Add them" if len(lost) == len(names) else "Add them, or pass --missing skip to go on without"
-            raise DataError(f"{told}: {listed(lost, 3)}. {remedy}.")
+            raise DataError(f"{fault}: {listed(lost, 3)}. {remedy}.")
         if lost:
-            note(f"{told} and are left out: {listed(lost, 3)}.")
+            note(f"{fault} and are left out: {listed(lost, 3)}.")
         return _once(item for name in names for item in found[name])
 
     def items_of(self, name: str, labelled: bool, views: Sequence[str] | None = None) -> tuple[Item, ...]:
@@ -163,9 +163,9 @@ class MultiViewDataset:
         annotations = () if self.labels is None else self.labels.of_recording(name)
         if self.labels is not None and name in self.labels.annotations:
             annotations = (self.labels.annotations[name],)
-        known = self._recordings
+        there = self._recordings
         if annotations:
-            return tuple(item for a in annotations if a.recording in known for item in self._labelled_item(a))
+            return tuple(item for a in annotations if a.recording in there for item in self._labelled_item(a))
         return () if labelled else self._recordings_of(name, views)
 
     def _recordings_of(self, name: str, views: Sequence[str] | None) -> tuple[Item, ...]:
@@ -184,13 +184,13 @@ class MultiViewDataset:
         item = Item(annotation.name, annotation.recording, annotation.start, annotation.end)
         if first <= item.start and item.end <= end:
             return (item,)
-        told = (
+        fault = (
             f"{annotation.path}: {annotation.name} is labelled from frame {item.start} to {item.end}, but the "
             f"features of recording {item.recording} run from {first} to {end}"
         )
         if self.past_end == "error":
-            raise DataError(f"{told}. Check that both count frames alike (--fps), or pass --past_end cut.")
-        note(f"{told}; what lies outside is cut.")
+            raise DataError(f"{fault}. Check that both count frames alike (--fps), or pass --past_end cut.")
+        note(f"{fault}; what lies outside is cut.")
         start, end = max(item.start, first), min(item.end, end)
         return (replace(item, start=start, end=end),) if start < end else ()
 

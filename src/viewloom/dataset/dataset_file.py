@@ -39,8 +39,8 @@ def with_dataset_file(config: C) -> tuple[C, str | None]:
     path = root / DATASET_FILE
     found = _read(path) if path.is_file() else {}
     name, table = found.pop("name", None), found.pop("sampling", None)
-    known = [field.name for field in fields(DataConfig) if field.default is not MISSING]
-    _check_table(str(path), "", found, known, get_type_hints(DataConfig))
+    names = [field.name for field in fields(DataConfig) if field.default is not MISSING]
+    _check_table(str(path), "", found, names, get_type_hints(DataConfig))
     for key, value in found.items():
         if key in PATHS and value is not None and value not in DRAWN:
             found[key] = str(root / value)
@@ -67,15 +67,15 @@ def _sampling(path: str, table: Any) -> SamplingConfig:
         raise DataError(f"{path}: {error}") from None
 
 
-def _check_table(path: str, prefix: str, table: dict[Any, Any], known: list[str], hints: dict[str, Any]) -> None:
+def _check_table(path: str, prefix: str, table: dict[Any, Any], names: list[str], hints: dict[str, Any]) -> None:
     """`DataError` for settings that aren't known, and for values of another type."""
-    unknown = sorted(f"{prefix}{key}" for key in table if key not in known)
+    unknown = sorted(f"{prefix}{key}" for key in table if key not in names)
     if unknown:
-        names = known if prefix else ["name", *known, "sampling"]
-        raise DataError(f"{path} sets {listed(unknown)}; known settings are: {listed(names, 20)}.")
+        all_names = names if prefix else ["name", *names, "sampling"]
+        raise DataError(f"{path} sets {listed(unknown)}; settings are: {listed(all_names, 20)}.")
     for key, value in table.items():
         if not _fits(value, hints[key]):
-            raise DataError(f"{path}: {prefix}{key} is {value!r}, but must be {_told(hints[key])}.")
+            raise DataError(f"{path}: {prefix}{key} is {value!r}, but must be {_in_words(hints[key])}.")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -104,11 +104,11 @@ def _fits(value: Any, hint: Any) -> bool:
     return isinstance(value, hint) or (hint is float and isinstance(value, int))
 
 
-def _told(hint: Any) -> str:
+def _in_words(hint: Any) -> str:
     """A setting's type in words."""
     if get_origin(hint) is Literal:
         return f"one of {listed(get_args(hint))}"
     if get_origin(hint) is tuple:
         return "a list"
     words = {str: "text", float: "a number", int: "a whole number", type(None): "empty"}
-    return " or ".join(words[kind] if kind in words else _told(kind) for kind in get_args(hint) or (hint,))
+    return " or ".join(words[kind] if kind in words else _in_words(kind) for kind in get_args(hint) or (hint,))

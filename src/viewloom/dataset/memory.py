@@ -85,8 +85,8 @@ def _view_table(features: Mapping[str, Mapping[str, Any]], views: Mapping[str, M
         raise ConfigError(f"`views` names {listed(unknown)}, but the arrays are of: {listed(names, 20)}.")
     table = ViewTable.from_json("`views`", {view: {**views.get(view, {}), "cameras": [view]} for view in names})
     standard = {view.name: view.kind for view in ViewTable.assembly101().views}
-    known = [view if "kind" in views.get(view.name, {}) else _with_kind(view, standard) for view in table.views]
-    return ViewTable(tuple(known))
+    kinds = [view if "kind" in views.get(view.name, {}) else _with_kind(view, standard) for view in table.views]
+    return ViewTable(tuple(kinds))
 
 
 def _with_kind(view: View, standard: Mapping[str, Any]) -> View:

@@ -57,7 +57,7 @@ def open_dataset(config: DataConfig, with_splits: bool = True) -> MultiViewDatas
     root = Path(config.data)
     config, files = find_files(config)
     source = open_features_of(config, files)
-    labels = files.labels(known_fps(config, files, source), stop) if files.labels is not None else None
+    labels = files.labels(stated_fps(config, files, source), stop) if files.labels is not None else None
     return MultiViewDataset(
         name=files.name or root.resolve().name,
         root=root,
@@ -68,7 +68,7 @@ def open_dataset(config: DataConfig, with_splits: bool = True) -> MultiViewDatas
         simulated=is_simulated(root, files),
         missing=settled(config.missing),
         past_end=settled(config.past_end),
-        fps_known=known_fps(config, files, source) is not None,
+        fps_known=stated_fps(config, files, source) is not None,
         config=DataConfig(**{entry.name: getattr(config, entry.name) for entry in fields(DataConfig)}),
     )
 
@@ -103,8 +103,8 @@ def _views_files(config: DataConfig, files: LayoutFiles) -> tuple[Path, ...]:
     return (*own, root) if config.features else (root, *own)
 
 
-def known_fps(config: DataConfig, files: LayoutFiles, source: CatalogSource | None) -> float | None:
-    """Frames per second as told by the settings, the layout or the store; None where nobody does."""
+def stated_fps(config: DataConfig, files: LayoutFiles, source: CatalogSource | None) -> float | None:
+    """Frames per second as stated by the settings, the layout or the store; None where nobody does."""
     stored = source.fps if source is not None and source.fps_known else None
     return config.fps or files.fps or stored
 

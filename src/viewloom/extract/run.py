@@ -122,7 +122,7 @@ def extract_into(
         writer = open_writer(config, clips, provenance)
         with writer.journal.open():
             entries, failed = extract_pending(config, clips, writer)
-        if finished := {**writer.journal.known, **{entry.file: entry for entry in entries}}:
+        if finished := {**writer.journal.finished, **{entry.file: entry for entry in entries}}:
             writer.describe(list(finished.values()))
         writer.clear()
     return entries, failed
@@ -150,13 +150,13 @@ def view_table(config: ExtractConfig, clips: Sequence[Clip], journal: ExtractJou
     Raises:
         ConfigError: where the view file lacks a camera, gives two of a recording one name, or renames a stored one.
     """
-    cameras = {clip.camera for clip in clips} | {entry.camera for entry in journal.known.values()}
+    cameras = {clip.camera for clip in clips} | {entry.camera for entry in journal.finished.values()}
     table = default_views(cameras) if config.views_file is None else ViewTable.from_yaml(config.views_file)
     unknown = sorted(camera for camera in cameras if table.of_camera(camera) is None)
     if unknown:
         raise ConfigError(f"{config.views_file} names no view of the cameras {listed(unknown)}. Add them.")
     names = {camera: view.name for camera in cameras if (view := table.of_camera(camera)) is not None}
-    for entry in journal.known.values():
+    for entry in journal.finished.values():
         if entry.view != names[entry.camera]:
             raise ConfigError(
                 f"{config.out} calls the view of camera {entry.camera} {entry.view}, but now it would be "
@@ -175,7 +175,7 @@ def view_table(config: ExtractConfig, clips: Sequence[Clip], journal: ExtractJou
 
 def pending(clips: Sequence[Clip], writer: Writer) -> tuple[list[Clip], dict[str, str]]:
     """Clips that are still to be done, and {clip: reason} for those that aren't there."""
-    done = {(entry.recording, entry.camera): entry for entry in writer.journal.known.values()}
+    done = {(entry.recording, entry.camera): entry for entry in writer.journal.finished.values()}
     todo, failed = [], {}
     for clip in clips:
         entry = done.get((clip.recording, clip.camera))

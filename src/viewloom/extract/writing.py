@@ -83,7 +83,7 @@ class ExtractJournal(Journal):
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise ConfigError(f"{path} is damaged ({error!r}). Choose another --out.") from error
             self._refuse_other(manifest.settings)
-            self.known.update({entry.file: entry for entry in manifest.entries})
+            self.finished.update({entry.file: entry for entry in manifest.entries})
 
 
 def prepare_folder(root: Path, provenance: Provenance) -> None:

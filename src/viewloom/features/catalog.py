@@ -28,8 +28,8 @@ Spans = Mapping[str, Mapping[str, Span]]
 def default_views(cameras: Collection[str]) -> ViewTable:
     """Assembly101's views where every camera is one of Assembly101's, else each camera as its own view."""
     table = ViewTable.assembly101()
-    known = all(table.of_camera(camera) is not None for camera in cameras)
-    return table if known else ViewTable.identity(tuple(sorted(cameras)))
+    standard = all(table.of_camera(camera) is not None for camera in cameras)
+    return table if standard else ViewTable.identity(tuple(sorted(cameras)))
 
 
 def all_cameras(spans: Spans) -> tuple[str, ...]:
@@ -45,7 +45,7 @@ class CatalogSource(ABC):
         spans: stored frame range of every recording and camera.
         views: names of the views and their cameras; None takes `default_views`. Cameras it doesn't name
             can't be read; they are listed in ``unnamed_cameras``.
-        dims: feature size D of every camera.
+        dims: feature size D of all cameras, or of each.
         fps: frames per second of the data set's clock, or None where nobody said: then the fastest view's where the
             table gives every view a rate, else `DEFAULT_FPS`, and ``fps_known`` is False.
 
@@ -78,7 +78,7 @@ class CatalogSource(ABC):
         """The store in a folder; arguments as those of `viewloom.features.opening.open_source`."""
 
     def __init__(
-        self, where: str, spans: Spans, views: ViewTable | None, dims: Mapping[str, int], fps: float | None
+        self, where: str, spans: Spans, views: ViewTable | None, dims: Mapping[str, int] | int, fps: float | None
     ) -> None:
         if fps is not None and not 0 < fps < float("inf"):
             raise ConfigError(f"fps must be a positive number, but is {fps}.")
@@ -94,7 +94,7 @@ class CatalogSource(ABC):
             )
         rates = [view.fps for view in self.view_table.views]
         self._fps = fps if fps is not None or None in rates else max(rate for rate in rates if rate is not None)
-        self._dims = self._sizes({camera: dims[camera] for camera in cameras})
+        self._dims = self._sizes(dict.fromkeys(cameras, dims) if isinstance(dims, int) else dims)
         clocks = {view.name: Clock.of(view.fps or self.fps, view.start_s, self.fps) for view in self.view_table.views}
         self._clocks = {name: clock for name, clock in clocks.items() if clock is not None}
 
@@ -164,13 +164,13 @@ class CatalogSource(ABC):
 
     def views(self, recording: str) -> tuple[str, ...]:
         """Views of a recording in the table's order; `DataError` for an unknown recording."""
-        known = self._cameras_of_views
-        if recording not in known:
+        there = self._cameras_of_views
+        if recording not in there:
             raise DataError(
-                f"{self.where} has no recording {recording!r}; it has {len(known)}: "
+                f"{self.where} has no recording {recording!r}; it has {len(there)}: "
                 f"{listed(self.recordings, 4)}. Check the name, or the split list it comes from."
             )
-        return tuple(known[recording])
+        return tuple(there[recording])
 
     def camera(self, recording: str, view: str) -> str:
         """The camera that shows a view in a recording; `DataError` where there is none, or more than one."""

@@ -329,18 +329,18 @@ class LmdbSource(CatalogSource):
 
     def _spans(self, camera: str, index: Index | None) -> dict[str, Span]:
         environment = self.environment(camera)
-        known = index.spans_of(camera) if index is not None else {}
-        if not known or index is None:
+        found = index.spans_of(camera) if index is not None else {}
+        if not found or index is None:
             return environment.seek_spans()
         entries = index.entries.get(camera)
         if entries is None:
-            environment.refuse_other_spans(known, index.where)
+            environment.refuse_other_spans(found, index.where)
         elif entries != environment.entries:
             raise DataError(
                 f"{environment.file} has {environment.entries} keys, but {index.where} was made when it had "
                 f"{entries}. Make the index again (viewloom index)."
             )
-        return known
+        return found
 
     def _dim_of(self, camera: str) -> int:
         """D by the first value of a camera."""
@@ -363,13 +363,13 @@ class LmdbSource(CatalogSource):
 
     def _missing(self, recording: str, camera: str) -> NDArray[np.int64]:
         """Frames without a key; every key of the recording is looked at, once a process."""
-        known = self._absent.get((recording, camera))
-        if known is None:
+        found = self._absent.get((recording, camera))
+        if found is None:
             first, end = self.spans[recording][camera]
             absent = np.ones(end - first, np.bool_)
             absent[self.environment(camera).frames(recording, first, end) - first] = False
-            known = self._absent[recording, camera] = np.flatnonzero(absent) + first
-        return known
+            found = self._absent[recording, camera] = np.flatnonzero(absent) + first
+        return found
 
     def _read_into(self, recording: str, camera: str, start: int, x_TD: NDArray[np.float32]) -> None:
         missing, end = self._missing(recording, camera), start + len(x_TD)

@@ -104,13 +104,13 @@ def pack(source: CatalogSource, config: PackConfig) -> PackResult:
     settings = _settings(source, config, tasks)
     packer = Packer(source, out, config.corrupt, config.verify, config.compare_features == "full")
     if config.plan:
-        begun = Journal(out, settings).known if out.is_dir() else {}
+        begun = Journal(out, settings).finished if out.is_dir() else {}
         return _result(config, tasks, _kept(packer, tasks, begun), [], started)
     out.mkdir(parents=True, exist_ok=True)
     with locked(out):
         prepare_folder(out)
         journal = Journal(out, settings)
-        before = _result(config, tasks, journal.known, [], started)
+        before = _result(config, tasks, journal.finished, [], started)
         _refuse_full_disk(before)
         with journal.open():
             settled = _settle_all(packer, tasks, journal, _workers(config, tasks))
@@ -141,19 +141,19 @@ def plan_tasks(source: CatalogSource, config: PackConfig) -> tuple[PackTask, ...
     return tuple(tasks)
 
 
-def _chosen(given: str | None, known: Sequence[str], kind: str, where: str) -> tuple[str, ...]:
-    """The names asked for (comma-separated or a file of lines), in the order of the known ones."""
-    if given is None:
-        return tuple(known)
-    path = Path(given)
-    names = path.read_text(encoding="utf-8").split() if path.is_file() else given.split(",")
-    asked = {name.strip() for name in names} - {""}
-    unknown = sorted(asked - set(known))
-    if unknown or not asked:
+def _chosen(asked: str | None, there: Sequence[str], kind: str, where: str) -> tuple[str, ...]:
+    """The names asked for (comma-separated or a file of lines), in the order of those there are."""
+    if asked is None:
+        return tuple(there)
+    path = Path(asked)
+    names = path.read_text(encoding="utf-8").split() if path.is_file() else asked.split(",")
+    wanted = {name.strip() for name in names} - {""}
+    unknown = sorted(wanted - set(there))
+    if unknown or not wanted:
         raise ConfigError(
-            f"{where} has no {kind} {listed(unknown) if unknown else repr(given)}; it has: {listed(known, 16)}."
+            f"{where} has no {kind} {listed(unknown) if unknown else repr(asked)}; it has: {listed(there, 16)}."
         )
-    return tuple(name for name in known if name in asked)
+    return tuple(name for name in there if name in wanted)
 
 
 def _settings(source: CatalogSource, config: PackConfig, tasks: Sequence[PackTask]) -> dict[str, Any]:
@@ -211,7 +211,7 @@ def _view_table(source: CatalogSource) -> ViewTable:
 def _result(
     config: PackConfig,
     tasks: Sequence[PackTask],
-    known: Mapping[str, StoreEntry],
+    finished: Mapping[str, StoreEntry],
     settled: Sequence[tuple[StoreEntry, bool]],
     started: float,
 ) -> PackResult:
@@ -225,7 +225,7 @@ def _result(
         missing=sum(end - start for entry, _ in settled for start, end in entry.gaps),
         corrupt=sum(entry.corrupt for entry, _ in settled),
         bytes=sum(task.bytes for task in tasks),
-        todo_bytes=sum(task.bytes for task in tasks if task.file not in known),
+        todo_bytes=sum(task.bytes for task in tasks if task.file not in finished),
         free_bytes=shutil.disk_usage(place).free,
         dtype=config.dtype,
         seconds=time.monotonic() - started,
@@ -273,7 +273,7 @@ def _settle_all(
     with progress() as bar:
         shown = bar.add_task("packing, MiB", total=total)
         done_bytes = 0
-        for task, entry, packed in _settled(packer, tasks, journal.known, workers):
+        for task, entry, packed in _settled(packer, tasks, journal.finished, workers):
             if packed:
                 journal.add(entry)
             settled[task.file] = entry, packed
@@ -283,18 +283,18 @@ def _settle_all(
 
 
 def _settled(
-    packer: Packer, tasks: Sequence[PackTask], known: Mapping[str, StoreEntry], workers: int
+    packer: Packer, tasks: Sequence[PackTask], finished: Mapping[str, StoreEntry], workers: int
 ) -> Iterator[tuple[PackTask, StoreEntry, bool]]:
     """Finished files in any order, packed in this process or in ``workers`` others."""
     if workers == 0:
         for task in tasks:
-            yield task, *packer.settle(task, known.get(task.file))
+            yield task, *packer.settle(task, finished.get(task.file))
         return
     # Spawned, not forked: forking a process that runs threads (progress bar, BLAS) can hang the child.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, _start_worker, (packer,)) as pool:
         futures: dict[Future[tuple[StoreEntry, bool]], PackTask] = {
-            pool.submit(_settle_in_worker, task, known.get(task.file)): task for task in tasks
+            pool.submit(_settle_in_worker, task, finished.get(task.file)): task for task in tasks
         }
         try:
             for future in as_completed(futures):
@@ -327,6 +327,6 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _settle_in_worker(task: PackTask, known: StoreEntry | None) -> tuple[StoreEntry, bool]:
+def _settle_in_worker(task: PackTask, earlier: StoreEntry | None) -> tuple[StoreEntry, bool]:
     assert _packer is not None
-    return _packer.settle(task, known)
+    return _packer.settle(task, earlier)

@@ -121,27 +121,27 @@ class Packer:
     verify: bool
     compare_all: bool = False
 
-    def settle(self, task: PackTask, known: StoreEntry | None) -> tuple[StoreEntry, bool]:
-        """Keep the file that ``known`` records if it is whole and its source unchanged, else pack it.
+    def settle(self, task: PackTask, earlier: StoreEntry | None) -> tuple[StoreEntry, bool]:
+        """Keep the file that ``earlier`` records if it is whole and its source unchanged, else pack it.
 
         Returns:
             The entry, and whether it was packed now.
         """
-        if known is not None and task.fits(self.root, known) and self.unchanged(task, known):
-            return known, False
+        if earlier is not None and task.fits(self.root, earlier) and self.unchanged(task, earlier):
+            return earlier, False
         return self.pack(task), True
 
-    def unchanged(self, task: PackTask, known: StoreEntry) -> bool:
+    def unchanged(self, task: PackTask, earlier: StoreEntry) -> bool:
         """Whether the source still has the rows that a file was packed from.
 
         Blocks of rows are compared; all of them where the source was written after the file, or on request.
         """
-        if rows_hash(self.source, task.recording, task.view, "sampled") != known.source_blocks:
+        if rows_hash(self.source, task.recording, task.view, "sampled") != earlier.source_blocks:
             return False
         written_ns = self.source.written(task.recording, task.view)[2]
         if not self.compare_all and written_ns <= (self.root / task.file).stat().st_mtime_ns:
             return True
-        return rows_hash(self.source, task.recording, task.view, "full") == known.source_rows
+        return rows_hash(self.source, task.recording, task.view, "full") == earlier.source_rows
 
     def pack(self, task: PackTask) -> StoreEntry:
         """Write one file under a temporary name, flush it to disk, rename it, and read it back.
@@ -241,7 +241,7 @@ class Journal:
         self.path = root / JOURNAL
         self.root = root
         self.settings = settings
-        self.known: dict[str, StoreEntry] = {}
+        self.finished: dict[str, StoreEntry] = {}
         self._load_manifest()
         self._load()
 
@@ -250,7 +250,7 @@ class Journal:
         if (self.root / MANIFEST).is_file():
             manifest = read_manifest(self.root)
             self._refuse_other(manifest.settings)
-            self.known.update({entry.file: entry for entry in manifest.entries})
+            self.finished.update({entry.file: entry for entry in manifest.entries})
 
     def _load(self) -> None:
         if not self.path.is_file():
@@ -263,7 +263,7 @@ class Journal:
         for line in lines[1:]:
             with suppress(KeyError, TypeError, ValueError):
                 entry = StoreEntry.from_json(json.loads(line))
-                self.known[entry.file] = entry
+                self.finished[entry.file] = entry
 
     def _refuse_other(self, settings: dict[str, Any]) -> None:
         mine = json.loads(json.dumps(self.settings))
@@ -282,7 +282,7 @@ class Journal:
     def open(self) -> Iterator["Journal"]:
         """Open for `add`, after rewriting the good lines whole: a line cut short must not be written on."""
         lines = [json.dumps({"settings": self.settings})]
-        lines += [json.dumps(asdict(entry)) for entry in self.known.values()]
+        lines += [json.dumps(asdict(entry)) for entry in self.finished.values()]
         write_text(self.path, "".join(f"{line}\n" for line in lines))
         with self.path.open("a", encoding="utf-8") as self._file:
             yield self

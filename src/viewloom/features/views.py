@@ -91,7 +91,7 @@ class ViewTable:
                 f"Recording {recording} has view {view!r} twice, from cameras {listed(found)}. Remove one, or "
                 "give them names of their own in a view file (--views_file)."
             )
-        has = [known.name for known in self.views if set(known.cameras) & set(there)]
+        has = [own.name for own in self.views if set(own.cameras) & set(there)]
         raise DataError(
             f"Recording {recording} has no view {view!r}; it has: {listed(has, 20)}. "
             "Pass --views with some of these, or --missing skip."

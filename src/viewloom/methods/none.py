@@ -15,8 +15,8 @@ class IdentityRefiner(Refiner):
 
     def accepts(self, view: str) -> bool:
         """Any view, unless views have statistics or sizes of their own."""
-        known = view in self.views or len(set(self.dims)) == 1
-        return super().accepts(view) and known and self.dim_of(view) == self.out_dim
+        sized = view in self.views or len(set(self.dims)) == 1
+        return super().accepts(view) and sized and self.dim_of(view) == self.out_dim
 
     def transform(self, x_BTD: Tensor, mask_BT: Tensor, view: str) -> Tensor:
         """The features themselves."""

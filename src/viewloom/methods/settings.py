@@ -70,7 +70,7 @@ class ResidualConfig(MethodConfig):
     any feature sizes, and large ones cost less: none, or one that starts from each view's principal components (pca)
     or from the canonical components of all views (cca). Takes one pass over the pairs."""
     width: int = 0
-    """Features behind the stem; 0 takes the smallest view's number, 256 at most."""
+    """Features behind the stem; 0 takes the smallest view's number, 128 at most."""
     stem_frozen: bool = False
     """Leave the stem as it starts, instead of training it with the network."""
     context: Context = "frame"

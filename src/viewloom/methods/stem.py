@@ -9,8 +9,8 @@ from viewloom.methods.pair_moments import PairMoments
 from viewloom.methods.settings import ResidualConfig
 from viewloom.nn.standardise import Standardiser
 
-WIDEST = 256
-"""Features behind a stem, at most, where nobody set their number: as many as small heads and joint streams learn."""
+WIDEST = 128
+"""Features behind a stem, at most, where nobody set their number: `two_stream` then has below 10 million weights."""
 RIDGE = 1e-2
 """Ridge of canonical components, as a share of a view's mean variance."""
 

@@ -119,9 +119,9 @@ def apply(config: T, values: Mapping[str, Any]) -> T:
     changes: dict[str, Any] = {}
     for name, value in values.items():
         head, dot, rest = name.partition(".")
-        known = {entry.name for entry in fields(config)}  # type: ignore[arg-type]
-        if head not in known:
-            raise ConfigError(f"{type(config).__name__} has no setting {head!r}; it has: {listed(sorted(known), 40)}.")
+        names = {entry.name for entry in fields(config)}  # type: ignore[arg-type]
+        if head not in names:
+            raise ConfigError(f"{type(config).__name__} has no setting {head!r}; it has: {listed(sorted(names), 40)}.")
         inner = changes.get(head, getattr(config, head))
         assert not dot or is_dataclass(inner), f"{head} has no settings of its own"
         changes[head] = apply(inner, {rest: value}) if dot else value

@@ -13,6 +13,7 @@ from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
 from viewloom.errors import ConfigError, DataError, listed
+from viewloom.features.base import FeatureSource
 from viewloom.features.rows import hash_file
 from viewloom.identity import settings_of
 from viewloom.metrics.per_class import score_per_class
@@ -142,10 +143,10 @@ def evaluate_head(trained: TrainedHead, config: EvaluateConfig, dataset: MultiVi
 def views_to_score(
     names: str | None, dataset: MultiViewDataset, items: Sequence[Item], segmenter: Segmenter
 ) -> tuple[str, ...]:
-    """The views asked for, or all that some item has and the run's refiner knows; those left out are named.
+    """The views asked for, or all that some item has and the run's model takes; those left out are named.
 
     Raises:
-        DataError: a view asked for that no item has, or that the refiner has no map for; no view at all.
+        DataError: a view asked for that no item has, or that the model doesn't take; no view at all.
     """
     there = dict.fromkeys(view for item in items for view in dataset.source.views(item.recording))
     wanted = select_views(names, dataset) if names is not None else tuple(there)
@@ -155,28 +156,27 @@ def views_to_score(
             f"None of the {len(items)} items to score has view {listed(absent)}; they have: {listed(there, 20)}. Pass "
             "--views with some of these."
         )
-    return fitting_views(wanted, names is not None, segmenter)
+    return fitting_views(dataset.source, wanted, names is not None, segmenter)
 
 
-def fitting_views(views: tuple[str, ...], named: bool, segmenter: Segmenter) -> tuple[str, ...]:
-    """The views that a run's refiner knows; those left out are said.
+def fitting_views(source: FeatureSource, views: tuple[str, ...], named: bool, segmenter: Segmenter) -> tuple[str, ...]:
+    """The views that a run's model takes; those left out are said.
 
     Args:
+        source: their features.
         views: all views.
         named: whether the user named them: then none may be left out.
         segmenter: the run's chain.
 
     Raises:
-        DataError: one that was named, or all, are unknown to the refiner.
+        DataError: one that was named has no map in the refiner, or another feature size; or all have.
     """
-    unfit = [view for view in views if not segmenter.accepts(view)]
+    unfit = {view: reason for view in views if (reason := segmenter.misfit(source, view)) is not None}
     if unfit and (named or len(unfit) == len(views)):
-        raise DataError(
-            f"The refiner of this run has a map for each view it learned, but none for {listed(unfit)}. Leave that "
-            "view out of --views, or pre-train on it too."
-        )
+        raise DataError(next(iter(unfit.values())))
     if unfit:
-        err.print(f"note: {listed(unfit)} left out: the run's refiner has no map for them.", markup=False)
+        reasons = "; ".join(reason.split(". ")[0] for reason in unfit.values())
+        err.print(f"note: {listed(unfit)} left out. {reasons}.", markup=False)
     return tuple(view for view in views if view not in unfit)
 
 

@@ -25,10 +25,10 @@ class HeldOut:
 
     Attributes:
         values: loss (the method's own), retrieval (percent of steps whose nearest neighbour among the same
-            window's steps in another view is the same moment), effective_rank of the refined features and
-            input_rank of the plain ones, deviation (mean per-feature standard deviation), view_share (share of
-            variance between views) and input_view_share; and the method's own measures (percent), such as the
-            agreement of a distilled head with its teacher.
+            window's steps in another view is the same moment; NaN where views come out of unequal sizes),
+            effective_rank of the refined features and input_rank of the plain ones, deviation (mean per-feature
+            standard deviation), view_share (share of variance between views) and input_view_share; and the method's
+            own measures (percent), such as the agreement of a distilled head with its teacher.
         collapse: what collapsed, in words, or None.
     """
 
@@ -68,8 +68,7 @@ def measure(method: Method, batches: Iterable[ViewBatch], device: torch.device) 
     plain, started, refined = InvarianceState(), InvarianceState(), InvarianceState()
     dtype = next((p.dtype for p in method.parameters()), torch.float32)  # float64 with precision 64-true
     for batch in batches:
-        batch = batch.to(device)
-        batch = batch.with_features({view: x.to(dtype) for view, x in batch.features.items()})
+        batch = batch.to(device).with_numbers(dtype)
         losses.append(float(method(batch).total) if method.fit == "gradient" else 0.0)
         weights.append(int(batch.mask_BVT.sum()))
         for name, (hits, steps) in method.held_out_counts(batch).items():
@@ -79,15 +78,16 @@ def measure(method: Method, batches: Iterable[ViewBatch], device: torch.device) 
             plain.add(x_VTD)
             started.add(s_VTD)
             refined.add(z_VTZ)
-            found.append(retrieval_accuracy(z_VTZ, RETRIEVAL_TOLERANCE_STEPS))
-    if not found:
+            if len(z_VTZ) == len(batch.views):
+                found.append(retrieval_accuracy(z_VTZ, RETRIEVAL_TOLERANCE_STEPS))
+    if not refined.moments:
         raise DataError(
             f"No held-out recording has all of the views {listed(method.views)} at two moments or more, so nothing "
             "can be measured. Raise --held_out, or add recordings with all views to the pairs."
         )
     values = {
         "loss": float(np.average(losses, weights=weights)),
-        "retrieval": 100.0 * float(np.mean(found)),
+        "retrieval": 100.0 * float(np.mean(found)) if found else np.nan,
         "effective_rank": refined.effective_rank if np.isfinite(refined.scatter_ZZ).all() else np.nan,
         "input_rank": plain.effective_rank,
         "deviation": float(refined.deviation_Z.mean()),

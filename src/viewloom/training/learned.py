@@ -17,21 +17,22 @@ MARK = "LEARNED NOTHING"
 """First words of every warning about a run that is no better than none."""
 
 
-def against_plain(method: str, retrieval: float, plain: float, chance: float) -> list[str]:
+def against_plain(method: str, retrieval: float, plain: float | None, chance: float) -> list[str]:
     """A warning where refined features are found no more often than plain ones, or than by chance.
 
     Args:
         method: name of the method.
         retrieval: percent of held-out steps that are found again in another view.
-        plain: the same of plain features.
+        plain: the same of plain features; None where views have feature sizes of their own.
         chance: the same of blind guesses.
     """
-    if retrieval > max(plain, chance):
+    if retrieval > max(plain or 0.0, chance):
         return []
     others = " or ".join(name for name in ("cca", "ridge") if name != method)
+    of_plain = f"plain features {plain:.1f} %, and " if plain is not None else ""
     return [
-        f"{MARK}: {method} finds {retrieval:.1f} % of held-out steps again in another view, plain features "
-        f"{plain:.1f} %, and chance {chance:.1f} %. Try method {others}, more pairs, more epochs, or another learning "
+        f"{MARK}: {method} finds {retrieval:.1f} % of held-out steps again in another view, {of_plain}"
+        f"chance {chance:.1f} %. Try method {others}, more pairs, more epochs, or another learning "
         "rate (--optim.lr)."
     ]
 

@@ -78,7 +78,8 @@ def predict_dataset(
     segmenter = trained.segmenter(sampling, config.accelerator, config.batch_size)
     source, names = dataset.source, select_recordings(config.recordings, dataset, config.fold is not None)
     with progress() as bar:
-        for view in fitting_views(select_views(config.views, dataset), config.views is not None, segmenter):
+        views = fitting_views(source, select_views(config.views, dataset), config.views is not None, segmenter)
+        for view in views:
             items = [Item(name, name, *source.span(name, view)) for name in names if view in source.views(name)]
             predicted = segmenter.each(source, items, view)
             for item, probs_TK in bar.track(predicted, total=len(items), description=f"Predicting {view}"):

@@ -280,7 +280,7 @@ def _finish(begun: Begun, chosen: str, warnings: list[str]) -> None:
     facts = {"kept": chosen, "seed": config.seed, "data": dataset.name, "fps": dataset.source.fps}
     method.refiner.extra = facts | kept(pairs.learn.sampling, dataset) | {"learned_from": learned}
     plain = measure_plain(method, make_view_loader(pairs.held_out, config.batch_size), device)
-    retrieval, before = held.values["retrieval"], plain.get("plain_retrieval", 0.0)
+    retrieval, before = held.values["retrieval"], plain.get("plain_retrieval")
     if held.collapse:
         warnings = [f"COLLAPSE of {config.method}: {held.collapse}"]
     elif not isinstance(method.refiner, IdentityRefiner):
@@ -297,6 +297,6 @@ def _finish(begun: Begun, chosen: str, warnings: list[str]) -> None:
     measure = type(method).chosen_by[0] if config.select == "last" else config.select
     shown = f"loss {held.values['loss']:.4g}" if measure == "loss" else f"{measure} {held.values[measure]:.1f} %"
     if measure == "retrieval":
-        of_plain = f"plain features {before:.1f} %, " if "plain_retrieval" in plain else ""
+        of_plain = f"plain features {before:.1f} %, " if before is not None else ""
         shown += f", {of_plain}chance {plain['chance']:.1f} %"
     err.print(f"Kept the {chosen}; held-out {shown}.", markup=False)

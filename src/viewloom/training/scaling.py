@@ -1,7 +1,5 @@
 """The statistics that a head standardises its input by: one pass over the training windows, before the first step."""
 
-from dataclasses import replace
-
 import torch
 
 from viewloom.console import track
@@ -30,8 +28,7 @@ def take_statistics(
     """
     dtype = next(head.parameters()).dtype  # float64 with precision 64-true
     for batch in track(make_loader(windows, 1, None, workers), "Statistics of the head's input"):
-        batch = batch.to(device)
-        batch = replace(batch, features_BTD=batch.features_BTD.to(dtype))
+        batch = batch.to(device).with_numbers(dtype)
         if frozen is not None:
             batch = frozen.refine(batch)
         head.observe(batch.features_BTD, batch.mask_BT)

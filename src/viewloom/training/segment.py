@@ -210,10 +210,11 @@ def build_module(config: TrainConfig, dataset: MultiViewDataset) -> Segmentation
         pooling = own_pooling(refiner.extra, config.sampling, config.refiner)
     items, views = dataset.items("train"), select_views(config.views, dataset)
     sampling = run_sampling(config.sampling, dataset, items, views, segment_frames(dataset, items), pooling)
+    used = tuple(dict.fromkeys((*views, *select_views(config.val_views or config.views, dataset))))
     if refiner is None:
-        dim = pooled_dim(common_dim(dataset.source, views, "A head"), sampling.pooling)
+        dim = pooled_dim(common_dim(dataset.source, used, "A head"), sampling.pooling)
     else:
-        refuse_other_sizes(config, refiner, dataset, views, sampling.pooling)
+        refuse_other_sizes(config, refiner, dataset, used, sampling.pooling)
         dim = refiner.out_dim
     cls = HEADS.get(config.head)
     torch.manual_seed(config.seed)

@@ -67,12 +67,8 @@ class Segmenter:
         self, source: FeatureSource, items: Iterable[Item], view: str
     ) -> Iterator[tuple[Item, NDArray[np.float32]]]:
         """The same for several items, in their order, as soon as each one's last window is computed."""
-        dim, wanted = pooled_dim(source.dim(view), self.sampling.pooling), self.input_dim(view)
-        if dim != wanted:
-            raise ConfigError(
-                f"The model takes features of size {wanted}, but those of view {view!r} have {dim} with pooling "
-                f"{self.sampling.pooling}. Use the features and the pooling it was trained on, or train on these."
-            )
+        if (reason := self.misfit(source, view)) is not None:
+            raise ConfigError(reason)
         rows = self._rows(source, items, view)
         while batch := list(islice(rows, self.batch_size)):
             probs_BTK = self._compute([row for _, row in batch])
@@ -82,9 +78,20 @@ class Segmenter:
                     running.total_TK /= len(self.sampling.test_chunks)
                     yield running.item, running.total_TK
 
-    def accepts(self, view: str) -> bool:
-        """Whether this view can be segmented: any, unless the refiner has a map for each of its own."""
-        return self.refiner is None or self.refiner.refiner.accepts(view)
+    def misfit(self, source: FeatureSource, view: str) -> str | None:
+        """Why a view can't be segmented: the refiner has no map for it, or its size is another; None where it can."""
+        if self.refiner is not None and not self.refiner.refiner.accepts(view):
+            return (
+                f"The run's refiner has a map for each view it learned, but none for {view}. Leave that view out of "
+                "--views, or pre-train on it too."
+            )
+        dim, wanted = pooled_dim(source.dim(view), self.sampling.pooling), self.input_dim(view)
+        if dim == wanted:
+            return None
+        return (
+            f"The model takes features of size {wanted}, but those of view {view!r} have {dim} with pooling "
+            f"{self.sampling.pooling}. Use the features and the pooling it was trained on, or train on these."
+        )
 
     def learned_from(self, head: Mapping[str, Any]) -> Learned:
         """What head and refiner learned from; ``head`` is what was stored with the head."""
@@ -116,8 +123,7 @@ class Segmenter:
     def _compute(self, rows: Sequence[SegmentRow]) -> NDArray[np.float32]:
         """Class probabilities (B, T, K) of the steps of windows."""
         dtype = next(self.head.parameters()).dtype  # float64 while a run with precision 64-true is validated
-        batch = collate(rows).to(self.device)
-        batch.features_BTD = batch.features_BTD.to(dtype)
+        batch = collate(rows).to(self.device).with_numbers(dtype)
         parts = [self.head] if self.refiner is None else [self.head, self.refiner.refiner]
         with using_threads(inference_threads(self.device, *parts)):
             if self.refiner is not None:

@@ -35,7 +35,7 @@ class DoubleBatches(DoublePrecision):
 
     def convert_input(self, data: Any) -> Any:
         """The batch with its features in float64."""
-        return data.to(torch.float64)
+        return data.with_numbers(torch.float64)
 
 
 class LastCheckpoint(Checkpoint):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:  # whoever needs only `Window` doesn't wait for torch
+    import torch
     from torch import Tensor
 
 B = TypeVar("B", bound="Batch")
@@ -45,16 +46,23 @@ class Window:
 class Batch:
     """What all batches can: move their tensors, leave the rest."""
 
-    def to(self: B, *args: Any, **kwargs: Any) -> B:
-        """The batch with its tensors moved, arguments as `torch.Tensor.to`."""
+    def to(self: B, device: torch.device | str) -> B:
+        """The batch with its tensors on a device."""
+        return self._map(lambda value: value.to(device))
+
+    def with_numbers(self: B, dtype: torch.dtype) -> B:
+        """The batch with its features in another floating type."""
+        return self._map(lambda value: value.to(dtype) if value.is_floating_point() else value)
+
+    def _map(self: B, act: Callable[[Tensor], Tensor]) -> B:
         from torch import Tensor
 
-        def moved(value: Any) -> Any:
+        def mapped(value: Any) -> Any:
             if isinstance(value, Tensor):
-                return value.to(*args, **kwargs)
-            return {name: moved(one) for name, one in value.items()} if isinstance(value, dict) else value
+                return act(value)
+            return {name: mapped(one) for name, one in value.items()} if isinstance(value, dict) else value
 
-        return replace(self, **{field.name: moved(getattr(self, field.name)) for field in fields(self)})
+        return replace(self, **{field.name: mapped(getattr(self, field.name)) for field in fields(self)})
 
 
 @dataclass
@@ -108,10 +116,6 @@ class ViewBatch(Batch):
     def valid(self, view: str) -> Tensor:
         """Features (B, T, D_view) of one view, zeros at masked steps whatever stands there."""
         return self.features[view].masked_fill(~self.mask_of(view)[..., None], 0.0)
-
-    def with_features(self, features: Mapping[str, Tensor]) -> ViewBatch:
-        """The batch with other features of the same views."""
-        return replace(self, features=dict(features))
 
     @classmethod
     def stacked(cls, x_BVTD: Tensor, mask_BVT: Tensor, windows: Sequence[Window], views: Sequence[str]) -> ViewBatch:

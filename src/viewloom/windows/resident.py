@@ -28,7 +28,7 @@ from viewloom.windows.settings import DeviceData
 FREE_SHARE = 0.5
 """Share of a GPU's free memory that features may take; the rest is for gradients and activations."""
 
-Part = tuple[int, Window, str]
+ToRead = tuple[int, Window, str]
 """Row of the windows, its window as planned, and a view."""
 
 B = TypeVar("B", bound=Batch)
@@ -96,12 +96,12 @@ class ResidentLoader(ABC, Generic[W, B]):
         self.windows: W = windows
         self.sampler = sampler  # Lightning tells it the epoch
         self.device = device
-        parts = track(self.parts(windows), "Loading features onto the device")
-        self.stretches = {(row, view): load(windows, window, view, device) for row, window, view in parts}
+        wanted = track(self.to_read(windows), "Loading features onto the device")
+        self.stretches = {(row, view): load(windows, window, view, device) for row, window, view in wanted}
 
     @staticmethod
     @abstractmethod
-    def parts(windows: W) -> list[Part]:
+    def to_read(windows: W) -> list[ToRead]:
         """What has to be read."""
 
     @abstractmethod
@@ -128,7 +128,7 @@ class ResidentSegments(ResidentLoader[SegmentWindows, SegmentBatch]):
     """Single views with labels."""
 
     @staticmethod
-    def parts(windows: SegmentWindows) -> list[Part]:
+    def to_read(windows: SegmentWindows) -> list[ToRead]:
         """Every row in its view."""
         return [(row, window, view) for row, (window, view) in enumerate(windows.rows)]
 
@@ -163,7 +163,7 @@ class ResidentViews(ResidentLoader[ViewWindows, ViewBatch]):
     """Several views at once, without labels."""
 
     @staticmethod
-    def parts(windows: ViewWindows) -> list[Part]:
+    def to_read(windows: ViewWindows) -> list[ToRead]:
         """Every row in each view its recording has."""
         return [
             (row, window, view)
@@ -221,7 +221,7 @@ def _fits(cls: type[L], windows: SegmentWindows | ViewWindows, device: torch.dev
 def needed_bytes(cls: type[L], windows: SegmentWindows | ViewWindows, device: torch.device) -> int:
     """Memory that all features take, by the first window of each view; 0 where there is nothing to hold."""
     needed, first = 0, dict[str, Stretch]()
-    for _, window, view in cls.parts(windows):  # type: ignore[arg-type]
+    for _, window, view in cls.to_read(windows):  # type: ignore[arg-type]
         one = first[view] = first.get(view) or load(windows, window, view, device)
         needed += -(-window.frames // one.frames) * one.x_ND[0].nbytes
     return needed
