@@ -249,8 +249,8 @@ def test_the_line_beats_the_data_set_file_which_beats_the_default(folder, name, 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("feature: x\n", "sets feature; known settings are: name, layout, features"),
-        ("data: x\n", "sets data; known"),
+        ("feature: x\n", "sets feature; settings are: name, layout, features"),
+        ("data: x\n", "sets data; settings are"),
         ("missing: maybe\n", "missing is 'maybe', but must be one of error, skip"),
         ("fps: fast\n", "fps is 'fast', but must be a number or empty"),
         ("fps: true\n", "fps is True"),
