@@ -75,22 +75,23 @@ def test_every_public_name_is_shown_and_documented():
 
 def test_the_readme_s_python_runs_as_it_is_written(tmp_path, monkeypatch):
     """Every line of the block, on a data set and on arrays that are there."""
-    block = next(
-        code for code in re.findall(r"```python\n(.*?)```", README.read_text(), re.S) if "vl.from_arrays" in code
-    )
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    written = next(code for code in blocks if "vl.from_arrays" in code)
     monkeypatch.chdir(tmp_path)
-    assert (
-        main(["simulate", "--out", "demo/data", "--recordings", "6", "--classes", "6", "--dim", "32", "--seed", "1"])
-        == 0
-    )
+    simulate = "simulate --out demo/data --recordings 6 --classes 6 --dim 32 --seed 1"
+    assert main(simulate.split()) == 0
     features, labels = arrays(4)
     known = {"x1": features["r0"]["exo"], "e1": features["r0"]["ego"], "actions": labels["r0"]}
     exo_ND, ego_ND = (np.concatenate([features[r][view] for r in features]) for view in ("exo", "ego"))
-    block = block.replace("epochs=40", "epochs=2, trainer={'progress': False}")
+    block = written.replace("epochs=40", "epochs=2, trainer={'progress': False}")
     scope = known | {"exo_ND": exo_ND, "ego_ND": ego_ND}
     exec(compile(block, "README.md", "exec"), scope)  # noqa: S102
     assert scope["z"].shape == (len(ego_ND), 4)
     assert scope["scores"].table().index.tolist() == ["v3", "e4"]
+    page = (README.parent / "docs" / "python.md").read_text()
+    assert written in page
+    exec(compile(re.findall(r"```python\n(.*?)```", page, re.S)[1], "docs/python.md", "exec"), scope)  # noqa: S102
+    assert scope["head"].head.config.bias is False
     assert list(scope["segments"]) == ["recording", "view", "start", "end", "start_s", "end_s", "label", "confidence"]
 
 
