@@ -14,7 +14,9 @@ import viewloom as vl
 from tests.tiny import write_tiny
 from viewloom.cli import main
 from viewloom.errors import ConfigError, DataError
+from viewloom.keywords import settings_on
 from viewloom.methods import CCA, Ridge
+from viewloom.training.settings import TrainConfig
 
 QUIET = {"trainer": {"progress": False, "logger": "none", "accelerator": "cpu"}}
 README = Path(__file__).parent.parent / "README.md"
@@ -438,3 +440,15 @@ def test_a_refiner_of_other_views_is_refused_before_a_run_begins(data, tmp_path)
         maps.score([features["r0"]["exo"], features["r0"]["ego"][:5]])
     with pytest.raises(DataError, match="not one row"):
         maps.score([features["r0"]["exo"][:0], features["r0"]["ego"][:0]])
+
+
+def test_labels_of_frames_begin_where_the_views_do():
+    data = vl.from_arrays({"r": {"v": (100, np.zeros((4, 2)))}}, {"r": ["a", None, "b", "b"]}, fps=30)
+    assert data.frame_labels("r", 99, 105).tolist() == [-100, 0, -100, 1, 1, -100]
+
+
+def test_a_command_is_run_with_the_settings_its_data_set_was_opened_with(tmp_path):
+    dataset = vl.open_dataset(write_tiny(tmp_path), fps=25, missing="skip", split_seed=3)
+    config = settings_on(TrainConfig, dataset, {"views": ["v3", "e4"], "run": tmp_path / "run", "epochs": 2})
+    assert (config.data, config.fps, config.missing, config.split_seed) == (str(tmp_path), 25, "skip", 3)
+    assert (config.views, config.run, config.epochs) == ("v3,e4", str(tmp_path / "run"), 2)

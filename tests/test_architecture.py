@@ -35,11 +35,12 @@ LEVELS = {
     "files": 12,
     "console": 12,
     "errors": 13,
+    "version": 13,
     "__init__": 13,
 }
 HEAVY = ("torch", "lightning", "scipy", "sklearn", "matplotlib")
 """What takes seconds to import."""
-REPORT_MAY = {"report", "metrics", "errors", "files", "console", "__init__"}
+REPORT_MAY = {"report", "metrics", "errors", "files", "console", "version", "__init__"}
 
 
 def room(dotted: str) -> str:

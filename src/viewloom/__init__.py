@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from viewloom.version import __version__
+
 if TYPE_CHECKING:
     from viewloom.api import (
         evaluate,
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
         train,
     )
 
-__version__ = "0.1.0"
 __all__ = [
     "__version__",
     "evaluate",

@@ -9,7 +9,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from viewloom import __version__
 from viewloom.check.settings import CheckConfig
 from viewloom.errors import ConfigError, UserError
 from viewloom.extract.settings import ExtractConfig
@@ -21,6 +20,7 @@ from viewloom.report.settings import ReportConfig
 from viewloom.simulate.metaworld.settings import MetaworldConfig
 from viewloom.simulate.settings import SimulateConfig
 from viewloom.training.settings import ConvertConfig, EvaluateConfig, PredictConfig, PretrainConfig, TrainConfig
+from viewloom.version import __version__
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser

@@ -162,3 +162,14 @@ def test_features_that_are_no_sequence_are_refused():
         refiner(torch.zeros(7), "v3")
     with pytest.raises(DataError, match=r"Expected a mask \(4,\)"):
         refiner(torch.zeros(4, 7), "v3", torch.ones(1, 4, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("context", ["frame", "time", "batch"])
+def test_what_stands_at_masked_steps_is_never_used(context):
+    config = METHODS.get("two_stream").Config(layers=1, context=context)
+    batch, refiner = view_batch(), make_method("two_stream", config).refiner
+    mask_BT, x_BTD = batch.mask_BVT[:, 0], x_of(batch, 0)
+    wanted_BTZ = refiner.encode(x_BTD.masked_fill(~mask_BT[..., None], 0.0), mask_BT, "v3")
+    for garbage in (7.0, torch.nan):
+        found_BTZ = refiner.encode(x_BTD.masked_fill(~mask_BT[..., None], garbage), mask_BT, "v3")
+        assert torch.equal(found_BTZ, wanted_BTZ)

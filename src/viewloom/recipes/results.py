@@ -9,7 +9,6 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from viewloom import __version__
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.errors import ConfigError
 from viewloom.files import write_json, write_text
@@ -22,6 +21,7 @@ from viewloom.recipes.tables import Row, published, table_rows
 from viewloom.report.gaps import Footnotes, Gap, gap_closed
 from viewloom.report.runs import Run, load_run
 from viewloom.training.runs import read_json
+from viewloom.version import __version__
 
 NAMES = ("Edit", "F1@10", "F1@25", "F1@50", "MoF")
 MARK = "<!-- written by viewloom experiment -->"

@@ -4,7 +4,6 @@ import math
 from dataclasses import asdict
 from pathlib import Path
 
-from viewloom import __version__
 from viewloom.dataset.actions import read_actions
 from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json, write_text
@@ -13,6 +12,7 @@ from viewloom.training.checkpoints import SavedHead, save_head
 from viewloom.training.published import load_published_head, read_weights
 from viewloom.training.runs import as_yaml
 from viewloom.training.settings import ConvertConfig
+from viewloom.version import __version__
 from viewloom.windows.sampling import Sampling
 
 

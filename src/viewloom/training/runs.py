@@ -16,13 +16,13 @@ from typing import Any
 
 import yaml
 
-from viewloom import __version__
 from viewloom.console import err
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.errors import ConfigError, listed
 from viewloom.files import atomic_path, write_json, write_text
 from viewloom.training.run_identity import FILE as IDENTITY_FILE
 from viewloom.training.run_identity import RunContent, refuse_other, save_identity
+from viewloom.version import __version__
 
 CONFIG = "config.yaml"
 """Settings of a run, in its folder; a folder that has it is a run."""
