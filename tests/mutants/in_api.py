@@ -21,7 +21,7 @@ MUTANTS = [
         "0 if action is None else ids",
         TESTS,
     ),
-    Mutant("actions_in_any_order", MEMORY, "tuple(sorted(occurring))", "tuple(sorted(occurring, reverse=True))", TESTS),
+    Mutant("actions_in_any_order", MEMORY, "_in_order(occurring) if", "tuple(occurring) if", TESTS),
     Mutant(
         "arrays_of_two_roles", MEMORY, '    refuse_overlap(dealt, recording_in(labels), "own", "`splits`")\n', "", TESTS
     ),
@@ -42,22 +42,26 @@ MUTANTS = [
     Mutant(
         "array_predicted_at_another_rate",
         API,
-        "fps=fps or trained.saved.fps",
-        "fps=fps or 2 * trained.saved.fps",
+        "fps=trained.saved.fps if fps is None else fps",
+        "fps=2 * trained.saved.fps if fps is None else fps",
         TESTS,
     ),
     Mutant("scores_written_over", API, "exists() and not config.overwrite:", "exists() and False:", TESTS),
-    Mutant("out_dim_of_a_stem_for_all", API, 'name = "out_dim" if any(', 'name = "width" if any(', TESTS),
     Mutant(
-        "background_of_plain_labels_ignored",
+        "out_dim_of_a_stem_for_all",
         API,
-        "[ids[_plain(name)] for name in background if _plain(name) in ids]",
-        "[]",
+        '("out_dim", "width") if name in names',
+        '("width",) if name in names',
         TESTS,
     ),
     Mutant(
-        "unlabelled_frames_of_plain_labels_count", API, "if n is not None and n != IGNORE)", "if n is not None)", TESTS
+        "background_of_plain_labels_ignored",
+        API,
+        "[ids[plain_label(name)] for name in background if plain_label(name) in ids]",
+        "[]",
+        TESTS,
     ),
+    Mutant("unlabelled_frames_of_plain_labels_count", MEMORY, " or label == IGNORE else label", " else label", TESTS),
     Mutant(
         "head_without_its_refiner",
         TRAINED,
@@ -106,8 +110,8 @@ MUTANTS = [
     Mutant(
         "rows_that_a_view_lacks_are_scored",
         ESTIMATORS,
-        "z_VNZ[:, np.isfinite(z_VNZ).all(axis=(0, 2))]",
-        "np.nan_to_num(z_VNZ)",
+        "retrieval_accuracy(z_VNZ[:, there_N])",
+        "retrieval_accuracy(np.nan_to_num(z_VNZ))",
         FITTED,
     ),
     Mutant(
