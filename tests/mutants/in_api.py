@@ -21,9 +21,13 @@ MUTANTS = [
         "0 if action is None else ids",
         TESTS,
     ),
-    Mutant("actions_in_any_order", MEMORY, "tuple(sorted(occurring))", "tuple(sorted(occurring, reverse=True))", TESTS),
+    Mutant("actions_in_any_order", MEMORY, "_in_order(occurring) if", "tuple(occurring) if", TESTS),
     Mutant(
-        "arrays_of_two_roles", MEMORY, '    refuse_overlap(dealt, recording_in(labels), "own", "`splits`")\n', "", TESTS
+        "arrays_of_two_roles",
+        MEMORY,
+        '    refuse_overlap(dealt, recording_in(labels), "loso", "`splits`")',
+        "    pass",
+        TESTS,
     ),
     Mutant(
         "kinds_of_views_in_memory_lost",
@@ -42,21 +46,27 @@ MUTANTS = [
     Mutant(
         "array_predicted_at_another_rate",
         API,
-        "fps=fps or trained.fps",
-        "fps=fps or 2 * trained.fps",
+        "stored_rate(trained.extras, name) if fps is None else fps",
+        "2 * trained.fps if fps is None else fps",
         TESTS,
     ),
     Mutant("scores_written_over", API, "exists() and not config.overwrite:", "exists() and False:", TESTS),
-    Mutant("out_dim_of_a_stem_for_all", API, 'name = "out_dim" if any(', 'name = "width" if any(', TESTS),
+    Mutant(
+        "out_dim_of_a_stem_for_all",
+        API,
+        '("out_dim", "width") if name in names',
+        '("width",) if name in names',
+        TESTS,
+    ),
     Mutant(
         "background_of_plain_labels_ignored",
         API,
-        "[ids[_plain(name)] for name in background if _plain(name) in ids]",
+        "[ids[plain_label(name)] for name in background if plain_label(name) in ids]",
         "[]",
         TESTS,
     ),
     Mutant(
-        "unlabelled_frames_of_plain_labels_count", API, "if n is not None and n != IGNORE)", "if n is not None)", TESTS
+        "unlabelled_frames_of_plain_labels_count", MEMORY, "is not False or label == IGNORE:", "is not False:", TESTS
     ),
     Mutant(
         "head_without_its_refiner",
@@ -84,8 +94,8 @@ MUTANTS = [
     Mutant(
         "settings_of_the_data_set_forgotten",
         KEYWORDS,
-        "shared | dict(values)",
-        '{"data": shared["data"]} | dict(values)',
+        "shared | _options_apart(cls, values)",
+        '{"data": shared["data"]} | _options_apart(cls, values)',
         TESTS,
     ),
     Mutant(
@@ -106,8 +116,8 @@ MUTANTS = [
     Mutant(
         "rows_that_a_view_lacks_are_scored",
         ESTIMATORS,
-        "z_VNZ[:, np.isfinite(z_VNZ).all(axis=(0, 2))]",
-        "np.nan_to_num(z_VNZ)",
+        "retrieval_accuracy(z_VNZ[:, there_N])",
+        "retrieval_accuracy(np.nan_to_num(z_VNZ))",
         FITTED,
     ),
     Mutant(

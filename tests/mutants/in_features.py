@@ -267,9 +267,7 @@ MUTANTS = [
     Mutant("kept_windows_all_valid", CACHE, "minlength=steps) < sizes", "minlength=steps) <= sizes", CACHE_TESTS),
     Mutant("kept_windows_of_another_key", CACHE, 'if file.metadata["key"] != key:', "if False:", CACHE_TESTS),
     Mutant("cache_without_end", CACHE, "if self._used_bytes > self.limit_gib * GIB:", "if False:", CACHE_TESTS),
-    Mutant(
-        "arrays_from_frame_zero", ARRAYS, "Span(int(first), int(first) + len(x_TD))", "Span(0, len(x_TD))", ARRAY_TESTS
-    ),
+    Mutant("arrays_from_frame_zero", ARRAYS, "Span(first, first + len(x_TD))", "Span(0, len(x_TD))", ARRAY_TESTS),
     Mutant(
         "arrays_read_from_their_first_frame",
         ARRAYS,

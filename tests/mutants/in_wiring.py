@@ -264,7 +264,7 @@ MUTANTS = [
         "        del package",
         PLUGGED,
     ),
-    Mutant("plugins_of_the_line_not_loaded", PLUGINS, ", import_module, name)", ", str, name)", PLUGGED),
+    Mutant("plugins_of_the_line_not_loaded", PLUGINS, ", import_module, module)", ", str, module)", PLUGGED),
     Mutant(
         "plugin_s_fault_swallowed",
         PLUGINS,
