@@ -118,6 +118,8 @@ def test_the_kept_epoch_is_the_best_on_validation(trained):
 def test_a_run_is_not_overwritten_nor_mixed(data, trained):
     with pytest.raises(ConfigError, match="already holds a run"):
         run_train(config(data, trained, epochs=12, optim=FAST))
+    with pytest.raises(ConfigError, match="head.safetensors is a file"):
+        run_train(config(data, trained / "head.safetensors"))
     with pytest.raises(ConfigError, match="seed 3 instead of 0"):
         run_train(config(data, trained, epochs=12, seed=3, optim=FAST, resume=True))
 

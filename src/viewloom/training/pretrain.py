@@ -30,7 +30,7 @@ from viewloom.training.missing import MissingFrames
 from viewloom.training.pairs import Pairs, held_out_measures, split_pairs
 from viewloom.training.provenance import learned_from, together
 from viewloom.training.run_identity import RunContent
-from viewloom.training.runs import is_main_process, prepare_run, say, write_environment
+from viewloom.training.runs import is_main_process, prepare_run, refuse_taken, say, write_environment
 from viewloom.training.sampling import kept
 from viewloom.training.segmenter import pick_device
 from viewloom.training.settings import PretrainConfig
@@ -123,6 +123,7 @@ class Begun:
 
 def begin_pretrain(config: PretrainConfig, dataset: MultiViewDataset | None = None) -> Begun:
     """Make or re-enter the run folder of a pre-training."""
+    refuse_taken(Path(config.run), config.resume)
     cls = METHODS.get(config.method)
     select = chosen_by(config.method, config.select)
     config = complete(replace(config, method_options=config.method_options or cls.Config(), select=select))

@@ -31,6 +31,16 @@ SAME_PROVENANCE = ("weights_sha256", "preprocessing", "clip")
 """What features must have in common to be mixed; a network's name and its arithmetic may differ."""
 
 
+def refuse_taken(path: Path, resume: bool) -> None:
+    """`ConfigError` for a run folder that holds a run already and isn't to be resumed, or that is a file."""
+    if not is_main_process():  # the first process checks for all, and has begun the run by now
+        return
+    if path.is_file():
+        raise ConfigError(f"{path} is a file. Give a run a folder of its own (--run).")
+    if not resume and (path / CONFIG).exists():
+        raise ConfigError(f"{path} already holds a run. Pass --resume true to go on with it, or another --run folder.")
+
+
 def prepare_run(settings: Any, content: RunContent) -> tuple[Path, Path | None]:
     """Make (or re-enter) a run folder; its settings are kept in it as ``config.yaml``, what it is as ``identity.json``.
 
@@ -50,11 +60,8 @@ def prepare_run(settings: Any, content: RunContent) -> tuple[Path, Path | None]:
     last = path / "checkpoints" / "last.ckpt"
     if not is_main_process():  # the first process checks and writes for all
         return path, last if settings.resume and last.exists() else None
+    refuse_taken(path, settings.resume)
     if (path / CONFIG).exists():
-        if not settings.resume:
-            raise ConfigError(
-                f"{path} already holds a run. Pass --resume true to go on with it, or another --run folder."
-            )
         refuse_other(path, settings, content)
         return path, last if last.exists() else None
     if settings.resume:

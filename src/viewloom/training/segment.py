@@ -28,7 +28,14 @@ from viewloom.training.missing import MissingFrames
 from viewloom.training.provenance import learned_from
 from viewloom.training.refined import FrozenRefiner
 from viewloom.training.run_identity import RunContent
-from viewloom.training.runs import is_main_process, keep_copy, prepare_run, refuse_other_features, write_environment
+from viewloom.training.runs import (
+    is_main_process,
+    keep_copy,
+    prepare_run,
+    refuse_other_features,
+    refuse_taken,
+    write_environment,
+)
 from viewloom.training.sampling import kept, own_pooling, run_sampling, segment_frames
 from viewloom.training.scaling import take_statistics
 from viewloom.training.segmenter import Segmenter
@@ -145,6 +152,7 @@ def begin_train(
     Returns:
         What is trained (its ``config`` has every choice made), the folder, and the checkpoint to go on from.
     """
+    refuse_taken(Path(config.run), config.resume)
     config = complete(replace(config, head_options=config.head_options or HEADS.settings(config.head)()))
     dataset = dataset or open_dataset(config)
     if dataset.labels is None:
