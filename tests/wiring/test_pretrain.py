@@ -81,8 +81,8 @@ def test_what_is_held_out_is_not_learned_from_and_measured_as_it_is(data, tmp_pa
     split = split_pairs(settings, open_dataset(settings))
     learned, held = ({window.recording for window in windows.rows} for windows in (split.learn, split.held_out))
     assert learned == set(learned_from(settings)) and held == set(read_names(data, "pairs")) - learned and held
-    chunks = {split.held_out.drawn(epoch, row).chunk_frames for epoch in range(5) for row in range(len(split.held_out))}
-    assert chunks == {20}
+    drawn = [split.held_out[epoch, row].window for epoch in range(5) for row in range(len(split.held_out))]
+    assert {window.chunk_frames for window in drawn} == {20}
 
 
 def test_the_schedule_of_the_invariance_term_follows_the_epoch(data, tmp_path):
