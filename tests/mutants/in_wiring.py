@@ -256,7 +256,13 @@ MUTANTS = [
     Mutant(
         "settings_change_in_mid_run", "training/run_identity.py", "    if differing:\n", "    if False:\n", KEPT_APART
     ),
-    Mutant("a_run_is_written_over", "training/runs.py", "if not settings.resume:", "if False:", KEPT_APART),
+    Mutant(
+        "a_run_is_written_over",
+        "training/runs.py",
+        "if not resume and (path / CONFIG).exists():",
+        "if False:",
+        KEPT_APART,
+    ),
     Mutant(
         "plugin_not_loaded",
         PLUGINS,
