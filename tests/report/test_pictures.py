@@ -153,7 +153,7 @@ def test_a_picture_gives_the_clearest_colours_to_the_truth(runs):
     loaded = load_runs([runs])
     strips = item_strips(loaded, ranking(loaded)[0][0])
     colours = picture_colours(strips)
-    truth = strips[0].result.truth.rows_S3[:, 2].tolist()
+    truth = strips[0].result.truth.labels.tolist()
     assert set(list(colours)[: len(set(truth))]) == set(truth)
     assert list(colours.values()) == list(palette(len(colours)))
 

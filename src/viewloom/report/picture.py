@@ -5,14 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from viewloom.errors import ConfigError, listed
 from viewloom.files import atomic_path
+from viewloom.metrics.segments import Segments
 from viewloom.report.colours import ink, palette
 from viewloom.report.formats import clock
 from viewloom.report.picking import median_item
-from viewloom.report.reading import Segments
 from viewloom.report.runs import Run, evaluated
 from viewloom.report.strips import Card, Strip, item_names, item_strips, longest, time_step
 
@@ -88,7 +86,7 @@ def picture_colours(strips: Sequence[Strip]) -> dict[int, str]:
     """Colours for one item alone, clearer than the page's: actions of the truth first, the longest-lasting first."""
     truth, predicted = Counter[int](), Counter[int]()
     for frames, shown in ((truth, [longest(strips).truth]), (predicted, [s.result.prediction for s in strips])):
-        for start, end, label in np.concatenate([of.rows_S3 for of in shown]).tolist():
+        for start, end, label in (row for of in shown for row in of.rows):
             frames[label] += end - start
     order = [label for of in (truth, predicted) for label in sorted(of, key=lambda label: (-of[label], label))]
     labels = list(dict.fromkeys(order))
@@ -128,14 +126,14 @@ def draw(card: Card, actions: Sequence[str]) -> "Figure":
 
 def _bars(axes: "Axes", card: Card, shown: Segments, place: float, height: float, colours: Mapping[int, str]) -> None:
     """One strip of segments."""
-    spans = [((first - card.start) / card.fps, (last - first) / card.fps) for first, last, _ in shown.rows_S3.tolist()]
-    faces = [colours[label] for label in shown.labels]
+    spans = [((first - card.start) / card.fps, (last - first) / card.fps) for first, last, _ in shown.rows]
+    faces = [colours[label] for label in shown.labels.tolist()]
     axes.broken_barh(spans, (place - height / 2, height), facecolors=faces, linewidth=0)
 
 
 def _words(axes: "Axes", card: Card, actions: Sequence[str], colours: Mapping[int, str]) -> None:
     """Names of actions in the truth, where they fit."""
-    for first, last, label in card.whole.truth.rows_S3.tolist():
+    for first, last, label in card.whole.truth.rows:
         if (last - first) / card.frames * LETTERS >= len(actions[label]):
             place = ((first + last) / 2 - card.start) / card.fps, TRUTH
             axes.text(*place, actions[label], ha="center", va="center_baseline", size=7.5, color=ink(colours[label]))

@@ -12,32 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.errors import DataError, listed
-from viewloom.metrics.segmentation import IGNORE, NAMES, Counts
+from viewloom.metrics.segmentation import NAMES, Counts
+from viewloom.metrics.segments import Segments
 
 Labels = NDArray[np.int64]
 Points = list[tuple[float, float]]
 """(epoch counted from 1, value); a value may be NaN or infinite."""
 
 AGAIN = "Run `viewloom evaluate` again with --overwrite true."
-
-
-@dataclass(frozen=True)
-class Segments:
-    """Segments in order of time, without overlap: rows of start, end (exclusive) and class id, absolute frames."""
-
-    rows_S3: Labels
-
-    @property
-    def labels(self) -> list[int]:
-        """Class id of each segment."""
-        return [int(label) for label in self.rows_S3[:, 2]]
-
-    def frame_labels(self, start: int, end: int) -> Labels:
-        """Class id of each frame in [start, end), `IGNORE` where there is no segment."""
-        labels = np.full(end - start, IGNORE, np.int64)
-        for first, last, label in self.rows_S3.tolist():
-            labels[first - start : last - start] = label
-        return labels
 
 
 @dataclass(frozen=True)
@@ -188,10 +170,10 @@ def _item(name: str, value: Any, classes: int, path: Path) -> ItemResult:
 
 def _segments(value: Any, start: int, end: int, classes: int, where: str) -> Segments:
     try:
-        rows_S3 = np.array(value, np.int64).reshape(-1, 3)
+        found = Segments.of_rows(value)
     except (ValueError, TypeError, OverflowError):
         raise DataError(f"{where} is not a list of [start, end, class id]. {AGAIN}") from None
-    starts, ends, ids = rows_S3.T
+    starts, ends, ids = found.starts, found.ends, found.labels
     for wrong, why in (
         (starts >= ends, "has no frames"),
         ((starts < start) | (ends > end), f"lies outside of the item's frames {start} to {end}"),
@@ -199,8 +181,8 @@ def _segments(value: Any, start: int, end: int, classes: int, where: str) -> Seg
         (np.append(False, starts[1:] < ends[:-1]), "overlaps the one before"),
     ):
         if wrong.any():
-            raise DataError(f"{where}: segment {rows_S3[wrong][0].tolist()} {why}. {AGAIN}")
-    return Segments(rows_S3)
+            raise DataError(f"{where}: segment {found.select(wrong).rows[0]} {why}. {AGAIN}")
+    return found
 
 
 def read_curves(path: Path) -> dict[str, Points]:

@@ -67,7 +67,7 @@ def _differing_truth(results: Sequence[ViewResult]) -> str | None:
     first: dict[str, Any] = {}
     for result in results:
         for name, item in result.items.items():
-            truth = (item.start, item.end, item.truth.rows_S3.tolist())
+            truth = (item.start, item.end, item.truth.rows)
             if first.setdefault(name, truth) != truth:
                 return name
     return None

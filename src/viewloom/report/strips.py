@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
-from viewloom.metrics.segmentation import IGNORE, segments
+from viewloom.metrics.segments import IGNORE, Segments
 from viewloom.report.colours import palette
 from viewloom.report.picking import Pick
-from viewloom.report.reading import ItemResult, Segments
+from viewloom.report.reading import ItemResult
 from viewloom.report.runs import Run
 from viewloom.report.tables import view_names
 
@@ -41,9 +39,8 @@ class Strip:
         result = self.result
         truth = result.truth.frame_labels(result.start, result.end)
         off = (truth != IGNORE) & (truth != result.prediction.frame_labels(result.start, result.end))
-        starts, ends, flags = segments(off.astype(np.int64))
-        rows_S3 = np.stack([starts + result.start, ends + result.start, flags], axis=1)
-        return Segments(rows_S3[flags == 1])
+        found = Segments.of_frames(off, result.start)
+        return found.select(found.labels == 1)
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,7 @@ def timelines(runs: Sequence[Run], colours: Mapping[int, str], picked: Sequence[
     fps, actions = runs[0].scored.fps, runs[0].scored.actions
     cards = [Card(one, item_strips(runs, one.item), fps) for one in picked]
     results = [strip.result for card in cards for strip in card.strips]
-    shown = {label for result in results for of in (result.truth, result.prediction) for label in of.labels}
+    shown = {label for result in results for of in (result.truth, result.prediction) for label in of.labels.tolist()}
     labels, total = [label for label in colours if label in shown], len(item_names(runs))
     return {"cards": cards, "labels": labels, "actions": actions, "fps": fps, "total": total} if cards else {}
 
@@ -110,9 +107,9 @@ def action_colours(runs: Sequence[Run]) -> dict[int, str]:
     predicted: set[int] = set()
     for item in item_names(runs):
         strips = item_strips(runs, item)
-        for start, end, label in longest(strips).truth.rows_S3.tolist():
+        for start, end, label in longest(strips).truth.rows:
             frames[label] = frames.get(label, 0) + end - start
-        predicted.update(label for strip in strips for label in strip.result.prediction.labels)
+        predicted.update(label for strip in strips for label in strip.result.prediction.labels.tolist())
     order = sorted(frames, key=lambda label: (-frames[label], label)) + sorted(predicted - set(frames))
     return dict(zip(order, palette(len(order)), strict=True))
 
