@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
@@ -15,7 +15,7 @@ from viewloom.extract.settings import ExtractConfig
 from viewloom.features.settings import IndexConfig, PackConfig
 from viewloom.plugins import import_modules
 from viewloom.recipes.settings import CrossvalConfig, ExperimentConfig
-from viewloom.registry import HEADS, METHODS, Registry
+from viewloom.registry import OPTIONS
 from viewloom.report.settings import ReportConfig
 from viewloom.simulate.metaworld.settings import MetaworldConfig
 from viewloom.simulate.settings import SimulateConfig
@@ -41,25 +41,23 @@ class Verb:
         settings: class of the settings.
         help: one line.
         example: a command that works in the demo's folder.
-        options: settings whose class is an entry's of a registry: that registry, and the setting that names the entry.
     """
 
     run: Run
     settings: type
     help: str
     example: str
-    options: Mapping[str, tuple[Registry, str]]
 
 
 VERBS: dict[str, Verb] = {}
 
 
-def verb(example: str, **options: tuple[Registry, str]) -> Callable[[Run], Run]:
+def verb(example: str) -> Callable[[Run], Run]:
     """Make a function a command: of its name, with the class of its argument as settings, its docstring as help."""
 
     def file(run: Run) -> Run:
         settings = get_type_hints(run)["config"]
-        VERBS[run.__name__.replace("_", " ")] = Verb(run, settings, str(run.__doc__).rstrip("."), example, options)
+        VERBS[run.__name__.replace("_", " ")] = Verb(run, settings, str(run.__doc__).rstrip("."), example)
         return run
 
     return file
@@ -113,7 +111,7 @@ def pack(config: PackConfig) -> int:
     return show(run_pack(config))
 
 
-@verb("viewloom train --data demo/data --views v3 --run runs/naive", head_options=(HEADS, "head"))
+@verb("viewloom train --data demo/data --views v3 --run runs/naive")
 def train(config: TrainConfig) -> int:
     """Train a segmentation head on labelled views."""
     from viewloom import api
@@ -123,9 +121,7 @@ def train(config: TrainConfig) -> int:
     return show(Path(config.run, "head.safetensors"))
 
 
-@verb(
-    "viewloom pretrain --data demo/data --views v3,e4 --method cca --run runs/cca", method_options=(METHODS, "method")
-)
+@verb("viewloom pretrain --data demo/data --views v3,e4 --method cca --run runs/cca")
 def pretrain(config: PretrainConfig) -> int:
     """Learn a view-invariant refiner from unlabelled synchronised views."""
     from viewloom import api
@@ -147,11 +143,7 @@ def evaluate(config: EvaluateConfig) -> int:
     return show(scores_table([out]))
 
 
-@verb(
-    "viewloom crossval --data demo/data --splits loso --views v3 --run runs/folds --folds 0,1",
-    head_options=(HEADS, "head"),
-    method_options=(METHODS, "method"),
-)
+@verb("viewloom crossval --data demo/data --splits loso --views v3 --run runs/folds --folds 0,1")
 def crossval(config: CrossvalConfig) -> int:
     """Train and score a head on every fold, and pool the scores."""
     from viewloom.recipes.crossval import run_crossval
@@ -264,9 +256,11 @@ def make_parser(name: str, args: Sequence[str]) -> "ArgumentParser":
     parser.add_argument("--config", action="config", help="YAML file with any of these settings.")
     plugins = "Modules that add methods, heads, layouts or stores, comma-separated, besides installed packages."
     parser.add_argument("--plugins", type=str | list[str] | None, help=plugins)
-    parser.add_class_arguments(verb.settings, None, skip=set(verb.options))
     names = {entry.name: entry.default for entry in fields(verb.settings)}
-    for field, (registry, chooser) in verb.options.items():
+    options = [field for field in OPTIONS if field in names]
+    parser.add_class_arguments(verb.settings, None, skip=set(options))
+    for field in options:
+        registry, chooser = OPTIONS[field]
         chosen = _peek(args, chooser, names[chooser])
         if chosen not in (None, "None", "null"):  # a setting that may be left out
             parser.add_class_arguments(registry.settings(str(chosen)), field)

@@ -12,11 +12,9 @@ from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.dataset.settings import DataConfig
 from viewloom.errors import ConfigError, listed
 from viewloom.identity import has_type
-from viewloom.registry import HEADS, METHODS, Registry
+from viewloom.registry import OPTIONS
 
 C = TypeVar("C", bound=DataConfig)
-OPTIONS: Mapping[str, tuple[Registry, str]] = {"head_options": (HEADS, "head"), "method_options": (METHODS, "method")}
-"""Settings whose class is an entry's of a registry, and the setting that names the entry."""
 
 
 def own_settings(config: DataConfig, *without: str, **renamed: str) -> dict[str, Any]:

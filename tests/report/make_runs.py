@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from viewloom.metrics.per_class import score_per_class
-from viewloom.metrics.segmentation import score, score_per_item, segments
+from viewloom.metrics.segmentation import score, score_per_item
+from viewloom.metrics.segments import Segments
 
 NASTY = ["<script>alert(1)</script>", 'a & "b"', "screw wheel"]
 VERBS = ("attach", "detach", "screw", "unscrew", "inspect", "position")
@@ -42,7 +43,8 @@ def make_items(recordings: int, actions: list[str], seed: int = 0) -> dict[str, 
 def guess(truth: np.ndarray, classes: int, skill: float, rng: np.random.Generator) -> np.ndarray:
     """A prediction that gets about ``skill`` of the segments, with moved borders and specks of other actions."""
     out = truth.copy()
-    starts, ends, labels = segments(truth)
+    found = Segments.of_frames(truth)
+    starts, ends, labels = found.starts, found.ends, found.labels
     for start, end, label in zip(starts, ends, labels, strict=True):
         if rng.random() > skill:
             out[start:end] = (label + rng.choice([1, 1, 1, 2, 6])) % classes
@@ -127,7 +129,7 @@ def predictions_of(items, guesses, actions) -> dict:
 
 
 def rows_of(labels: np.ndarray, start: int) -> list[list[int]]:
-    return [[int(a) + start, int(b) + start, int(c)] for a, b, c in zip(*segments(labels), strict=True)]
+    return Segments.of_frames(labels, start).rows
 
 
 def write_training(folder: Path, row: str, simulated: bool, seed: int, trained_on, level: float = 50.0) -> None:

@@ -57,7 +57,8 @@ def open_dataset(config: DataConfig, with_splits: bool = True) -> MultiViewDatas
     root = Path(config.data)
     config, files = find_files(config)
     source = open_features_of(config, files)
-    labels = files.labels(stated_fps(config, files, source), stop) if files.labels is not None else None
+    fps = stated_fps(config, files, source)
+    labels = files.labels(fps, stop) if files.labels is not None else None
     return MultiViewDataset(
         name=files.name or root.resolve().name,
         root=root,
@@ -68,7 +69,7 @@ def open_dataset(config: DataConfig, with_splits: bool = True) -> MultiViewDatas
         simulated=is_simulated(root, files),
         missing=settled(config.missing),
         past_end=settled(config.past_end),
-        fps_known=stated_fps(config, files, source) is not None,
+        fps_known=fps is not None,
         config=DataConfig(**{entry.name: getattr(config, entry.name) for entry in fields(DataConfig)}),
     )
 

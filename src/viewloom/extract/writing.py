@@ -13,7 +13,6 @@ import lmdb
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom import __version__
 from viewloom.errors import ConfigError, DataError
 from viewloom.extract.computing import Rows
 from viewloom.extract.inputs import Clip
@@ -25,6 +24,7 @@ from viewloom.features.rows import STORED, RowFile, encode_header, hash_file, wr
 from viewloom.features.store import JOURNAL, MANIFEST, Manifest, StoreEntry, file_of
 from viewloom.features.views import ViewTable
 from viewloom.files import atomic_path, write_json
+from viewloom.version import __version__
 
 EXTRACTION = "extraction.json"
 """Provenance of the features of an npy or LMDB folder; a packed store's manifest says it itself."""

@@ -32,7 +32,7 @@ class FilledReader:
             return pooled
         if self.policy == "error":
             read_filled(self.source, recording, view, start, end, "error", 0)
-        x_SZ = pooled.features_SZ.copy()
+        x_SZ = pooled.features_SZ
         for step in np.unique((pooled.missing - start) // chunk_frames).tolist():
             first = start + step * chunk_frames
             chunk = recording, view, first, min(first + chunk_frames, end)

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from viewloom import __version__
 from viewloom.console import err, progress, track
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.features.catalog import CatalogSource
@@ -24,6 +23,7 @@ from viewloom.features.settings import PackConfig
 from viewloom.features.store import MANIFEST, Manifest, StoreEntry
 from viewloom.features.views import ViewTable
 from viewloom.files import write_json
+from viewloom.version import __version__
 
 MIB = 1 << 20
 WORTH_PROCESSES_BYTES = 256 * MIB

@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-from viewloom.errors import ConfigError
 from viewloom.methods.base import Method
 from viewloom.methods.pair_moments import PairMoments
 from viewloom.methods.refiner import Dims, Refiner, as_dims
@@ -56,8 +55,8 @@ class ResidualRefiner(Refiner):
     def check_ready(self) -> None:
         """Raise `ConfigError` before the stem has its maps."""
         super().check_ready()
-        if self.stem is not None and not self.stem.ready:
-            raise ConfigError("The stem has no maps yet: show all pairs to accumulate() and call solve().")
+        if self.stem is not None:
+            self.stem.check_ready()
 
     def prepare(self, x_BTD: Tensor, view: str) -> Tensor:
         """Standardised features behind the stem."""

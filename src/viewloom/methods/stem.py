@@ -49,10 +49,14 @@ class Stem(nn.Module):
 
     def forward(self, x_BTD: Tensor, view: str) -> Tensor:
         """The view's map; `ConfigError` before there is one."""
-        if not self.ready:
-            raise ConfigError("The stem has no maps yet: show all pairs to accumulate() and call solve().")
+        self.check_ready()
         place = self.views.index(view)
         return x_BTD @ self.weight_VDW[place, : self.dims[place]] + self.offset_VW[place]
+
+    def check_ready(self) -> None:
+        """Raise `ConfigError` before it has its maps."""
+        if not self.ready:
+            raise ConfigError("The stem has no maps yet: show all pairs to accumulate() and call solve().")
 
     @torch.no_grad()
     def start(self, kind: str, moments: PairMoments, standardiser: Standardiser) -> None:

@@ -20,10 +20,12 @@ from viewloom.errors import ConfigError, listed
 from viewloom.metrics.overlaps import Frames, SequenceSegments, best_overlaps, claimed, find_segments, join_frames
 from viewloom.metrics.protocols import PROTOCOLS, Protocol
 from viewloom.metrics.segments import IGNORE as IGNORE  # offered from here too: whoever scores needs it
-from viewloom.metrics.segments import Floats, Ints, Segments
+from viewloom.metrics.segments import Floats, Ints
 
 OVERLAPS = (0.10, 0.25, 0.50)
 NAMES = ("edit", "f1_10", "f1_25", "f1_50", "mof")
+TITLES = {"edit": "Edit", "f1_10": "F1@10", "f1_25": "F1@25", "f1_50": "F1@50", "mof": "MoF", "total": "Total"}
+"""What scores and their sum are called in tables."""
 
 
 @dataclass(frozen=True)
@@ -191,9 +193,3 @@ def edit_scores(predicted: SequenceSegments, true: SequenceSegments, sequences: 
     other = np.split(ids[len(predicted.labels) :], np.searchsorted(true.sequences, bounds))
     similar = [Levenshtein.normalized_similarity(a.tolist(), b.tolist()) for a, b in zip(one, other, strict=True)]
     return 100.0 * np.array(similar[:sequences], np.float64)
-
-
-def segments(labels_T: Ints) -> tuple[Ints, Ints, Ints]:
-    """Starts, ends (exclusive) and labels of the maximal runs of equal labels; see `Segments.of_frames`."""
-    found = Segments.of_frames(labels_T)
-    return found.starts, found.ends, found.labels

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import torch
 from torch import Tensor
 
@@ -62,7 +64,7 @@ class Moments:
             device: where several processes can sum: those that share GPUs speak through them. None: where sums are.
         """
         device = None if world_size() == 1 else device
-        total = object.__new__(Moments)
+        total = copy(self)
         total.sums = {name: sum_over_processes(value.to(device)).cpu() for name, value in self.sums.items()}
         return total
 

@@ -216,9 +216,9 @@ def notes(config: ExperimentConfig, results: Sequence[Result], failed: Mapping[s
         lines.append("The report gives one set of figures for all views; it stands beside our mean over the views.")
     if config.table in ("table1", "table2"):
         lines.append("Tables 1 and 2 share their rows, and so their runs.")
-    reasons = dict.fromkeys(f"{result.row.title}: {warning}" for result in results for warning in result.warnings)
+    warnings = dict.fromkeys(f"{result.row.title}: {warning}" for result in results for warning in result.warnings)
     lines += [f"{run} did not finish: {reason}" for run, reason in failed.items()]
-    return [*(f"- {line}" for line in (*lines, *reasons))]
+    return [*(f"- {line}" for line in (*lines, *warnings))]
 
 
 def gap_data(gap: Gap) -> dict[str, Any]:

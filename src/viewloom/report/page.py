@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from viewloom import __version__
 from viewloom.report import curves, formats, sections
 from viewloom.report.colours import ink
 from viewloom.report.confusion import confusions
@@ -12,6 +11,7 @@ from viewloom.report.picking import pick
 from viewloom.report.runs import Run
 from viewloom.report.strips import action_colours, timelines
 from viewloom.report.tables import FEW, ScoreRow
+from viewloom.version import __version__
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
+from viewloom.metrics.segmentation import TITLES
 from viewloom.metrics.statistics import Difference
 from viewloom.report.curves import round_marks
 from viewloom.report.formats import clock
@@ -11,7 +12,7 @@ from viewloom.report.gaps import Footnotes
 from viewloom.report.picking import Pick
 from viewloom.report.reading import ViewResult
 from viewloom.report.runs import Run
-from viewloom.report.tables import COLUMNS, ScoreRow, shows_gaps
+from viewloom.report.tables import ScoreRow, shows_gaps
 
 LEVEL = 0.05
 """Differences of a lower p are set in bold."""
@@ -76,7 +77,7 @@ def _differing_truth(results: Sequence[ViewResult]) -> str | None:
 def scores(rows: Sequence[ScoreRow], reference: str) -> dict[str, Any]:
     """The table of scores: rows of each view with its highest scores, and what columns and notes need."""
     groups = [list(of) for _, of in groupby(rows, lambda row: row.view.name)]
-    best = [{name: max(row.view.scores[name] for row in of) for name in COLUMNS} for of in groups]
+    best = [{name: max(row.view.scores[name] for row in of) for name in TITLES} for of in groups]
     ends = [row.view.scores["f1_50"] for row in rows] + [row.f1_50.high for row in rows if row.f1_50]
     return {
         "views": [(of, high if len(of) > 1 else {}) for of, high in zip(groups, best, strict=True)],
@@ -103,7 +104,7 @@ def actions_sheet(runs: Sequence[Run]) -> dict[str, Any]:
 
 def items_sheet(runs: Sequence[Run], picked: Sequence[Pick]) -> dict[str, Any]:
     """F1@50 of every item, with the ranks of those whose timelines are shown, and all scores."""
-    named = {"item": "item", "frames": "frames"} | {key: name for key, name in COLUMNS.items() if key != "total"}
+    named = {"item": "item", "frames": "frames"} | {key: name for key, name in TITLES.items() if key != "total"}
     items = dict.fromkeys(row["item"] for run in runs for view in run.views.values() for row in view.per_item)
     links = {one.item: one.rank for one in picked}
     return _sheet(runs, "per_item", ("item", "recording"), items, named) | {"links": links}

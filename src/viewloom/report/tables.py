@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from viewloom.errors import ConfigError, listed
+from viewloom.metrics.segmentation import TITLES
 from viewloom.metrics.statistics import Difference, Interval, differences, intervals
 from viewloom.report.gaps import NOT_BETTER, Footnotes, Gap, called, gap_closed, same_items, why_no_interval
 from viewloom.report.reading import ViewResult
@@ -15,7 +16,6 @@ from viewloom.report.runs import Run, evaluated, load_runs
 if TYPE_CHECKING:
     from rich.table import Table
 
-COLUMNS = {"edit": "Edit", "f1_10": "F1@10", "f1_25": "F1@25", "f1_50": "F1@50", "mof": "MoF", "total": "Total"}
 
 KINDS = ("exo", "other", "ego")
 """Order of views on the page: fixed cameras first."""
@@ -152,7 +152,7 @@ def _console_cells(row: ScoreRow, gaps: bool, notes: Footnotes) -> list[str]:
     from rich.markup import escape
 
     interval = f"{row.f1_50.low:.1f}–{row.f1_50.high:.1f}" if row.f1_50 else f"–{notes.mark(row.why)}"
-    values = {name: f"{row.view.scores[name]:.1f}" for name in COLUMNS}
+    values = {name: f"{row.view.scores[name]:.1f}" for name in TITLES}
     name = f"{row.run.name}{notes.mark(row.run.learned)}"
     cells = [escape(text) for text in (f"{row.view.name} {row.view.kind}", name, row.trained)]
     cells += [values[name] for name in ("edit", "f1_10", "f1_25", "f1_50")] + [interval, values["mof"], values["total"]]

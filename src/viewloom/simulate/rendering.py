@@ -38,7 +38,7 @@ PLACE, MOTION, TURN = 0.8, 0.3, 0.5
 
 @dataclass(frozen=True)
 class Filters:
-    """The local piece of the frozen extractor, the same for all cameras.
+    """The first, local stage of the frozen extractor, the same for all cameras.
 
     Attributes:
         sides: how a code looks from each side (6, CODE, CODE).

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom import __version__
 from viewloom.console import out, progress
 from viewloom.errors import ConfigError, listed
 from viewloom.features.views import ViewTable
@@ -28,6 +27,7 @@ from viewloom.simulate.settings import SimulateConfig
 from viewloom.simulate.timelines import Script, Timeline, own_script, real_script
 from viewloom.simulate.world import World, make_worlds
 from viewloom.simulate.writing import LmdbWriter, NpyWriter, Writer, bytes_a_frame, view_file
+from viewloom.version import __version__
 
 Features = dict[str, NDArray[np.float32]]
 FIRST_FRAME = {"assembly101": 1, "npy": 0}

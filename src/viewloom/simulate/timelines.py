@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from viewloom.dataset.label_files import read_segments, recording_of
 from viewloom.dataset.labels import Annotation
-from viewloom.dataset.splits import read_list
+from viewloom.dataset.splits import deal, read_list
 from viewloom.dataset.text_files import read_lines
 from viewloom.errors import DataError, listed
 from viewloom.simulate.actions import Action
@@ -118,14 +118,13 @@ def _lengths(count: int, speed: float, unit_fps: float, rng: np.random.Generator
 
 def _own_lists(timelines: Sequence[Timeline], seed: int) -> dict[str, tuple[str, ...]]:
     """Deal the recordings to the four roles by `SHARES`, at least one to each where there are four."""
-    order = stream("split", seed).permutation(len(timelines))
-    dealt = np.repeat(list(SHARES), _deal(len(timelines), list(SHARES.values())))
-    role_of = dict(zip(order.tolist(), dealt.tolist(), strict=True))
-    items = [(role_of[index], item.name) for index, timeline in enumerate(timelines) for item in timeline.annotations]
-    return {f"{role}.txt": tuple(name for of, name in items if of == role) for role in SHARES}
+    sizes = dict(zip(SHARES, _sizes(len(timelines), list(SHARES.values())), strict=True))
+    role_of = deal([timeline.recording for timeline in timelines], sizes, stream("split", seed))
+    items = [item for timeline in timelines for item in timeline.annotations]
+    return {f"{role}.txt": tuple(i.name for i in items if role_of[i.recording] == role) for role in SHARES}
 
 
-def _deal(total: int, shares: Sequence[float]) -> list[int]:
+def _sizes(total: int, shares: Sequence[float]) -> list[int]:
     """Whole numbers in proportion to ``shares`` that add up to ``total``, none zero if that can be."""
     least = 1 if total >= len(shares) else 0
     free = total - least * len(shares) if least else total
@@ -194,7 +193,7 @@ def _choose(lists: Mapping[str, tuple[str, ...]], recordings: int, seed: int) ->
             f"The timelines hold {len(seen)} recordings, fewer than --recordings {recordings}. "
             "Ask for fewer, or pass --recordings 0 for all."
         )
-    cuts = _deal(recordings, [len(names) for names in roles.values()])
+    cuts = _sizes(recordings, [len(names) for names in roles.values()])
     chosen: set[str] = set()
     for (role, names), cut in zip(roles.items(), cuts, strict=True):
         order = stream("timelines", seed, role).permutation(len(names))

@@ -117,7 +117,7 @@ def note_other_rates(extras: Sequence[Mapping[str, Any]], dataset: MultiViewData
         here = dataset.source.fps if timing is None else timing[0]
         if rate is not None and rate != here:
             say(
-                f"view {view} had {rate:g} stored frames a second in training, and has {here:g} here. If that is "
+                f"note: view {view} had {rate:g} stored frames a second in training, and has {here:g} here. If that is "
                 f"not so, say it in views.yaml (`{view}: {{fps: {rate:g}}}`)."
             )
 

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from viewloom.files import write_json
+from viewloom.metrics.segmentation import TITLES
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-NAMES = {"edit": "Edit", "f1_10": "F1@10", "f1_25": "F1@25", "f1_50": "F1@50", "mof": "MoF", "total": "Total"}
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,7 +40,7 @@ class Scores:
         from pandas import DataFrame
 
         lines = {view: {"kind": found["kind"]} | found["scores"] for view, found in self.metrics["views"].items()}
-        table: DataFrame = DataFrame.from_dict(lines, orient="index").rename(columns=NAMES).rename_axis("view")
+        table: DataFrame = DataFrame.from_dict(lines, orient="index").rename(columns=TITLES).rename_axis("view")
         return table
 
     def per_item(self) -> DataFrame:
@@ -49,7 +48,7 @@ class Scores:
         from pandas import DataFrame
 
         lines = [{"view": v} | item for v, found in self.metrics["views"].items() for item in found["per_item"]]
-        table: DataFrame = DataFrame(lines).rename(columns=NAMES)
+        table: DataFrame = DataFrame(lines).rename(columns=TITLES)
         return table
 
     def write(self, out: Path | str) -> None:
@@ -62,11 +61,8 @@ class Scores:
         metrics = self.metrics
         marks = [metrics["row"], f"{metrics['split']} items", f"protocol {metrics['protocol']}"]
         marks += ["simulated features"] if metrics["simulated"] else []
-        marks += (
-            [f"learned from {sum(map(len, metrics['learned'].values()))} of the recordings"]
-            if metrics["learned"]
-            else []
-        )
+        learned = sum(map(len, metrics["learned"].values()))
+        marks += [f"learned from {learned} of the recordings"] if learned else []
         return f"{', '.join(marks)}\n{self.table().to_string(float_format='{:.1f}'.format)}"
 
     def _repr_html_(self) -> str:

@@ -174,10 +174,10 @@ def _chunk_reason(fps: float, segment_frames: Segments | None) -> str:
     if segment_frames is None or not len(segment_frames):
         return "two thirds of a second"
     short = short_segment(segment_frames)
-    notes = f"(10th percentile {short / fps:.1f} s)"
+    percentile = f"(10th percentile {short / fps:.1f} s)"
     if SEGMENT_SHARE * short < CHUNK_S * fps:
-        return f"a fifth of the shortest segments {notes}"
-    return f"two thirds of a second, less than a fifth of the shortest segments {notes}"
+        return f"a fifth of the shortest segments {percentile}"
+    return f"two thirds of a second, less than a fifth of the shortest segments {percentile}"
 
 
 def _frames(count: int) -> str:

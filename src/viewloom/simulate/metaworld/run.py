@@ -10,7 +10,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from viewloom import __version__
 from viewloom.console import out, progress
 from viewloom.dataset.splits import ROLES
 from viewloom.errors import ConfigError, listed
@@ -23,6 +22,7 @@ from viewloom.simulate.metaworld.settings import MetaworldConfig
 from viewloom.simulate.metaworld.tasks import TASKS, TEST_ONLY, preset_tasks
 from viewloom.simulate.metaworld.writing import read_timelines, write_lists
 from viewloom.simulate.settings import chosen_names
+from viewloom.version import __version__
 
 SIZES = {"tiny": (5, 4, 1), "small": (40, 10, 6), "large": (240, 30, 8)}
 """Recordings, people and tasks in a recording of each preset."""
