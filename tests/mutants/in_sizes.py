@@ -60,7 +60,7 @@ MUTANTS = [
     Mutant(
         "size_of_features_not_checked",
         "methods/refiner.py",
-        "if x_BTD.shape[-1] != self.dim_of(view):",
+        "if dim != self.dim_of(view):",
         "if False:",
         SIZES,
     ),
@@ -170,7 +170,7 @@ MUTANTS = [
     Mutant(
         "segmented_whatever_the_size",
         "training/segmenter.py",
-        "        if dim == wanted:",
+        "        if dim == self.head.dim:",
         "        if True:",
         SEGMENTED,
     ),

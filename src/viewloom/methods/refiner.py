@@ -156,16 +156,8 @@ class Refiner(nn.Module, ABC):
         Raises:
             DataError: the refiner has a map for each of its views, and none for this one; or features of another size.
         """
-        if not self.accepts(view):
-            raise DataError(
-                f"This {self.method} refiner takes the views {listed(filter(self.accepts, self.views))} alone, so not "
-                f"{view!r}. Leave that view out, or pre-train on it too."
-            )
-        if x_BTD.shape[-1] != self.dim_of(view):
-            raise DataError(
-                f"This {self.method} refiner takes features of size {self.dim_of(view)} of view {view!r}, but these "
-                f"have {x_BTD.shape[-1]}. Use the features and the pooling it was trained on."
-            )
+        if (reason := self.misfit(view, x_BTD.shape[-1])) is not None:
+            raise DataError(reason)
         outside_BT1 = ~mask_BT[..., None]
         x_BTD = self.prepare(x_BTD.masked_fill(outside_BT1, 0.0), view)
         return self.transform(x_BTD, mask_BT, view).masked_fill(outside_BT1, 0.0)
@@ -196,6 +188,21 @@ class Refiner(nn.Module, ABC):
         """Whether this view can be encoded: any one, if all views share a map."""
         own_map = self.per_view or self.config.standardise == "view"
         return not own_map or view in self.views
+
+    def misfit(self, view: str, dim: int) -> str | None:
+        """Why features of a view and size can't be encoded, and what to do; None where they can."""
+        if not self.accepts(view):
+            return (
+                f"This {self.method} refiner has a map for each of the views "
+                f"{listed(filter(self.accepts, self.views))}, but none for {view!r}. Leave that view out, or pre-train "
+                "on it too."
+            )
+        if dim != self.dim_of(view):
+            return (
+                f"This {self.method} refiner takes features of size {self.dim_of(view)} of view {view!r}, but these "
+                f"have {dim}. Use the features and the pooling it was trained on."
+            )
+        return None
 
     def resize(self, out_dim: int) -> None:
         """Give features of another size, where it is chosen from the data; most refiners' settings fix it."""

@@ -1,6 +1,5 @@
 """`viewloom train`: a segmentation head on labelled windows of any views, with or without a frozen refiner."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,9 @@ from viewloom.console import err
 from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
-from viewloom.errors import ConfigError, DataError, listed
+from viewloom.errors import ConfigError, DataError
 from viewloom.features.base import common_dim, pooled_dim
-from viewloom.features.settings import Pooling
 from viewloom.heads.base import Head
-from viewloom.methods.refiner import Refiner
 from viewloom.registry import HEADS
 from viewloom.training.checkpoints import SavedHead, save_head
 from viewloom.training.evaluate import item_scores, select_views
@@ -222,30 +219,14 @@ def build_module(config: TrainConfig, dataset: MultiViewDataset) -> Segmentation
     if refiner is None:
         dim = pooled_dim(common_dim(dataset.source, used, "A head"), sampling.pooling)
     else:
-        refuse_other_sizes(config, refiner, dataset, used, sampling.pooling)
+        for view in used:
+            if (reason := refiner.misfit(view, pooled_dim(dataset.source.dim(view), sampling.pooling))) is not None:
+                raise ConfigError(f"{config.refiner}: {reason}")
         dim = refiner.out_dim
     cls = HEADS.get(config.head)
     torch.manual_seed(config.seed)
     head = cls(dim, len(dataset.labels.actions), config.head_options)
     return SegmentationModule(head, refiner, dataset, replace(config, sampling=sampling.as_request()))
-
-
-def refuse_other_sizes(
-    config: TrainConfig, refiner: Refiner, dataset: MultiViewDataset, views: Sequence[str], pooling: Pooling
-) -> None:
-    """`ConfigError` where a refiner has no map for one of the views, or takes features of another size."""
-    for view in views:
-        if not refiner.accepts(view):
-            raise ConfigError(
-                f"{config.refiner} has a map for each of the views {listed(refiner.views)}, but none for {view!r}. "
-                "Leave that view out, or pre-train on it too."
-            )
-        dim = pooled_dim(dataset.source.dim(view), pooling)
-        if refiner.dim_of(view) != dim:
-            raise ConfigError(
-                f"{config.refiner} takes features of size {refiner.dim_of(view)} of view {view!r}, but those of "
-                f"{dataset.root} have {dim} with pooling {pooling}. Use the refiner that was pre-trained on these."
-            )
 
 
 def finish(folder: Path, module: SegmentationModule, best: bool) -> Path:

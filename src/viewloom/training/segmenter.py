@@ -79,16 +79,13 @@ class Segmenter:
 
     def misfit(self, source: FeatureSource, view: str) -> str | None:
         """Why a view can't be segmented: the refiner has no map for it, or its size is another; None where it can."""
-        if self.refiner is not None and not self.refiner.refiner.accepts(view):
-            return (
-                f"The run's refiner has a map for each view it learned, but none for {view}. Leave that view out of "
-                "--views, or pre-train on it too."
-            )
-        dim, wanted = pooled_dim(source.dim(view), self.sampling.pooling), self.input_dim(view)
-        if dim == wanted:
+        dim = pooled_dim(source.dim(view), self.sampling.pooling)
+        if self.refiner is not None:
+            return self.refiner.refiner.misfit(view, dim)
+        if dim == self.head.dim:
             return None
         return (
-            f"The model takes features of size {wanted}, but those of view {view!r} have {dim} with pooling "
+            f"The model takes features of size {self.head.dim}, but those of view {view!r} have {dim} with pooling "
             f"{self.sampling.pooling}. Use the features and the pooling it was trained on, or train on these."
         )
 
@@ -96,10 +93,6 @@ class Segmenter:
         """What head and refiner learned from; ``head`` is what was stored with the head."""
         refiner = {} if self.refiner is None else self.refiner.refiner.extra
         return together(head.get("learned_from", {}), refiner.get("learned_from", {}))
-
-    def input_dim(self, view: str) -> int:
-        """Feature size the whole chain takes of a view."""
-        return self.head.dim if self.refiner is None else self.refiner.refiner.dim_of(view)
 
     def _rows(self, source: FeatureSource, items: Iterable[Item], view: str) -> Iterator[tuple[_Sum, SegmentRow]]:
         """Each window of the items, at each chunk size."""
