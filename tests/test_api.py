@@ -1,5 +1,6 @@
 """The front door: the code of the README as it is written, arrays instead of files, and what is refused."""
 
+import inspect
 import re
 from pathlib import Path
 
@@ -66,9 +67,7 @@ def test_every_public_name_is_shown_and_documented():
     for name in set(vl.__all__) - {"__version__"}:
         function = getattr(vl, name)
         assert "Raises:" in function.__doc__ or name.startswith("list_")
-        assert (
-            all(kind is not None for kind in function.__annotations__.values()) and "return" in function.__annotations__
-        )
+        assert set(function.__annotations__) == {*inspect.signature(function).parameters, "return"}
     with pytest.raises(AttributeError, match="no attribute 'fit'"):
         _ = vl.fit
 
@@ -168,7 +167,7 @@ def test_a_distilled_head_comes_back_as_a_head():
         (lambda d: vl.train(d, ["v9"]), "has view v9"),
         (lambda d: vl.train(d, ["exo"], head="nothing"), "no head 'nothing'"),
         (lambda d: vl.pretrain(d, ["exo", "ego"], method="none"), "must have one feature size"),
-        (lambda d: vl.pretrain(d, ["exo", "ego"], method="two_stream"), "stem"),
+        (lambda d: vl.pretrain(d, ["exo", "ego"], method="two_stream"), "method_options.stem cca"),
         (lambda d: vl.pretrain(d, ["exo"], method="cca"), "two views or more"),
         (lambda d: vl.load_head("nowhere"), "no head at nowhere"),
         (lambda d: vl.score(["a"], ["a", "b"]), "length|frames"),
@@ -203,11 +202,7 @@ def test_one_clear_message(data, act, message):
         ({"splits": {"trian": ["r"]}}, "roles trian"),
         ({"splits": {"train": ["q"]}}, "without arrays: q"),
         ({"splits": {"train": ["r"], "test": ["r"]}}, "both in"),
-        ({"splits": {"train": "r"}}, r"\[recordings\]"),
-        ({"features": [1, 2]}, "Expected {recording"),
-        ({"features": {"r": np.zeros((4, 2))}}, "expected {view: array}"),
         ({"features": {"r": {"v": ["a", "b"]}}}, "an array of real numbers"),
-        ({"fps": "30"}, "fps must be a positive number"),
         ({"views": {"v": 10}}, "`views` must be"),
         ({"labels": {"r": [0, 1, -1, 2]}}, "-1 is no class id"),
         ({"views": {"w": {}}}, "names w, but the arrays are of: v"),

@@ -232,8 +232,9 @@ def test_a_report_is_written_whatever_plugins_do(tmp_path):
 def test_a_name_of_ours_is_not_taken(tmp_path):
     text = METHOD.replace('"times"', '"cca"')
     site = install(tmp_path / "site", "bad_plugin", {"methods": text}, "[viewloom.methods]\ncca = bad_plugin.methods\n")
+    plain = install(tmp_path / "plain", "bad_plugin", {"methods": text}, "")
     args = ("--data", write_tiny(tmp_path / "data"), "--views", "v3,e4", "--method", "cca", *QUICK)
-    for number, named in enumerate([(), ("--plugins", "bad_plugin.methods")]):
-        done = viewloom("pretrain", *args, "--run", tmp_path / f"run{number}", *named, sites=[site])
+    for where, named in ((site, ()), (plain, ("--plugins", "bad_plugin.methods"))):
+        done = viewloom("pretrain", *args, "--run", tmp_path / f"run in {where.name}", *named, sites=[where])
         assert done.returncode == 0, done.stderr
         assert "bad_plugin.methods can't add the method 'cca': viewloom has one" in done.stderr

@@ -53,7 +53,8 @@ def test_what_it_holds(features):
     assert source.recordings == ("rec", "rec_a", "rec_b")
     assert source.views("rec") == ("v3", "e4")
     assert source.views("rec_b") == ("v3",)
-    assert (source.dim(source.views(source.recordings[0])[0]), source.fps, source.fps_known) == (5, 30.0, True)
+    used = {view for name in source.recordings for view in source.views(name)}
+    assert ({source.dim(view) for view in used}, source.fps, source.fps_known) == ({5}, 30.0, True)
     assert source.span("rec_a", "v3") == Span(1, 41)
     assert source.span("rec", "e4") == Span(4, 54)
     assert source.missing_runs("rec", E4) == ((7, 9), (30, 31))

@@ -31,7 +31,8 @@ def test_layouts_and_axes(tmp_path, recordings, layout, axes, declared):
     source = open_source(tmp_path, axes=axes if declared else "auto")
     assert isinstance(source, FeatureSource) and source.axes == axes
     assert source.recordings == ("rec_a", "rec_b") and source.views("rec_a") == ("v3", "e4")
-    assert (source.dim(source.views(source.recordings[0])[0]), source.fps, source.fps_known) == (6, 30.0, False)
+    used = {view for name in source.recordings for view in source.views(name)}
+    assert ({source.dim(view) for view in used}, source.fps, source.fps_known) == ({6}, 30.0, False)
     assert source.span("rec_b", "e4") == Span(0, 57)
     found = source.read("rec_b", "e4", -2, 60)
     np.testing.assert_array_equal(found[2:59], recordings["rec_b"][E4][1])

@@ -2,7 +2,6 @@
 
 import json
 import math
-from dataclasses import fields
 from fractions import Fraction
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 
 from tests.features.arrays import ArraySource
 from tests.features.stores import write_lmdb, write_npy
-from tests.windows.reading import pool_valid
+from tests.windows.reading import assert_same_bits, pool_valid
 from viewloom.dataset.dataset import Item
 from viewloom.dataset.packing import run_pack
 from viewloom.errors import DataError
@@ -173,8 +172,6 @@ def test_kept_windows_of_another_rate_are_not_found(opened, tmp_path):
 def test_filling_from_the_nearest_frame_is_on_the_clock(opened):
     """Missing frames are filled after resampling; what lies farther away than allowed is refused."""
     source, rows = opened
-    window = 120, 180
-    x_TD = brute(rows, "b", "cam", *window)
     pooled = with_policy(source, "nearest", 60).read_pooled("a", "wrist", 0, 180, 1)
     filled, x_TD = pooled.features_SZ, brute(rows, "a", "wrist", -60, 240)
     there = np.flatnonzero(~np.isnan(x_TD[:, 0])) - 60
@@ -187,21 +184,6 @@ def test_filling_from_the_nearest_frame_is_on_the_clock(opened):
 
 def items():
     return [Item("a", "a", 3, 190), Item("b", "b", 0, 131), Item("no_wrist", "no_wrist", 1, 90)]
-
-
-def equal(one, other):
-    for field in fields(one):
-        mine, theirs = getattr(one, field.name), getattr(other, field.name)
-        if isinstance(mine, dict):
-            assert list(mine) == list(theirs)
-            mine, theirs = (
-                torch.cat([x.flatten() for x in mine.values()]),
-                torch.cat([*map(torch.flatten, theirs.values())]),
-            )
-        if isinstance(mine, torch.Tensor):
-            assert mine.numpy().tobytes() == theirs.contiguous().numpy().tobytes(), field.name
-        else:
-            assert mine == theirs, field.name
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.8])
@@ -221,7 +203,7 @@ def test_batches_of_windows_and_of_what_a_device_holds(opened, probability, pool
             loader.batch_sampler.set_epoch(epoch)
             held.sampler.set_epoch(epoch)
             for batch, other in zip(loader, held, strict=True):
-                equal(batch, other)
+                assert_same_bits(batch, other)
                 for place, window in enumerate(batch.windows):
                     for view in pairs.views if windows is pairs else (batch.views[place],):
                         check_row(rows, batch, place, window, view, pooling)

@@ -71,6 +71,7 @@ def test_what_is_passed_stays_as_it_is(refiner):
     refiner(array, view="v3")
     refiner(x_TD, view="v3")
     same(x_TD, before)
+    same(array, before)
 
 
 def test_a_batch_is_its_rows(refiner):
@@ -88,7 +89,6 @@ def test_a_mask_says_what_counts(refiner, kind):
     x_TD, there_T = features(refiner, "e4")
     mask_T = there_T.clone()
     mask_T[7] = False
-    wanted = encoded(refiner, x_TD, mask_T, "e4")
     x_TD[8, 0], mask_T[8] = torch.inf, False
     wanted = encoded(refiner, x_TD.masked_fill(~mask_T[:, None], 0), mask_T, "e4")
     x, mask = (x_TD[None], mask_T[None]) if "batch" in kind else (x_TD, mask_T)

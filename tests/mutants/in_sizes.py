@@ -8,7 +8,7 @@ STEM, STEM_TESTS = "methods/stem.py", ("tests/methods/test_stem.py",)
 KD, HEAD_KD, KD_TESTS = "methods/sync_kd.py", "methods/sync_kd_head.py", ("tests/methods/test_distillation.py",)
 SIZES = ("tests/methods/test_closed_forms.py",)
 SEGMENTS, HELD = ("tests/windows/test_segments.py",), ("tests/windows/test_resident.py",)
-REFINED, SEGMENTED = ("tests/training/test_refined.py",), ("tests/training/test_evaluate.py",)
+REFINED, SEGMENTED = ("tests/training/test_refined.py",), ("tests/training/test_own_sizes.py",)
 
 MUTANTS = [
     Mutant(
@@ -170,8 +170,8 @@ MUTANTS = [
     Mutant(
         "segmented_whatever_the_size",
         "training/segmenter.py",
-        "        if dim == self.head.dim:",
-        "        if True:",
+        "if dim == self.head.dim:",
+        "if True:",
         SEGMENTED,
     ),
     Mutant(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from viewloom.simulate.actions import TOY, Action, own_actions
 from viewloom.simulate.grammar import assembly, disassembly, pieces_tree, toy_tree
-from viewloom.simulate.timelines import SHARES, _deal, own_script
+from viewloom.simulate.timelines import SHARES, _sizes, own_script
 
 
 def replay(done, tree, actions, attached):
@@ -120,8 +120,8 @@ def test_a_recording_has_one_role():
 
 
 @given(total=st.integers(0, 500), weights=st.lists(st.integers(1, 200), min_size=1, max_size=6))
-def test_deal_gives_all_away(total, weights):
-    cuts = _deal(total, weights)
+def test_sizes_give_all_away(total, weights):
+    cuts = _sizes(total, weights)
     assert sum(cuts) == total and min(cuts) >= 0
     if total >= len(weights):
         assert min(cuts) >= 1

@@ -100,7 +100,7 @@ def wider(data, tmp_path):
 def test_views_that_the_refiner_does_not_know_are_left_out_and_said(wider, run, tmp_path, capfd):
     assert set(score(wider, run, tmp_path)["views"]) == {"v3", "e4"}
     assert "v4, v5 left out" in capfd.readouterr().err
-    with pytest.raises(DataError, match="none for v4"):
+    with pytest.raises(DataError, match="none for 'v4'"):
         score(wider, run, tmp_path, views="v3,v4")
     out = tmp_path / "segments"
     run_predict(PredictConfig(data=str(wider), run=str(run), out=str(out)))

@@ -145,7 +145,7 @@ def test_a_window_that_is_not_read_keeps_its_labels(data):
     row = plain[0, 1]
     unread = windows_of(data, seed=None, unread={(row.window, row.view)})[0, 1]
     assert (unread.labels_S == row.labels_S).all() and (row.labels_S != IGNORE).any()
-    assert unread.pooled is None and not collate([unread]).mask_BT.any()
+    assert unread.pooled is None and not collate([unread]).mask_BT.any() and not collate([unread]).features_BTD.any()
     assert collate([unread]).features_BTD.shape == collate([row]).features_BTD.shape
 
 

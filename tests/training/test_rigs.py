@@ -137,5 +137,5 @@ def test_people_left_out_one_by_one(people, tmp_path):
 def test_rigs_open_as_users_data_does(sensors, people):
     for data, rig in ((sensors, SENSORS), (people, PEOPLE)):
         dataset = open_dataset(TrainConfig(data=data, run="unused", views="x"))
-        assert (dataset.source.dim(next(iter(rig.views))), dataset.source.fps) == (rig.dim, 10)
+        assert ({dataset.source.dim(view) for view in rig.views}, dataset.source.fps) == ({rig.dim}, 10)
         assert {role: len(dataset.items(role)) for role in rig.splits} == dict(rig.splits)

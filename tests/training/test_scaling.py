@@ -13,6 +13,7 @@ from viewloom import load_refiner
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import SamplingConfig
 from viewloom.methods.settings import CCAConfig
+from viewloom.nn.standardise import Standardiser
 from viewloom.registry import HEADS
 from viewloom.training.checkpoints import read_head
 from viewloom.training.pretrain import run_pretrain
@@ -109,3 +110,14 @@ def test_components_that_fade_are_not_blown_up_again(data, tmp_path):
         run_train(config(data, run / "head", refiner=str(refiner)))
         deviation_D = read_head(run / "head" / "head.safetensors").head.scaling.deviation_GD[0]
         assert (len(deviation_D.unique()) == 1) == together
+
+
+def test_one_deviation_for_all_is_the_largest():
+    x_ND = torch.randn(50, 4, generator=torch.Generator().manual_seed(0)) * torch.tensor([0.1, 3.0, 1.0, 0.0])
+    own, shared = (Standardiser(4, ("v3",), "pooled") for _ in range(2))
+    for standardiser in (own, shared):
+        standardiser.add(x_ND, "v3")
+    own.solve()
+    shared.solve(together=True)
+    torch.testing.assert_close(own.deviation_GD[0, :3], x_ND.std(dim=0, correction=0)[:3])
+    assert (shared.deviation_GD == own.deviation_GD.max()).all() and torch.equal(shared.mean_GD, own.mean_GD)

@@ -1,6 +1,9 @@
 """Windows read on their own, and a slow reference of pooling."""
 
+from dataclasses import fields
+
 import numpy as np
+import torch
 
 from viewloom.features.missing import read_filled, with_policy
 
@@ -35,3 +38,19 @@ def pool_valid(x_TD, chunk, pooling="max"):
         steps.append(np.concatenate({"max": [top], "mean": [mean], "both": [top, mean]}[pooling]) + np.float32(0))
     width = x_TD.shape[1] * (2 if pooling == "both" else 1)
     return np.array(steps, np.float32).reshape(-1, width), np.array(mask, bool)
+
+
+def assert_same_bits(one, other):
+    """Two batches hold the same: shapes, types and bits (-0.0 is not 0.0), view by view."""
+    assert type(one) is type(other)
+    for field in fields(one):
+        mine, theirs = getattr(one, field.name), getattr(other, field.name)
+        if isinstance(mine, dict):
+            assert list(mine) == list(theirs), field.name
+        pairs = [(mine[view], theirs[view]) for view in mine] if isinstance(mine, dict) else [(mine, theirs)]
+        for a, b in pairs:
+            if isinstance(a, torch.Tensor):
+                assert (a.shape, a.dtype) == (b.shape, b.dtype), field.name
+                assert a.contiguous().numpy().tobytes() == b.contiguous().numpy().tobytes(), field.name
+            else:
+                assert a == b, field.name

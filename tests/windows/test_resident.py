@@ -1,6 +1,6 @@
 """Features held on the device: batches equal the loader's to the bit, and so do trained weights."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 from tests.features.arrays import ArraySource, random_arrays, random_source
 from tests.tiny import all_items, write_tiny
+from tests.windows.reading import assert_same_bits
 from tests.windows.test_segments import items_of
 from viewloom.dataset.dataset import Item
 from viewloom.dataset.opening import open_dataset
@@ -41,26 +42,13 @@ def data(request, tmp_path_factory):
     return str(root)
 
 
-def assert_equal(one, other):
-    for field in fields(one):
-        a, b = getattr(one, field.name), getattr(other, field.name)
-        if isinstance(a, dict):
-            assert list(a) == list(b)
-            a, b = torch.cat([x.flatten() for x in a.values()]), torch.cat([x.flatten() for x in b.values()])
-        if isinstance(a, torch.Tensor):
-            # Bits, not values: -0.0 is not 0.0.
-            assert a.dtype == b.dtype and a.numpy().tobytes() == b.contiguous().numpy().tobytes(), field.name
-        else:
-            assert a == b, field.name
-
-
 def compare(loader, held):
     batches = 0
     for epoch in range(3):
         loader.batch_sampler.set_epoch(epoch)
         held.sampler.set_epoch(epoch)
         for one, other in zip(loader, held, strict=True):
-            assert_equal(one, other)
+            assert_same_bits(one, other)
             batches += 1
     assert batches == 3 * len(held)
 

@@ -205,9 +205,7 @@ def test_only_windows_whose_size_comes_back_are_read_through_the_cache(kind):
     sampling = Sampling(chunk_frames=10, max_chunks=5, test_chunks=(10,), augment_probability=0.7)
     if kind == "segments":
         windows = SegmentWindows(Kept(), None, items_of(source), ("v3",), sampling, 3)
-        drawn = [windows[0, row].window.chunk_frames for row in range(len(windows))]
     else:
         windows = ViewWindows(Kept(), items_of(source), ("v3", "e4"), sampling, 3)
-        drawn = [windows[0, row].window.chunk_frames for row in range(len(windows))]
     drawn = [windows[0, row].window.chunk_frames for row in range(len(windows))]
     assert set(reads) == {10} and len(set(drawn)) > 2
