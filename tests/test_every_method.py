@@ -262,9 +262,7 @@ def test_what_is_fitted_in_a_pass_depends_on_neither_order_nor_batches(name, con
     method = make_method(name, config, dim, batch=whole)
     torch.manual_seed(0)  # of marks that are learned later
     again = METHODS.get(name)(dim, VIEWS[:3], config)
-    for rows in ([3, 1], [2], [0]):
-        again.accumulate(select_rows(whole, rows))
-    again.solve()
+    again.show_all(lambda: (select_rows(whole, rows) for rows in ([3, 1], [2], [0])))
     state = {key: v for key, v in again.refiner.state_dict().items() if "_V" in key or "standardiser" in key}
     assert state
     for key, value in state.items():
@@ -405,8 +403,7 @@ def _share(name, config, dim, rows):
         torch.manual_seed(0)
         for parameter in method.parameters():
             parameter.data.normal_(0, 0.3)
-        method.accumulate(select_rows(batch, rows))
-        method.solve()
+        method.show_all(lambda: [select_rows(batch, rows)])
     values = {"encoded": encoded(method.eval(), batch)}
     if method.fit == "gradient":
         loss, _, gradients = run(method.train(), select_rows(batch, rows))

@@ -50,8 +50,7 @@ def make_method(name, config=None, dim=7, views=3, batch=None, seed=0):
     if method.requires == "teacher_head":
         method.with_teacher(LinearHead(method.dims[method.roles.teacher_place], 3))
     if method.needs_pass:
-        method.accumulate(view_batch((60, 50, 41), dim, views) if batch is None else batch)
-        method.solve()
+        method.show_all(lambda: [view_batch((60, 50, 41), dim, views) if batch is None else batch])
     return method.eval()
 
 

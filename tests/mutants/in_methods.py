@@ -114,8 +114,8 @@ MUTANTS = [
     Mutant(
         "garbage_at_masked_steps",
         "methods/refiner.py",
-        ".transform(x_BTD, mask_BT, view).masked_fill(outside_BT1, 0.0)",
-        ".transform(x_BTD, mask_BT, view)",
+        ".transform_at(x_BTD, mask_BT, view, step_s).masked_fill(outside_BT1, 0.0)",
+        ".transform_at(x_BTD, mask_BT, view, step_s)",
         (f"{EVERY}::test_encodes_to_its_size_with_zeros_at_masked_steps",),
     ),
     Mutant(

@@ -58,9 +58,8 @@ class MultiViewTransformer(BaseEstimator):  # type: ignore[misc]  # scikit-learn
         groups_N = np.zeros(len(views[0])) if groups is None else np.asarray(groups)
         if groups_N.shape != (len(views[0]),):
             raise DataError(f"Expected a group for each of the {len(views[0])} rows, but got {groups_N.shape}.")
-        for group in dict.fromkeys(groups_N.tolist()):
-            learner.accumulate(_batch([x_ND[groups_N == group] for x_ND in views], names))
-        learner.solve()
+        recordings = dict.fromkeys(groups_N.tolist())
+        learner.show_all(lambda: (_batch([x_ND[groups_N == group] for x_ND in views], names) for group in recordings))
         self.refiner_: Refiner = learner.refiner.eval()
         self.n_features_in_ = tuple(x_ND.shape[1] for x_ND in views)
         return self

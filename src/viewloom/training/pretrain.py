@@ -1,6 +1,7 @@
 """`viewloom pretrain`: learn a refiner from unlabelled synchronised views, by gradient or in closed form."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -132,6 +133,7 @@ def begin_pretrain(config: PretrainConfig, dataset: MultiViewDataset | None = No
     config = replace(config, sampling=pairs.learn.sampling.as_request())
     torch.manual_seed(config.seed)
     method: Method = cls(tuple(pairs.learn.dims.values()), pairs.learn.views, config.method_options)
+    method.set_clock(dataset.source.fps, pairs.learn.sampling.chunk_frames)
     teacher = _give_teacher(config, method)
     config = with_epochs(config, method, pairs)
     folder, checkpoint = prepare_run(config, run_content(config, dataset, pairs))
@@ -258,15 +260,22 @@ def compile_layers(method: Method, backend: str = "inductor") -> None:
 
 
 def _show_all_pairs(method: Method, pairs: Pairs, batch_size: int) -> None:
-    """One pass over the windows, without augmentation, then the solution of what depends on them all."""
+    """A pass over the windows, or more, without augmentation, then the solution of what depends on them all."""
     learn, missing = pairs.learn, MissingFrames()
     still = replace(learn.sampling, augment_probability=0.0)
     windows = ViewWindows(learn.source, learn.items, learn.views, still)
-    for batch in track(make_view_loader(windows, batch_size), "Reading pairs"):
-        method.accumulate(batch)
-        missing.note_views(batch)
+    passes = iter(range(1, method.passes + 1))
+
+    def batches() -> Iterator[ViewBatch]:
+        number = next(passes)
+        of = f", pass {number} of {method.passes}" if method.passes > 1 else ""
+        for batch in track(make_view_loader(windows, batch_size), f"Reading pairs{of}"):
+            if number == 1:
+                missing.note_views(batch)
+            yield batch
+
+    method.show_all(batches)
     missing.say(learn.sampling.missing_frames)
-    method.solve()
     if method.chosen:
         say(f"note: {method.chosen}.")
 

@@ -59,7 +59,7 @@ class SegmentationModule(LightningModule):
         super().__init__()
         self.head = head
         self.refiner = refiner
-        self.frozen = None if refiner is None else FrozenRefiner(refiner, config.refined_cache_gib)
+        self.frozen = None if refiner is None else FrozenRefiner(refiner, config.refined_cache_gib, dataset.source.fps)
         self.dataset = dataset
         self.config = config
         self.sampling = resolve_sampling(config.sampling, dataset.source.fps)
