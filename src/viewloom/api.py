@@ -88,7 +88,7 @@ def pretrain(
         DataError, ConfigError: data or settings that can't be used, with what to do.
     """
     from viewloom.methods.refiner_file import load_refiner
-    from viewloom.training.pretrain import run_pretrain
+    from viewloom.training.learn import learn_refiner
     from viewloom.training.runs import wait_for
     from viewloom.training.trained import load_head
 
@@ -98,7 +98,7 @@ def pretrain(
         settings["method_options"] = options
     with _folder(run) as folder, _head_folder(teacher) as head:
         own = {"views": views, "method": method, "run": str(folder), "teacher": head}
-        path = wait_for(run_pretrain(settings_on(PretrainConfig, dataset, own | settings), dataset))
+        path = wait_for(learn_refiner(settings_on(PretrainConfig, dataset, own | settings), dataset))
         return load_refiner(path) if path.name == "refiner.safetensors" else replace(load_head(path), run=_kept(run))
 
 

@@ -27,6 +27,24 @@ class MethodConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AutoConfig(MethodConfig):
+    """Settings of the choice among methods, ``--method auto``."""
+
+    standardise: Standardise = "view"
+    """What every candidate does before anything else: none, pooled or view."""
+    candidates: str = ""
+    """Candidates to compare, comma-separated: their names, or those of any methods, which then have their default
+    settings; empty takes all of `viewloom.training.candidates`."""
+    minutes: float = 3.0
+    """Time for candidates, in minutes: one that is fitted by gradient begins only if a timing of its steps says that it
+    will be done by then. Those in closed form always run."""
+
+    def __post_init__(self) -> None:
+        if not self.minutes >= 0:
+            raise ConfigError(f"minutes must be 0 or more, but is {self.minutes}.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class CCAConfig(MethodConfig):
     """Settings of canonical correlation."""
 
@@ -180,6 +198,7 @@ class TwoStreamConfig(ResidualConfig):
 
 
 SETTINGS: Mapping[str, type[MethodConfig]] = {
+    "auto": AutoConfig,
     "cca": CCAConfig,
     "none": MethodConfig,
     "ridge": RidgeConfig,
