@@ -30,9 +30,8 @@ RIDGE = 1e-2
 
 def smoothed(x_TD: Floats, steps: int) -> NDArray[np.float64]:
     """Each step's mean with its neighbours, ``steps`` in all (odd, or one more is taken), edges repeated."""
-    return np.asarray(
-        uniform_filter1d(np.asarray(x_TD, np.float64), max(1, steps // 2 * 2 + 1), axis=0, mode="nearest")
-    )
+    size = max(1, steps // 2 * 2 + 1)
+    return np.asarray(uniform_filter1d(np.asarray(x_TD, np.float64), size, axis=0, mode="nearest"))
 
 
 def cluster_ids(learn_ND: Floats, held_MD: Floats, seed: int = 0) -> tuple[Ids, Ids]:
@@ -108,14 +107,13 @@ def surrogate_transfer(
     there = np.unique(ids_N)  # k-means may leave a cluster empty
     renamed = np.full(classes, -1, np.int64)
     renamed[there] = np.arange(len(there))
-    kept_M = renamed[ids_M] >= 0
+    truth_M = renamed[ids_M]
+    kept_M = truth_M >= 0
     weight_ZK, offset_K = linear_classifier(learn_NZ, renamed[ids_N], len(there))
-    other, own = (
-        balanced_accuracy(
-            (np.asarray(z_MZ, np.float64) @ weight_ZK + offset_K).argmax(axis=1)[kept_M], renamed[ids_M][kept_M]
-        )
-        for z_MZ in (held_other_MZ, held_own_MZ)
-    )
+    guesses = [
+        (np.asarray(z_MZ, np.float64) @ weight_ZK + offset_K).argmax(axis=1) for z_MZ in (held_other_MZ, held_own_MZ)
+    ]
+    other, own = (balanced_accuracy(guess_M[kept_M], truth_M[kept_M]) for guess_M in guesses)
     return other, own
 
 

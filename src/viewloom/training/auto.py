@@ -4,6 +4,7 @@ No label is looked at. What is compared is how well stand-ins for labels carry o
 (`viewloom.metrics.surrogate`); retrieval is shown beside. Every candidate is an ordinary run in ``candidates/``.
 """
 
+import math
 import shutil
 import time
 from collections.abc import Sequence
@@ -32,6 +33,7 @@ from viewloom.training.settings import PretrainConfig
 AUTO = "auto"
 FILE = "auto.json"
 REFINER = "refiner.safetensors"
+CRITERION = "transfer on held-out pairs, retrieval among those within its spread"
 
 
 @dataclass(frozen=True)
@@ -86,35 +88,36 @@ def run_auto(config: PretrainConfig, dataset: MultiViewDataset | None = None) ->
         return wait_for(folder / REFINER)
     chosen = best(tried)
     text = in_words(chosen, tried)
-    kept = [entry.as_json() for entry in tried]
-    write_json(
-        folder / FILE, {"criterion": "transfer", "chosen": chosen.candidate.name, "why": text, "candidates": kept}
-    )
+    _write(folder, tried, chosen=chosen.candidate.name, why=text)
     _keep(folder, chosen, text)
     return folder / REFINER
 
 
 def best(tried: Sequence[Tried]) -> Tried:
-    """The candidate to take: the first that is as good as the best, but for the spread of its measure.
+    """The candidate to take: of those that carry over as well as the best, but for the spread of that, the one whose
+    steps are found again most often.
 
     Raises:
         ConfigError: no candidate could be fitted.
     """
-    measured = [
-        entry for entry in tried if entry.measured is not None and entry.measured.transfer == entry.measured.transfer
-    ]
+    measured = [entry for entry in tried if entry.measured is not None and math.isfinite(entry.measured.transfer)]
     if not measured:
         reasons = "; ".join(f"{entry.candidate.name}: {entry.reason}" for entry in tried)
         raise ConfigError(f"None of the candidates can learn from these pairs. {reasons}")
     top = max(measured, key=_transfer)
     assert top.measured is not None
-    spread = top.measured.spread if top.measured.spread == top.measured.spread else 0.0
-    return next(entry for entry in measured if _transfer(entry) >= _transfer(top) - spread)
+    spread = top.measured.spread if math.isfinite(top.measured.spread) else 0.0
+    return max((entry for entry in measured if _transfer(entry) >= _transfer(top) - spread), key=_retrieval)
 
 
 def _transfer(entry: Tried) -> float:
     assert entry.measured is not None
     return entry.measured.transfer
+
+
+def _retrieval(entry: Tried) -> float:
+    assert entry.measured is not None
+    return entry.measured.retrieval if math.isfinite(entry.measured.retrieval) else 0.0
 
 
 def in_words(chosen: Tried, tried: Sequence[Tried]) -> str:
@@ -195,13 +198,17 @@ def _decided(folder: Path) -> dict[str, str]:
     return {entry["name"]: entry["left_out"] for entry in read_json(folder / FILE)["candidates"] if entry["left_out"]}
 
 
+def _write(folder: Path, tried: Sequence[Tried], chosen: str | None = None, why: str = "") -> None:
+    """Keep the candidates, their figures and the choice."""
+    candidates = [entry.as_json() for entry in tried]
+    write_json(folder / FILE, {"criterion": CRITERION, "chosen": chosen, "why": why, "candidates": candidates})
+
+
 def _note(tried: Sequence[Tried], folder: Path) -> None:
     """Show the last candidate, and keep what was decided so far."""
     if not is_main_process():
         return
-    write_json(
-        folder / FILE, {"criterion": "transfer", "chosen": None, "candidates": [entry.as_json() for entry in tried]}
-    )
+    _write(folder, tried)
     entry = tried[-1]
     if entry.measured is None:
         text = f"left out: {entry.reason}"

@@ -59,8 +59,8 @@ def hold_out(
     whole = [name for name in recordings if name in complete]
     if not whole:
         raise DataError(
-            f"The pairs come from {len(recordings)} recording(s), none of them with all views; one that has them all is "
-            "needed, to be held out. Add recordings to the pairs list."
+            f"The pairs come from {len(recordings)} recording(s), none of them with all views; one that has them all "
+            "is needed, to be held out. Add recordings to the pairs list."
         )
     if len(recordings) == 1:
         return _cut_in_time(items, max(share, LEAST_IN_TIME))
