@@ -193,8 +193,8 @@ class PretrainOptimConfig:
 class PretrainConfig(LearnConfig):
     """Learn a refiner from unlabelled synchronised views."""
 
-    method: str = "two_stream"
-    """Registered pre-training method."""
+    method: str = "auto"
+    """Registered pre-training method, or auto: of several the one that does best on held-out pairs."""
     method_options: Any = None
     """Settings of the method (see the end of --help)."""
     teacher: str | None = free(default=None)
