@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from viewloom.console import err
-from viewloom.dataset.dataset import MultiViewDataset
+from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.splits import ROLES
-from viewloom.errors import DataError, listed
+from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import write_json
 from viewloom.recipes.planned import data_settings
 from viewloom.recipes.settings import TransferConfig
 from viewloom.registry import HEADS, METHODS
+from viewloom.training.auto import AUTO
 from viewloom.training.evaluate import run_evaluate, select_views
 from viewloom.training.learn import learn_refiner
 from viewloom.training.run_identity import RunContent
@@ -100,6 +101,10 @@ def _refuse_unusable(config: TransferConfig, dataset: MultiViewDataset) -> None:
     """`DataError` for what would fail only after minutes of work."""
     views = _views(config)
     select_views(",".join(views), dataset)
+    if config.method != AUTO and METHODS.get(config.method).requires == "teacher_head":
+        raise ConfigError(
+            f"Method {config.method!r} needs a trained head as teacher. Choose another, or leave it to auto."
+        )
     if dataset.labels is None:
         raise DataError(f"{dataset.root} has no labels, and a head can't be trained without. Pass --labels.")
     dataset.items("train")
@@ -115,7 +120,8 @@ def _views(config: TransferConfig) -> tuple[str, ...]:
 def _content(config: TransferConfig, dataset: MultiViewDataset) -> RunContent:
     """What a transfer rests on: the items of all roles in its views."""
     views = _views(config)
-    items = {role: dataset.items(role, views) for role in ROLES if getattr(dataset.splits, role)}
+    roles = [role for role in ROLES if getattr(dataset.splits, role)]
+    items: dict[str, tuple[Item, ...]] = {role: dataset.items(role, views) for role in roles}
     return RunContent(dataset, items, views, compare=config.compare_features)
 
 
@@ -123,7 +129,7 @@ def _steps(config: TransferConfig, dataset: MultiViewDataset) -> list[Step]:
     """The steps, in order."""
     folder, scoring = Path(config.run), bool(dataset.splits is not None and dataset.splits.test)
     refiner = folder / REFINER / REFINER_FILE
-    words = "choose a refiner" if config.method == "auto" else f"learn a refiner by {config.method}"
+    words = "choose a refiner" if config.method == AUTO else f"learn a refiner by {config.method}"
     steps = [Step(f"{words} on pairs", refiner, lambda: learn_refiner(_pretraining(config), dataset))]
     steps += _head_steps(config, dataset, HEAD, scoring)
     for name in (NAIVE, ORACLE):

@@ -22,7 +22,7 @@ class Transferred:
 
     Attributes:
         head: the head, which carries refiner and sampling: for `viewloom.predict` and `viewloom.evaluate`.
-        scores: scores of the head and of the references, by run: transfer, naive, oracle; empty where nothing was scored.
+        scores: by run (transfer, naive, oracle); empty where nothing was scored.
         notes: what was chosen, and what to be wary of.
         run: the run folder; None where none was kept.
     """
