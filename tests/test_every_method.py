@@ -20,7 +20,7 @@ from viewloom.methods.base import Method
 from viewloom.methods.refiner_file import load_refiner, save_refiner
 from viewloom.registry import METHODS
 
-SMALL = {"layers": 2, "joint_depth": 0.2}
+SMALL = {"layers": 2, "joint_depth": 0.2, "features": 24}
 """Sizes that make the tests quick, where a method has such a setting."""
 USED = {"variance_weight": 0.5, "covariance_weight": 0.2, "decode_weight": 1.0}
 """Weights that switch every optional term on."""

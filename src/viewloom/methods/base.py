@@ -47,6 +47,8 @@ class Method(nn.Module, ABC):
     min_views: ClassVar[int] = 2
     any_sizes: ClassVar[bool] = False
     """True if views of any feature sizes are brought to one."""
+    one_size: ClassVar[str] = "sends all views through one map"
+    """Why views must have one feature size, for the message."""
     remedy: ClassVar[str] = "Use the method cca or ridge, which have a map for each view."
     """What to do about views of different sizes, for the message."""
     chosen_by: ClassVar[tuple[Choice, ...]] = ("retrieval", "loss", "last")
@@ -71,7 +73,7 @@ class Method(nn.Module, ABC):
         self.fps = 1.0
         if len(set(self.dims)) > 1 and not self.takes_any_sizes:
             raise ConfigError(
-                f"The method {type(self).registered_name()} sends all views through one map, so they must have one "
+                f"The method {type(self).registered_name()} {self.one_size}, so they must have one "
                 f"feature size, but have: {in_words(self.dims, views)}. {self.remedy}"
             )
         self.refiner = type(self).build_refiner(self.dims, views, self.config)

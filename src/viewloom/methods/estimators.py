@@ -58,8 +58,10 @@ class MultiViewTransformer(BaseEstimator):  # type: ignore[misc]  # scikit-learn
         groups_N = np.zeros(len(views[0])) if groups is None else np.asarray(groups)
         if groups_N.shape != (len(views[0]),):
             raise DataError(f"Expected a group for each of the {len(views[0])} rows, but got {groups_N.shape}.")
-        recordings = dict.fromkeys(groups_N.tolist())
-        learner.show_all(lambda: (_batch([x_ND[groups_N == group] for x_ND in views], names) for group in recordings))
+        recordings = {group: groups_N == group for group in dict.fromkeys(groups_N.tolist())}
+        learner.show_all(
+            lambda: (_batch([x_ND[own_N] for x_ND in views], names, str(group)) for group, own_N in recordings.items())
+        )
         self.refiner_: Refiner = learner.refiner.eval()
         self.n_features_in_ = tuple(x_ND.shape[1] for x_ND in views)
         return self
@@ -166,8 +168,8 @@ def _as_features(x: Any, place: int) -> NDArray[np.float32]:
     return x_ND
 
 
-def _batch(views: Sequence[NDArray[np.float32]], names: tuple[str, ...]) -> ViewBatch:
+def _batch(views: Sequence[NDArray[np.float32]], names: tuple[str, ...], recording: str) -> ViewBatch:
     """All rows of a recording as one window."""
     masks = [torch.from_numpy(~np.isnan(x_ND).all(axis=1)) for x_ND in views]
     features = {name: torch.from_numpy(x_ND)[None] for name, x_ND in zip(names, views, strict=True)}
-    return ViewBatch(features, torch.stack(masks)[None], (Window("", "", 0, len(views[0]), 1),))
+    return ViewBatch(features, torch.stack(masks)[None], (Window(recording, recording, 0, len(views[0]), 1),))

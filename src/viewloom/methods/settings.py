@@ -49,14 +49,15 @@ class CCAConfig(MethodConfig):
     """Settings of canonical correlation."""
 
     out_dim: int = 0
-    """Number of canonical components kept, the most correlated first; 0 keeps those that are more correlated than
-    chance has it, as the same views show when they are put out of step."""
+    """Number of canonical components kept, the most correlated first; 0 keeps those that correlate more on held-out
+    pairs than chance has it, 256 at most."""
     strength: float | None = None
     """Ridge within each view, as a share of the view's mean variance. None takes 0.01 from 50 steps a feature on, and
-    with fewer the one of 0.0001 to 10 with which correlations exceed chance by most."""
+    with fewer the one of 0.0001 to 10 whose squared correlations on held-out pairs have the largest sum."""
     scale: Literal["correlation", "unit"] = "correlation"
-    """Deviation of each component: its correlation between views, so that what the views don't share fades out
-    (Kakade, Foster: Multi-view Regression via Canonical Correlation Analysis, COLT 2007), or 1 for all."""
+    """Deviation of each component: its correlation between views on held-out pairs, so that what the views don't
+    share fades out (Kakade, Foster: Multi-view Regression via Canonical Correlation Analysis, COLT 2007), or 1 for
+    all."""
 
     def __post_init__(self) -> None:
         if self.out_dim < 0 or (self.strength is not None and not self.strength > 0):
@@ -74,6 +75,86 @@ class RidgeConfig(MethodConfig):
     strength: float = 1e-2
     """Penalty, as a share of the mean variance of the student's features. To choose it, compare the held-out
     retrieval of runs with 1e-4 to 1."""
+
+    def __post_init__(self) -> None:
+        if not self.strength > 0:
+            raise ConfigError(f"strength must be above 0, but is {self.strength}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DelayCCAConfig(CCAConfig):
+    """Settings of canonical correlation over time."""
+
+    standardise: Standardise = "view"
+    """As in other methods; by default each view is, since principal components depend on units."""
+    taps: int = 5
+    """Copies of a step's features, delayed against each other: what the map of a step looks at."""
+    stride_s: float | None = None
+    """Seconds between two copies. None takes 0.5, or the length of a step of the pairs if that is longer."""
+    causal: bool = False
+    """Look at the past alone, instead of as far into the future."""
+    pca_dim: int = 64
+    """Principal components kept of each view before that, at most; 0 keeps its features as they are."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.taps < 1 or self.pca_dim < 0:
+            raise ConfigError(f"taps must be 1 or more and pca_dim 0 or more, but are {self.taps} and {self.pca_dim}.")
+        if self.stride_s is not None and not self.stride_s > 0:
+            raise ConfigError(f"stride_s must be above 0 seconds, but is {self.stride_s}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RFFCCAConfig(CCAConfig):
+    """Settings of canonical correlation of random Fourier features."""
+
+    standardise: Standardise = "view"
+    """As in other methods; by default each view is, since distances depend on units."""
+    features: int = 600
+    """Random features of each view; 2,000 are finer, and take ten times as long to solve."""
+    pca_dim: int = 64
+    """Principal components kept of each view before that, at most; 0 keeps its features as they are."""
+    bandwidth: float = 1.0
+    """Width of the Gaussian kernel, as a multiple of the median distance between steps of a view."""
+    seed: int = 0
+    """Seed of the random features, which are saved with the refiner."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.features < 1 or self.pca_dim < 0:
+            raise ConfigError(
+                f"features must be 1 or more and pca_dim 0 or more, but are {self.features} and {self.pca_dim}."
+            )
+        if not self.bandwidth > 0:
+            raise ConfigError(f"bandwidth must be above 0, but is {self.bandwidth}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcrustesConfig(MethodConfig):
+    """Settings of orthogonal alignment."""
+
+    standardise: Standardise = "view"
+    """As in other methods; by default each view is, since principal components depend on units."""
+    out_dim: int = 0
+    """Principal components of each view that are turned into one space; 0 takes the smallest view's number of
+    features, 64 at most."""
+
+    def __post_init__(self) -> None:
+        if self.out_dim < 0:
+            raise ConfigError(f"out_dim must be 0 or more, but is {self.out_dim}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoralConfig(MethodConfig):
+    """Settings of correlation alignment."""
+
+    standardise: Standardise = "view"
+    """As in other methods; by default each view is, since a square root of covariances depends on units."""
+    reference: str = ""
+    """View whose mean and covariances the others are given; empty takes the first (exo, where exo views come
+    first)."""
+    strength: float = 1e-2
+    """Ridge on the covariances of every view, as a share of its mean variance."""
 
     def __post_init__(self) -> None:
         if not self.strength > 0:
@@ -200,7 +281,11 @@ class TwoStreamConfig(ResidualConfig):
 SETTINGS: Mapping[str, type[MethodConfig]] = {
     "auto": AutoConfig,
     "cca": CCAConfig,
+    "coral": CoralConfig,
+    "delay_cca": DelayCCAConfig,
     "none": MethodConfig,
+    "procrustes": ProcrustesConfig,
+    "rff_cca": RFFCCAConfig,
     "ridge": RidgeConfig,
     "sync_kd": SyncKDConfig,
     "sync_kd_head": SyncKDHeadConfig,

@@ -1,5 +1,6 @@
 """Sums over the processes of a run, so that several processes equal one at the same global batch."""
 
+import torch
 import torch.distributed as dist
 from torch import Tensor
 
@@ -16,6 +17,16 @@ def sum_over_processes(value: Tensor) -> Tensor:
     total = value.detach().clone()
     dist.all_reduce(total)
     return total
+
+
+def gather_over_processes(value: Tensor) -> list[Tensor]:
+    """A CPU tensor of each process, in their order, the same in each; of one size and type in all."""
+    if world_size() == 1:
+        return [value]
+    device = torch.device("cuda") if dist.get_backend() == "nccl" else value.device
+    values = [torch.empty_like(value, device=device) for _ in range(world_size())]
+    dist.all_gather(values, value.to(device))
+    return [each.to(value.device) for each in values]
 
 
 def mean_count(count: Tensor) -> Tensor:
