@@ -20,7 +20,7 @@ def sum_over_processes(value: Tensor) -> Tensor:
     return total
 
 
-def gather_over_processes(value: Tensor) -> list[Tensor]:
+def values_of_processes(value: Tensor) -> list[Tensor]:
     """A CPU tensor of each process, in their order, the same in each; of one size and type in all."""
     if world_size() == 1:
         return [value]
