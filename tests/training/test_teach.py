@@ -20,9 +20,10 @@ from viewloom.heads.settings import C2FTCNConfig
 from viewloom.simulate.run import run_simulate
 from viewloom.simulate.settings import FaultConfig, SimulateConfig
 from viewloom.training import teach as teach_module
-from viewloom.training.agreement import MARK, little_to_learn
+from viewloom.training.agreement import MARK, Compared, little_to_learn
 from viewloom.training.evaluate import run_evaluate
 from viewloom.training.learned import MARK as NOTHING
+from viewloom.training.learned import warn
 from viewloom.training.pretrain import run_pretrain
 from viewloom.training.segment import begin_train, run_train
 from viewloom.training.settings import (
@@ -35,6 +36,7 @@ from viewloom.training.settings import (
 )
 from viewloom.training.taught import read_taught
 from viewloom.training.trained import load_head
+from viewloom.windows.taught import SoftLabels
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False, validate_every_epochs=1)
 FAST = OptimConfig(lr=0.05, lr_step_epochs=40)
@@ -291,6 +293,36 @@ def test_agreement_is_kept_and_said(data, student, tmp_path, capfd):
     run_train(config(data, tmp_path / "run", epochs=1))
     said = capfd.readouterr().err
     assert "in which the student agrees with its teacher: v3" in said and "The teacher labelled 6" in said
+
+
+def test_agreement_leaves_out_what_either_does_not_see(data, student, tmp_path):
+    """Frames that the teacher, or the view itself, lacks are not compared."""
+    other = shutil.copytree(data, tmp_path / "data")
+    name = names(data, "pairs")[0]
+    for view, frames in (("v3", slice(0, 60)), ("e4", slice(100, 150))):
+        path = other / "features" / name / view / "features.npy"
+        x_TD = np.load(path)
+        x_TD[frames] = np.nan
+        np.save(path, x_TD)
+    dataset, trained = open_dataset(DataConfig(data=str(other))), load_head(student)
+    item = next(item for item in dataset.items("pairs") if item.recording == name)
+    probs_TK = np.ones((item.end - item.start, ACTIONS), np.float32) / ACTIONS
+    probs_TK[:60] = 0
+    soft = {name: SoftLabels.of_frames(probs_TK, item.start)}
+    sampling = begin_train(config(data, student, epochs=12, resume=True))[0].sampling
+    counts = Compared(dataset, [item], ("v3", "e4"), soft).counts(trained.segmenter(sampling, "cpu"))
+    assert {view: frames for view, (_, frames) in counts.items()} == {
+        "v3": len(probs_TK) - 60,
+        "e4": len(probs_TK) - 110,
+    }
+    assert all(hits <= frames for hits, frames in counts.values())
+
+
+def test_a_warning_leaves_others_in_place(tmp_path):
+    (tmp_path / "environment.json").write_text(json.dumps({"seed": 1}))
+    for texts in (["one"], ["two", "one"], []):
+        warn(tmp_path, texts)
+    assert warnings(tmp_path) == ["one", "two"]
 
 
 def test_the_epoch_is_chosen_by_both(student):
