@@ -48,7 +48,7 @@ def page(runs: Sequence[Run], rows: Sequence[ScoreRow], title: str, most: int, r
         command: that writes the page again.
     """
     scored = [run for run in runs if run.metrics is not None]
-    colours = action_colours(scored)
+    colours = sections.with_taught(action_colours(scored), runs)
     found: list[tuple[str, str, Any]] = [("Training curves", "curves.html", curves.curves(runs))]
     if scored:
         picked = pick(scored, most)
@@ -60,6 +60,7 @@ def page(runs: Sequence[Run], rows: Sequence[ScoreRow], title: str, most: int, r
             ("Actions", "sheet.html", sections.actions_sheet(scored)),
             ("Items", "sheet.html", sections.items_sheet(scored, picked)),
         ]
+    found.append(("Taught on pairs", "taught.html", sections.taught_runs(runs)))
     found.append(("Settings and environment", "provenance.html", runs))
     context = {"title": title, "colours": colours, "command": command, "simulated": any(run.simulated for run in runs)}
     context |= {"facts": sections.facts(runs), "cautions": sections.cautions(runs)}

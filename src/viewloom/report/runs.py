@@ -19,6 +19,7 @@ from viewloom.report.reading import (
     read_metrics,
     read_predictions,
 )
+from viewloom.report.taught import Taught, load_taught
 
 MARKS = ("metrics.json", "metrics.csv", "config.yaml", "environment.json", "invariance.json")
 """A folder with one of these is a run."""
@@ -43,6 +44,7 @@ class Run:
         config: text of ``config.yaml``.
         curves: what was logged while training, by name.
         notes: what a reader should know of the run, in words.
+        taught: what a teacher labelled for it, and how far they agree; None where it had none.
     """
 
     folder: Path
@@ -53,6 +55,7 @@ class Run:
     config: str
     curves: dict[str, Points]
     notes: tuple[str, ...]
+    taught: Taught | None = None
 
     @property
     def scored(self) -> Metrics:
@@ -143,6 +146,7 @@ def load_run(folder: Path) -> Run:
         config.read_text(encoding="utf-8") if config.exists() else "",
         curves,
         tuple(dict.fromkeys(map(str, [*warnings, *notes]))),
+        load_taught(folder),
     )
 
 
