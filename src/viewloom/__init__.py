@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         pretrain,
         score,
         train,
+        transfer,
     )
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "pretrain",
     "score",
     "train",
+    "transfer",
 ]
 
 

@@ -23,6 +23,7 @@ from viewloom.dataset.settings import DataConfig
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.keywords import as_dict, built, settings_on
 from viewloom.metrics.protocols import PROTOCOLS
+from viewloom.recipes.settings import TransferConfig
 from viewloom.registry import HEADS, LAYOUTS, METHODS
 from viewloom.training.settings import EvaluateConfig, PredictConfig, PretrainConfig, TrainConfig
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from viewloom.methods.refiner import Refiner
     from viewloom.metrics.segmentation import Scores as FrameScores
+    from viewloom.recipes.transferred import Transferred
     from viewloom.training.scores import Scores
     from viewloom.training.trained import TrainedHead
 
@@ -62,7 +64,7 @@ def open_dataset(data: str | Path | DataConfig, with_splits: bool = True, **opti
 def pretrain(
     data: MultiViewDataset | str | Path,
     views: Names,
-    method: str = "two_stream",
+    method: str = "auto",
     *,
     out_dim: int | None = None,
     run: str | Path | None = None,
@@ -74,7 +76,8 @@ def pretrain(
     Args:
         data: a data set, or its folder.
         views: two views or more, exo views first.
-        method: registered method; see `list_methods`.
+        method: registered method; see `list_methods`. By default several are compared on held-out pairs, and the best
+            is taken.
         out_dim: feature size Z of the refined features, for methods that have a choice.
         run: run folder to keep (new); None keeps nothing on disk.
         teacher: trained head, or its run folder, that a distilling method follows.
@@ -88,7 +91,7 @@ def pretrain(
         DataError, ConfigError: data or settings that can't be used, with what to do.
     """
     from viewloom.methods.refiner_file import load_refiner
-    from viewloom.training.pretrain import run_pretrain
+    from viewloom.training.learn import learn_refiner
     from viewloom.training.runs import wait_for
     from viewloom.training.trained import load_head
 
@@ -98,7 +101,7 @@ def pretrain(
         settings["method_options"] = options
     with _folder(run) as folder, _head_folder(teacher) as head:
         own = {"views": views, "method": method, "run": str(folder), "teacher": head}
-        path = wait_for(run_pretrain(settings_on(PretrainConfig, dataset, own | settings), dataset))
+        path = wait_for(learn_refiner(settings_on(PretrainConfig, dataset, own | settings), dataset))
         return load_refiner(path) if path.name == "refiner.safetensors" else replace(load_head(path), run=_kept(run))
 
 
@@ -137,6 +140,42 @@ def train(
         own = {"views": views, "head": head, "run": str(folder), "refiner": path, "name": head if run is None else None}
         wait_for(run_train(settings_on(TrainConfig, dataset, own | settings), dataset))
         return replace(load_head(folder), run=_kept(run))
+
+
+def transfer(
+    data: MultiViewDataset | str | Path,
+    from_views: Names,
+    to_views: Names,
+    *,
+    run: str | Path | None = None,
+    **settings: Any,
+) -> Transferred:
+    """Learn in labelled views, segment in others: refiner, head taught on the pairs, scores.
+
+    Args:
+        data: a data set, or its folder; its splits say which recordings are pairs, labelled, and scored.
+        from_views: labelled views.
+        to_views: views to segment; their labels are never used, but to score.
+        run: run folder to keep; what is finished in it is used again. None keeps nothing on disk.
+        settings: others of `viewloom transfer`: ``method="cca"``, ``references="naive,oracle"``, ``epochs=40``,
+            ``trainer={"progress": False}``.
+
+    Returns:
+        The head, its refiner and its scores: print them, or take ``.head``, ``.refiner``, ``.scores``, ``.table()``.
+
+    Raises:
+        DataError, ConfigError: data or settings that can't be used, with what to do.
+    """
+    from viewloom.recipes.transfer import run_transfer
+    from viewloom.recipes.transferred import read_transferred
+
+    dataset = _dataset(data, settings)
+    with _folder(run) as folder:
+        own = {"from_views": from_views, "to_views": to_views, "run": str(folder)}
+        result = run_transfer(settings_on(TransferConfig, dataset, own | settings), dataset)
+        if isinstance(result, str):
+            raise ConfigError("plan is for the command line: `viewloom transfer --plan true`.")
+        return read_transferred(result, _kept(run))
 
 
 def evaluate(
@@ -285,7 +324,8 @@ def load_head(path: str | Path) -> TrainedHead:
 
 
 def list_methods() -> tuple[str, ...]:
-    """Names of the pre-training methods, those of other packages included."""
+    """Names of the pre-training methods, those of other packages included; auto is none of them, but may stand for
+    one."""
     return METHODS.names()
 
 

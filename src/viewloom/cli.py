@@ -14,7 +14,7 @@ from viewloom.errors import ConfigError, UserError
 from viewloom.extract.settings import ExtractConfig
 from viewloom.features.settings import IndexConfig, PackConfig
 from viewloom.plugins import import_modules
-from viewloom.recipes.settings import CrossvalConfig, ExperimentConfig
+from viewloom.recipes.settings import CrossvalConfig, ExperimentConfig, TransferConfig
 from viewloom.registry import OPTIONS
 from viewloom.report.settings import ReportConfig
 from viewloom.simulate.metaworld.settings import MetaworldConfig
@@ -30,6 +30,8 @@ Run = Callable[[Any], int]
 
 FORMER = {"row": "name"}
 """Settings' earlier names: the config.yaml of older runs has them."""
+SPELLED = {"from_views": "from", "to_views": "to"}
+"""Settings that can't be called in Python what they are called here."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,19 @@ def pack(config: PackConfig) -> int:
     from viewloom.dataset.packing import run_pack
 
     return show(run_pack(config))
+
+
+@verb("viewloom transfer --data demo/data --from v3 --to e4 --run runs/transfer")
+def transfer(config: TransferConfig) -> int:
+    """Learn in labelled views, segment in others: refiner, head, scores and report by one command."""
+    from viewloom.recipes.transfer import run_transfer
+    from viewloom.report.tables import scores_table
+
+    result = run_transfer(config)
+    if isinstance(result, str):
+        return show(result)
+    table = [scores_table(list(result.scored))] if result.scored else []
+    return show(*table, *(f"note: {note}" for note in result.notes), result.folder)
 
 
 @verb("viewloom train --data demo/data --views v3 --run runs/naive")
@@ -258,7 +273,10 @@ def make_parser(name: str, args: Sequence[str]) -> "ArgumentParser":
     parser.add_argument("--plugins", type=str | list[str] | None, help=plugins)
     names = {entry.name: entry.default for entry in fields(verb.settings)}
     options = [field for field in OPTIONS if field in names]
-    parser.add_class_arguments(verb.settings, None, skip=set(options))
+    spelled = {field: name for field, name in SPELLED.items() if field in names}
+    for field, name in spelled.items():
+        parser.add_argument(f"--{name}", required=True, type=str, help=_described(verb.settings, field))
+    parser.add_class_arguments(verb.settings, None, skip={*options, *spelled})
     for field in options:
         registry, chooser = OPTIONS[field]
         chosen = _peek(args, chooser, names[chooser])
@@ -267,6 +285,14 @@ def make_parser(name: str, args: Sequence[str]) -> "ArgumentParser":
     for former in (former for former, now in FORMER.items() if now in names):
         parser.add_argument(f"--{former}", type=Any, help=SUPPRESS)
     return parser
+
+
+def _described(settings: type, field: str) -> str:
+    """A setting's docstring."""
+    from docstring_parser import parse_from_object
+
+    found = next(entry for entry in parse_from_object(settings).params if entry.arg_name == field)
+    return str(found.description)
 
 
 def _peek(args: Sequence[str], option: str, default: Any = None) -> Any:
@@ -297,7 +323,8 @@ def parse(name: str, args: Sequence[str]) -> Any:
     except ArgumentError as error:
         where = " (from the command line or the --config file)" if "--config" in " ".join(args) else ""
         raise ConfigError(f"{error}{where}. `{parser.prog} --help` lists the settings.") from None
-    values = {entry.name: built[entry.name] for entry in fields(settings) if entry.name in built}
+    called = {entry.name: SPELLED.get(entry.name, entry.name) for entry in fields(settings)}
+    values = {name: built[spelled] for name, spelled in called.items() if spelled in built}
     for former, now in FORMER.items():
         if built.get(former) is not None and values[now] is None:
             values[now] = built[former]

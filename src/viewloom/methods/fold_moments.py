@@ -19,7 +19,7 @@ from torch import Tensor
 
 from viewloom.methods.canonical import Covariances
 from viewloom.methods.pair_moments import Pair, PairMoments
-from viewloom.nn.distributed import gather_over_processes
+from viewloom.nn.distributed import values_of_processes
 from viewloom.nn.moments import Moments
 from viewloom.nn.standardise import Standardiser
 from viewloom.windows.batch import ViewBatch, Window
@@ -124,7 +124,7 @@ class FoldMoments:
         """Let all processes have the same folds, and whole recordings in them where there are two or more."""
         state = torch.full((self.most + 1,), -1, dtype=torch.int64)
         state[: 1 + len(self.folds)] = torch.tensor([self.digits, *sorted(self.folds)])
-        states = [each.tolist() for each in gather_over_processes(state)]
+        states = [each.tolist() for each in values_of_processes(state)]
         while self.digits < max(digits for digits, *_ in states):
             self._merge_neighbours()
         keys = {key >> (self.digits - digits) for digits, *own in states for key in own if key >= 0}

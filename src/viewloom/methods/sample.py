@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from viewloom.nn.distributed import gather_over_processes
+from viewloom.nn.distributed import values_of_processes
 from viewloom.windows.batch import ViewBatch
 
 SIZE = 1000
@@ -39,7 +39,7 @@ class HashedSample:
 
     def over_processes(self) -> Tensor:
         """The sample (N, D) of what all processes have seen, float64, in the order of hashes."""
-        self._keep(torch.cat(gather_over_processes(self.ranks_N)), torch.cat(gather_over_processes(self.x_ND)))
+        self._keep(torch.cat(values_of_processes(self.ranks_N)), torch.cat(values_of_processes(self.x_ND)))
         return self.x_ND[self.ranks_N < NONE]
 
     def _keep(self, ranks_M: Tensor, x_MD: Tensor) -> None:

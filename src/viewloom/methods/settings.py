@@ -9,7 +9,7 @@ from typing import Literal
 
 from viewloom.errors import ConfigError
 from viewloom.identity import added
-from viewloom.nn.settings import Context, Standardise
+from viewloom.nn.settings import Context, EncoderKind, Standardise
 
 Choice = Literal["retrieval", "agreement", "loss", "last"]
 """What can choose the checkpoint of a run: a measure on held-out pairs, or nothing (the last epoch)."""
@@ -24,6 +24,24 @@ class MethodConfig:
     standardise: Standardise = "none"
     """Bring features to mean 0 and deviation 1 before anything else: none, pooled (one mean and deviation over
     all views) or view (each view its own). Takes one pass over the pairs, and goes into the saved refiner."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoConfig(MethodConfig):
+    """Settings of the choice among methods, ``--method auto``."""
+
+    standardise: Standardise = "view"
+    """What every candidate does before anything else: none, pooled or view."""
+    candidates: str = ""
+    """Candidates to compare, comma-separated: their names, or those of any methods, which then have their default
+    settings; empty takes all of `viewloom.training.candidates`."""
+    minutes: float = 3.0
+    """Time for candidates, in minutes: one that is fitted by gradient begins only if a timing of its steps says that it
+    will be done by then. Those in closed form always run."""
+
+    def __post_init__(self) -> None:
+        if not self.minutes >= 0:
+            raise ConfigError(f"minutes must be 0 or more, but is {self.minutes}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,10 +278,119 @@ class TwoStreamConfig(ResidualConfig):
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class EncodedConfig(MethodConfig):
+    """Settings of refiners that add a small network to a linear path; see `viewloom.methods.encoded`."""
+
+    standardise: Standardise = "view"
+    """Bring features to mean 0 and deviation 1 before anything else: none, pooled (one mean and deviation over
+    all views) or view (each view its own)."""
+    encoder: EncoderKind = "conv"
+    """What the network looks at: frame (each step by itself), conv (neighbours, by dilated convolutions), or
+    transformer (all steps of a window)."""
+    path: Literal["cca", "pca", "random"] = "cca"
+    """Linear map that learning starts from: canonical components of all views, principal ones of each, or a random
+    rotation."""
+    path_frozen: bool = False
+    """Leave that map as it starts."""
+    scale: Literal["correlation", "unit"] = "correlation"
+    """Deviation of the canonical components at the start: their correlation between views, or 1 for all."""
+    pca_dim: int = 0
+    """Principal components of each view that everything starts from; 0 takes 64 at most, and a tenth of the steps."""
+    out_dim: int = 0
+    """Refined features; 0 takes as many as the view with the fewest principal components has."""
+    per_view: bool = True
+    """A network for each view, or one for all."""
+    hidden: int = 128
+    """Width of the network."""
+    layers: int = 4
+    """Blocks of the network: convolutions see 2^layers - 1 steps each way."""
+    dropout: float = 0.1
+    """Dropout inside the network, in training."""
+    noise: float = 0.0
+    """Deviation of noise added to the principal components (of deviation 1) in training."""
+
+    def __post_init__(self) -> None:
+        if self.pca_dim < 0 or self.out_dim < 0:
+            raise ConfigError(f"pca_dim and out_dim must be 0 or more, but are {self.pca_dim} and {self.out_dim}.")
+        if self.hidden < 1 or self.layers < 1:
+            raise ConfigError(f"hidden and layers must be 1 or more, but are {self.hidden} and {self.layers}.")
+        if not 0 <= self.dropout < 1 or not self.noise >= 0:
+            raise ConfigError(
+                f"dropout must be at least 0 and below 1 and noise 0 or more, but are {self.dropout} and {self.noise}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContrastConfig(EncodedConfig):
+    """Settings of contrastive learning."""
+
+    temperature: float = 0.1
+    """What cosines are divided by; lower ones dwell on the nearest wrong steps."""
+    exclude_s: float = 1.0
+    """Steps of the same recording this near in time (s) are no negatives: they look alike."""
+    negatives: int = 1024
+    """Steps compared with each other, over all processes, about; of more every so-manieth is taken, from a place
+    that changes with every epoch and window."""
+    pairs: int = 6
+    """Pairs of views in a step; of more as many are drawn."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.temperature > 0 or not self.exclude_s >= 0:
+            raise ConfigError(
+                f"temperature must be above 0 and exclude_s 0 or more, but are {self.temperature} and {self.exclude_s}."
+            )
+        if self.negatives < 2 or self.pairs < 1:
+            raise ConfigError(
+                f"negatives must be 2 or more and pairs 1 or more, but are {self.negatives} and {self.pairs}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class VICRegConfig(EncodedConfig):
+    """Settings of VICReg."""
+
+    scale: Literal["correlation", "unit"] = "unit"
+    """Deviation of the canonical components at the start: their correlation between views, or 1 for all."""
+    invariance_weight: float = 25.0
+    """Weight of the agreement of views; the paper's."""
+    variance_weight: float = 25.0
+    """Weight of the term that keeps every feature's deviation at 1; the paper's."""
+    covariance_weight: float = 1.0
+    """Weight of the term that keeps features from repeating each other; the paper's."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        weights = self.invariance_weight, self.variance_weight, self.covariance_weight
+        if not min(weights) >= 0 or not self.invariance_weight > 0:
+            raise ConfigError(
+                "variance_weight and covariance_weight must be 0 or more and invariance_weight above 0, but are "
+                f"{weights[1]}, {weights[2]} and {weights[0]}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BarlowTwinsConfig(EncodedConfig):
+    """Settings of Barlow Twins."""
+
+    redundancy_weight: float = 0.005
+    """Weight of the correlations between different features; the paper's is 0.0051, of thousands of features."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.redundancy_weight >= 0:
+            raise ConfigError(f"redundancy_weight must be 0 or more, but is {self.redundancy_weight}.")
+
+
 SETTINGS: Mapping[str, type[MethodConfig]] = {
+    "auto": AutoConfig,
+    "barlow_twins": BarlowTwinsConfig,
     "cca": CCAConfig,
+    "contrast": ContrastConfig,
     "coral": CoralConfig,
     "delay_cca": DelayCCAConfig,
+    "ey": EncodedConfig,
     "none": MethodConfig,
     "procrustes": ProcrustesConfig,
     "rff_cca": RFFCCAConfig,
@@ -272,5 +399,6 @@ SETTINGS: Mapping[str, type[MethodConfig]] = {
     "sync_kd_head": SyncKDHeadConfig,
     "two_stream": TwoStreamConfig,
     "two_stream_simple": TwoStreamConfig,
+    "vicreg": VICRegConfig,
 }
 """Registered names, and the settings that can be shown without importing torch."""

@@ -16,7 +16,7 @@ from viewloom.features.settings import Compare
 from viewloom.files import write_text
 from viewloom.identity import Identity, settings_of
 from viewloom.training.evaluate import run_evaluate, scored_with
-from viewloom.training.pretrain import run_pretrain
+from viewloom.training.learn import learn_refiner
 from viewloom.training.run_identity import RunContent
 from viewloom.training.runs import as_yaml, read_json
 from viewloom.training.segment import run_train
@@ -60,7 +60,7 @@ class PlannedRun:
         """Do it, going on where it was stopped."""
         config = self.config
         if isinstance(config, PretrainConfig):
-            run_pretrain(replace(config, resume=self.folder.exists()))
+            learn_refiner(replace(config, resume=self.folder.exists()))
         elif isinstance(config, TrainConfig):
             run_train(replace(config, resume=self.folder.exists()))
         else:

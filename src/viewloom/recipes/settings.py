@@ -5,11 +5,19 @@ from typing import Any, Literal
 
 from viewloom.dataset.settings import DataConfig, SamplingConfig
 from viewloom.errors import ConfigError, listed
+from viewloom.heads.settings import HeadConfig
 from viewloom.identity import free
 from viewloom.metrics.protocols import PROTOCOLS
 from viewloom.recipes.tables import table_rows
 from viewloom.recipes.values import Setting
-from viewloom.training.settings import PretrainOptimConfig, TrainConfig, TrainerConfig, refuse_below_one
+from viewloom.training.settings import (
+    OptimConfig,
+    PretrainOptimConfig,
+    TeachConfig,
+    TrainConfig,
+    TrainerConfig,
+    refuse_below_one,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,3 +164,72 @@ class CrossvalConfig(TrainConfig):
             raise ConfigError("--method and --pair_views go together: pass both for a refiner, or none of them.")
         if self.method is not None and self.refiner is not None:
             raise ConfigError("--refiner is the same for all folds, --method learns one for each: pass one of them.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferConfig(DataConfig):
+    """Learn in the labelled views, segment in the others: refiner, head, student, scores and report."""
+
+    from_views: str
+    """Labelled views to learn from, comma-separated: v3."""
+    to_views: str
+    """Views to segment, comma-separated: e4. Their labels are never used, but to score."""
+    run: str = free()
+    """Run folder: refiner/, head/, report.html, transfer.json and, where asked for, naive/ and oracle/ in it. What is
+    finished there is used again, and a stopped run goes on, when the command is repeated."""
+    resume: bool = free(default=True)
+    """Nothing to set: a run of the same settings and data always goes on, and one of others is refused."""
+    method: str = "auto"
+    """Registered pre-training method, or auto: the one that does best on held-out pairs."""
+    method_options: Any = None
+    """Settings of the method (see the end of --help)."""
+    head: str = "c2f_tcn"
+    """Registered head."""
+    head_options: HeadConfig | None = None
+    """Settings of the head (see the end of --help)."""
+    student: bool = True
+    """Teach the head on the pairs, by one that learned from labels alone (`viewloom train --teach_on_pairs`)."""
+    teach: TeachConfig = field(default_factory=TeachConfig)
+    """How it is taught."""
+    references: str = free(default="")
+    """Heads to train beside, comma-separated, of equal settings: naive (no refiner, no student) and oracle (labels of
+    the views to segment)."""
+    epochs: int | None = None
+    """Passes of the head over its windows; default: that of `viewloom train`."""
+    pretrain_epochs: int | None = None
+    """Passes of a learned refiner over the pairs; default: that of `viewloom pretrain`."""
+    batch_size: int = 8
+    """Windows in a step."""
+    seed: int = 0
+    """Seed of everything."""
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    """Optimiser of the heads."""
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    """Windows and chunks."""
+    workers: int = free(default=0)
+    """Processes that read windows; 0 reads in the training process."""
+    trainer: TrainerConfig = field(default_factory=lambda: TrainerConfig(devices="1"))
+    """Device, precision, logs."""
+    plan: bool = free(default=False)
+    """Show the steps and what is finished, and run nothing."""
+
+    def __post_init__(self) -> None:
+        refuse_below_one(self, "epochs", "pretrain_epochs", "batch_size")
+        unknown = sorted(set(self.reference_names) - {"naive", "oracle"})
+        if unknown:
+            raise ConfigError(f"--references can be naive and oracle, but names {listed(unknown)}.")
+        shared = set(self.names("from_views")) & set(self.names("to_views"))
+        if shared or not self.names("from_views") or not self.names("to_views"):
+            raise ConfigError(
+                f"--from and --to must name different views, one each at least, but are {self.from_views!r} and "
+                f"{self.to_views!r}."
+            )
+
+    @property
+    def reference_names(self) -> tuple[str, ...]:
+        """The references asked for."""
+        return self.names("references")
+
+    def names(self, setting: str) -> tuple[str, ...]:
+        """A setting's comma-separated names."""
+        return tuple(name.strip() for name in getattr(self, setting).split(",") if name.strip())

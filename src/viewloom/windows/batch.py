@@ -77,6 +77,8 @@ class SegmentBatch(Batch):
         windows: what each row is.
         views: the logical view of each row.
         missing_frames: frames of each row that its view lacks.
+        taught_BTK: float32, class probabilities of steps that a teacher labelled, zeros at all others; None where there
+            is no teacher.
     """
 
     features_BTD: Tensor
@@ -85,6 +87,7 @@ class SegmentBatch(Batch):
     windows: tuple[Window, ...]
     views: tuple[str, ...]
     missing_frames: tuple[int, ...] = ()
+    taught_BTK: Tensor | None = None
 
 
 @dataclass
