@@ -233,14 +233,6 @@ MUTANTS = [
         "covariance_DD = inputs.covariance_DE",
         CLOSED,
     ),
-    Mutant("out_of_step_in_step", PAIRS, ".roll(steps // 2, dims=0)", "", ("tests/methods/test_cca_choice.py",)),
-    Mutant(
-        "out_of_step_with_padding",
-        PAIRS,
-        "steps = int(both_T.sum())",
-        "steps = len(both_T)",
-        ("tests/methods/test_cca_choice.py",),
-    ),
     Mutant(
         "moments_of_one_process",
         "nn/moments.py",

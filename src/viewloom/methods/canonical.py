@@ -1,7 +1,6 @@
 """Canonical components of two views or more, and principal ones of one, from covariances alone."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,8 +48,8 @@ def unit_maps(
     views = len(ridges)
     roots = [_whitener(covariances[view, view], ridges[view]) for view in range(views)]
     whitened = {(a, b): roots[a].mT @ covariances[a, b] @ roots[b] for a, b in covariances if a < b}
-    find = partial(_of_two_views, rough=rough) if views == 2 else _of_many_views
-    correlations_Z, vectors = find(whitened, [len(root_DD) for root_DD in roots], components)
+    find = _of_two_views if views == 2 else _of_many_views
+    correlations_Z, vectors = find(whitened, [len(root_DD) for root_DD in roots], components, rough)
     # A component's sign is free; it is fixed so that equal data give equal maps.
     flat_SZ = torch.cat(list(vectors))
     signs_Z = flat_SZ.gather(0, flat_SZ.abs().argmax(dim=0, keepdim=True))[0].sign()
@@ -91,20 +90,29 @@ def _of_two_views(
 
 def _leading(block_DE: Tensor, components: int) -> tuple[Tensor, Tensor, Tensor]:
     """Nearly the leading singular vectors (Halko, Martinsson, Tropp, SIAM Review 2011, algorithm 4.4)."""
-    start = torch.randn(
-        block_DE.shape[1], components + SPARE, generator=torch.Generator().manual_seed(0), dtype=block_DE.dtype
-    )
-    basis_DR = torch.linalg.qr(block_DE @ start)[0]
+    basis_DR = torch.linalg.qr(block_DE @ _start(block_DE.shape[1], components))[0]
     for _ in range(TURNS):
         basis_DR = torch.linalg.qr(block_DE @ torch.linalg.qr(block_DE.mT @ basis_DR)[0])[0]
     left_RR, values_R, right_RE = torch.linalg.svd(basis_DR.mT @ block_DE, full_matrices=False)
     return basis_DR @ left_RR, values_R, right_RE
 
 
-def _of_many_views(whitened: Covariances, dims: Sequence[int], components: int) -> tuple[Tensor, Sequence[Tensor]]:
+def _start(size: int, components: int) -> Tensor:
+    """Random vectors (D, R), the same every time."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(size, components + SPARE, generator=generator, dtype=torch.float64)
+
+
+def _of_many_views(
+    whitened: Covariances, dims: Sequence[int], components: int, rough: bool = False
+) -> tuple[Tensor, Sequence[Tensor]]:
     """Mean correlations (Z,) and a unit vector (D, Z) a view: the eigenvectors to the largest eigenvalues."""
-    sparse = sum(dims) > DENSE and components < sum(dims) // 4
-    values, vectors = (_by_products if sparse else _by_matrix)(whitened, dims, components)
+    size = sum(dims)
+    if size > DENSE and components < size // 4:
+        find = _by_products
+    else:
+        find = _roughly if rough and size > max(LARGE, 2 * components) else _by_matrix
+    values, vectors = find(whitened, dims, components)
     # Ascending in scipy; copied, since torch takes no negative strides.
     values_Z, vectors_SZ = torch.from_numpy(values[::-1].copy()), torch.from_numpy(vectors[:, ::-1].copy())
     return (values_Z - 1) / (len(dims) - 1), torch.split(vectors_SZ, list(dims))
@@ -114,11 +122,28 @@ def _by_matrix(whitened: Covariances, dims: Sequence[int], components: int) -> A
     """Largest eigenvalues and eigenvectors of all blocks put into one matrix."""
     from scipy.linalg import eigh
 
-    size, own = sum(dims), _slices(dims)
-    whitened_SS = np.eye(size)
-    for (a, b), block_DE in whitened.items():
-        whitened_SS[own[a], own[b]], whitened_SS[own[b], own[a]] = block_DE.numpy(), block_DE.mT.numpy()
+    size = sum(dims)
+    whitened_SS = _together(whitened, dims).numpy()
     return eigh(whitened_SS, subset_by_index=[size - components, size - 1], overwrite_a=True)
+
+
+def _roughly(whitened: Covariances, dims: Sequence[int], components: int) -> Any:
+    """Nearly the same, as `_leading` finds singular vectors."""
+    whitened_SS = _together(whitened, dims)
+    basis_SR = _start(len(whitened_SS), components)
+    for _ in range(1 + 2 * TURNS):
+        basis_SR = torch.linalg.qr(whitened_SS @ basis_SR)[0]
+    values_R, turn_RR = torch.linalg.eigh(basis_SR.mT @ whitened_SS @ basis_SR)
+    return values_R[-components:].numpy(), (basis_SR @ turn_RR[:, -components:]).numpy()
+
+
+def _together(whitened: Covariances, dims: Sequence[int]) -> Tensor:
+    """All blocks in one matrix (S, S), and ones on its diagonal."""
+    own = _slices(dims)
+    whitened_SS = torch.eye(sum(dims), dtype=torch.float64)
+    for (a, b), block_DE in whitened.items():
+        whitened_SS[own[a], own[b]], whitened_SS[own[b], own[a]] = block_DE, block_DE.mT
+    return whitened_SS
 
 
 def _by_products(whitened: Covariances, dims: Sequence[int], components: int) -> Any:

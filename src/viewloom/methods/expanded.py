@@ -131,7 +131,7 @@ class ExpandedCCA(Method):
     def _expanded(self, batch: ViewBatch) -> dict[str, Tensor]:
         steps_B, refiner, expanded = self.steps_s(batch), self.refiner, {}
         for place, view in enumerate(self.views):
-            x_BTD = refiner.prepare(batch.valid(view), view)
+            x_BTD = refiner.prepare(batch.valid(view).to(refiner.mean_VD.dtype), view)
             expanded[view] = refiner.expand(x_BTD, batch.mask_of(view), place, steps_B)
         return expanded
 
