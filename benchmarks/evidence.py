@@ -6,7 +6,6 @@ about 20 minutes on two cores; the whole takes hours. What is finished is used a
 """
 
 import argparse
-import json
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -14,15 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
-from scipy.stats import spearmanr
+from viewloom.recipes.compare.command import ComparisonResult, run_compare
+from viewloom.recipes.compare.settings import CompareConfig
 
 from tests.rigs import PEOPLE, SENSORS, write_rig
 from viewloom.console import out
-from viewloom.files import atomic_path, write_text
-from viewloom.recipes.compare.command import ComparisonResult, run_compare
-from viewloom.recipes.compare.settings import CompareConfig
+from viewloom.files import write_text
 from viewloom.simulate.run import run_simulate
 from viewloom.simulate.settings import SimulateConfig
 
@@ -69,7 +66,14 @@ class Case:
 CASES = {
     case.name: case
     for case in (
-        Case("generated", "v3", "e4", "simulated features on generated timelines, as in `make demo`", PUBLISHED, epochs=40),
+        Case(
+            "generated",
+            "v3",
+            "e4",
+            "simulated features on generated timelines, as in `make demo`",
+            PUBLISHED,
+            epochs=40,
+        ),
         Case("sensors", "wrist", "chest", "simulated sensors, 18 values, 10 frames a second, 20 recordings of 70 s"),
         Case("people", "room", "head", "simulated features of two cameras, D = 1280, 13 recordings at 10 fps"),
         Case("real_timelines", "v3", "e4", "simulated features on Assembly101's real timelines", PUBLISHED, epochs=40),
@@ -132,7 +136,9 @@ def write_file(root: Path, case: Case, seeds: Sequence[int], jobs: int | None, s
         "data": [data],
         "labelled": case.labelled,
         "unlabelled": case.unlabelled,
-        "methods": [entry for entry in METHODS if not small or named(entry) not in ("contrast", "two_stream", "people")],
+        "methods": [
+            entry for entry in METHODS if not small or named(entry) not in ("contrast", "two_stream", "people")
+        ],
         "heads": [{"name": "c2f_tcn", "head": "c2f_tcn", "head_options": {"width": case.width}}],
         "students": [False, True],
         "seeds": list(seeds),
@@ -157,7 +163,9 @@ def main_from_line() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--root", default="evidence", help="folder for data and runs")
-    parser.add_argument("--cases", default=None, help=f"comma-separated, of {', '.join(CASES)}; default: all, or with --small two")
+    parser.add_argument(
+        "--cases", default=None, help=f"comma-separated, of {', '.join(CASES)}; default: all, or with --small two"
+    )
     parser.add_argument("--seeds", default=None, help="comma-separated; default: 0 to 4, with --small 0 to 2")
     parser.add_argument("--jobs", type=int, default=None, help="runs at once; default: as many as cores")
     parser.add_argument("--small", action="store_true", help="two data sets, fewer rows, half the epochs")
