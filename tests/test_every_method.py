@@ -20,7 +20,7 @@ from viewloom.methods.base import Method
 from viewloom.methods.refiner_file import load_refiner, save_refiner
 from viewloom.registry import METHODS
 
-SMALL = {"layers": 2, "joint_depth": 0.2}
+SMALL = {"layers": 2, "joint_depth": 0.2, "hidden": 8}
 """Sizes that make the tests quick, where a method has such a setting."""
 USED = {"variance_weight": 0.5, "covariance_weight": 0.2, "decode_weight": 1.0}
 """Weights that switch every optional term on."""
@@ -107,8 +107,8 @@ def by_gradient(method, _):
 
 
 def with_pass(method, config):
-    stem = getattr(config, "stem", "none")
-    return method.fit == "closed_form" or config.standardise != "none" or stem != "none"
+    starts = getattr(config, "stem", "none") != "none" or hasattr(config, "path")
+    return method.fit == "closed_form" or config.standardise != "none" or starts
 
 
 def run(method, batch):

@@ -51,6 +51,9 @@ def make_method(name, config=None, dim=7, views=3, batch=None, seed=0):
         method.with_teacher(LinearHead(method.dims[method.roles.teacher_place], 3))
     if method.needs_pass:
         method.show_all(lambda: [view_batch((60, 50, 41), dim, views) if batch is None else batch])
+    for key, parameter in method.named_parameters():
+        if key.endswith("last.weight"):  # zero at the start, when the layers before it have no say
+            torch.nn.init.normal_(parameter, 0, 0.1)
     return method.eval()
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from viewloom.errors import ConfigError
 from viewloom.identity import added
-from viewloom.nn.settings import Context, Standardise
+from viewloom.nn.settings import Context, EncoderKind, Standardise
 
 Choice = Literal["retrieval", "agreement", "loss", "last"]
 """What can choose the checkpoint of a run: a measure on held-out pairs, or nothing (the last epoch)."""
@@ -179,8 +179,78 @@ class TwoStreamConfig(ResidualConfig):
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class EncodedConfig(MethodConfig):
+    """Settings of refiners that add a small network to a linear path; see `viewloom.methods.encoded`."""
+
+    standardise: Standardise = "view"
+    """Bring features to mean 0 and deviation 1 before anything else: none, pooled (one mean and deviation over
+    all views) or view (each view its own)."""
+    encoder: EncoderKind = "conv"
+    """What the network looks at: frame (each step by itself), conv (neighbours, by dilated convolutions), or
+    transformer (all steps of a window)."""
+    path: Literal["cca", "pca", "random"] = "cca"
+    """Linear map that learning starts from: canonical components of all views, principal ones of each, or a random
+    rotation."""
+    path_frozen: bool = False
+    """Leave that map as it starts."""
+    scale: Literal["correlation", "unit"] = "correlation"
+    """Deviation of the canonical components at the start: their correlation between views, or 1 for all."""
+    pca_dim: int = 0
+    """Principal components of each view that everything starts from; 0 takes 64 at most, and a tenth of the steps."""
+    out_dim: int = 0
+    """Refined features; 0 takes as many as the view with the fewest principal components has."""
+    per_view: bool = True
+    """A network for each view, or one for all."""
+    hidden: int = 128
+    """Width of the network."""
+    layers: int = 4
+    """Blocks of the network: convolutions see 2^layers - 1 steps each way."""
+    dropout: float = 0.1
+    """Dropout inside the network, in training."""
+    noise: float = 0.0
+    """Deviation of noise added to the principal components (of deviation 1) in training."""
+
+    def __post_init__(self) -> None:
+        if self.pca_dim < 0 or self.out_dim < 0:
+            raise ConfigError(f"pca_dim and out_dim must be 0 or more, but are {self.pca_dim} and {self.out_dim}.")
+        if self.hidden < 1 or self.layers < 1:
+            raise ConfigError(f"hidden and layers must be 1 or more, but are {self.hidden} and {self.layers}.")
+        if not 0 <= self.dropout < 1 or not self.noise >= 0:
+            raise ConfigError(
+                f"dropout must be at least 0 and below 1 and noise 0 or more, but are {self.dropout} and {self.noise}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContrastConfig(EncodedConfig):
+    """Settings of contrastive learning."""
+
+    temperature: float = 0.1
+    """What cosines are divided by; lower ones dwell on the nearest wrong steps."""
+    exclude_s: float = 1.0
+    """Steps of the same recording this near in time (s) are no negatives: they look alike."""
+    negatives: int = 1024
+    """Steps compared with each other, over all processes, about; of more every so-manieth is taken, from a place
+    that changes with every epoch and window."""
+    pairs: int = 6
+    """Pairs of views in a step; of more as many are drawn."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.temperature > 0 or not self.exclude_s >= 0:
+            raise ConfigError(
+                f"temperature must be above 0 and exclude_s 0 or more, but are {self.temperature} and {self.exclude_s}."
+            )
+        if self.negatives < 2 or self.pairs < 1:
+            raise ConfigError(
+                f"negatives must be 2 or more and pairs 1 or more, but are {self.negatives} and {self.pairs}."
+            )
+
+
 SETTINGS: Mapping[str, type[MethodConfig]] = {
     "cca": CCAConfig,
+    "contrast": ContrastConfig,
     "none": MethodConfig,
     "ridge": RidgeConfig,
     "sync_kd": SyncKDConfig,
