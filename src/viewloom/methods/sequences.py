@@ -19,8 +19,11 @@ from torch import Tensor
 from viewloom.nn.distributed import gather_over_processes
 from viewloom.windows.batch import Window
 
-Partners = Literal["recordings", "views", "both"]
+Pairs = Literal["recordings", "views", "both"]
 """Which sequences are pairs: those of different recordings, those of one window in different views, or both."""
+
+STILL = (0, 0)
+"""Seed and epoch of what is drawn in evaluation, so that losses of different epochs and runs compare."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class ViewSequences:
 
     def over_processes(self) -> ViewSequences:
         """Those of all processes; gradients go into this one's."""
-        z_SNZ = gather_over_processes(self.z_SNZ.flatten(1)).unflatten(1, self.z_SNZ.shape[1:])
+        z_SNZ = gather_over_processes(self.z_SNZ.flatten(1)).reshape(-1, *self.z_SNZ.shape[1:])
         there_SN = gather_over_processes(self.there_SN.long()).bool()
         ids_S3 = gather_over_processes(torch.stack([self.recording_S, self.window_S, self.view_S], dim=1))
         return ViewSequences(z_SNZ, there_SN, *ids_S3.unbind(1))
@@ -105,12 +108,12 @@ def as_sequences(
     return ViewSequences(*(value[has_R] for value in every))
 
 
-def pair_up(sequences: ViewSequences, partners: Partners, count: int, draw: tuple[int, int]) -> tuple[Tensor, Tensor]:
+def pair_up(sequences: ViewSequences, pairs: Pairs, count: int, draw: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Ordered pairs of sequences of different views: places (P,) of the first, and of the second.
 
     Args:
         sequences: those of all processes.
-        partners: which may be held against each other.
+        pairs: which may be held against each other.
         count: partners drawn for each sequence, at most.
         draw: seed and epoch.
     """
@@ -120,7 +123,7 @@ def pair_up(sequences: ViewSequences, partners: Partners, count: int, draw: tupl
     of_views_SS = view_S[:, None] != view_S
     same_SS = window_S[:, None] == window_S
     other_SS = recording_S[:, None] != recording_S
-    rule_SS = {"views": same_SS, "recordings": other_SS, "both": same_SS | other_SS}[partners]
+    rule_SS = {"views": same_SS, "recordings": other_SS, "both": same_SS | other_SS}[pairs]
     may_SS = of_views_SS & rule_SS
     own_S = window_S.astype(np.uint64) ^ (view_S.astype(np.uint64) << np.uint64(48))
     rank_SS = np.where(may_SS, _mixed(own_S[:, None], own_S, *draw), np.iinfo(np.uint64).max)
