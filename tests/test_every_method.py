@@ -26,6 +26,10 @@ USED = {"variance_weight": 0.5, "covariance_weight": 0.2, "decode_weight": 1.0}
 """Weights that switch every optional term on."""
 
 
+SHARED = {"ey", "vicreg", "barlow_twins"}
+"""Methods that state a loss alone: what comes before it is that of `contrast`, whose choices are all tried."""
+
+
 def variants(name):
     """Configs of a method: each named choice on its own, the optional terms all on."""
     config_class = METHODS.get(name).Config
@@ -33,7 +37,8 @@ def variants(name):
     known = {field.name for field in fields(config_class)}
     base = config_class(**{key: value for key, value in SMALL.items() if key in known})
     terms = {key: value for key, value in USED.items() if key in known}
-    choices = {key: get_args(hints[key]) for key in sorted(known) if get_origin(hints[key]) is Literal}
+    named = () if name in SHARED else sorted(known)
+    choices = {key: get_args(hints[key]) for key in named if get_origin(hints[key]) is Literal}
     singles = [{key: choice} for key, options in choices.items() for choice in options]
     marked = [
         {"view_mark": mark, "mark_at": place}
@@ -42,6 +47,13 @@ def variants(name):
     ]
     singles = [change for change in singles if "mark_at" not in change]
     changes = [{}, terms, *singles, *marked]
+    if name == "contrast":
+        changes += [
+            {"per_view": False},
+            {"path_frozen": True},
+            {"noise": 0.1},
+            {"encoder": "transformer", "per_view": False},
+        ]
     if "context" in known:
         changes += [{"context": "time", **change} for change in (terms, *marked[-1:])]
     seen = set()
@@ -390,7 +402,7 @@ def test_registered_classes_are_methods_of_that_name(name):
 
 
 def _without_dropout(config):
-    return replace(config, dropout=0.0) if hasattr(config, "dropout") else config
+    return replace(config, **{name: 0.0 for name in ("dropout", "noise") if hasattr(config, name)})
 
 
 def _share(name, config, dim, rows):

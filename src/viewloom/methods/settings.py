@@ -249,6 +249,42 @@ class ContrastConfig(EncodedConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class VICRegConfig(EncodedConfig):
+    """Settings of VICReg."""
+
+    scale: Literal["correlation", "unit"] = "unit"
+    """Deviation of the canonical components at the start: their correlation between views, or 1 for all."""
+    invariance_weight: float = 25.0
+    """Weight of the agreement of views; the paper's."""
+    variance_weight: float = 25.0
+    """Weight of the term that keeps every feature's deviation at 1; the paper's."""
+    covariance_weight: float = 1.0
+    """Weight of the term that keeps features from repeating each other; the paper's."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        weights = self.invariance_weight, self.variance_weight, self.covariance_weight
+        if not min(weights) >= 0 or not self.invariance_weight > 0:
+            raise ConfigError(
+                "variance_weight and covariance_weight must be 0 or more and invariance_weight above 0, but are "
+                f"{weights[1]}, {weights[2]} and {weights[0]}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BarlowTwinsConfig(EncodedConfig):
+    """Settings of Barlow Twins."""
+
+    redundancy_weight: float = 0.005
+    """Weight of the correlations between different features; the paper's is 0.0051, of thousands of features."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.redundancy_weight >= 0:
+            raise ConfigError(f"redundancy_weight must be 0 or more, but is {self.redundancy_weight}.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class SequenceConfig(EncodedConfig):
     """Settings of methods that hold whole sequences against each other."""
 
@@ -344,9 +380,33 @@ class MaskedConfig(EncodedConfig):
             raise ConfigError(f"predictor_layers must be 1 or more, but is {self.predictor_layers}.")
 
 
+@dataclass(frozen=True, kw_only=True)
+class UnseenViewsConfig(EncodedConfig):
+    """Settings of the labelled losses over sequences and segments."""
+
+    sequence_weight: float = 1.0
+    """Weight of the sequence loss, which needs no labels."""
+    segment_weight: float = 1.0
+    """Weight of the segment loss, which does."""
+    temperature: float = 0.1
+    """What cosines between segments are divided by."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not min(self.sequence_weight, self.segment_weight) >= 0 or not self.sequence_weight + self.segment_weight > 0:
+            raise ConfigError(
+                "sequence_weight and segment_weight must be 0 or more and one of them above, but are "
+                f"{self.sequence_weight} and {self.segment_weight}."
+            )
+        if not self.temperature > 0:
+            raise ConfigError(f"temperature must be above 0, but is {self.temperature}.")
+
+
 SETTINGS: Mapping[str, type[MethodConfig]] = {
+    "barlow_twins": BarlowTwinsConfig,
     "cca": CCAConfig,
     "contrast": ContrastConfig,
+    "ey": EncodedConfig,
     "masked_crossview": MaskedConfig,
     "none": MethodConfig,
     "ridge": RidgeConfig,
@@ -356,5 +416,7 @@ SETTINGS: Mapping[str, type[MethodConfig]] = {
     "tcc": TCCConfig,
     "two_stream": TwoStreamConfig,
     "two_stream_simple": TwoStreamConfig,
+    "unseen_views": UnseenViewsConfig,
+    "vicreg": VICRegConfig,
 }
 """Registered names, and the settings that can be shown without importing torch."""
