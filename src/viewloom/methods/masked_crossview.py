@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from viewloom.losses.squared_error import as_counted, squared_error
+from viewloom.methods.aligned_settings import MaskedConfig
 from viewloom.methods.encoded import EncodedMethod, Terms
 from viewloom.methods.refiner import Dims
 from viewloom.methods.sequences import STILL, key_of
-from viewloom.methods.settings import MaskedConfig, MethodConfig
+from viewloom.methods.settings import MethodConfig
 from viewloom.nn.distributed import mean_count
 from viewloom.nn.time_nets import ConvNet
 from viewloom.registry import METHODS

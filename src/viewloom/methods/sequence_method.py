@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor
 
+from viewloom.methods.aligned_settings import SequenceConfig
 from viewloom.methods.encoded import EncodedMethod
 from viewloom.methods.refiner import Dims
 from viewloom.methods.sequences import STILL, ViewSequences, as_sequences, pair_up
-from viewloom.methods.settings import MethodConfig, SequenceConfig
+from viewloom.methods.settings import MethodConfig
 from viewloom.windows.batch import ViewBatch
 
 

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from viewloom.losses.collapse import as_summed, covariance_term, masked_covariance, variance_term
 from viewloom.losses.soft_dtw import soft_dtw_divergence
+from viewloom.methods.aligned_settings import SoftDTWConfig
 from viewloom.methods.encoded import Terms
 from viewloom.methods.sequence_method import SequenceMethod, several_views
-from viewloom.methods.settings import MethodConfig, SoftDTWConfig
+from viewloom.methods.settings import MethodConfig
 from viewloom.nn.distributed import sum_with_gradient
 from viewloom.registry import METHODS
 from viewloom.windows.batch import ViewBatch

@@ -10,9 +10,10 @@ from typing import ClassVar
 from torch import Tensor
 
 from viewloom.losses.cycle import cycle_back, cycle_classification, cycle_regression
+from viewloom.methods.aligned_settings import TCCConfig
 from viewloom.methods.encoded import Terms
 from viewloom.methods.sequence_method import SequenceMethod, several_views
-from viewloom.methods.settings import MethodConfig, TCCConfig
+from viewloom.methods.settings import MethodConfig
 from viewloom.registry import METHODS
 from viewloom.windows.batch import ViewBatch
 

@@ -16,6 +16,7 @@ WAYS = {
     "train": "the head's training labels",
     "val": "what chose the head's epoch",
     "pairs": "the refiner's unlabelled pairs",
+    "labelled_pairs": "the labels of the refiner's pairs",
 }
 
 
@@ -29,7 +30,8 @@ def learned_from(content: RunContent) -> Learned:
         for recording, view in pairs:
             if recording in recordings:
                 spans.setdefault(recording, {})[view] = list(content.dataset.source.span(recording, view))
-        found.setdefault(ROLES[name], {}).update(spans)
+        role = "labelled_pairs" if content.labelled and ROLES[name] == "pairs" else ROLES[name]
+        found.setdefault(role, {}).update(spans)
     return {role: recordings for role, recordings in found.items() if recordings}
 
 
