@@ -222,7 +222,8 @@ def run_content(config: PretrainConfig, dataset: MultiViewDataset, pairs: Pairs)
     items = {"pairs": pairs.learn.items, "held-out": pairs.held_out.items}
     files = {} if config.teacher is None else {"teacher": Path(config.teacher) / "head.safetensors"}
     compare = config.compare_features
-    return RunContent(dataset, items, pairs.learn.views, labelled=False, files=files, compare=compare)
+    labelled = pairs.learn.labels is not None
+    return RunContent(dataset, items, pairs.learn.views, labelled=labelled, files=files, compare=compare)
 
 
 def chosen_by(method: str, select: Choice | None) -> Choice:
@@ -322,6 +323,7 @@ def _finish(begun: Begun, chosen: str, warnings: list[str]) -> None:
     held = held_out_measures(method.to(device).eval(), pairs.held_out, config.batch_size, device, with_plain=True)
     learned = learned_from(run_content(config, dataset, pairs))
     facts = {"kept": chosen, "seed": config.seed, "data": dataset.name, "fps": dataset.source.fps}
+    facts |= {} if pairs.learn.labels is None else {"labels": "pairs"}
     method.refiner.extra = facts | kept(pairs.learn.sampling, dataset, pairs.learn.views) | {"learned_from": learned}
     before, chance = held.values.get("plain_retrieval"), held.values["chance"]
     if held.collapse:
