@@ -19,7 +19,14 @@ from viewloom.registry import OPTIONS
 from viewloom.report.settings import ReportConfig
 from viewloom.simulate.metaworld.settings import MetaworldConfig
 from viewloom.simulate.settings import SimulateConfig
-from viewloom.training.settings import ConvertConfig, EvaluateConfig, PredictConfig, PretrainConfig, TrainConfig
+from viewloom.training.settings import (
+    ConvertConfig,
+    EvaluateConfig,
+    MeasureConfig,
+    PredictConfig,
+    PretrainConfig,
+    TrainConfig,
+)
 from viewloom.version import __version__
 
 if TYPE_CHECKING:
@@ -141,6 +148,21 @@ def evaluate(config: EvaluateConfig) -> int:
     out = Path(config.out or config.run)
     api.evaluate(config.run, api.open_dataset(config), out=out, **own_settings(config, "run", "out"))
     return show(scores_table([out]))
+
+
+@verb("viewloom measure --data demo/data --refiner runs/cca/refiner.safetensors")
+def measure(config: MeasureConfig) -> int:
+    """Measure how far features of different views agree."""
+    from viewloom import api
+    from viewloom.keywords import own_settings
+    from viewloom.report.measures import measures_tables
+    from viewloom.training.measure import out_folder
+
+    out = out_folder(config)
+    if out is None:
+        raise ConfigError("Without --refiner there is no run folder to write measures.json into. Pass --out FOLDER.")
+    found = api.measure(api.open_dataset(config), out=out, **own_settings(config, "out"))
+    return show(*measures_tables(found.facts), out / "measures.json")
 
 
 @verb("viewloom crossval --data demo/data --splits loso --views v3 --run runs/folds --folds 0,1")

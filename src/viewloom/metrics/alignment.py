@@ -5,9 +5,13 @@ Trans. ASSP 26, 1978). Here the views are synchronised, so that the truth is the
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from viewloom.metrics.invariance import Features
 from viewloom.metrics.segments import Floats, Ints
+
+BEGIN = 3
+"""Move that stands for none: the path begins here."""
 
 
 def neighbour_errors(found_N: Ints, times_N: Ints, times_M: Ints) -> Ints:
@@ -21,7 +25,8 @@ def neighbour_errors(found_N: Ints, times_N: Ints, times_M: Ints) -> Ints:
     Returns:
         (N,) in that unit.
     """
-    return np.abs(np.asarray(times_M)[found_N] - np.asarray(times_N))
+    errors_N: Ints = np.abs(np.asarray(times_M)[found_N] - np.asarray(times_N))
+    return errors_N
 
 
 def blind_error(times_N: Ints, times_M: Ints) -> float:
@@ -43,38 +48,55 @@ def distances(one_NZ: Features, other_MZ: Features) -> Floats:
     return found
 
 
-def warping_path(cost_NM: Floats) -> Ints:
-    """The cheapest monotone path from the first steps of two sequences to their last ones, (P, 2).
+def warping_path(cost_NM: Floats, open_ends: bool = False) -> Ints:
+    """The cheapest monotone path through two sequences, (P, 2): places in the first and in the second.
 
     Moves are one step on in both, in the first alone, or in the second alone; all cost what the cell costs that they
     lead to. Of moves as cheap, the one in both, then the one in the first, is taken.
+
+    Args:
+        cost_NM: cost of each cell.
+        open_ends: the first sequence is a stretch of the second, which may begin and end anywhere in it (subsequence
+            DTW: Müller, Information Retrieval for Music and Motion, 2007, section 4.4); else both begin and end
+            together.
     """
     rows, columns = cost_NM.shape
-    moves_NM = np.zeros((rows, columns), np.int8)
+    moves_NM: NDArray[np.int8] = np.zeros((rows, columns), np.int8)
+    ends_M = np.full(columns, np.inf)  # cost of the path to each cell of the last row
     last_N, before_N = np.full(rows + 1, np.inf), np.full(rows + 1, np.inf)  # at place i + 1; before the first: none
     for diagonal in range(rows + columns - 1):
         i = np.arange(max(0, diagonal - columns + 1), min(rows, diagonal + 1))
-        ways_3I = np.stack([before_N[i], last_N[i], last_N[i + 1]])
-        best_I = ways_3I.argmin(axis=0)
-        cheapest_I = ways_3I.min(axis=0) if diagonal else np.zeros(1)
-        moves_NM[i, diagonal - i] = best_I
+        begins_I = np.where((i == 0) & (open_ends or diagonal == 0), 0.0, np.inf)
+        ways_4I = np.stack([before_N[i], last_N[i], last_N[i + 1], begins_I])
+        moves_NM[i, diagonal - i] = ways_4I.argmin(axis=0)
         before_N, last_N = last_N, np.full(rows + 1, np.inf)
-        last_N[i + 1] = cheapest_I + cost_NM[i, diagonal - i]
-    return _walk_back(moves_NM)
+        last_N[i + 1] = ways_4I.min(axis=0) + cost_NM[i, diagonal - i]
+        if i[-1] == rows - 1:
+            ends_M[diagonal - rows + 1] = last_N[rows]
+    return _walk_back(moves_NM, int(ends_M.argmin()) if open_ends else columns - 1)
 
 
-def _walk_back(moves_NM: Ints) -> Ints:
-    """The path that the moves to each cell describe, from its end."""
-    i, j = moves_NM.shape[0] - 1, moves_NM.shape[1] - 1
+def _walk_back(moves_NM: NDArray[np.int8], end: int) -> Ints:
+    """The path that the moves to each cell describe, from a cell of the last row back to where it begins."""
+    i, j = len(moves_NM) - 1, end
     path = [(i, j)]
-    while i or j:
-        move = 2 if i == 0 else 1 if j == 0 else moves_NM[i, j]
+    while (move := moves_NM[i, j]) != BEGIN:
         i, j = i - (move != 2), j - (move != 1)
         path.append((i, j))
     return np.array(path[::-1], np.int64)
 
 
 def warping_errors(one_NZ: Features, other_MZ: Features, times_N: Ints, times_M: Ints) -> Ints:
-    """Distance in time between the two steps of every cell of the warping path, (P,)."""
-    path_P2 = warping_path(distances(one_NZ, other_MZ))
-    return np.abs(np.asarray(times_N)[path_P2[:, 0]] - np.asarray(times_M)[path_P2[:, 1]])
+    """Distance in time between the two steps of every cell of the path that places a stretch in a sequence, (P,).
+
+    Two whole synchronised sequences wouldn't do: where features say nothing, the path is the diagonal, which is right.
+
+    Args:
+        one_NZ: steps of a stretch of one view.
+        other_MZ: steps of the other view, before and behind it too.
+        times_N: time of each step of the stretch.
+        times_M: time of each step of the other view.
+    """
+    path_P2 = warping_path(distances(one_NZ, other_MZ), open_ends=True)
+    found_P: Ints = np.abs(np.asarray(times_N)[path_P2[:, 0]] - np.asarray(times_M)[path_P2[:, 1]])
+    return found_P

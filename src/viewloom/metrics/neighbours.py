@@ -36,7 +36,8 @@ def nearest(query_ND: Features, gallery_MD: Features, k: int = 1) -> Ints:
 def _smallest(values_BM: Features, k: int) -> Ints:
     """Places of the k smallest values of each row, in order of value, then place."""
     if k == 1:
-        return values_BM.argmin(axis=1)[:, None].astype(np.int64)
+        return np.asarray(values_BM.argmin(axis=1)[:, None], np.int64)
     places_BK = np.sort(np.argpartition(values_BM, k - 1, axis=1)[:, :k], axis=1)
     order_BK = np.argsort(np.take_along_axis(values_BM, places_BK, axis=1), axis=1, kind="stable")
-    return np.take_along_axis(places_BK, order_BK, axis=1).astype(np.int64)
+    found_BK: Ints = np.take_along_axis(places_BK, order_BK, axis=1).astype(np.int64)
+    return found_BK
