@@ -14,7 +14,7 @@ from viewloom.errors import ConfigError, UserError
 from viewloom.extract.settings import ExtractConfig
 from viewloom.features.settings import IndexConfig, PackConfig
 from viewloom.plugins import import_modules
-from viewloom.recipes.settings import CrossvalConfig, ExperimentConfig
+from viewloom.recipes.settings import CrossvalConfig, CurveConfig, ExperimentConfig
 from viewloom.registry import OPTIONS
 from viewloom.report.settings import ReportConfig
 from viewloom.simulate.metaworld.settings import MetaworldConfig
@@ -195,6 +195,14 @@ def experiment(config: ExperimentConfig) -> int:
     from viewloom.recipes.experiment import run_experiment
 
     return show(run_experiment(config))
+
+
+@verb("viewloom curve --data demo/data --kind pairs --views v3,e4 --method cca --out curves --plan true")
+def curve(config: CurveConfig) -> int:
+    """Score with ever more pairs, labels or views, or pairs out of step, and draw the curve."""
+    from viewloom.recipes.curve import run_curve
+
+    return show(run_curve(config))
 
 
 @verb("viewloom convert --checkpoint best.pth --kind head --actions actions.csv --run runs/published")
