@@ -42,9 +42,11 @@ def blind_error(times_N: Ints, times_M: Ints) -> float:
 
 def distances(one_NZ: Features, other_MZ: Features) -> Floats:
     """Euclidean distances (N, M)."""
-    from scipy.spatial.distance import cdist
-
-    found: Floats = cdist(np.asarray(one_NZ, np.float64), np.asarray(other_MZ, np.float64))
+    one_NZ, other_MZ = np.asarray(one_NZ, np.float64), np.asarray(other_MZ, np.float64)
+    origin_Z = other_MZ.mean(axis=0)  # near the origin less is lost to rounding
+    one_NZ, other_MZ = one_NZ - origin_Z, other_MZ - origin_Z
+    squares_NM = np.square(one_NZ).sum(axis=1)[:, None] + np.square(other_MZ).sum(axis=1) - 2 * one_NZ @ other_MZ.T
+    found: Floats = np.sqrt(squares_NM.clip(min=0))
     return found
 
 

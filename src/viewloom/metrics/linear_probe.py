@@ -1,9 +1,8 @@
 """A linear probe: what of the labels, of progress or of the view a linear map can read from frozen features.
 
 Ridge regression on standardised features (Hoerl and Kennard, Technometrics 12, 1970); of classes on their one-hot
-codes, the largest output being the answer. It is solved from sums over steps, so one pass is enough, and one
-decomposition serves all penalties. The penalty is chosen by squared error on recordings left out, half of them each
-time.
+codes, the largest output being the answer. It is solved from sums over steps, so one pass is enough, for all penalties
+too. The penalty is chosen by squared error on recordings left out, half of them each time.
 """
 
 from collections.abc import Sequence
@@ -60,44 +59,64 @@ class Probe:
 
 def solve(sums: Sums, penalties: Sequence[float]) -> list[Probe]:
     """A probe for each penalty."""
+    from scipy.linalg import cho_factor, cho_solve
+
     mean_D, mean_K = sums.x_D / sums.count, sums.y_K / sums.count
     covariance_DD = sums.xx_DD / sums.count - np.outer(mean_D, mean_D)
     deviation_D = np.sqrt(covariance_DD.diagonal().clip(min=0))
     # A constant feature tells nothing, and what rounding leaves of its variance must not be blown up.
     scale_D = 1 / np.where(deviation_D > 1e-6 * np.sqrt(sums.xx_DD.diagonal() / sums.count), deviation_D, np.inf)
-    values_D, vectors_DD = np.linalg.eigh(covariance_DD * scale_D * scale_D[:, None])
-    shared_DK = vectors_DD.T @ (scale_D[:, None] * (sums.xy_DK / sums.count - np.outer(mean_D, mean_K)))
+    correlation_DD = covariance_DD * scale_D * scale_D[:, None]
+    shared_DK = scale_D[:, None] * (sums.xy_DK / sums.count - np.outer(mean_D, mean_K))
     found = []
     for penalty in penalties:
-        weights_DK = scale_D[:, None] * (vectors_DD @ (shared_DK / (values_D.clip(min=0) + penalty)[:, None]))
+        factor = cho_factor(correlation_DD + penalty * np.eye(len(mean_D)), overwrite_a=True, check_finite=False)
+        weights_DK = scale_D[:, None] * cho_solve(factor, shared_DK, check_finite=False)
         found.append(Probe(weights_DK, mean_K - mean_D @ weights_DK))
     return found
 
 
-def fit_probe(x_ND: Features, y_NK: Floats, recordings_N: Ints, penalties: Sequence[float] = PENALTIES) -> Probe:
-    """The probe of some steps, its penalty chosen on recordings left out.
+def fit_probes(
+    x_ND: Features, targets: Sequence[Floats], recordings_N: Ints, penalties: Sequence[float] = PENALTIES
+) -> list[Probe]:
+    """A probe for each of several targets (N, K) of some steps, each one's penalty chosen on recordings left out.
 
     Args:
         x_ND: features; centred or not, of any scale.
-        y_NK: targets.
+        targets: what to read.
         recordings_N: number of the recording of each step.
-        penalties: what to choose from.
+        penalties: what to choose from; of a single recording, which can't be left out, `DEFAULT_PENALTY` is taken.
     """
     x_ND = np.asarray(x_ND, np.float64)
     origin_D = x_ND.mean(axis=0)  # far from the origin the sums would lose digits
-    x_ND = x_ND - origin_D
+    x_ND, y_NK = x_ND - origin_D, np.concatenate(list(targets), axis=1)
+    ends = np.cumsum([target.shape[1] for target in targets])[:-1]
     odd_N = half_of(recordings_N)
-    if odd_N.all() or not odd_N.any():
-        best, sums = DEFAULT_PENALTY, Sums.of(x_ND, y_NK)
+    if len(penalties) == 1 or odd_N.all() or not odd_N.any():  # nothing to choose from, or by
+        best = [penalties[0] if len(penalties) == 1 else DEFAULT_PENALTY] * len(targets)
+        sums = Sums.of(x_ND, y_NK)
     else:
         halves = [Sums.of(x_ND[keep_N], y_NK[keep_N]) for keep_N in (odd_N, ~odd_N)]
-        errors = [0.0] * len(penalties)
+        errors_PK = np.zeros((len(penalties), y_NK.shape[1]))
         for half, test_N in zip(halves, (~odd_N, odd_N), strict=True):
             for place, probe in enumerate(solve(half, penalties)):
-                errors[place] += float(np.square(probe(x_ND[test_N]) - y_NK[test_N]).sum())
-        best, sums = penalties[int(np.argmin(errors))], halves[0] + halves[1]
-    [probe] = solve(sums, [best])
-    return Probe(probe.weights_DK, probe.offset_K - origin_D @ probe.weights_DK)
+                errors_PK[place] += np.square(probe(x_ND[test_N]) - y_NK[test_N]).sum(axis=0)
+        best = [penalties[int(part.sum(axis=1).argmin())] for part in np.split(errors_PK, ends, axis=1)]
+        sums = halves[0] + halves[1]
+    solved = dict(zip(dict.fromkeys(best), solve(sums, list(dict.fromkeys(best))), strict=True))
+    own = [np.split(np.arange(y_NK.shape[1]), ends)[place] for place in range(len(targets))]
+    return [_columns(solved[penalty], places, origin_D) for penalty, places in zip(best, own, strict=True)]
+
+
+def _columns(probe: Probe, places_K: Ints, origin_D: Floats) -> Probe:
+    """Some outputs of a probe, of features that weren't moved to their origin."""
+    weights_DK = probe.weights_DK[:, places_K]
+    return Probe(weights_DK, probe.offset_K[places_K] - origin_D @ weights_DK)
+
+
+def fit_probe(x_ND: Features, y_NK: Floats, recordings_N: Ints, penalties: Sequence[float] = PENALTIES) -> Probe:
+    """`fit_probes` of one target."""
+    return fit_probes(x_ND, [y_NK], recordings_N, penalties)[0]
 
 
 def half_of(recordings_N: Ints) -> Flags:

@@ -10,7 +10,7 @@ BLOCK = 1 << 22
 
 
 def nearest(query_ND: Features, gallery_MD: Features, k: int = 1) -> Ints:
-    """The k nearest gallery vectors of each query, nearest first; the first of two as near.
+    """The k nearest gallery vectors of each query, nearest first; the first of two as near, but for rounding.
 
     Args:
         query_ND: N vectors.
@@ -20,9 +20,9 @@ def nearest(query_ND: Features, gallery_MD: Features, k: int = 1) -> Ints:
     Returns:
         Their places (N, min(k, M)). Of several as near as the k-th, which ones are in is fixed, but not by order.
     """
-    query_ND, gallery_MD = np.asarray(query_ND, np.float64), np.asarray(gallery_MD, np.float64)
-    # Distances don't change with the origin; near it they lose less to rounding.
-    origin_D = gallery_MD.mean(axis=0)
+    query_ND, gallery_MD = np.asarray(query_ND), np.asarray(gallery_MD)
+    # Distances don't change with the origin; near it they lose less to rounding, so that float32 stays float32.
+    origin_D = gallery_MD.mean(axis=0, dtype=np.float64).astype(gallery_MD.dtype)
     gallery_MD = gallery_MD - origin_D
     squares_M, count = np.square(gallery_MD).sum(axis=1), min(k, len(gallery_MD))
     found_NK = np.empty((len(query_ND), count), np.int64)

@@ -1,9 +1,9 @@
 """What is measured on steps that several views see: of every ordered pair of views, and of probes from view to view."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import permutations
+from itertools import combinations
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from viewloom.metrics.cka import CKA
 from viewloom.metrics.frame_retrieval import LabelledSteps, label_retrieval
 from viewloom.metrics.invariance import retrieval_chance
 from viewloom.metrics.kendall import kendall_tau, sequence_tau
-from viewloom.metrics.linear_probe import Probe, accuracy, balanced_accuracy, fit_probe, one_hot, r_squared
+from viewloom.metrics.linear_probe import Probe, accuracy, balanced_accuracy, fit_probes, one_hot, r_squared
 from viewloom.metrics.neighbours import nearest
 from viewloom.metrics.segments import IGNORE, Floats, Ints
 from viewloom.metrics.view_probe import view_probe
@@ -27,6 +27,8 @@ WARPED = 1000
 """Steps of an item that the middle half of its steps in another view is placed in by warping, at most."""
 OTHERS = 5
 """Items of other recordings that each is held against for tau, at most, the next ones in order."""
+ORDERED = 1000
+"""Steps of an item that are held against those of another recording for tau, at most, evenly over it."""
 RANKS = (5, 10, 15)
 
 Values = dict[str, float]
@@ -40,6 +42,11 @@ class Moments:
     one_SZ: Features
     other_SZ: Features
     frames_S: Ints
+
+    @property
+    def turned(self) -> "Moments":
+        """The same with the other view as the first."""
+        return Moments(self.recording, self.other_SZ, self.one_SZ, self.frames_S)
 
 
 @dataclass(frozen=True)
@@ -62,27 +69,36 @@ class Agreement:
 
     def pairs(self) -> dict[str, Values]:
         """Measures of every ordered pair of views that some item has, by ``a>b``."""
-        ordered = list(permutations(self.views, 2))
-        found = {f"{a}>{b}": self.pair(a, b) for a, b in track(ordered, f"Comparing views, {self.kind}", len(ordered))}
-        return {name: values for name, values in found.items() if values}
+        found: dict[str, Values] = {}
+        both = list(combinations(self.views, 2))
+        for a, b in track(both, f"Comparing views, {self.kind}", len(both)):
+            moments = [moments for item in self.steps if (moments := self._moments(item, a, b)) is not None]
+            if moments:
+                alike = self._symmetric(moments)
+                found[f"{a}>{b}"] = self._ordered(moments, a, b) | alike
+                found[f"{b}>{a}"] = self._ordered([m.turned for m in moments], b, a) | alike
+        return found
 
-    def pair(self, a: str, b: str) -> Values:
-        """Measures of queries of view ``a`` in view ``b``; nothing where no item has both at two moments."""
-        moments = [found for item in self.steps if (found := self._moments(item, a, b)) is not None]
-        if not moments:
-            return {}
+    def _ordered(self, moments: Sequence[Moments], a: str, b: str) -> Values:
+        """Measures of queries of view ``a`` in view ``b``."""
+        measured = _synchronised(moments) | {"tau_other": _tau_over_recordings(moments)}
         labelled = label_retrieval(self.labelled(a, QUERIES), self.labelled(b), RANKS)
-        measured = _synchronised(moments) | {"tau_other": _tau_over_recordings(moments), "cka": _cka(moments)}
         if labelled is not None:
             measured |= {f"map_{k}": 100 * value for k, value in labelled.mean_ap.items()}
             measured |= {"recall_1": 100 * labelled.recall_1, "recall_chance": 100 * labelled.chance}
-        sides = ([m.one_SZ for m in moments], [m.other_SZ for m in moments])
-        numbers_N = _numbered([m.recording for m in moments], [len(m.frames_S) for m in moments])
-        measured["view_probe"] = 100 * view_probe([np.concatenate(side) for side in sides], [numbers_N, numbers_N])
         return measured
 
-    def all_views(self) -> float:
-        """Balanced accuracy (percent) of telling all views apart; chance is 100 / V."""
+    def _symmetric(self, moments: Sequence[Moments]) -> Values:
+        """Measures that don't know which view asks."""
+        sides = ([m.one_SZ for m in moments], [m.other_SZ for m in moments])
+        numbers_N = _numbered([m.recording for m in moments], [len(m.frames_S) for m in moments])
+        told = view_probe([np.concatenate(side) for side in sides], [numbers_N, numbers_N])
+        return {"cka": _cka(moments), "view_probe": 100 * told}
+
+    def all_views(self, pairs: Mapping[str, Values]) -> float:
+        """Balanced accuracy (percent) of telling all views apart; chance is 100 / V. Of two it is in ``pairs``."""
+        if len(self.views) == 2 and pairs:
+            return next(iter(pairs.values()))["view_probe"]
         both = [self.labelled(view) for view in self.views]
         return 100 * view_probe([one.z_NZ for one in both], [one.recordings_N for one in both])
 
@@ -123,8 +139,8 @@ class Agreement:
         z, progress_N2 = z.select(z.labels_N != IGNORE), progress_N2[z.labels_N != IGNORE]
         if not len(z.labels_N):
             return None
-        of_label = fit_probe(z.z_NZ, one_hot(z.labels_N, self.classes), z.recordings_N)
-        of_progress = fit_probe(z.z_NZ, progress_N2, z.recordings_N)
+        targets = [one_hot(z.labels_N, self.classes), progress_N2]
+        of_label, of_progress = fit_probes(z.z_NZ, targets, z.recordings_N)
         return of_label, of_progress, int(np.bincount(z.labels_N).argmax())
 
     def _read(self, fitted: tuple[Probe, Probe, int], view: str) -> Values:
@@ -181,8 +197,13 @@ def _tau_over_recordings(moments: Sequence[Moments]) -> float:
     for place, m in enumerate(moments):
         turned = [*moments[place + 1 :], *moments[:place]]
         others = [other for other in turned if other.recording != m.recording][:OTHERS]
-        found += [sequence_tau(m.one_SZ, other.other_SZ) for other in others]
+        found += [sequence_tau(_thin(m.one_SZ), _thin(other.other_SZ)) for other in others]
     return float(np.mean(found)) if found else np.nan
+
+
+def _thin(z_SZ: Features) -> Features:
+    """At most `ORDERED` steps, evenly."""
+    return z_SZ[evenly(len(z_SZ), ORDERED)]
 
 
 def _cka(moments: Sequence[Moments]) -> float:

@@ -81,8 +81,9 @@ def measure_views(config: MeasureConfig, dataset: MultiViewDataset, refiner: Ref
     features = {}
     for kind, same in kinds(dataset, views, refiner).items():
         agreement = Agreement(steps, train, kind, same, classes)
-        found = {"views": list(same), "pairs": agreement.pairs(), "probe": agreement.probes() if train else {}}
-        features[kind] = found | {"view_probe": agreement.all_views(), "view_chance": 100 / len(same)}
+        pairs, probe = agreement.pairs(), agreement.probes() if train else {}
+        told = {"view_probe": agreement.all_views(pairs), "view_chance": 100 / len(same)}
+        features[kind] = {"views": list(same), "pairs": pairs, "probe": probe} | told
     facts = facts_of(config, dataset, items, views, sampling, refiner) | {"learned": learned}
     facts |= {"steps": {view: int(sum(s.there[view].sum() for s in steps if view in s.there)) for view in views}}
     facts |= {"features": plain_values(features), "heads": head_scores(config, dataset, items, views)}
