@@ -14,12 +14,19 @@ from viewloom.errors import ConfigError, UserError
 from viewloom.extract.settings import ExtractConfig
 from viewloom.features.settings import IndexConfig, PackConfig
 from viewloom.plugins import import_modules
-from viewloom.recipes.settings import CrossvalConfig, ExperimentConfig, TransferConfig
+from viewloom.recipes.settings import CrossvalConfig, CurveConfig, ExperimentConfig, TransferConfig
 from viewloom.registry import OPTIONS
 from viewloom.report.settings import ReportConfig
 from viewloom.simulate.metaworld.settings import MetaworldConfig
 from viewloom.simulate.settings import SimulateConfig
-from viewloom.training.settings import ConvertConfig, EvaluateConfig, PredictConfig, PretrainConfig, TrainConfig
+from viewloom.training.settings import (
+    ConvertConfig,
+    EvaluateConfig,
+    MeasureConfig,
+    PredictConfig,
+    PretrainConfig,
+    TrainConfig,
+)
 from viewloom.version import __version__
 
 if TYPE_CHECKING:
@@ -158,6 +165,21 @@ def evaluate(config: EvaluateConfig) -> int:
     return show(scores_table([out]))
 
 
+@verb("viewloom measure --data demo/data --refiner runs/cca/refiner.safetensors")
+def measure(config: MeasureConfig) -> int:
+    """Measure how far features of different views agree."""
+    from viewloom import api
+    from viewloom.keywords import own_settings
+    from viewloom.report.measures import measures_tables
+    from viewloom.training.measure import out_folder
+
+    out = out_folder(config)
+    if out is None:
+        raise ConfigError("Without --refiner there is no run folder to write measures.json into. Pass --out FOLDER.")
+    found = api.measure(api.open_dataset(config), out=out, **own_settings(config, "out"))
+    return show(*measures_tables(found.facts), out / "measures.json")
+
+
 @verb("viewloom crossval --data demo/data --splits loso --views v3 --run runs/folds --folds 0,1")
 def crossval(config: CrossvalConfig) -> int:
     """Train and score a head on every fold, and pool the scores."""
@@ -188,6 +210,14 @@ def experiment(config: ExperimentConfig) -> int:
     from viewloom.recipes.experiment import run_experiment
 
     return show(run_experiment(config))
+
+
+@verb("viewloom curve --data demo/data --kind pairs --views v3,e4 --method cca --out curves --plan true")
+def curve(config: CurveConfig) -> int:
+    """Score with ever more pairs, labels or views, or pairs out of step, and draw the curve."""
+    from viewloom.recipes.curve import run_curve
+
+    return show(run_curve(config))
 
 
 @verb("viewloom convert --checkpoint best.pth --kind head --actions actions.csv --run runs/published")

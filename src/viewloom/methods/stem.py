@@ -60,7 +60,7 @@ class Stem(nn.Module):
 
     @torch.no_grad()
     def start(self, moments: PairMoments | FoldMoments, standardiser: Standardiser) -> None:
-        """Components of the pairs' standardised features, centred: canonical ones of moments in folds, else principal."""
+        """Components of the pairs' standardised features, centred: canonical of moments in folds, else principal."""
         device, width = self.weight_VDW.device, self.offset_VW.shape[1]
         if isinstance(moments, FoldMoments):
             found = fit_canonical(moments, standardiser, CCAConfig(out_dim=width), device)

@@ -5,7 +5,7 @@ recognised by its folder and its artefacts, tables share runs, and other setting
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +33,7 @@ class PlannedRun:
         folder: where it writes.
         config: its settings.
         needs: runs whose results it takes.
+        dataset: what it runs on; None opens what its settings name.
     """
 
     kind: Literal["pretrain", "train", "evaluate"]
@@ -40,6 +41,7 @@ class PlannedRun:
     folder: Path
     config: PretrainConfig | TrainConfig | EvaluateConfig
     needs: tuple["PlannedRun", ...] = ()
+    dataset: MultiViewDataset | None = field(default=None, compare=False)
 
     @property
     def finished(self) -> bool:
@@ -60,13 +62,13 @@ class PlannedRun:
         """Do it, going on where it was stopped."""
         config = self.config
         if isinstance(config, PretrainConfig):
-            learn_refiner(replace(config, resume=self.folder.exists()))
+            learn_refiner(replace(config, resume=self.folder.exists()), self.dataset)
         elif isinstance(config, TrainConfig):
-            run_train(replace(config, resume=self.folder.exists()))
+            run_train(replace(config, resume=self.folder.exists()), self.dataset)
         else:
             if config.refiner is not None:
                 write_text(self.folder / "config.yaml", as_yaml(config))
-            run_evaluate(replace(config, overwrite=True))
+            run_evaluate(replace(config, overwrite=True), self.dataset)
 
 
 def data_settings(config: DataConfig) -> dict[str, Any]:
