@@ -14,6 +14,7 @@ from viewloom.errors import ConfigError, UserError
 from viewloom.extract.settings import ExtractConfig
 from viewloom.features.settings import IndexConfig, PackConfig
 from viewloom.plugins import import_modules
+from viewloom.recipes.compare.settings import CompareConfig
 from viewloom.recipes.settings import CrossvalConfig, ExperimentConfig
 from viewloom.registry import OPTIONS
 from viewloom.report.settings import ReportConfig
@@ -30,6 +31,8 @@ Run = Callable[[Any], int]
 
 FORMER = {"row": "name"}
 """Settings' earlier names: the config.yaml of older runs has them."""
+POSITIONAL = {"compare": "file"}
+"""Settings that stand by themselves behind a verb."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +178,17 @@ def experiment(config: ExperimentConfig) -> int:
     return show(run_experiment(config))
 
 
+@verb("viewloom compare examples/compare.yaml --out compared --jobs 2 --plan true")
+def compare(config: CompareConfig) -> int:
+    """Compare methods, heads and seeds over views and data sets, in one table with tests."""
+    from viewloom.recipes.compare.command import run_compare
+
+    result = run_compare(config)
+    if isinstance(result, str):
+        return show(result)
+    return show(*result.tables(), result.folder / "page.html") or result.exit_code
+
+
 @verb("viewloom convert --checkpoint best.pth --kind head --actions actions.csv --run runs/published")
 def convert(config: ConvertConfig) -> int:
     """Turn a published checkpoint into a run folder."""
@@ -258,7 +272,10 @@ def make_parser(name: str, args: Sequence[str]) -> "ArgumentParser":
     parser.add_argument("--plugins", type=str | list[str] | None, help=plugins)
     names = {entry.name: entry.default for entry in fields(verb.settings)}
     options = [field for field in OPTIONS if field in names]
-    parser.add_class_arguments(verb.settings, None, skip=set(options))
+    positional = POSITIONAL.get(name)
+    parser.add_class_arguments(verb.settings, None, skip={*options, *filter(None, [positional])})
+    if positional is not None:
+        parser.add_argument(positional, type=str, help=_help_of(verb.settings, positional))
     for field in options:
         registry, chooser = OPTIONS[field]
         chosen = _peek(args, chooser, names[chooser])
@@ -267,6 +284,15 @@ def make_parser(name: str, args: Sequence[str]) -> "ArgumentParser":
     for former in (former for former, now in FORMER.items() if now in names):
         parser.add_argument(f"--{former}", type=Any, help=SUPPRESS)
     return parser
+
+
+def _help_of(settings: type, name: str) -> str:
+    """The docstring under a setting."""
+    from jsonargparse import ArgumentParser
+
+    parser = ArgumentParser()
+    parser.add_class_arguments(settings, None)
+    return next(str(action.help) for action in parser._actions if action.dest == name)
 
 
 def _peek(args: Sequence[str], option: str, default: Any = None) -> Any:
