@@ -186,7 +186,7 @@ def compare(config: CompareConfig) -> int:
     result = run_compare(config)
     if isinstance(result, str):
         return show(result)
-    return show(*result.tables(), result.folder / "page.html") or result.exit_code
+    return show(*result.tables(), result.last_line) or result.exit_code
 
 
 @verb("viewloom convert --checkpoint best.pth --kind head --actions actions.csv --run runs/published")

@@ -13,6 +13,8 @@ from viewloom.report.tables import FEW
 if TYPE_CHECKING:
     from rich.table import Table
 
+LEVEL = 0.05
+"""Of the tests, after Holm's correction."""
 RESULTS, MADE = "results.json", "made.json"
 """What was found, which repeats to the byte; and how: command, wall times."""
 
@@ -84,13 +86,31 @@ def notes(view: Mapping[str, Any]) -> list[str]:
         found.append("One test recording: there are no intervals and no tests.")
     if 1 < recordings < FEW:
         found.append(f"With {recordings} recordings intervals come out too narrow.")
+    tests = sum(row["against_best"] is not None for row in rows)
+    least = min(1.0, tests * 2.0 ** (1 - recordings))  # the two most extreme of all ways to swap recordings
+    if tests and least >= LEVEL:
+        found.append(
+            f"{recordings} recordings can't tell rows apart here: no p of {tests} tests comes below {least:.2g} after "
+            "correction."
+        )
     best = next((row for row in rows if row["best"]), None)
     alike = [row["row"] for row in rows if row["alike_best"]]
     if best is not None and not best["marked"] and alike:
         found.append(f"No row is marked: {best['row']} is the highest, but can't be told from {', '.join(alike)}.")
     found += [f"{row['row']}: {row['missing_seeds']} seed(s) are missing" for row in rows if row["missing_seeds"]]
     gaps = dict.fromkeys(row["gap_closed"]["note"] for row in rows if row["gap_closed"]["note"])
-    return [*found, *gaps, *(f"{row['row']}: {text}" for row in rows for text in row["warnings"])]
+    return [*found, *gaps]
+
+
+def warnings(results: Mapping[str, Any]) -> list[str]:
+    """What the runs of all data sets warn of, each behind its row."""
+    several = len(results["tables"]) > 1
+    return [
+        f"{table['data'] + ', ' if several else ''}{row}, {text}"
+        for table in results["tables"]
+        for row, texts in table["warnings"].items()
+        for text in texts
+    ]
 
 
 def console_tables(results: Mapping[str, Any], made: Mapping[str, Any]) -> "list[Table]":

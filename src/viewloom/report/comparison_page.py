@@ -34,7 +34,14 @@ def comparison_page(results: dict[str, Any], made: dict[str, Any], title: str) -
         environment()
         .get_template("comparison.html")
         .render(
-            title=title, results=results, made=made, views=views, notes=comparison.notes, picture=_svg(results), **texts
+            title=title,
+            results=results,
+            made=made,
+            views=views,
+            notes=comparison.notes,
+            warned=comparison.warnings(results),
+            picture=_svg(results),
+            **texts,
         )
     )
 

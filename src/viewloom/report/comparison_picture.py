@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 COLOURS = {"method": "#0072b2", "oracle": "#009e73", "control": "#777777"}
 """By what a row is for; Okabe and Ito's, which colour-blind readers tell apart."""
-NAMES = {"method": "method", "oracle": "oracle: labels of the view", "control": "control"}
+NAMES = {"method": "method", "oracle": "oracle: labels of the unlabelled view", "control": "control"}
 CLOCK = "#d55e00"
 SEED_SIZE, SEED_ALPHA = 9, 0.45
 
@@ -56,7 +56,7 @@ def draw_comparison(results: Mapping[str, Any]) -> "Figure":
         simulated = ", simulated" if table["simulated"] else ""
         axes.set_title(f"{table['data']}{simulated}: {view['view']}, {view['labels']}", loc="left", fontsize=9)
     every[-1].set_xlabel("F1@50 (%): mean over seeds, 95 % interval over recordings; small dots: seeds")
-    every[-1].set_xlim(0, 100)
+    every[-1].set_xlim(-1.5, 101.5)
     there = [role for role in COLOURS if any(row["role"] == role for _, view in panels for row in view["rows"])]
     keys = [Line2D([], [], color=COLOURS[role], marker="o", lw=1.6, label=NAMES[role]) for role in there]
     if any(row["title"] == "clock" for _, view in panels for row in view["rows"]):

@@ -14,7 +14,7 @@ from viewloom.recipes.compare.build import Bench, Builder, Cell
 from viewloom.recipes.compare.launching import Launcher, LocalLauncher
 from viewloom.recipes.compare.reading import read_comparison
 from viewloom.recipes.compare.rows import seconds_of_rows, table_of
-from viewloom.recipes.compare.running import Key, key_of, reasons, run_graph, spoken
+from viewloom.recipes.compare.running import Clock, Key, key_of, reasons, run_graph, spoken
 from viewloom.recipes.compare.settings import CompareConfig, Comparison
 from viewloom.recipes.compare.tuning import Tuned, choose, trials
 from viewloom.recipes.compare.work import Work, seconds_of
@@ -55,6 +55,17 @@ class ComparisonResult:
     def exit_code(self) -> int:
         """Of the command: 2 where a run is missing."""
         return 2 if self.failed else 0
+
+    @property
+    def last_line(self) -> str:
+        """Tuning, what is missing, and where the rest is."""
+        from viewloom.report.comparison import warnings
+
+        tuning, count = self.results["tuning"], len(warnings(self.results))
+        lines = [tuning["budget"], *tuning["lines"]] if tuning else []
+        lines += [f"{run} did not finish: {why}" for run, why in self.failed.items()]
+        lines += [f"{count} warning{'s' * (count != 1)} of runs: see {self.folder / 'table.md'}"] if count else []
+        return "\n".join([*lines, str(self.folder / "page.html")])
 
     def table(self) -> "DataFrame":
         """One line a data set, view and row, with all scores in percent."""
@@ -197,7 +208,20 @@ def plan_text(
     runs = unique_runs([cell.evaluation for cell in cells])
     todo = [run for run in runs if not run.finished]
     lines += [f"{len(rows)} rows, {len(runs)} runs, {len(runs) - len(todo)} of them finished; to do:"]
-    return "\n".join([*lines, *(f"  {run.label} -> {run.folder}" for run in todo)])
+    return "\n".join([*lines, *(f"  {run.label} -> {run.folder}" for run in todo), *_time_left(comparison, runs)])
+
+
+def _time_left(comparison: Comparison, runs: Sequence[PlannedRun]) -> list[str]:
+    """How long the rest may take, where finished runs tell."""
+    jobs = comparison.jobs or cores()
+    clock, todo = Clock(jobs), [run for run in runs if not run.finished]
+    for work in works_of(comparison, runs):
+        if work.run.finished and seconds_of(work):
+            clock.note(work.run, seconds_of(work))
+    left = clock.left(todo)
+    return [
+        f"about {spoken(left)}, {jobs} at once" if todo and left else "no run has finished yet to tell the time by"
+    ][: bool(todo)]
 
 
 def write(

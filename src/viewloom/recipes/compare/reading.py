@@ -38,22 +38,28 @@ E = TypeVar("E", MethodEntry, HeadEntry)
 
 
 def read_comparison(config: CompareConfig) -> Comparison:
-    """The comparison of a file, with what the command line sets instead.
+    """The comparison of a file, with what the command line sets instead; errors as `read_file` and `comparison`."""
+    line = {name: getattr(config, name) for name in ("out", "jobs", "launch", "seeds")}
+    return comparison(
+        read_file(config.file) | {name: value for name, value in line.items() if value is not None}, config.file
+    )
+
+
+def read_file(file: str | Path) -> dict[str, Any]:
+    """The settings in a YAML file.
 
     Raises:
-        ConfigError: no such file, no YAML, or settings that can't be.
+        ConfigError: no such file, no YAML, or no settings.
     """
     import yaml
 
-    path = Path(config.file)
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path} can't be read as YAML ({error}). See docs/compare.md for an example.") from None
+        raise ConfigError(f"{file} can't be read as YAML ({error}). See docs/compare.md for an example.") from None
     if not isinstance(values, Mapping):
-        raise ConfigError(f"{path} must hold settings, such as `methods: [none, cca]`. See docs/compare.md.")
-    line = {name: getattr(config, name) for name in ("out", "jobs", "launch", "seeds")}
-    return comparison(dict(values) | {name: value for name, value in line.items() if value is not None}, str(path))
+        raise ConfigError(f"{file} must hold settings, such as `methods: [none, cca]`. See docs/compare.md.")
+    return dict(values)
 
 
 def comparison(values: Mapping[str, Any], where: str = "The comparison") -> Comparison:

@@ -12,14 +12,13 @@ from viewloom.metrics.statistics import Interval, spread
 from viewloom.recipes.compare.build import Bench, Cell, Row
 from viewloom.recipes.planned import PlannedRun, unique_runs
 from viewloom.recipes.results import gap_data
+from viewloom.report.comparison import LEVEL
 from viewloom.report.gaps import Gap, gap_closed, same_items, why_no_interval
 from viewloom.report.runs import Run, load_run
 from viewloom.training.runs import read_json
 
 SCORE = "f1_50"
 """The score that rows are compared by."""
-LEVEL = 0.05
-"""Of the tests, after Holm's correction."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +30,12 @@ class Result:
         view: a view.
         runs: its evaluations by seed; None stands for the only one of a control that draws nothing.
         expected: how many seeds it was to have.
-        warnings: what its runs said.
     """
 
     row: Row
     view: str
     runs: Mapping[int | None, Run]
     expected: int
-    warnings: tuple[str, ...] = ()
 
     @cached_property
     def counts(self) -> list[Counts]:
@@ -87,8 +84,7 @@ def collect(bench: Bench, cells: Sequence[Cell]) -> list[Result]:
             runs = {cell.seed: loaded[cell.evaluation.folder] for cell in mine if cell.evaluation.folder in loaded}
             runs = {seed: run for seed, run in runs.items() if view in run.views}
             if runs:
-                warnings = tuple(dict.fromkeys(text for cell in mine for text in warnings_of(cell)))
-                results.append(Result(row, view, runs, len(mine), warnings))
+                results.append(Result(row, view, runs, len(mine)))
     return results
 
 
@@ -117,7 +113,16 @@ def table_of(bench: Bench, cells: Sequence[Cell]) -> dict[str, Any]:
         "labelled": list(bench.entry.labelled),
         "unlabelled": list(bench.entry.unlabelled),
         "views": table,
+        "warnings": _warnings(cells),
     }
+
+
+def _warnings(cells: Sequence[Cell]) -> dict[str, list[str]]:
+    """What the runs behind each row warn of."""
+    found: dict[str, list[str]] = {}
+    for cell in cells:
+        found.setdefault(cell.row.key, []).extend(warnings_of(cell))
+    return {row: list(dict.fromkeys(texts)) for row, texts in found.items() if texts}
 
 
 def _view_rows(results: Sequence[Result]) -> dict[str, Any]:
@@ -212,7 +217,6 @@ def _row(
         "gap_closed": gap_data(_gap(result, results)),
         "against_best": _paired(to_best.get(row), best_p.get(row)),
         "against_naive": _paired(to_naive.get(row), naive_p.get(row)),
-        "warnings": list(result.warnings),
     }
 
 

@@ -1,6 +1,5 @@
 """Running a comparison's runs: each as soon as what it needs is there, and what needs a failed one not at all."""
 
-import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -83,15 +82,16 @@ def run_graph(works: Sequence[Work], launcher: Launcher, jobs: int) -> dict[Key,
                 for work in ready:
                     if _stale(work):
                         work.outcome.unlink()
-                    running[key_of(work.run)] = work, time.monotonic()
+                    running[key_of(work.run)] = work, seconds_of(work)
                 launcher.start(ready)
                 for work, why in launcher.wait(WAIT_S):
-                    _, began = running.pop(key_of(work.run))
+                    _, before = running.pop(key_of(work.run))
+                    seconds = seconds_of(work) - before  # without the time that its process took to start
                     if why is not None:
                         failed[key_of(work.run)] = why
-                    clock.note(work.run, time.monotonic() - began)
+                    clock.note(work.run, seconds)
                     rest = [w.run for w in waiting] + [w.run for w, _ in running.values()]
-                    _show(bar, task, work, why, time.monotonic() - began, clock.left(rest))
+                    _show(bar, task, work, why, seconds, clock.left(rest))
     finally:
         launcher.close()
     return failed

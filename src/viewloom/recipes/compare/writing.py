@@ -6,7 +6,7 @@ from typing import Any
 
 from viewloom.metrics.segmentation import NAMES, TITLES
 from viewloom.recipes.compare.running import spoken
-from viewloom.report.comparison import clock_warning, closed_text, mean_text, notes, paired_text
+from viewloom.report.comparison import clock_warning, closed_text, mean_text, notes, paired_text, warnings
 
 MARK = "<!-- written by viewloom compare -->"
 """First line of every page this writes; a file without it is never replaced."""
@@ -92,6 +92,7 @@ def _reading(results: Mapping[str, Any]) -> list[str]:
         "Time a seed: of all its runs on one thread, over the attempts that came to an end; a refiner that rows share "
         "counts in each.",
     ]
+    lines += [f"Warning: {text}" for text in warnings(results)]
     lines += [f"{run} did not finish: {why}" for run, why in results["failed"].items()]
     return [f"- {line}" for line in lines]
 
