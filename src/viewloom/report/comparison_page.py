@@ -29,21 +29,11 @@ def save_page(folder: Path, out: Path, title: str = "Comparison") -> Path:
 def comparison_page(results: dict[str, Any], made: dict[str, Any], title: str) -> str:
     """The page as HTML; the same bytes for the same input."""
     views = [(table, view) for table in results["tables"] for view in table["views"]]
-    texts = {name: getattr(comparison, name) for name in ("mean_text", "paired_text", "closed_text", "clock_warning")}
-    return (
-        environment()
-        .get_template("comparison.html")
-        .render(
-            title=title,
-            results=results,
-            made=made,
-            views=views,
-            notes=comparison.notes,
-            warned=comparison.warnings(results),
-            picture=_svg(results),
-            **texts,
-        )
-    )
+    context: dict[str, Any] = {name: getattr(comparison, name) for name in ("mean_text", "paired_text", "closed_text")}
+    context |= {"cautions": list(filter(None, (comparison.clock_warning(view) for _, view in views)))}
+    context |= {"notes": comparison.notes, "warned": comparison.warnings(results), "picture": _svg(results)}
+    template = environment().get_template("comparison.html")
+    return template.render(title=title, results=results, made=made, views=views, **context)
 
 
 def _svg(results: dict[str, Any]) -> str:
