@@ -15,7 +15,7 @@ LEVELS = {
     "cli": 0,
     "api": 1,
     "recipes": 2,
-    "keywords": 2,
+    "keywords": 3,
     "training": 3,
     "simulate": 3,
     "extract": 3,

@@ -6,6 +6,7 @@ from viewloom.version import __version__
 
 if TYPE_CHECKING:
     from viewloom.api import (
+        compare,
         evaluate,
         from_arrays,
         list_heads,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "__version__",
+    "compare",
     "evaluate",
     "from_arrays",
     "list_heads",

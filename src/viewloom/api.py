@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from viewloom.methods.refiner import Refiner
     from viewloom.metrics.segmentation import Scores as FrameScores
+    from viewloom.recipes.compare.command import ComparisonResult
     from viewloom.recipes.transferred import Transferred
     from viewloom.training.measures import Measures
     from viewloom.training.scores import Scores
@@ -337,6 +338,30 @@ def score(
     ours, true = ([np.array([ids.get(name, IGNORE) for name in labels], np.int64) for labels in side] for side in sides)
     ignored = [ids[plain_label(name)] for name in background if plain_label(name) in ids]
     return score_ids(ours, true, protocol, ignored)
+
+
+def compare(file: str | Path | None = None, **settings: Any) -> ComparisonResult:
+    """Compare methods, heads and students over views, seeds and data sets, in one table with paired tests.
+
+    Args:
+        file: YAML file of the comparison; None: the settings alone.
+        settings: what such a file holds, instead of or besides it: ``data=["demo/data"], labelled="v3",
+            unlabelled="e4", methods=["none", "cca"], heads=["linear"], out="compared"`` (docs/compare.md).
+
+    Returns:
+        The table: print it, or take ``.table()``, a pandas DataFrame with a line a row. ``.failed`` names runs that did
+        not finish. Files and finished runs stay in the folder ``out``.
+
+    Raises:
+        DataError, ConfigError: data or settings that can't be used, with what to do.
+    """
+    from viewloom.recipes.compare.command import ComparisonResult
+    from viewloom.recipes.compare.command import compare as run
+    from viewloom.recipes.compare.reading import comparison, read_file
+
+    found = run(comparison({**({} if file is None else read_file(file)), **settings}, str(file or "The comparison")))
+    assert isinstance(found, ComparisonResult)
+    return found
 
 
 def load_refiner(path: str | Path) -> Refiner:

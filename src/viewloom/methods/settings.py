@@ -92,6 +92,20 @@ class RidgeConfig(MethodConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RandomPathConfig(MethodConfig):
+    """Settings of the random projections, a control."""
+
+    out_dim: int = 0
+    """Features given; 0 takes 64. Never more than the smallest view has."""
+    seed: int = 0
+    """Seed of the projections."""
+
+    def __post_init__(self) -> None:
+        if self.out_dim < 0 or self.seed < 0:
+            raise ConfigError(f"out_dim and seed must be 0 or more, but are {self.out_dim} and {self.seed}.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class DelayCCAConfig(CCAConfig):
     """Settings of canonical correlation over time."""
 
@@ -415,6 +429,7 @@ SETTINGS: Mapping[str, type[MethodConfig]] = {
     "ey": EncodedConfig,
     "none": MethodConfig,
     "procrustes": ProcrustesConfig,
+    "random_path": RandomPathConfig,
     "rff_cca": RFFCCAConfig,
     "ridge": RidgeConfig,
     "sync_kd": SyncKDConfig,

@@ -94,6 +94,20 @@ def parse_numbers(name: str, text: str) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LabelControlConfig(DataConfig):
+    """Score a prediction that looks at labels alone."""
+
+    control: Literal["majority", "clock"]
+    """The commonest training action everywhere, or the commonest one at the same relative time of an item."""
+    run: str = free()
+    """Folder to write metrics.json and predictions/ into."""
+    views: str = free()
+    """Views to score, comma-separated; all that are there get the same prediction."""
+    name: str | None = free(default=None)
+    """Name in tables; default: the control's."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class FoldPretrainConfig:
     """Pre-training of each fold's refiner; what is left out is as `viewloom pretrain` has it."""
 
