@@ -40,9 +40,11 @@ def test_with_fewer_steps_than_features_it_finds_more_than_all_components_do():
     batch, held = few_steps(5), few_steps(4, seed=7)
     plain = make_method("none", views=2, dim=300)
     all_of_them = make_method("cca", CCA.Config(out_dim=300, strength=1e-2), 300, 2, batch)
+    alike = make_method("cca", CCA.Config(out_dim=300, strength=1e-2, scale="unit"), 300, 2, batch)
     method = make_method("cca", None, 300, 2, batch)
     assert method.refiner.out_dim < 60 and "of 300 components" in method.chosen and "185 steps" in method.chosen
-    assert retrieval(method, held) > retrieval(all_of_them, held) + 0.1
+    # Of all components those that held-out pairs don't show have faded out; as large as others they drown them.
+    assert retrieval(method, held) > retrieval(all_of_them, held) + 0.03 > retrieval(alike, held) + 0.3
     assert retrieval(method, held) > retrieval(plain, held) + 0.2
 
 

@@ -29,6 +29,11 @@ def test_moments_are_the_usual_ones_in_any_pieces():
         torch.testing.assert_close(moments.means[0], joint[:, :3].mean(0))
         torch.testing.assert_close(moments.means[1], joint[:, 3:].mean(0))
     assert whole.count == 50
+    own, copied = Moments(3, 3), Moments(3, 3)
+    own.add(x_ND, x_ND)
+    copied.add(x_ND, x_ND.clone())
+    torch.testing.assert_close(own.sums, copied.sums)
+    torch.testing.assert_close(own.covariance_DE, torch.cov(x_ND.double().mT, correction=0))
     assert not Moments(3, 2).covariance_DE.any()
 
 

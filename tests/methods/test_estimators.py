@@ -82,7 +82,9 @@ def test_each_finds_what_views_share(kind):
     learn, held = ([x @ mix + rng.normal(0, 0.3, (200, 6)) for mix in mixes] for x in (scene_NL[:200], scene_NL[200:]))
     groups = np.repeat(range(4), 50)
     maps = clone(kind).fit(learn, groups=groups)
-    assert maps.score(held) > 0.15 and maps.get_params() == kind.get_params()
+    assert (
+        maps.score(held) > (0.05 if isinstance(kind, Procrustes) else 0.15) and maps.get_params() == kind.get_params()
+    )
 
 
 def test_coral_gives_views_of_one_size_the_same_spread():

@@ -112,7 +112,7 @@ MUTANTS = [
         'self.refiner_(_as_features(X, view), "0")',
         FITTED,
     ),
-    Mutant("estimator_s_settings_ignored", ESTIMATORS, "cls.Config(**self.get_params())", "cls.Config()", TESTS),
+    Mutant("estimator_s_settings_ignored", ESTIMATORS, "cls.Config(**settings)", "cls.Config()", TESTS),
     Mutant(
         "rows_that_a_view_lacks_are_scored",
         ESTIMATORS,

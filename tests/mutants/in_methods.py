@@ -173,7 +173,7 @@ MUTANTS = [
     ),
     Mutant("components_all_alike", CANONICAL, 'if scale == "correlation"', 'if scale == ""', CLOSED),
     Mutant("components_of_another_size", CANONICAL, " * views**0.5", "", CLOSED),
-    Mutant("signs_by_luck", CANONICAL, "(vectors_DZ * signs_Z)", "vectors_DZ", CLOSED),
+    Mutant("signs_by_luck", CANONICAL, "vectors_DZ * signs_Z * views", "vectors_DZ * views", CLOSED),
     Mutant(
         "covariance_where_one_view_is_absent",
         PAIRS,

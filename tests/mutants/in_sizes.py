@@ -24,8 +24,8 @@ MUTANTS = [
     Mutant(
         "linear_map_of_the_first_view_s_size",
         LINEAR,
-        "place, dim = self.views.index(view), self.dim_of(view)",
-        "place, dim = self.views.index(view), self.dims[0]",
+        "dim = self.mapped[place]",
+        "dim = self.mapped[0]",
         SIZES,
     ),
     Mutant(

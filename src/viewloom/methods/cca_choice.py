@@ -93,12 +93,14 @@ def _measured(fold: Fold, strengths: Sequence[float], size: int) -> list[tuple[T
     """For each pair of views held-out correlations (S, Z) by ridge and component, and the size (S,) of chance ones."""
     views = range(1 + max(second for _, second in fold.learn))
     variances = [float(fold.learn[view, view].diagonal().mean()) for view in views]
-    bases = [_eigenbasis(fold.learn[view, view]) for view in views]
-    # In the eigenbases each ridge costs less, above all with fewer steps than features.
-    learn, held = (
-        {(a, b): bases[a].mT @ value @ bases[b] for (a, b), value in each.items()} for each in (fold.learn, fold.held)
-    )
-    kept = min(size, *(basis_DR.shape[1] for basis_DR in bases))
+    learn, held = fold.learn, fold.held
+    if len(strengths) > 1:
+        # In the eigenbases each ridge costs less, above all with fewer steps than features.
+        bases = [_eigenbasis(learn[view, view]) for view in views]
+        learn, held = (
+            {(a, b): bases[a].mT @ value @ bases[b] for (a, b), value in each.items()} for each in (learn, held)
+        )
+    kept = min(size, *(len(learn[view, view]) for view in views))
     by_strength = [
         _correlations(unit_maps(learn, [strength * value for value in variances], kept, rough=True)[0], held, size)
         for strength in strengths

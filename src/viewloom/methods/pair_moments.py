@@ -34,7 +34,8 @@ class PairMoments:
         x = [batch.features[view] for view in self.views]
         for (a, b), moments in self.moments.items():
             both_BT = batch.mask_BVT[:, a] & batch.mask_BVT[:, b]
-            moments.add(x[a][both_BT], x[b][both_BT])
+            first_ND = x[a][both_BT]
+            moments.add(first_ND, first_ND if a == b else x[b][both_BT])
 
     def merge(self, other: PairMoments) -> None:
         """Add what another one has seen."""

@@ -71,9 +71,7 @@ class CCAConfig(MethodConfig):
 
     def __post_init__(self) -> None:
         if self.out_dim < 0 or (self.strength is not None and not self.strength > 0):
-            raise ConfigError(
-                f"out_dim must be 0 or more and strength above 0, but are {self.out_dim} and {self.strength}."
-            )
+            raise ConfigError(f"out_dim must be 0 or more, strength above 0, but are {self.out_dim}, {self.strength}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,9 +144,7 @@ class RFFCCAConfig(CCAConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.features < 1 or self.pca_dim < 0:
-            raise ConfigError(
-                f"features must be 1 or more and pca_dim 0 or more, but are {self.features} and {self.pca_dim}."
-            )
+            raise ConfigError(f"features must be 1 or more, pca_dim 0 or more: got {self.features}, {self.pca_dim}.")
         if not self.bandwidth > 0:
             raise ConfigError(f"bandwidth must be above 0, but is {self.bandwidth}.")
 
@@ -160,8 +156,7 @@ class ProcrustesConfig(MethodConfig):
     standardise: Standardise = "view"
     """As in other methods; by default each view is, since principal components depend on units."""
     out_dim: int = 0
-    """Principal components of each view that are turned into one space; 0 takes the smallest view's number of
-    features, 64 at most."""
+    """Principal components turned into one space; 0 takes the smallest view's number of features, 64 at most."""
 
     def __post_init__(self) -> None:
         if self.out_dim < 0:
@@ -173,10 +168,9 @@ class CoralConfig(MethodConfig):
     """Settings of correlation alignment."""
 
     standardise: Standardise = "view"
-    """As in other methods; by default each view is, since a square root of covariances depends on units."""
+    """As in other methods; by default each view is, since roots of covariances depend on units."""
     reference: str = ""
-    """View whose mean and covariances the others are given; empty takes the first (exo, where exo views come
-    first)."""
+    """View whose mean and covariances the others are given; empty takes the first (exo, where those come first)."""
     strength: float = 1e-2
     """Ridge on the covariances of every view, as a share of its mean variance."""
 

@@ -29,13 +29,17 @@ class Moments:
 
     @torch.no_grad()
     def add(self, x_ND: Tensor, y_NE: Tensor | None = None) -> None:
-        """Take N steps in."""
+        """Take N steps in; the same features twice take half the products."""
+        own = y_NE is x_ND
         x_ND = (x_ND.cpu() if x_ND.device.type == "mps" else x_ND).double()
         self.sums = {name: value.to(x_ND.device) for name, value in self.sums.items()}
         self.sums["count"] += len(x_ND)
         self.sums["first_D"] += x_ND.sum(0)
         if y_NE is None:
             self.sums["products"] += x_ND.square().sum(0)
+        elif own:
+            self.sums["second_E"] += x_ND.sum(0)
+            self.sums["products"] += _own_products(x_ND)
         else:
             y_NE = y_NE.to(x_ND)
             self.sums["second_E"] += y_NE.sum(0)
@@ -94,3 +98,11 @@ class Moments:
     def covariance_DE(self) -> Tensor:
         """Covariances, divided by the number of steps; zeros when nothing was seen."""
         return self.mean_products - torch.outer(*self.means)
+
+
+def _own_products(x_ND: Tensor) -> Tensor:
+    """``x^T x``; on the CPU by numpy, which computes one half and mirrors it (BLAS ``syrk``)."""
+    if x_ND.device.type != "cpu":
+        return x_ND.mT @ x_ND
+    values_ND = x_ND.numpy()
+    return torch.from_numpy(values_ND.T @ values_ND)
