@@ -116,10 +116,10 @@ def test_steps_in_their_order_cost_less_than_steps_mixed_up(loss):
 def test_no_step_costs_nothing(loss):
     u, v, u_there, v_there = sequences()
     u.requires_grad_()
-    total = loss(cycle_back(u, v, u_there & False, v_there & False), u_there & False)
+    total = loss(cycle_back(u, v, u_there & False, v_there & False, 0.5), u_there & False)
     total.backward()
     assert total.item() == 0 and u.grad.isfinite().all() and not u.grad.any()
-    empty = loss(cycle_back(u[:0], v[:0], u_there[:0], v_there[:0]), u_there[:0])
+    empty = loss(cycle_back(u[:0], v[:0], u_there[:0], v_there[:0], 0.5), u_there[:0])
     assert empty.item() == 0
 
 
