@@ -53,6 +53,8 @@ class Method(nn.Module, ABC):
     least_steps: ClassVar[int] = 400
     """Optimiser steps below which a method fitted by gradient stops too early: the default number of epochs gives as
     many at least."""
+    keeps_start: ClassVar[bool] = False
+    """True if a method fitted by gradient starts from something of use, which is kept where no epoch is better."""
     refiner: Refiner
 
     def __init__(self, dim: Dims, views: tuple[str, ...], config: MethodConfig | None = None) -> None:

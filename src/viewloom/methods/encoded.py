@@ -80,6 +80,7 @@ class EncodedMethod(Method):
 
     Config: ClassVar[type[MethodConfig]] = EncodedConfig
     any_sizes = True
+    keeps_start = True
     config: EncodedConfig
     refiner: EncodedRefiner
 

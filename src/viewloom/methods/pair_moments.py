@@ -7,6 +7,7 @@ from torch import Tensor
 
 from viewloom.errors import DataError
 from viewloom.methods.canonical import Covariances
+from viewloom.methods.cca_choice import Block, choose
 from viewloom.nn.moments import Moments
 from viewloom.nn.standardise import Standardiser
 from viewloom.windows.batch import ViewBatch
@@ -60,6 +61,18 @@ class PairMoments:
             (a, b): standardiser.of_covariance(moments.covariance_DE, self.views[a], self.views[b])
             for (a, b), moments in totals.items()
         }
+
+    def chosen_strength(
+        self, totals: dict[Pair, Moments], standardiser: Standardiser, components: int, device: torch.device
+    ) -> float:
+        """Ridge of canonical components as the method cca chooses it; see `choose`. Needs ``nulls``."""
+        nulls = {pair: moments.over_processes(device) for pair, moments in self.nulls.items()}
+        met = {pair: moments for pair, moments in nulls.items() if moments.count > 0}
+        own, out = self.covariances(totals, standardiser), self.covariances(met, standardiser)
+        blocks = [Block(own[a, a], own[b, b], own[a, b], out[a, b]) for a, b in met]
+        steps = int(max(moments.count for (a, b), moments in totals.items() if a != b))
+        # Single steps can't be put out of step: nothing is known of them, and the strong ridge of cca is taken.
+        return choose(blocks, steps, None, components)[0] if blocks else 1.0
 
 
 def out_of_step(x_BTD: Tensor, y_BTE: Tensor, both_BT: Tensor) -> tuple[Tensor, Tensor]:

@@ -115,7 +115,8 @@ class ResidualMethod(Method):
 
     def __init__(self, dim: Dims, views: tuple[str, ...], config: MethodConfig | None = None) -> None:
         super().__init__(dim, views, config)
-        self.moments = PairMoments(self.dims, self.views) if self.config.stem != "none" else None
+        nulls = self.config.stem == "cca"
+        self.moments = PairMoments(self.dims, self.views, nulls) if self.config.stem != "none" else None
 
     @property
     def takes_any_sizes(self) -> bool:

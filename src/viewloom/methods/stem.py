@@ -11,8 +11,6 @@ from viewloom.nn.standardise import Standardiser
 
 WIDEST = 128
 """Features behind a stem, at most, where nobody set their number: `two_stream` then has below 10 million weights."""
-RIDGE = 1e-2
-"""Ridge of canonical components, as a share of a view's mean variance."""
 
 
 def stem_width(dims: tuple[int, ...], config: ResidualConfig) -> int:
@@ -65,7 +63,8 @@ class Stem(nn.Module):
         covariances = moments.covariances(totals, standardiser)
         places, width = range(len(self.views)), self.offset_VW.shape[1]
         if kind == "cca":
-            maps = canonical_maps(covariances, RIDGE, width, "correlation")
+            strength = moments.chosen_strength(totals, standardiser, width, self.weight_VDW.device)
+            maps = canonical_maps(covariances, strength, width, "correlation")
         else:
             maps = [principal_map(covariances[place, place], width) for place in places]
         for place, view in enumerate(self.views):
