@@ -23,7 +23,7 @@ def sequences(dim=3, dtype=torch.float64, scale=1.0):
     generator = torch.Generator().manual_seed(0)
     u, v = (scale * torch.randn(len(LENGTHS), 6, dim, generator=generator, dtype=dtype) for _ in range(2))
     there = [torch.arange(6) < count_P[:, None] for count_P in (N_P, M_P)]
-    return u.masked_fill(~there[0][..., None], 50.0), v.masked_fill(~there[1][..., None], -50.0), *there
+    return u.masked_fill(~there[0][..., None], 0.4), v.masked_fill(~there[1][..., None], -0.4), *there
 
 
 def cut(pair, u, v):

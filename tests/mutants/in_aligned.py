@@ -15,7 +15,7 @@ MUTANTS = [
     Mutant("cycles_of_padding_counted", CYCLE, "each_PN.masked_fill(~there_PN, 0.0)", "each_PN", LOSSES),
     Mutant("warping_without_diagonal", DTW, "last_PI, _shifted(before_PI)]", "last_PI, _shifted(last_PI)]", LOSSES),
     Mutant("warping_to_the_end_of_padding", DTW, "n_P + m_P, n_P]\n\n", "-1 + 0 * m_P, -1 + 0 * n_P]\n\n", LOSSES),
-    Mutant("warping_s_gradient_loses_a_way", DTW, "        share_PKI[:, k - 1] += across_PI\n", "", LOSSES),
+    Mutant("warping_s_gradient_loses_a_way", DTW, "+= across_PI", "+= 0 * across_PI", LOSSES),
     Mutant("divergence_without_its_half", DTW, "(within_u_P + within_v_P) / 2", "(within_u_P + within_v_P)", LOSSES),
     Mutant("sequence_loss_moves_its_target", SHARED, "z_BVTZ[:, b].detach()", "z_BVTZ[:, b]", VIEWS),
     Mutant("segments_of_equal_labels_joined", SHARED, "new_BT.cumsum(1) - 1", "labels_BT.clamp(min=0)", VIEWS),
