@@ -101,12 +101,12 @@ MUTANTS = [
         LEARN,
     ),
     Mutant("method_starts_from_one_seed", PRETRAIN, "torch.manual_seed(config.seed)", "torch.manual_seed(0)", LEARN),
-    Mutant("pairs_never_augmented", "training/pairs.py", "sampling, config.seed)", "sampling, None)", LEARN),
+    Mutant("pairs_never_augmented", "training/pairs.py", "config.seed, labels)", "None, labels)", LEARN),
     Mutant(
         "measured_on_what_was_learned",
         "training/pairs.py",
-        "ViewWindows(dataset.source, held, views, still)",
-        "ViewWindows(dataset.source, learn, views, still)",
+        "ViewWindows(dataset.source, held, views, still, labels=labels)",
+        "ViewWindows(dataset.source, learn, views, still, labels=labels)",
         LEARN,
     ),
     Mutant(

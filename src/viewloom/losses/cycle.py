@@ -17,9 +17,7 @@ STEP_VARIANCE = 1 / 12
 sharp one can't be divided by zero; the paper leaves that out."""
 
 
-def cycle_back(
-    u_PND: Tensor, v_PMD: Tensor, u_there_PN: Tensor, v_there_PM: Tensor, temperature: float = 0.1
-) -> Tensor:
+def cycle_back(u_PND: Tensor, v_PMD: Tensor, u_there_PN: Tensor, v_there_PM: Tensor, temperature: float) -> Tensor:
     """Logits (P, N, N) of where step n of u comes back to: the soft nearest neighbour and its way back (eqs. 1, 2).
 
     ``a = softmax_m(-|u_n - v_m|^2 / t)``, ``v' = sum_m a_m v_m``, logits ``-|v' - u_k|^2 / t``, distances as

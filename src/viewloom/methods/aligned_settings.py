@@ -41,8 +41,8 @@ class TCCConfig(SequenceConfig):
 
     cycle: Literal["regression", "classification"] = "regression"
     """What a cycle has to come back to: the time it started at, measured against its own variance, or the step."""
-    temperature: float = 0.1
-    """What squared distances, means over features, are divided by."""
+    temperature: float = 0.3
+    """What squared distances, means over features of deviation 1 about, are divided by."""
     variance_weight: float = 1e-3
     """Weight of the logarithm of the deviation of a cycle's end; as in the paper."""
 
