@@ -1,6 +1,7 @@
 """`viewloom measure`: identical views agree wholly, unrelated ones by chance, and nothing learned from goes unsaid."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -111,10 +112,15 @@ def test_errors_are_in_frames_whatever_the_chunk(same):
 
 
 def test_the_probe_never_trains_on_what_is_measured(mixed):
-    overlapping = opened(
-        lambda scene, rng: {"v1": scene, "v2": scene}, splits={"train": ["r1", "r2"], "test": ["r3"], "pairs": ["r1"]}
-    )
-    assert not vl.measure(overlapping, split="pairs", **FRAMES).facts["features"]["plain"]["probe"]
+    """Lists that share recordings can be asked for (--allow_overlap)."""
+
+    def accuracies(*train):
+        shared = replace(mixed, splits=replace(mixed.splits, train=train))
+        found = vl.measure(shared, views="v1,v2", **FRAMES).facts["features"]["plain"]["probe"]
+        return found and found["accuracy"]
+
+    assert accuracies("r3", "r4", "r6") == accuracies("r3", "r4") != accuracies("r3", "r5")
+    assert not accuracies("r6", "r7")
 
 
 def test_what_the_refiner_learned_from_is_refused_or_marked(mixed, refiner):
