@@ -1,11 +1,12 @@
 """What `viewloom transfer` is worth, and why its defaults are what they are: `make bench-evidence`.
 
 Data sets are made or found, `viewloom compare` runs every row on each, and pages are written to docs/results/evidence.
-All features are simulated or rendered, and the pages say so. ``SMALL=1`` takes two of them, three seeds and short training,
-about 20 minutes on two cores; the whole takes hours. What is finished is used again.
+All features are simulated or rendered, and the pages say so. ``SMALL=1`` takes two of them, three seeds, fewer rows and
+short training, about 20 minutes on two cores; the whole takes hours. What is finished is used again.
 """
 
 import argparse
+import json
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -13,13 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
-from viewloom.recipes.compare.command import ComparisonResult, run_compare
-from viewloom.recipes.compare.settings import CompareConfig
+from scipy.stats import spearmanr
 
 from tests.rigs import PEOPLE, SENSORS, write_rig
 from viewloom.console import out
-from viewloom.files import write_text
+from viewloom.files import atomic_path, write_text
+from viewloom.recipes.compare.command import ComparisonResult, run_compare
+from viewloom.recipes.compare.settings import CompareConfig
 from viewloom.simulate.run import run_simulate
 from viewloom.simulate.settings import SimulateConfig
 
@@ -90,6 +93,8 @@ CASES = {
     )
 }
 SMALL = ("generated", "sensors")
+SLOW = ("contrast", "two_stream")
+"""Rows that the small version leaves out."""
 
 
 def main(root: Path, names: Sequence[str], seeds: Sequence[int], jobs: int | None, small: bool, pages: Path) -> None:
@@ -152,6 +157,97 @@ def write_file(root: Path, case: Case, seeds: Sequence[int], jobs: int | None, s
     path = root / f"{case.name}.yaml"
     write_text(path, yaml.safe_dump(comparison, sort_keys=False))
     return path
+
+
+def write_summary(pages: Path, done: Sequence[tuple[Case, ComparisonResult]], small: bool, seconds: float) -> None:
+    """Aims on every data set, and how well what `auto` goes by agrees with what is wanted."""
+    command = f"`make bench-evidence{' SMALL=1' if small else ''}`"
+    about = f"Written by {command}, the last time in {seconds / 60:.0f} minutes. All features are simulated or rendered: no "
+    about += "figure here is of real video. F1@50, percent, mean over seeds."
+    columns = ["data", "view", "naive", "auto", "auto + student", "oracle", "gap closed", "clock"]
+    lines = [MARK, "# Evidence", "", about, "", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    points: list[dict[str, Any]] = []
+    for case, result in done:
+        (table,) = result.results["tables"]
+        for view in table["views"]:
+            rows = {row["title"]: row for row in view["rows"]}
+            lines.append(_aim(case, view["view"], rows))
+        points += _points(case, result)
+    lines += ["", *(f"- [{case.name}]({case.name}.md): {case.about}" for case, _ in done), ""]
+    lines += criterion_lines(points)
+    write_text(pages / "README.md", "\n".join(lines) + "\n")
+    write_text(pages / "criterion.json", json.dumps(points, indent=1) + "\n")
+    draw_criterion(points, pages / "criterion.png")
+
+
+def _aim(case: Case, view: str, rows: Mapping[str, Any]) -> str:
+    """One line of the table of aims."""
+
+    def figure(name: str) -> str:
+        row = rows.get(name)
+        return "–" if row is None else f"{row['mean']['f1_50']:.1f}"
+
+    best = rows.get("auto + student")
+    gap = best["gap_closed"]["closed"] if best is not None else None
+    oracle = next((name for name, row in rows.items() if row["role"] == "oracle"), "oracle")
+    cells = [case.name, view, *(figure(name) for name in ("none", "auto", "auto + student", oracle))]
+    return f"| {' | '.join(cells)} | {'–' if gap is None else f'{gap:.0f} %'} | {figure('clock')} |"
+
+
+def _points(case: Case, result: ComparisonResult) -> list[dict[str, Any]]:
+    """Each candidate of each choice: what it was measured by, and what a head behind that method scored."""
+    (table,) = result.results["tables"]
+    view = next(each for each in table["views"] if each["view"] == case.unlabelled)
+    rows = {row["title"]: row for row in view["rows"]} | {"none": None}
+    rows["none"] = next((row for row in view["rows"] if row["title"] == "standardised"), None)
+    found = []
+    for path in sorted(result.folder.rglob("auto.json")):
+        seed = json.loads((path.parent / "environment.json").read_text(encoding="utf-8"))["seed"]
+        for entry in json.loads(path.read_text(encoding="utf-8"))["candidates"]:
+            row = rows.get(entry["name"])
+            if entry["measured"] is not None and row is not None and str(seed) in row["seeds"]:
+                scores = {"f1_50": row["seeds"][str(seed)]["f1_50"], "mof": row["seeds"][str(seed)]["mof"]}
+                found.append({"data": case.name, "seed": seed, "name": entry["name"], **entry["measured"], **scores})
+    return found
+
+
+def criterion_lines(points: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Rank correlation, on each data set, of what is measured without labels with scores in the unlabelled view."""
+    about = (
+        "Spearman's correlation, over methods and seeds, with the score of a head in the unlabelled view (no student). "
+    )
+    about += "`transfer` is what `--method auto` goes by; `own` is the same in the view itself."
+    pairs = [("transfer", "f1_50"), ("retrieval", "f1_50"), ("own", "f1_50"), ("transfer", "mof"), ("retrieval", "mof")]
+    columns = ["data", "points", *(f"{one}, {'F1@50' if other == 'f1_50' else 'MoF'}" for one, other in pairs)]
+    lines = ["## What tells without labels", "", about, "", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    for data in dict.fromkeys(point["data"] for point in points):
+        mine = [point for point in points if point["data"] == data]
+        cells = [
+            f"{spearmanr([p[one] for p in mine], [p[other] for p in mine])[0]:.2f}" if len(mine) > 2 else "–"
+            for one, other in pairs
+        ]
+        lines.append(f"| {data} | {len(mine)} | {' | '.join(cells)} |")
+    return [*lines, "", "![Each method on each data set, by what is measured and by what it scores](criterion.png)"]
+
+
+def draw_criterion(points: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """What is measured without labels against the score, a panel a data set and measure."""
+    from matplotlib.figure import Figure
+
+    names, sets = list(dict.fromkeys(p["name"] for p in points)), list(dict.fromkeys(p["data"] for p in points))
+    figure = Figure(figsize=(3.4 * max(1, len(sets)), 6), layout="constrained")
+    panels = np.atleast_2d(figure.subplots(2, max(1, len(sets)), squeeze=False))
+    for column, data in enumerate(sets):
+        for line, measure in enumerate(("transfer", "retrieval")):
+            panel = panels[line, column]
+            for place, name in enumerate(names):
+                mine = [p for p in points if (p["data"], p["name"]) == (data, name)]
+                panel.plot([p[measure] for p in mine], [p["f1_50"] for p in mine], "o", color=f"C{place}", label=name)
+            panel.set(xlabel=f"{measure}, held-out pairs (%)", ylabel="F1@50, unlabelled view", title=title)
+    if sets:
+        panels[0, 0].legend(fontsize="small")
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)
 
 
 def named(entry: Any) -> str:

@@ -19,6 +19,7 @@ from viewloom.recipes.pooled import write_pooled
 from viewloom.recipes.settings import CrossvalConfig, parse_numbers
 from viewloom.registry import HEADS, METHODS
 from viewloom.training.evaluate import select_views
+from viewloom.training.learn import needs_teacher
 from viewloom.training.run_identity import RunContent
 from viewloom.training.runs import CONFIG, prepare_run, read_json, write_environment
 
@@ -85,13 +86,12 @@ def with_options(config: CrossvalConfig) -> CrossvalConfig:
     config = replace(config, trainer=trainer, head_options=config.head_options or HEADS.settings(config.head)())
     if config.method is None:
         return config
-    method = METHODS.get(config.method)
-    if method.requires == "teacher_head":
+    if needs_teacher(config.method):
         raise ConfigError(
             f"Method {config.method!r} needs a trained head as teacher, another one for each fold. Run its "
             "stages by hand with `viewloom pretrain --fold` and `viewloom train --fold`."
         )
-    return replace(config, method_options=config.method_options or method.Config())
+    return replace(config, method_options=config.method_options or METHODS.settings(config.method)())
 
 
 def chosen_folds(config: CrossvalConfig, dataset: MultiViewDataset, all_folds: Sequence[Fold]) -> list[Fold]:

@@ -18,6 +18,7 @@ from viewloom.recipes.planned import PlannedRun, data_settings, run_key, unique_
 from viewloom.recipes.settings import CurveConfig, parse_numbers
 from viewloom.registry import HEADS, METHODS
 from viewloom.training.evaluate import select_views
+from viewloom.training.learn import needs_teacher
 from viewloom.training.run_identity import RunContent
 from viewloom.training.sampling import run_sampling, segment_frames
 from viewloom.training.settings import EvaluateConfig, PretrainConfig, TrainConfig
@@ -26,12 +27,11 @@ from viewloom.training.settings import EvaluateConfig, PretrainConfig, TrainConf
 def run_curve(config: CurveConfig) -> str:
     """Run (or plan) all points with all seeds, and write results, table and picture; returns the text to show."""
     config = complete(config)
-    method = METHODS.get(config.method)
-    if method.requires == "teacher_head":
+    if needs_teacher(config.method):
         raise ConfigError(f"Method {config.method!r} needs a trained head as teacher. Choose another --method.")
     config = replace(
         config,
-        method_options=config.method_options or method.Config(),
+        method_options=config.method_options or METHODS.settings(config.method)(),
         head_options=config.head_options or HEADS.settings(config.head)(),
         trainer=replace(config.trainer, devices="1"),
     )

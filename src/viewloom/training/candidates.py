@@ -32,6 +32,10 @@ class Candidate:
 CANDIDATES = (
     Candidate("none", "none"),
     Candidate("cca", "cca"),
+    Candidate("delay_cca", "delay_cca"),
+    Candidate("rff_cca", "rff_cca"),
+    Candidate("contrast", "contrast"),
+    Candidate("ey", "ey"),
 )
 """The default ones. Where two do equally well the one that stands first is taken."""
 

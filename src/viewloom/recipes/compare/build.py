@@ -16,8 +16,8 @@ from viewloom.recipes.compare.settings import Comparison, ControlEntry, DataEntr
 from viewloom.recipes.mismatch import Mismatch
 from viewloom.recipes.planned import PlannedRun, data_identity, data_settings, run_key
 from viewloom.recipes.settings import LabelControlConfig
-from viewloom.registry import METHODS
 from viewloom.training.evaluate import select_views
+from viewloom.training.learn import needs_teacher, takes_epochs
 from viewloom.training.settings import EvaluateConfig, PretrainConfig, TrainConfig
 
 Role = Literal["method", "oracle", "control"]
@@ -170,11 +170,10 @@ class Builder:
 
     def pretraining(self, entry: MethodEntry, seed: int, mismatch: Mismatch | None = None) -> PlannedRun:
         """The pre-training of a refiner; rows whose settings agree share it."""
-        method = METHODS.get(entry.method)
-        if method.requires == "teacher_head":
+        if needs_teacher(entry.method):
             raise ConfigError(f"The method {entry.method} needs a trained head first, which compare has no rows for.")
         shared = dict(self.comparison.pretrain)
-        if method.fit != "gradient":
+        if not takes_epochs(entry.method):
             shared.pop("epochs", None)  # one pass, whatever the others take
         settings: PretrainConfig = built(
             PretrainConfig,

@@ -22,6 +22,7 @@ from viewloom.recipes.compare.writing import MARK, csv_table, latex, markdown
 from viewloom.recipes.planned import PlannedRun, unique_runs
 from viewloom.recipes.results import command
 from viewloom.registry import HEADS, METHODS
+from viewloom.training.auto import AUTO
 from viewloom.training.run_identity import refuse_written_again
 from viewloom.version import __version__
 
@@ -179,7 +180,7 @@ def launch(comparison: Comparison, runs: Sequence[PlannedRun]) -> dict[Key, str]
 
 def works_of(comparison: Comparison, runs: Sequence[PlannedRun]) -> list[Work]:
     """Runs as they are handed out, with the modules that add their methods and heads."""
-    used = [METHODS.get(entry.method) for entry in comparison.methods]
+    used = [METHODS.get(entry.method) for entry in comparison.methods if entry.method != AUTO]
     used += [HEADS.get(entry.head) for entry in comparison.heads]
     modules = tuple(dict.fromkeys(cls.__module__ for cls in used if not cls.__module__.startswith("viewloom.")))
     return [Work(run, Path(comparison.out), modules) for run in runs]
