@@ -162,8 +162,10 @@ def write_file(root: Path, case: Case, seeds: Sequence[int], jobs: int | None, s
 def write_summary(pages: Path, done: Sequence[tuple[Case, ComparisonResult]], small: bool, seconds: float) -> None:
     """Aims on every data set, and how well what `auto` goes by agrees with what is wanted."""
     command = f"`make bench-evidence{' SMALL=1' if small else ''}`"
-    about = f"Written by {command}, the last time in {seconds / 60:.0f} minutes. All features are simulated or rendered: no "
-    about += "figure here is of real video. F1@50, percent, mean over seeds."
+    about = (
+        f"Written by {command}, the last time in {seconds / 60:.0f} minutes. All features are simulated or rendered: "
+    )
+    about += "no figure here is of real video. F1@50, percent, mean over seeds."
     columns = ["data", "view", "naive", "auto", "auto + student", "oracle", "gap closed", "clock"]
     lines = [MARK, "# Evidence", "", about, "", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     points: list[dict[str, Any]] = []
