@@ -189,6 +189,71 @@ def test_a_row_without_any_step_is_finite_at_evaluation(name, config):
     assert head.decode(levels, mask_BT).isfinite().all()
 
 
+def taught_batch(lengths=LENGTHS, dtype=torch.float32):
+    """A batch whose second half of each row has a teacher's probabilities instead of labels."""
+    x_BTD, labels_BT, mask_BT = batch(lengths, dtype=dtype)
+    generator = torch.Generator().manual_seed(9)
+    soft_BTK = torch.randn(*labels_BT.shape, CLASSES, generator=generator).to(dtype).softmax(dim=-1)
+    taught_BT = torch.arange(labels_BT.shape[1]) % 3 == 1
+    soft_BTK = soft_BTK * taught_BT[None, :, None]
+    return x_BTD, labels_BT.masked_fill(taught_BT, IGNORE), soft_BTK, mask_BT
+
+
+def run_taught(head, x_BTD, labels_BT, soft_BTK, mask_BT, weight=0.5):
+    """As `run`, with a teacher."""
+    head = copy.deepcopy(head)
+    loss = head.loss_with_taught(head(x_BTD, mask_BT), labels_BT, soft_BTK, mask_BT, weight)
+    loss.total.backward()
+    return loss.total.detach(), {key: value.grad for key, value in head.named_parameters()}, head.state_dict()
+
+
+@every_head
+def test_a_certain_teacher_is_a_label(name, config):
+    """Of all steps, or of some beside labelled ones."""
+    head = make(name, config, torch.float64).train()
+    x_BTD, labels_BT, mask_BT = batch(dtype=torch.float64)
+    wanted, gradients, _ = run(head, x_BTD, labels_BT, mask_BT)
+    for taught_BT in (torch.ones_like(mask_BT), torch.arange(mask_BT.shape[1])[None] % 2 == 0):
+        certain_BTK = torch.nn.functional.one_hot(labels_BT.clamp(min=0), CLASSES).double()
+        certain_BTK = certain_BTK * (taught_BT & (labels_BT != IGNORE))[..., None]
+        left_BT = labels_BT.masked_fill(taught_BT, IGNORE)
+        loss, others, _ = run_taught(head, x_BTD, left_BT, certain_BTK, mask_BT, weight=1.0)
+        assert_same([wanted], [loss], 1e-10)
+        assert_same(gradients.values(), others.values(), 1e-8)
+
+
+@every_head
+def test_a_taught_step_weighs_what_is_asked_whatever_the_mix(name, config):
+    """The loss is a line in the weight, without labels too; without taught steps it is `loss`."""
+    head = make(name, config, torch.float64)
+    x_BTD, labels_BT, soft_BTK, mask_BT = taught_batch(dtype=torch.float64)
+    levels = head(x_BTD, mask_BT)
+    at = {
+        weight: head.loss_with_taught(levels, labels_BT, soft_BTK, mask_BT, weight).total for weight in (0.0, 0.25, 1.0)
+    }
+    assert_same([at[0.25]], [0.75 * at[0.0] + 0.25 * at[1.0]], 1e-10)
+    none_BT = torch.full_like(labels_BT, IGNORE)
+    alone = {weight: head.loss_with_taught(levels, none_BT, soft_BTK, mask_BT, weight) for weight in (0.0, 0.25)}
+    taught = (mask_BT & (soft_BTK.sum(-1) > 0)).sum()
+    expected = sum(-(soft_BTK * logp_BTK)[mask_BT].sum() / taught for logp_BTK in head.voted(levels))
+    assert_same([alone[0.25].total - alone[0.0].total], [0.25 * expected], 1e-10)
+    assert_same([alone[0.25].parts["taught"]], [expected], 1e-10)
+    without = head.loss_with_taught(levels, labels_BT, torch.zeros_like(soft_BTK), mask_BT, 0.25)
+    assert_same([without.total], [head.loss(levels, labels_BT, mask_BT).total], 1e-10)
+
+
+@every_head
+def test_a_teacher_of_masked_steps_changes_nothing(name, config):
+    head = make(name, config, torch.float64).train()
+    x_BTD, labels_BT, soft_BTK, mask_BT = taught_batch(dtype=torch.float64)
+    loss, gradients, _ = run_taught(head, x_BTD, labels_BT, soft_BTK, mask_BT)
+    soft_BTK = soft_BTK.masked_fill(~mask_BT[..., None], 0.7)
+    other, others, _ = run_taught(head, x_BTD, labels_BT, soft_BTK, mask_BT)
+    assert_same([loss, *gradients.values()], [other, *others.values()], 1e-10)
+    for gradient in gradients.values():
+        assert gradient.isfinite().all() and gradient.abs().max() > 0
+
+
 @every_head
 def test_weights_survive_a_safetensors_file(name, config, tmp_path):
     head, path = make(name, config), tmp_path / "head.safetensors"
@@ -329,11 +394,16 @@ def _train_share(rank, store, folder):
     for place, head in enumerate(heads):
         x_BTD, labels_BT, mask_BT = batch(dtype=torch.float64)
         rows = slice(0, 1) if rank == 0 else slice(1, 3)
-        loss, gradients, state = run(head, x_BTD[rows], labels_BT[rows], mask_BT[rows])
-        for value in (loss, *gradients.values()):
-            dist.all_reduce(value)
-            value /= 2
-        torch.save((loss, gradients, state), folder / f"{place}-{rank}.pt")
+        # The second process has all of the taught steps.
+        taught = taught_batch(dtype=torch.float64)
+        taught[2][0] = 0.0
+        plain = run(head, x_BTD[rows], labels_BT[rows], mask_BT[rows])
+        with_taught = run_taught(head, *(value[rows] for value in taught))
+        for loss, gradients, _ in (plain, with_taught):
+            for value in (loss, *gradients.values()):
+                dist.all_reduce(value)
+                value /= 2
+        torch.save((plain, with_taught), folder / f"{place}-{rank}.pt")
     dist.destroy_process_group()
 
 
@@ -341,9 +411,12 @@ def test_two_processes_equal_one_at_the_same_global_batch(tmp_path):
     mp.spawn(_train_share, (tmp_path / "store", tmp_path), nprocs=2)
     for place, case in enumerate(CASES):
         head = make(*case.values, torch.float64).train()
-        loss, gradients, state = run(head, *batch(dtype=torch.float64))
+        taught = taught_batch(dtype=torch.float64)
+        taught[2][0] = 0.0
+        wanted = run(head, *batch(dtype=torch.float64)), run_taught(head, *taught)
         for rank in range(2):
-            shared = torch.load(tmp_path / f"{place}-{rank}.pt", weights_only=True)
-            assert_same([loss], shared[:1], 1e-10)
-            assert_same(gradients.values(), shared[1].values(), 1e-8)
-            assert_same(state.values(), shared[2].values(), 1e-10)
+            both = torch.load(tmp_path / f"{place}-{rank}.pt", weights_only=True)
+            for (loss, gradients, state), shared in zip(wanted, both, strict=True):
+                assert_same([loss], shared[:1], 1e-10)
+                assert_same(gradients.values(), shared[1].values(), 1e-8)
+                assert_same(state.values(), shared[2].values(), 1e-10)

@@ -20,10 +20,14 @@ from viewloom.methods.base import Method
 from viewloom.methods.refiner_file import load_refiner, save_refiner
 from viewloom.registry import METHODS
 
-SMALL = {"layers": 2, "joint_depth": 0.2}
+SMALL = {"layers": 2, "joint_depth": 0.2, "features": 24, "hidden": 8}
 """Sizes that make the tests quick, where a method has such a setting."""
 USED = {"variance_weight": 0.5, "covariance_weight": 0.2, "decode_weight": 1.0}
 """Weights that switch every optional term on."""
+
+
+SHARED = {"ey", "vicreg", "barlow_twins"}
+"""Methods that state a loss alone: what comes before it is that of `contrast`, whose choices are all tried."""
 
 
 def variants(name):
@@ -33,7 +37,8 @@ def variants(name):
     known = {field.name for field in fields(config_class)}
     base = config_class(**{key: value for key, value in SMALL.items() if key in known})
     terms = {key: value for key, value in USED.items() if key in known}
-    choices = {key: get_args(hints[key]) for key in sorted(known) if get_origin(hints[key]) is Literal}
+    named = () if name in SHARED else sorted(known)
+    choices = {key: get_args(hints[key]) for key in named if get_origin(hints[key]) is Literal}
     singles = [{key: choice} for key, options in choices.items() for choice in options]
     marked = [
         {"view_mark": mark, "mark_at": place}
@@ -42,11 +47,20 @@ def variants(name):
     ]
     singles = [change for change in singles if "mark_at" not in change]
     changes = [{}, terms, *singles, *marked]
+    if name == "contrast":
+        changes += [
+            {"per_view": False},
+            {"path_frozen": True},
+            {"noise": 0.1},
+            {"encoder": "transformer", "per_view": False},
+        ]
     if "context" in known:
         changes += [{"context": "time", **change} for change in (terms, *marked[-1:])]
     seen = set()
     for change in changes:
         extra = terms if change.get("stop_gradient") == "joint" else {}
+        if change.get("path") == "cca" and "pairs" in choices:
+            extra = {"pairs": "both"}
         config = replace(base, **extra, **change)
         if config not in seen:
             seen.add(config)
@@ -107,8 +121,8 @@ def by_gradient(method, _):
 
 
 def with_pass(method, config):
-    stem = getattr(config, "stem", "none")
-    return method.fit == "closed_form" or config.standardise != "none" or stem != "none"
+    starts = getattr(config, "stem", "none") != "none" or hasattr(config, "path")
+    return method.fit == "closed_form" or config.standardise != "none" or starts
 
 
 def run(method, batch):
@@ -262,9 +276,7 @@ def test_what_is_fitted_in_a_pass_depends_on_neither_order_nor_batches(name, con
     method = make_method(name, config, dim, batch=whole)
     torch.manual_seed(0)  # of marks that are learned later
     again = METHODS.get(name)(dim, VIEWS[:3], config)
-    for rows in ([3, 1], [2], [0]):
-        again.accumulate(select_rows(whole, rows))
-    again.solve()
+    again.show_all(lambda: (select_rows(whole, rows) for rows in ([3, 1], [2], [0])))
     state = {key: v for key, v in again.refiner.state_dict().items() if "_V" in key or "standardiser" in key}
     assert state
     for key, value in state.items():
@@ -390,7 +402,7 @@ def test_registered_classes_are_methods_of_that_name(name):
 
 
 def _without_dropout(config):
-    return replace(config, dropout=0.0) if hasattr(config, "dropout") else config
+    return replace(config, **{name: 0.0 for name in ("dropout", "noise") if hasattr(config, name)})
 
 
 def _share(name, config, dim, rows):
@@ -405,8 +417,7 @@ def _share(name, config, dim, rows):
         torch.manual_seed(0)
         for parameter in method.parameters():
             parameter.data.normal_(0, 0.3)
-        method.accumulate(select_rows(batch, rows))
-        method.solve()
+        method.show_all(lambda: [select_rows(batch, rows)])
     values = {"encoded": encoded(method.eval(), batch)}
     if method.fit == "gradient":
         loss, _, gradients = run(method.train(), select_rows(batch, rows))

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
         list_protocols,
         load_head,
         load_refiner,
+        measure,
         open_dataset,
         predict,
         pretrain,
         score,
         train,
+        transfer,
     )
 
 __all__ = [
@@ -33,11 +35,13 @@ __all__ = [
     "list_protocols",
     "load_head",
     "load_refiner",
+    "measure",
     "open_dataset",
     "predict",
     "pretrain",
     "score",
     "train",
+    "transfer",
 ]
 
 

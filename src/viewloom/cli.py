@@ -15,12 +15,19 @@ from viewloom.extract.settings import ExtractConfig
 from viewloom.features.settings import IndexConfig, PackConfig
 from viewloom.plugins import import_modules
 from viewloom.recipes.compare.settings import CompareConfig
-from viewloom.recipes.settings import CrossvalConfig, ExperimentConfig
+from viewloom.recipes.settings import CrossvalConfig, CurveConfig, ExperimentConfig, TransferConfig
 from viewloom.registry import OPTIONS
 from viewloom.report.settings import ReportConfig
 from viewloom.simulate.metaworld.settings import MetaworldConfig
 from viewloom.simulate.settings import SimulateConfig
-from viewloom.training.settings import ConvertConfig, EvaluateConfig, PredictConfig, PretrainConfig, TrainConfig
+from viewloom.training.settings import (
+    ConvertConfig,
+    EvaluateConfig,
+    MeasureConfig,
+    PredictConfig,
+    PretrainConfig,
+    TrainConfig,
+)
 from viewloom.version import __version__
 
 if TYPE_CHECKING:
@@ -31,6 +38,8 @@ Run = Callable[[Any], int]
 
 FORMER = {"row": "name"}
 """Settings' earlier names: the config.yaml of older runs has them."""
+SPELLED = {"from_views": "from", "to_views": "to"}
+"""Settings that can't be called in Python what they are called here."""
 POSITIONAL = {"compare": "file"}
 """Settings that stand by themselves behind a verb."""
 
@@ -114,6 +123,19 @@ def pack(config: PackConfig) -> int:
     return show(run_pack(config))
 
 
+@verb("viewloom transfer --data demo/data --from v3 --to e4 --run runs/transfer")
+def transfer(config: TransferConfig) -> int:
+    """Learn in labelled views, segment in others: refiner, head, scores and report by one command."""
+    from viewloom.recipes.transfer import run_transfer
+    from viewloom.report.tables import scores_table
+
+    result = run_transfer(config)
+    if isinstance(result, str):
+        return show(result)
+    table = [scores_table(list(result.scored))] if result.scored else []
+    return show(*table, *(f"note: {note}" for note in result.notes), result.folder)
+
+
 @verb("viewloom train --data demo/data --views v3 --run runs/naive")
 def train(config: TrainConfig) -> int:
     """Train a segmentation head on labelled views."""
@@ -146,6 +168,21 @@ def evaluate(config: EvaluateConfig) -> int:
     return show(scores_table([out]))
 
 
+@verb("viewloom measure --data demo/data --refiner runs/cca/refiner.safetensors")
+def measure(config: MeasureConfig) -> int:
+    """Measure how far features of different views agree."""
+    from viewloom import api
+    from viewloom.keywords import own_settings
+    from viewloom.report.measures import measures_tables
+    from viewloom.training.measure import out_folder
+
+    out = out_folder(config)
+    if out is None:
+        raise ConfigError("Without --refiner there is no run folder to write measures.json into. Pass --out FOLDER.")
+    found = api.measure(api.open_dataset(config), out=out, **own_settings(config, "out"))
+    return show(*measures_tables(found.facts), out / "measures.json")
+
+
 @verb("viewloom crossval --data demo/data --splits loso --views v3 --run runs/folds --folds 0,1")
 def crossval(config: CrossvalConfig) -> int:
     """Train and score a head on every fold, and pool the scores."""
@@ -176,6 +213,14 @@ def experiment(config: ExperimentConfig) -> int:
     from viewloom.recipes.experiment import run_experiment
 
     return show(run_experiment(config))
+
+
+@verb("viewloom curve --data demo/data --kind pairs --views v3,e4 --method cca --out curves --plan true")
+def curve(config: CurveConfig) -> int:
+    """Score with ever more pairs, labels or views, or pairs out of step, and draw the curve."""
+    from viewloom.recipes.curve import run_curve
+
+    return show(run_curve(config))
 
 
 @verb("viewloom compare examples/compare.yaml --out compared --jobs 2 --plan true")
@@ -273,7 +318,10 @@ def make_parser(name: str, args: Sequence[str]) -> "ArgumentParser":
     names = {entry.name: entry.default for entry in fields(verb.settings)}
     options = [field for field in OPTIONS if field in names]
     positional = POSITIONAL.get(name)
-    parser.add_class_arguments(verb.settings, None, skip={*options, *filter(None, [positional])})
+    spelled = {field: name for field, name in SPELLED.items() if field in names}
+    for field, name in spelled.items():
+        parser.add_argument(f"--{name}", required=True, type=str, help=_help_of(verb.settings, field))
+    parser.add_class_arguments(verb.settings, None, skip={*options, *spelled, *filter(None, [positional])})
     if positional is not None:
         parser.add_argument(positional, type=str, help=_help_of(verb.settings, positional))
     for field in options:
@@ -323,7 +371,8 @@ def parse(name: str, args: Sequence[str]) -> Any:
     except ArgumentError as error:
         where = " (from the command line or the --config file)" if "--config" in " ".join(args) else ""
         raise ConfigError(f"{error}{where}. `{parser.prog} --help` lists the settings.") from None
-    values = {entry.name: built[entry.name] for entry in fields(settings) if entry.name in built}
+    called = {entry.name: SPELLED.get(entry.name, entry.name) for entry in fields(settings)}
+    values = {name: built[spelled] for name, spelled in called.items() if spelled in built}
     for former, now in FORMER.items():
         if built.get(former) is not None and values[now] is None:
             values[now] = built[former]

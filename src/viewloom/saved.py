@@ -87,11 +87,16 @@ def write_saved(path: Path | str, kind: Kind, metadata: Mapping[str, Any], modul
     Raises:
         ValueError: a number that isn't finite, which JSON doesn't know.
     """
+    write_tensors(path, kind, metadata, module.state_dict())
+
+
+def write_tensors(path: Path | str, kind: Kind, metadata: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    """`write_saved` of tensors by name."""
     assert set(metadata) == set(kind.keys), f"a {kind.name} stores {set(kind.keys)}"
     text = json.dumps({"format": kind.format, "version": kind.version, **metadata}, allow_nan=False)
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_path(path) as temporary:
-        save_file(weights, temporary, {KEY: text})
+        save_file(kept, temporary, {KEY: text})
 
 
 def read_saved(path: Path, kind: Kind) -> tuple[dict[str, Any], dict[str, Tensor]]:

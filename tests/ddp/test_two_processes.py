@@ -25,12 +25,20 @@ VERBS = {
     ],
     # The published batch statistics, over both processes' steps, are part of what must agree.
     "train": ["train", "--views", "v3", "--head", "c2f_tcn", "--head_options.width", "8"],
+    # Three trainings in each process: of a teacher, of its student, and of that one's.
+    "teach": [
+        *("train", "--views", "v3", "--head", "c2f_tcn", "--head_options.width", "8"),
+        *("--teach_on_pairs", "true", "--teach.rounds", "2", "--teach.weight", "0.5", "--teach.epochs", "1"),
+    ],
 }
-RESULT = {"pretrain": "refiner.safetensors", "train": "head.safetensors"}
+RESULT = {"pretrain": "refiner.safetensors", "train": "head.safetensors", "teach": "head.safetensors"}
+STEPS = {"pretrain": 3, "train": 4, "teach": 10}
+"""Optimiser steps of an epoch."""
 
 
 LAUNCHERS = {
     "pretrain": [sys.executable],  # Lightning starts the second process
+    "teach": [sys.executable],
     # "--": torchrun would take the command's --run for an option of its own.
     "train": [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "--"],
 }
@@ -50,7 +58,7 @@ def data(tmp_path_factory):
 def started(data, tmp_path_factory):
     """Both verbs with two processes each, side by side."""
     root = tmp_path_factory.mktemp("two")
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
     return {
         verb: subprocess.Popen(
             [*LAUNCHERS[verb], SCRIPT, *argv(verb, data, root / verb, 2)],
@@ -75,14 +83,15 @@ def test_two_processes_equal_one(started, data, tmp_path, verb):
     assert main(argv(verb, data, tmp_path / "one", 1)) == 0
     folders = (tmp_path / "one", root / verb)
     said = finish(processes[verb])
-    assert said.count("Kept the") == 1, said  # one process writes and speaks for both
+    # One process writes and speaks for both.
+    assert said.count("Kept the") == (3 if verb == "teach" else 1), said
     weights = [load_file(folder / RESULT[verb]) for folder in folders]
     assert weights[0].keys() == weights[1].keys()
     for key, value in weights[0].items():
         torch.testing.assert_close(weights[1][key], value, atol=1e-5, rtol=1e-5, msg=lambda m, key=key: f"{key}: {m}")
     rows = [list(csv.DictReader((folder / "metrics.csv").open())) for folder in folders]
     assert len(rows[0]) == len(rows[1]) == 2
-    assert int(rows[0][-1]["step"]) == 2 * {"pretrain": 3, "train": 4}[verb]
+    assert int(rows[0][-1]["step"]) == 2 * STEPS[verb]
     assert [row["step"] for row in rows[0]] == [row["step"] for row in rows[1]]
     for mine, other in zip(*rows, strict=True):
         for key, value in mine.items():

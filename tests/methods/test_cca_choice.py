@@ -1,17 +1,20 @@
-"""CCA on few steps: what is left open is chosen by what correlations exceed chance; what is set is obeyed."""
+"""CCA on few steps: what is left open is chosen by correlations on held-out pairs; what is set is obeyed."""
 
+import numpy as np
 import pytest
 import torch
 
 from tests.methods.made import VIEWS, make_method, put, select_rows, stacked, view_batch, x_of
-from viewloom.methods.cca_choice import STRENGTHS, Block, choose
-from viewloom.methods.pair_moments import out_of_step
+from viewloom.methods.canonical import canonical_maps
+from viewloom.methods.cca_choice import LEAST, STRENGTHS, choose, strengths_to_try
+from viewloom.methods.fold_moments import Fold, FoldMoments
 from viewloom.methods.refiner_file import load_refiner, save_refiner
 from viewloom.metrics.invariance import retrieval_accuracy
 from viewloom.registry import METHODS
 from viewloom.windows.batch import ViewBatch, Window
 
 CCA = METHODS.get("cca")
+PAIRS = ((0, 0), (0, 1), (1, 1))
 
 
 def few_steps(rows, steps=37, dim=300, latent=6, noise=0.7, seed=0):
@@ -62,18 +65,96 @@ def test_what_is_set_is_obeyed(settings):
 
 
 def test_much_data_takes_the_usual_ridge():
-    eye_DD = torch.eye(4, dtype=torch.float64)
-    block = Block(eye_DD, eye_DD, torch.diag(torch.tensor([0.9, 0.5, 0.1, 0.1]).double()), 0.2 * eye_DD)
-    assert choose([block], 200, None, 0) == (1e-2, 2)
-    assert choose([block], 199, None, 0)[0] in STRENGTHS
-    assert choose([block], 50, 3.0, 0) == (3.0, 2) and choose([block], 50, None, 3)[1] == 3
+    assert strengths_to_try(None, 200, 4) == (1e-2,)
+    assert strengths_to_try(None, 199, 4) == STRENGTHS
+    assert strengths_to_try(3.0, 50, 4) == strengths_to_try(3.0, 500, 4) == (3.0,)
 
 
-def test_out_of_step_moves_the_valid_steps_alone():
-    x_BTD = torch.arange(24.0).view(2, 6, 2)
-    both_BT = torch.tensor([[True, True, False, True, True, False], [False, False, True, False, False, False]])
-    first_ND, second_ND = out_of_step(x_BTD, -x_BTD, both_BT)
-    assert first_ND[:, 0].tolist() == [0, 2, 6, 8] and second_ND[:, 0].tolist() == [-6, -8, 0, -2]
+def fold_of(learn_r, held_r, dim=4, steps=100):
+    """Views of unit variance; correlations by feature on either side, and .2 between others on the held-out one."""
+    eye_DD = torch.eye(dim, dtype=torch.float64)
+    learn, held = (torch.diag(torch.tensor(values).double()) for values in (learn_r, held_r))
+    held = held + 0.2 * (1 - eye_DD)
+    return Fold({(0, 0): eye_DD, (1, 1): eye_DD, (0, 1): learn}, {(0, 0): eye_DD, (1, 1): eye_DD, (0, 1): held}, {
+        (0, 0): steps, (1, 1): steps, (0, 1): steps
+    })  # fmt: skip
+
+
+def test_components_are_kept_that_exceed_chance_on_held_out_pairs():
+    """Chance is .2: a correlation of .5 exceeds it clearly, one of .35 doesn't, whatever it was in what was fitted."""
+    choice = choose([fold_of([0.9, 0.8, 0.7, 0.6], [0.9, 0.5, 0.35, 0.6])], (1e-9,), 0, 4)
+    torch.testing.assert_close(
+        choice.correlations_Z, torch.tensor([0.9, 0.5, 0.475, 0.475]).double(), atol=1e-6, rtol=0
+    )
+    choice = choose([fold_of([0.9, 0.8, 0.7, 0.6], [0.9, 0.5, 0.35, 0.3])], (1e-9,), 0, 4)
+    assert choice.size == 2 == len(choice.correlations_Z)
+    choice = choose([fold_of([0.9, 0.8, 0.7, 0.6], [-0.5, -0.3, -0.2, -0.1])], (1e-9,), 0, 4)
+    assert choice.size == 1 and choice.correlations_Z.tolist() == [LEAST]
+    choice = choose([fold_of([0.9, 0.8, 0.7, 0.6], [0.9, 0.5, 0.0, -0.4])], (1e-9,), 3, 4)
+    assert choice.size == 3 and choice.correlations_Z[2] == LEAST
+    assert choose([], (1.0,), 0, 4) is None
+
+
+def test_folds_count_by_their_steps():
+    one, other = fold_of([0.9] * 4, [0.8] * 4, steps=30), fold_of([0.9] * 4, [0.4] * 4, steps=10)
+    choice = choose([one, other], (1e-9,), 0, 4)
+    torch.testing.assert_close(choice.correlations_Z, torch.full((4,), 0.7).double(), atol=1e-6, rtol=0)
+
+
+def test_correlations_are_those_of_numpy_on_held_out_recordings():
+    """Fitted on two recordings, measured on the third, each in turn: the slow way, from the features themselves."""
+    batch = view_batch((80, 70, 60), (7, 5), 2, holes=False, dtype=torch.float64)
+    method = make_method("cca", CCA.Config(strength=0.1, out_dim=3), (7, 5), 2, batch)
+    found, rows = np.zeros(3), [[x_of(batch, v)[r, :n].numpy() for v in range(2)] for r, n in enumerate((80, 70, 60))]
+    for out in range(3):
+        learn = [np.concatenate([rows[r][v] for r in range(3) if r != out]) for v in range(2)]
+        learn = [x_ND - x_ND.mean(0) for x_ND in learn]
+        covariances = {(a, b): torch.from_numpy(learn[a].T @ learn[b] / len(learn[0])) for a, b in PAIRS}
+        maps = [map_DZ.numpy() for map_DZ in canonical_maps(covariances, 0.1, 3, "unit")]
+        z = [rows[out][v] @ maps[v] for v in range(2)]
+        found += len(z[0]) / 210 * np.array([np.corrcoef(z[0][:, i], z[1][:, i])[0, 1] for i in range(3)])
+    unit = make_method("cca", CCA.Config(strength=0.1, out_dim=3, scale="unit"), (7, 5), 2, batch)
+    shares = method.refiner.weight_VDZ.norm(dim=1) / unit.refiner.weight_VDZ.norm(dim=1)
+    assert (np.diff(found) < 0).all()  # so that nothing is smoothed
+    np.testing.assert_allclose(shares.numpy(), np.stack([found] * 2), atol=1e-5)
+
+
+def test_the_ridge_is_the_one_that_correlates_most_on_held_out_pairs():
+    """Of all ridges, the choice finds as much on recordings never seen as the best, or nearly."""
+    batch, held = few_steps(5), few_steps(4, seed=7)
+    chosen = make_method("cca", None, 300, 2, batch)
+    each = [make_method("cca", CCA.Config(strength=s), 300, 2, batch) for s in STRENGTHS]
+    assert retrieval(chosen, held) >= max(retrieval(method, held) for method in each) - 0.03
+    assert retrieval(chosen, held) > min(retrieval(method, held) for method in each) + 0.03
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 4, 9, 40])
+def test_folds_follow_from_the_set_of_recordings(most):
+    """In any order and batches; up to four recordings are a fold each, more share them, one is divided by time."""
+    windows = [Window(f"r{i}", "x", 0, 8, 1) for i in range(most)]
+    generator = torch.Generator().manual_seed(0)
+    x_BVTD, mask_BVT = torch.randn(most, 2, 8, 3, generator=generator), torch.ones(most, 2, 8, dtype=torch.bool)
+    whole = ViewBatch.stacked(x_BVTD, mask_BVT, windows, VIEWS[:2])
+    one, other = FoldMoments((3, 3), VIEWS[:2]), FoldMoments((3, 3), VIEWS[:2])
+    one.add(whole)
+    for row in torch.randperm(most, generator=generator).tolist():
+        other.add(select_rows(whole, [row]))
+    cpu = torch.device("cpu")
+    totals = one.totals(cpu)
+    torch.testing.assert_close(other.totals(cpu)[0, 1].covariance_DE, totals[0, 1].covariance_DE)
+    assert totals[0, 1].count == 8 * most and sorted(one.folds) == sorted(other.folds)
+    for key, fold in one.folds.items():
+        torch.testing.assert_close(fold.moments[0, 1].sums, other.folds[key].moments[0, 1].sums)
+    counts = [int(fold.moments[0, 1].count) for fold in one.folds.values()]
+    assert len(counts) == 4 if most in (1, 4) else len(counts) in (most, 2, 3, 4)
+    assert counts == [2] * 4 if most == 1 else not any(count % 8 for count in counts)
+    assert max(counts) < 8 * most or most == 1
+    for fold in one.held_out(totals, make_method("cca", dim=3, views=2, batch=whole).refiner.standardiser, cpu):
+        assert 0 < fold.steps[0, 1] < 8 * most
+
+
+def test_fewer_folds_where_they_take_much_memory():
+    assert FoldMoments((2000,) * 4, VIEWS).most == 2 and FoldMoments((2048,) * 2, VIEWS[:2]).most == 4
 
 
 def test_neither_padding_nor_batches_change_the_choice():

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 
 from tests.methods.made import VIEWS, make_method, view_batch, x_of
 from viewloom.errors import DataError
-from viewloom.methods.estimators import CCA, Ridge
+from viewloom.methods.estimators import CCA, RFFCCA, Coral, DelayCCA, Procrustes, Ridge
+from viewloom.methods.settings import DelayCCAConfig
 from viewloom.registry import METHODS
 
 
@@ -55,3 +57,37 @@ def test_rows_broken_in_part_and_flat_arrays_are_refused():
         Ridge().fit([x_ND, broken])
     with pytest.raises(DataError, match=r"View 0: expected an array \(N, D\)"):
         Ridge().fit([x_ND[:, 0], x_ND])
+
+
+def test_delays_follow_the_rate_of_the_rows():
+    batch = view_batch((60, 50, 41), (7, 4), 2)
+    arrays, groups = [rows(batch, view) for view in range(2)], np.repeat(["a", "b", "c"], (60, 50, 41))
+    maps = DelayCCA(fps=4, taps=3, out_dim=3, strength=0.1).fit(arrays, groups=groups)
+    method = METHODS.get("delay_cca")((7, 4), VIEWS[:2], DelayCCAConfig(taps=3, out_dim=3, strength=0.1))
+    method.set_clock(4, 1)
+    method.show_all(lambda: [batch])
+    assert method.refiner.delays(0.25).tolist() == [[-2, 0, 2]]
+    torch.testing.assert_close(maps.refiner_.weight_VDZ, method.refiner.weight_VDZ, atol=1e-5, rtol=1e-5)
+    wanted = method.encode(x_of(batch, 0)[:1, :60], batch.mask_BVT[:1, 0, :60], "v3")[0]
+    found = maps.transform(arrays[0][:60], 0)
+    there = ~np.isnan(arrays[0][:60, 0])
+    np.testing.assert_allclose(found[there], wanted[torch.from_numpy(there)], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [DelayCCA(fps=1, taps=3), RFFCCA(features=60), Procrustes(), CCA()])
+def test_each_finds_what_views_share(kind):
+    rng = np.random.default_rng(0)
+    scene_NL = rng.normal(size=(400, 3))
+    mixes = [rng.normal(size=(3, 6)) for _ in range(2)]
+    learn, held = ([x @ mix + rng.normal(0, 0.3, (200, 6)) for mix in mixes] for x in (scene_NL[:200], scene_NL[200:]))
+    groups = np.repeat(range(4), 50)
+    maps = clone(kind).fit(learn, groups=groups)
+    assert maps.score(held) > 0.15 and maps.get_params() == kind.get_params()
+
+
+def test_coral_gives_views_of_one_size_the_same_spread():
+    rng = np.random.default_rng(0)
+    first, second = (rng.normal(size=(300, 4)) @ rng.normal(size=(4, 4)) + 3 for _ in range(2))
+    maps = Coral(strength=1e-6, standardise="none").fit([first, second])
+    np.testing.assert_allclose(np.cov(maps.transform(second, 1).T), np.cov(first.T), atol=1e-2)
+    np.testing.assert_allclose(maps.transform(first, 0), first, atol=1e-5)

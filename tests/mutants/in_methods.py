@@ -114,8 +114,8 @@ MUTANTS = [
     Mutant(
         "garbage_at_masked_steps",
         "methods/refiner.py",
-        ".transform(x_BTD, mask_BT, view).masked_fill(outside_BT1, 0.0)",
-        ".transform(x_BTD, mask_BT, view)",
+        ".transform_at(x_BTD, mask_BT, view, step_s).masked_fill(outside_BT1, 0.0)",
+        ".transform_at(x_BTD, mask_BT, view, step_s)",
         (f"{EVERY}::test_encodes_to_its_size_with_zeros_at_masked_steps",),
     ),
     Mutant(
@@ -232,14 +232,6 @@ MUTANTS = [
         "covariance_DD = standardiser.of_covariance(inputs.covariance_DE, view, view)",
         "covariance_DD = inputs.covariance_DE",
         CLOSED,
-    ),
-    Mutant("out_of_step_in_step", PAIRS, ".roll(steps // 2, dims=0)", "", ("tests/methods/test_cca_choice.py",)),
-    Mutant(
-        "out_of_step_with_padding",
-        PAIRS,
-        "steps = int(both_T.sum())",
-        "steps = len(both_T)",
-        ("tests/methods/test_cca_choice.py",),
     ),
     Mutant(
         "moments_of_one_process",

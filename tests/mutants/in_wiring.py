@@ -28,7 +28,7 @@ MUTANTS = [
         TRAIN,
     ),
     Mutant("head_rate_step_ignored", SEGMENT, "optim.lr_step_epochs, optim.lr_factor)", "40, optim.lr_factor)", TRAIN),
-    Mutant("head_never_augmented", SEGMENT, "config.seed, refined)", "None, refined)", TRAIN),
+    Mutant("head_never_augmented", SEGMENT, "self.windows(self.config.seed)", "self.windows()", TRAIN),
     Mutant("head_starts_from_one_seed", SEGMENT, "torch.manual_seed(config.seed)", "torch.manual_seed(0)", TRAIN),
     Mutant("refiner_not_frozen", SEGMENT, ").freeze()", ")", FROZEN),
     Mutant("refiner_left_out", SEGMENT, "batch = self.frozen.refine(batch)", "pass", TRAIN),

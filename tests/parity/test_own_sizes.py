@@ -141,7 +141,7 @@ def test_a_cca_stem_starts_from_the_most_correlated_directions(standardise, dims
     """As `cca` has them; and more correlated than what PCA starts from, or any other directions."""
     batch = batch_of(dims)
     method = stem_of("cca", dims, batch, standardise=standardise, width=3)
-    cca = make_method("cca", CCAConfig(out_dim=3, strength=1e-2, standardise=standardise), dims, len(dims), batch)
+    cca = make_method("cca", CCAConfig(out_dim=3, standardise=standardise), dims, len(dims), batch)
     for place in range(len(dims)):
         np.testing.assert_allclose(behind(method, batch, place), refined(cca, batch, place), atol=1e-4)
 

@@ -279,10 +279,19 @@ def test_only_recordings_with_all_views_are_held_out(holey):
 
 def test_nothing_to_hold_out_is_an_error(data):
     items = open_dataset(config(data, "unused")).items("pairs")
-    with pytest.raises(DataError, match="held out"):
-        hold_out(items[:1], 0.5, 0, {items[0].recording})
-    with pytest.raises(DataError, match="0 of them with all views"):
+    short = [replace(items[0], end=items[0].start + 1)]
+    with pytest.raises(DataError, match="one frame long"):
+        hold_out(short, 0.5, 0, {items[0].recording})
+    with pytest.raises(DataError, match="none of them with all views"):
         hold_out(items, 0.5, 0, set())
+
+
+def test_the_end_of_a_single_recording_is_held_out(data):
+    item = open_dataset(config(data, "unused")).items("pairs")[0]
+    for share, least in ((0.05, 0.2), (0.5, 0.5)):
+        (learn,), (held,) = hold_out([item], share, 0, {item.recording})
+        assert (learn.start, held.end) == (item.start, item.end) and learn.end == held.start
+        assert held.end - held.start == round(least * (item.end - item.start))
 
 
 def test_one_view_is_no_pair(data, tmp_path):

@@ -62,9 +62,9 @@ def epochs(frozen, windows, count):
 class Counting(ResidualRefiner):
     calls = 0
 
-    def encode(self, x_BTD, mask_BT, view):
+    def encode(self, x_BTD, mask_BT, view, step_s=None):
         self.calls += 1
-        return super().encode(x_BTD, mask_BT, view)
+        return super().encode(x_BTD, mask_BT, view, step_s)
 
 
 @pytest.mark.parametrize("context", ["frame", "time"])

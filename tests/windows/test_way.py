@@ -14,7 +14,7 @@ from viewloom.windows.pairs import CollateViews, ViewWindows
 from viewloom.windows.sampling import Sampling
 from viewloom.windows.segments import SegmentWindows, collate
 
-LABELS = {"labels_of", "frame_labels", "pool_labels"}
+LABELS = {"targets_of", "labels_of", "frame_labels", "pool_labels"}
 PAGE = Path(__file__).parents[2] / "docs" / "architecture.md"
 
 

@@ -3,10 +3,15 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from viewloom.heads.settings import HeadConfig
 from viewloom.losses.base import LossOutput
+from viewloom.losses.segmentation import step_cross_entropy
+from viewloom.losses.teaching import mean_over, soft_cross_entropy
+from viewloom.metrics.segments import IGNORE
+from viewloom.nn.distributed import mean_count
 from viewloom.nn.standardise import Standardiser
 
 LIMIT = 10.0
@@ -23,7 +28,8 @@ class Head(nn.Module, ABC):
     The result for a row never depends on the other rows, nor on how far the batch pads it: whatever a head
     needs a length for is taken from the row's own mask (valid steps come first) and from its config.
 
-    A new head implements `logits`, `loss` and `decode`; `forward` standardises before it calls `logits`.
+    A new head implements `logits`, `loss` and `decode`; `forward` standardises before it calls `logits`. One whose
+    cross-entropy isn't the sum of its levels' own also implements `voted`, so that it can learn from a teacher.
 
     Args:
         dim: feature size D.
@@ -83,6 +89,41 @@ class Head(nn.Module, ABC):
     @abstractmethod
     def loss(self, levels: list[Tensor], labels_BT: Tensor, mask_BT: Tensor) -> LossOutput:
         """Training loss over valid, labelled steps; ``levels`` is what `forward` returned."""
+
+    def voted(self, levels: list[Tensor]) -> list[Tensor]:
+        """Log-probabilities (B, T, K), each of which has a cross-entropy in `loss`: every level's own, unless a head
+        lets them vote first."""
+        return [level_BTK.log_softmax(dim=-1) for level_BTK in levels]
+
+    def loss_with_taught(
+        self, levels: list[Tensor], labels_BT: Tensor, taught_BTK: Tensor, mask_BT: Tensor, weight: float
+    ) -> LossOutput:
+        """Training loss over labelled steps and over steps of which a teacher said the probabilities.
+
+        One mean over both, in which a taught step weighs ``weight`` times as much as a labelled one, whatever share of
+        the batch is taught; beside it stands what `loss` adds to its cross-entropy (smoothing). With certain
+        probabilities and weight 1 it is `loss` with these as labels.
+
+        Args:
+            levels: what `forward` returned.
+            labels_BT: class of each step; `IGNORE` where it has none.
+            taught_BTK: class probabilities of steps without a label; zeros where nobody said any.
+            mask_BT: bool, True where a step is valid.
+            weight: of a taught step.
+        """
+        # Without a label a head's loss is all but its cross-entropy.
+        rest = self.loss(levels, torch.full_like(labels_BT, IGNORE), mask_BT)
+        labelled_BT = mask_BT & (labels_BT != IGNORE)
+        taught_BT = mask_BT & ~labelled_BT & (taught_BTK.sum(dim=-1) > 0)
+        counts = torch.stack([labelled_BT.sum(), taught_BT.sum()])
+        counts = mean_count(counts) if self.training else counts
+        labels_BT, one = labels_BT.masked_fill(~labelled_BT, IGNORE), counts.new_ones(())
+        voted = self.voted(levels)
+        of_labels = torch.stack([step_cross_entropy(logp_BTK, labels_BT, one) for logp_BTK in voted]).sum()
+        of_taught = torch.stack([soft_cross_entropy(logp_BTK, taught_BTK, taught_BT) for logp_BTK in voted]).sum()
+        parts = {"cross_entropy": mean_over(of_labels, counts[0]), "taught": mean_over(of_taught, counts[1])}
+        total = rest.total + mean_over(of_labels + weight * of_taught, counts.sum())
+        return LossOutput(total, rest.parts | {name: part.detach() for name, part in parts.items()})
 
     @abstractmethod
     def decode(self, levels: list[Tensor], mask_BT: Tensor) -> Tensor:

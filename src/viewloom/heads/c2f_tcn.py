@@ -92,8 +92,7 @@ class C2FTCN(Head):
 
     def loss(self, levels: list[Tensor], labels_BT: Tensor, mask_BT: Tensor) -> LossOutput:
         """Cross-entropy on the levels' vote, plus the weighted smoothing term."""
-        config = self.config
-        logp_BTK = mean_log_probabilities(levels, self.weights, config.probability_floor)
+        config, (logp_BTK,) = self.config, self.voted(levels)
         labels_BT = labels_BT.masked_fill(~mask_BT, IGNORE)
         pairs_BP = mask_BT[:, 1:] & mask_BT[:, :-1]
         labelled, pairs = (labels_BT != IGNORE).sum(), pairs_BP.sum()
@@ -105,6 +104,10 @@ class C2FTCN(Head):
         change = smoothing(logp_BTK, pairs_BP, pairs)
         parts = {"cross_entropy": entropy.detach(), "smoothing": change.detach()}
         return LossOutput(entropy + config.smoothing * change, parts)
+
+    def voted(self, levels: list[Tensor]) -> list[Tensor]:
+        """Logarithm of the levels' vote (B, T, K)."""
+        return [mean_log_probabilities(levels, self.weights, self.config.probability_floor)]
 
     def decode(self, levels: list[Tensor], mask_BT: Tensor) -> Tensor:
         """Class probabilities (B, T, K): the levels' weighted mean."""

@@ -4,7 +4,8 @@ Bardes, Ponce, LeCun: "VICReg: Variance-Invariance-Covariance Regularization for
 (ICLR 2022, arXiv:2105.04906), eqs. 1 to 4.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import combinations_with_replacement
 
 import torch
 import torch.nn.functional as F
@@ -30,16 +31,30 @@ def masked_covariance(z_BTD: Tensor, mask_BT: Tensor, total: Total = as_summed) 
         mask_BT: bool, True where a step counts.
         total: sums over processes, with gradient: a variance over a part of the batch is another one.
     """
-    wide = torch.promote_types(z_BTD.dtype, torch.float32)
+    return masked_covariances([z_BTD], mask_BT, total)[0, 0]
+
+
+def masked_covariances(z: Sequence[Tensor], mask_BT: Tensor, total: Total = as_summed) -> dict[tuple[int, int], Tensor]:
+    """Covariances (D, E) of several features within and with each other, {(place, same or later place): ...}.
+
+    Args:
+        z: features (B, T, D), (B, T, E) and so on, of the same steps.
+        mask_BT: as in `masked_covariance`.
+        total: as there.
+    """
+    wide = torch.promote_types(z[0].dtype, torch.float32)
     mask_BT1 = mask_BT[..., None]
-    z_BTD = z_BTD.to(wide).masked_fill(~mask_BT1, 0.0)
+    together_BTS = torch.cat([x.to(wide) for x in z], dim=-1).masked_fill(~mask_BT1, 0.0)
     # No gradient goes through the mean: what it moves cancels over all steps, but not over those of one process.
-    sums = total(torch.cat([z_BTD.sum((0, 1)), mask_BT.sum()[None].to(wide)]).detach())
+    sums = total(torch.cat([together_BTS.sum((0, 1)), mask_BT.sum()[None].to(wide)]).detach())
     count = sums[-1]
-    centred_BTD = (z_BTD - sums[:-1] / count.clamp(min=1)).masked_fill(~mask_BT1, 0.0)
-    flat_ND = centred_BTD.flatten(0, 1)
-    with torch.autocast(z_BTD.device.type, enabled=False):
-        return total(flat_ND.mT @ flat_ND) / (count - 1).clamp(min=1)
+    centred_BTS = (together_BTS - sums[:-1] / count.clamp(min=1)).masked_fill(~mask_BT1, 0.0)
+    flat = torch.split(centred_BTS.flatten(0, 1), [x.shape[-1] for x in z], dim=-1)
+    with torch.autocast(flat[0].device.type, enabled=False):
+        return {
+            (a, b): total(flat[a].mT @ flat[b]) / (count - 1).clamp(min=1)
+            for a, b in combinations_with_replacement(range(len(z)), 2)
+        }
 
 
 def variance_term(covariance_DD: Tensor, target: float = 1.0) -> Tensor:

@@ -1,11 +1,11 @@
-"""Pre-training methods, a file each; `CCA` and `Ridge` on plain arrays, with scikit-learn's habits."""
+"""Pre-training methods, a file each; closed forms on plain arrays, with scikit-learn's habits: `CCA` and others."""
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from viewloom.methods.estimators import CCA, Ridge
+    from viewloom.methods.estimators import CCA, RFFCCA, Coral, DelayCCA, Procrustes, Ridge
 
-__all__ = ["CCA", "Ridge"]
+__all__ = ["CCA", "RFFCCA", "Coral", "DelayCCA", "Procrustes", "Ridge"]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
 
 from viewloom.errors import ConfigError, listed
 from viewloom.losses.base import LossOutput
-from viewloom.methods.refiner import Dims, Refiner, as_dims, in_words
+from viewloom.methods.refiner import Dims, Refiner, StepS, as_dims, in_words
 from viewloom.methods.settings import Choice, MethodConfig
 from viewloom.registry import METHODS
 from viewloom.windows.batch import ViewBatch
@@ -18,11 +20,11 @@ Fit = Literal["gradient", "closed_form", "nothing"]
 
 
 class Method(nn.Module, ABC):
-    """Learns a refiner from windows seen by several views, without labels.
+    """Learns a refiner from windows seen by several views, without labels unless it says so (`requires`).
 
     A method fitted by gradient is called on batches, and its loss minimised; one in closed form is shown every
-    batch once (`accumulate`), and then solved (`solve`). A method fitted by gradient that standardises features
-    needs the pass too, before the first step: `needs_pass` says so.
+    batch once (`accumulate`), and then solved (`solve`); some need that twice (`passes`). A method fitted by gradient
+    that standardises features needs the pass too, before the first step: `needs_pass` says so.
 
     Args:
         dim: feature size D, or one for each view.
@@ -33,23 +35,28 @@ class Method(nn.Module, ABC):
     Attributes:
         fit: how it is fitted.
         refiner: what it has learned; saved on its own.
-        requires: what must be handed to it before it can learn.
+        requires: what it needs to learn: pairs alone, a teacher head handed to it, or labels of the pairs.
         chosen_by: what its checkpoint can be chosen by, the default first: measures that change as it learns.
         chosen: what it chose from the data, in words; empty where nothing was left open.
+        fps: frames a second of the batches' windows; 1 until `set_clock`.
     """
 
     Config: ClassVar[type[MethodConfig]] = MethodConfig
     fit: Fit = "gradient"
-    requires: ClassVar[Literal["pairs", "teacher_head"]] = "pairs"
+    requires: ClassVar[Literal["pairs", "teacher_head", "labels"]] = "pairs"
     min_views: ClassVar[int] = 2
     any_sizes: ClassVar[bool] = False
     """True if views of any feature sizes are brought to one."""
+    one_size: ClassVar[str] = "sends all views through one map"
+    """Why views must have one feature size, for the message."""
     remedy: ClassVar[str] = "Use the method cca or ridge, which have a map for each view."
     """What to do about views of different sizes, for the message."""
     chosen_by: ClassVar[tuple[Choice, ...]] = ("retrieval", "loss", "last")
     least_steps: ClassVar[int] = 400
     """Optimiser steps below which a method fitted by gradient stops too early: the default number of epochs gives as
     many at least."""
+    keeps_start: ClassVar[bool] = False
+    """True if a method fitted by gradient starts from something of use, which is kept where no epoch is better."""
     refiner: Refiner
 
     def __init__(self, dim: Dims, views: tuple[str, ...], config: MethodConfig | None = None) -> None:
@@ -65,9 +72,10 @@ class Method(nn.Module, ABC):
         self.config = config if config is not None else type(self).Config()
         self.epoch = 0
         self.chosen = ""
+        self.fps = 1.0
         if len(set(self.dims)) > 1 and not self.takes_any_sizes:
             raise ConfigError(
-                f"The method {type(self).registered_name()} sends all views through one map, so they must have one "
+                f"The method {type(self).registered_name()} {self.one_size}, so they must have one "
                 f"feature size, but have: {in_words(self.dims, views)}. {self.remedy}"
             )
         self.refiner = type(self).build_refiner(self.dims, views, self.config)
@@ -92,6 +100,37 @@ class Method(nn.Module, ABC):
         """Whether every batch must be shown to `accumulate` once, and `solve` called, before anything else."""
         return self.fit == "closed_form" or self.config.standardise != "none"
 
+    @property
+    def passes(self) -> int:
+        """How often all batches must be shown, `solve` called after each time."""
+        return int(self.needs_pass)
+
+    def show_all(self, batches: Callable[[], Iterable[ViewBatch]]) -> None:
+        """Show all batches as often as is needed.
+
+        Args:
+            batches: gives all batches, from the beginning at every call.
+        """
+        for _ in range(self.passes):
+            for batch in batches():
+                self.accumulate(batch)
+            self.solve()
+
+    def set_clock(self, fps: float, chunk_frames: int) -> None:
+        """Say how long a frame, and a step of windows without augmentation, last; before anything is learned.
+
+        Args:
+            fps: frames a second of the batches' windows.
+            chunk_frames: frames in a step.
+        """
+        self.fps = fps
+        self.refiner.set_step(chunk_frames / fps)
+
+    def steps_s(self, batch: ViewBatch) -> Tensor:
+        """Seconds from one step to the next in each row (B,) of a batch, float64."""
+        chunks = [window.chunk_frames for window in batch.windows]
+        return torch.tensor(chunks, dtype=torch.float64, device=batch.mask_BVT.device) / self.fps
+
     def forward(self, batch: ViewBatch) -> LossOutput:
         """The loss of a batch, for a method fitted by gradient.
 
@@ -103,9 +142,9 @@ class Method(nn.Module, ABC):
         """Measures of its own on a batch of held-out pairs, by name: how often, and out of how many."""
         return {}
 
-    def encode(self, x_BTD: Tensor, mask_BT: Tensor, view: str) -> Tensor:
+    def encode(self, x_BTD: Tensor, mask_BT: Tensor, view: str, step_s: StepS = None) -> Tensor:
         """Refined features of one view; see `Refiner.encode`."""
-        return self.refiner.encode(x_BTD, mask_BT, view)
+        return self.refiner.encode(x_BTD, mask_BT, view, step_s)
 
     def set_epoch(self, epoch: int) -> None:
         """Tell schedules the epoch, counted from 0."""

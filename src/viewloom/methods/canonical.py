@@ -1,12 +1,21 @@
 """Canonical components of two views or more, and principal ones of one, from covariances alone."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 Covariances = Mapping[tuple[int, int], Tensor]
 """{(view, same or later view): covariances (D, E) of their features, float64}"""
+LARGE = 1024
+"""Features of a view from which on only the leading components are worked out, where a rough answer will do."""
+DENSE = 4096
+"""Features of more than two views together, up to which their eigenproblem is solved as one matrix."""
+SPARE, TURNS = 32, 3
+"""Vectors more than asked for, and turns, of the rough answer."""
 
 
 def canonical_maps(covariances: Covariances, strength: float, components: int, scale: str) -> list[Tensor]:
@@ -20,18 +29,32 @@ def canonical_maps(covariances: Covariances, strength: float, components: int, s
             by their mean correlation between views, which of the first min(D) is never below 0.
     """
     views = 1 + max(second for _, second in covariances)
-    roots = [_whitener(covariances[view, view], strength) for view in range(views)]
+    ridges = [strength * float(covariances[view, view].diagonal().mean()) for view in range(views)]
+    maps, correlations_Z = unit_maps(covariances, ridges, components)
+    return [map_DZ * correlations_Z for map_DZ in maps] if scale == "correlation" else maps
+
+
+def unit_maps(
+    covariances: Covariances, ridges: Sequence[float], components: int, rough: bool = False
+) -> tuple[list[Tensor], Tensor]:
+    """Maps (D, Z) to components of mean variance 1, a view each, and their mean correlations (Z,) between views.
+
+    Args:
+        covariances: within and between V views.
+        ridges: what is added to the variances of each view.
+        components: number Z of components.
+        rough: large views need only nearly these components.
+    """
+    views = len(ridges)
+    roots = [_whitener(covariances[view, view], ridges[view]) for view in range(views)]
     whitened = {(a, b): roots[a].mT @ covariances[a, b] @ roots[b] for a, b in covariances if a < b}
     find = _of_two_views if views == 2 else _of_many_views
-    correlations_Z, vectors = find(whitened, [len(root_DD) for root_DD in roots], components)
+    correlations_Z, vectors = find(whitened, [len(root_DD) for root_DD in roots], components, rough)
     # A component's sign is free; it is fixed so that equal data give equal maps.
-    flat_SZ = torch.cat(vectors)
+    flat_SZ = torch.cat(list(vectors))
     signs_Z = flat_SZ.gather(0, flat_SZ.abs().argmax(dim=0, keepdim=True))[0].sign()
-    factor_Z = correlations_Z if scale == "correlation" else torch.ones_like(correlations_Z)
-    return [
-        root_DD @ (vectors_DZ * signs_Z) * views**0.5 * factor_Z
-        for root_DD, vectors_DZ in zip(roots, vectors, strict=True)
-    ]
+    turned = [vectors_DZ * signs_Z * views**0.5 for vectors_DZ in vectors]
+    return [root_DD @ vectors_DZ for root_DD, vectors_DZ in zip(roots, turned, strict=True)], correlations_Z
 
 
 def principal_map(covariance_DD: Tensor, components: int) -> Tensor:
@@ -50,38 +73,109 @@ def principal_map(covariance_DD: Tensor, components: int) -> Tensor:
 
 
 def _of_two_views(
-    whitened: Covariances, dims: Sequence[int], components: int
-) -> tuple[Tensor, tuple[Tensor, ...] | list[Tensor]]:
+    whitened: Covariances, dims: Sequence[int], components: int, rough: bool = False
+) -> tuple[Tensor, Sequence[Tensor]]:
     """Correlations (Z,) and a unit vector (D, Z) a view: the singular ones of the block between the views.
 
     They solve the eigenproblem of `_of_many_views` too, in half the time or less.
     """
-    left_DR, correlations_R, right_RE = torch.linalg.svd(whitened[0, 1], full_matrices=False)
+    block_DE = whitened[0, 1]
+    if rough and min(dims) > max(LARGE, 2 * components):
+        left_DR, correlations_R, right_RE = _leading(block_DE, components)
+    else:
+        left_DR, correlations_R, right_RE = torch.linalg.svd(block_DE, full_matrices=False)
     vectors = [vectors_DR[:, :components] / 2**0.5 for vectors_DR in (left_DR, right_RE.mT)]
     return correlations_R[:components], vectors
 
 
-def _of_many_views(
-    whitened: Covariances, dims: Sequence[int], components: int
-) -> tuple[Tensor, tuple[Tensor, ...] | list[Tensor]]:
-    """Mean correlations (Z,) and a unit vector (D, Z) a view: the eigenvectors to the largest eigenvalues."""
-    from scipy.linalg import eigh
+def _leading(block_DE: Tensor, components: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Nearly the leading singular vectors (Halko, Martinsson, Tropp, SIAM Review 2011, algorithm 4.4)."""
+    basis_DR = torch.linalg.qr(block_DE @ _start(block_DE.shape[1], components))[0]
+    for _ in range(TURNS):
+        basis_DR = torch.linalg.qr(block_DE @ torch.linalg.qr(block_DE.mT @ basis_DR)[0])[0]
+    left_RR, values_R, right_RE = torch.linalg.svd(basis_DR.mT @ block_DE, full_matrices=False)
+    return basis_DR @ left_RR, values_R, right_RE
 
-    size, ends = sum(dims), torch.tensor(dims).cumsum(0).tolist()
-    own = [slice(end - dim, end) for end, dim in zip(ends, dims, strict=True)]
-    whitened_SS = torch.eye(size, dtype=torch.float64)
-    for (a, b), block_DE in whitened.items():
-        whitened_SS[own[a], own[b]], whitened_SS[own[b], own[a]] = block_DE, block_DE.mT
-    values, vectors = eigh(whitened_SS.numpy(), subset_by_index=[size - components, size - 1])
+
+def _start(size: int, components: int) -> Tensor:
+    """Random vectors (D, R), the same every time."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(size, components + SPARE, generator=generator, dtype=torch.float64)
+
+
+def _of_many_views(
+    whitened: Covariances, dims: Sequence[int], components: int, rough: bool = False
+) -> tuple[Tensor, Sequence[Tensor]]:
+    """Mean correlations (Z,) and a unit vector (D, Z) a view: the eigenvectors to the largest eigenvalues."""
+    size = sum(dims)
+    if size > DENSE and components < size // 4:
+        find = _by_products
+    else:
+        find = _roughly if rough and size > max(LARGE, 2 * components) else _by_matrix
+    values, vectors = find(whitened, dims, components)
     # Ascending in scipy; copied, since torch takes no negative strides.
     values_Z, vectors_SZ = torch.from_numpy(values[::-1].copy()), torch.from_numpy(vectors[:, ::-1].copy())
     return (values_Z - 1) / (len(dims) - 1), torch.split(vectors_SZ, list(dims))
 
 
-def _whitener(within_DD: Tensor, strength: float) -> Tensor:
+def _by_matrix(whitened: Covariances, dims: Sequence[int], components: int) -> Any:
+    """Largest eigenvalues and eigenvectors of all blocks put into one matrix."""
+    from scipy.linalg import eigh
+
+    size = sum(dims)
+    whitened_SS = _together(whitened, dims).numpy()
+    return eigh(whitened_SS, subset_by_index=[size - components, size - 1], overwrite_a=True)
+
+
+def _roughly(whitened: Covariances, dims: Sequence[int], components: int) -> Any:
+    """Nearly the same, as `_leading` finds singular vectors."""
+    whitened_SS = _together(whitened, dims)
+    basis_SR = _start(len(whitened_SS), components)
+    for _ in range(1 + 2 * TURNS):
+        basis_SR = torch.linalg.qr(whitened_SS @ basis_SR)[0]
+    values_R, turn_RR = torch.linalg.eigh(basis_SR.mT @ whitened_SS @ basis_SR)
+    return values_R[-components:].numpy(), (basis_SR @ turn_RR[:, -components:]).numpy()
+
+
+def _together(whitened: Covariances, dims: Sequence[int]) -> Tensor:
+    """All blocks in one matrix (S, S), and ones on its diagonal."""
+    own = _slices(dims)
+    whitened_SS = torch.eye(sum(dims), dtype=torch.float64)
+    for (a, b), block_DE in whitened.items():
+        whitened_SS[own[a], own[b]], whitened_SS[own[b], own[a]] = block_DE, block_DE.mT
+    return whitened_SS
+
+
+def _by_products(whitened: Covariances, dims: Sequence[int], components: int) -> Any:
+    """The same by products of the blocks with vectors alone (ARPACK), which needs no memory for the matrix."""
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    size, own = sum(dims), _slices(dims)
+    blocks = {pair: block_DE.numpy() for pair, block_DE in whitened.items()}
+
+    def product(x_S: NDArray[np.float64]) -> NDArray[np.float64]:
+        y_S: NDArray[np.float64] = x_S.copy()
+        for (a, b), block_DE in blocks.items():
+            y_S[own[a]] += block_DE @ x_S[own[b]]
+            y_S[own[b]] += block_DE.T @ x_S[own[a]]
+        return y_S
+
+    start_S = np.random.default_rng(0).normal(size=size)
+    operator = LinearOperator((size, size), matvec=product, dtype=np.float64)
+    values, vectors = eigsh(operator, k=components, which="LA", v0=start_S, tol=1e-9)
+    order = np.argsort(values)
+    return values[order], vectors[:, order]
+
+
+def _slices(dims: Sequence[int]) -> list[slice]:
+    """Where each view stands when all are in one row."""
+    ends = np.cumsum(dims).tolist()
+    return [slice(end - dim, end) for end, dim in zip(ends, dims, strict=True)]
+
+
+def _whitener(within_DD: Tensor, ridge: float) -> Tensor:
     """A matrix R with ``R^T (C + ridge) R = 1``."""
     eye_DD = torch.eye(len(within_DD), dtype=torch.float64)
-    ridge = strength * within_DD.diagonal().mean()
     # A view that never varies has nothing to correlate: any positive ridge keeps its map finite.
     lower_DD = torch.linalg.cholesky(within_DD + (ridge if ridge > 0 else 1.0) * eye_DD)
     inverse_DD: Tensor = torch.linalg.solve_triangular(lower_DD, eye_DD, upper=False)

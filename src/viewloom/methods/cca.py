@@ -12,10 +12,9 @@ import torch
 
 from viewloom.errors import ConfigError
 from viewloom.methods.base import Method
-from viewloom.methods.canonical import Covariances, canonical_maps
-from viewloom.methods.cca_choice import Block, choose
+from viewloom.methods.canonical_fit import fit_canonical
+from viewloom.methods.fold_moments import FoldMoments
 from viewloom.methods.linear_map import LinearRefiner
-from viewloom.methods.pair_moments import PairMoments
 from viewloom.methods.refiner import Dims, Refiner, as_dims
 from viewloom.methods.settings import CCAConfig, MethodConfig
 from viewloom.registry import METHODS
@@ -43,10 +42,8 @@ class CCA(Method):
 
     def __init__(self, dim: Dims, views: tuple[str, ...], config: MethodConfig | None = None) -> None:
         super().__init__(dim, views, config)
-        most = min(self.dims)
-        if self.config.out_dim > most:
-            raise ConfigError(f"out_dim is {self.config.out_dim}, but there are only {most} features. Lower it.")
-        self.moments = PairMoments(self.dims, self.views, nulls=True)
+        check_size(self.config.out_dim, self.dims)
+        self.moments = FoldMoments(self.dims, self.views)
 
     @classmethod
     def build_refiner(cls, dim: Dims, views: tuple[str, ...], config: Any) -> Refiner:
@@ -66,33 +63,13 @@ class CCA(Method):
             DataError: a view shares no step with any other.
         """
         super().solve()
-        standardiser = self.refiner.standardiser
-        totals = self.moments.totals(self.refiner.mean_VD.device)
-        covariances = self.moments.covariances(totals, standardiser)
-        steps = int(max(moments.count for (a, b), moments in totals.items() if a != b))
-        strength, size = self._choose(covariances, steps)
-        self.refiner.resize(size)
-        maps = canonical_maps(covariances, strength, size, self.config.scale)
-        for place, view in enumerate(self.views):
-            mean_D = standardiser.of_mean(totals[place, place].means[0], view)
-            self.refiner.set_map(view, mean_D, maps[place], torch.zeros(size))
+        refiner = self.refiner
+        found = fit_canonical(self.moments, refiner.standardiser, self.config, refiner.mean_VD.device)
+        found.put_into(refiner)
+        self.chosen = found.in_words("cca", self.config, min(self.dims))
 
-    def _choose(self, covariances: Covariances, steps: int) -> tuple[float, int]:
-        """Ridge and number of components, as set or as the data suggest."""
-        config, most = self.config, min(self.dims)
-        nulls = {
-            pair: moments.over_processes(self.refiner.mean_VD.device) for pair, moments in self.moments.nulls.items()
-        }
-        out = self.moments.covariances({pair: m for pair, m in nulls.items() if m.count > 0}, self.refiner.standardiser)
-        blocks = [Block(covariances[a, a], covariances[b, b], covariances[a, b], out[a, b]) for a, b in out]
-        if blocks:
-            strength, size = choose(blocks, steps, config.strength, config.out_dim)
-        else:  # single steps, which no null can be had from
-            strength, size = config.strength or 1.0, config.out_dim or max(1, min(most, steps // 10))
-        size = min(size, most)
-        if config.strength is None or not config.out_dim:
-            self.chosen = (
-                f"cca keeps {size} of {most} components with a ridge of {strength:g} times the mean variance, "
-                f"chosen from {steps:,} steps (--method_options.out_dim and strength set others)"
-            )
-        return strength, size
+
+def check_size(out_dim: int, dims: tuple[int, ...]) -> None:
+    """Raise `ConfigError` if more components are asked for than the smallest view has features."""
+    if out_dim > min(dims):
+        raise ConfigError(f"out_dim is {out_dim}, but there are only {min(dims)} features. Lower it.")

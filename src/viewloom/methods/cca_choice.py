@@ -1,104 +1,143 @@
-"""How many canonical components to keep, and how strong a ridge, from the pairs alone.
+"""How strong a ridge, how many canonical components, and how large each, by what held-out pairs say.
 
-With few steps correlations are high whatever the data: with fewer steps than features every one can reach 1. How high
-they get by chance is measured by a null: the same windows with one view moved by half their length, so that nothing is
-synchronised any more, while each view's covariances, its slowness and the number of steps stay.
-
-Chosen are the strongest ridge whose correlations exceed those of the null, in sum, by nearly the most, in the spirit
-of Witten, Tibshirani: "Extensions of Sparse Canonical Correlation Analysis" (SAGMB 2009), which permutes rows; and the
-components before the first that doesn't exceed its counterpart, as in Horn's parallel analysis (Psychometrika 1965).
+With few steps correlations are high whatever the data: with fewer steps than features every one can reach 1. So maps
+are fitted on all folds but one, and their correlations measured on that one, for each fold in turn (`fold_moments`).
+Chosen are the ridge with the largest sum of squared correlations, and the components before the first whose
+correlation doesn't clearly exceed what chance gives: those between components of *different* rank, which are as slow
+and as many but have nothing to do with each other. Choosing the ridge by held-out correlation: Leurgans, Moyeed,
+Silverman, "Canonical Correlation Analysis when the Data are Curves" (JRSS B 1993).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from viewloom.methods.canonical import Covariances, unit_maps
+from viewloom.methods.fold_moments import Fold
+
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """Ridges tried, as shares of a view's mean variance."""
-NEARLY = 0.85
-"""The strongest ridge is taken whose excess is at least this share of the largest one: less of it is by chance."""
 USUAL = 1e-2
 """Ridge where there is enough data for it not to matter."""
 ENOUGH_STEPS = 50
 """Steps a feature from which on there is enough."""
+MOST = 256
+"""Components at most, unless more are asked for."""
+BEYOND_CHANCE = 2.0
+"""A component is kept whose correlation is more than this many times the size of those by chance."""
+LEAST = 0.01
+"""No component is made smaller than this, so that each can still be seen."""
 RANK = 1e-10
 """Directions with less than this share of the largest variance are none."""
 
 
 @dataclass(frozen=True)
-class Block:
-    """Covariances of two views.
+class Choice:
+    """What held-out pairs say.
 
     Attributes:
-        first_DD: of the one.
-        second_DD: of the other.
-        cross_DD: between them.
-        null_DD: between them, out of step.
+        strength: ridge, as a share of a view's mean variance.
+        size: number Z of components.
+        correlations_Z: correlation of each on held-out pairs, never rising, above 0; None where nothing was held out.
     """
 
-    first_DD: Tensor
-    second_DD: Tensor
-    cross_DD: Tensor
-    null_DD: Tensor
+    strength: float
+    size: int
+    correlations_Z: Tensor | None
 
 
-def choose(blocks: Sequence[Block], steps: int, strength: float | None, components: int) -> tuple[float, int]:
-    """Ridge and number of components; what is set stays.
+def strengths_to_try(strength: float | None, steps: int, dim: int) -> tuple[float, ...]:
+    """The ridge that is set, the usual one where there are enough steps for views of a size, or several."""
+    if strength is not None:
+        return (strength,)
+    return (USUAL,) if steps >= ENOUGH_STEPS * dim else STRENGTHS
+
+
+def choose(folds: Iterable[Fold], strengths: Sequence[float], components: int, most: int) -> Choice | None:
+    """Ridge, number and correlations of components; None where nothing was held out.
 
     Args:
-        blocks: covariances of all pairs of views that meet.
-        steps: steps they were taken over.
-        strength: ridge, or None.
+        folds: what to fit, and what to measure on.
+        strengths: ridges to try.
         components: their number, or 0.
+        most: how many there are.
     """
-    dim = max(max(len(block.first_DD), len(block.second_DD)) for block in blocks)
-    strengths = [strength] if strength is not None else [USUAL] if steps >= ENOUGH_STEPS * dim else STRENGTHS
-    if len(strengths) == 1 and components:
-        return strengths[0], components
-    turned = [_turned(block) for block in blocks]
-    excess = [[_excess(each, ridge) for each in turned] for ridge in strengths]
-    sums = [sum(float(excess_R.clamp(min=0).sum()) for excess_R in of_ridge) for of_ridge in excess]
-    best = max(place for place, total in enumerate(sums) if total >= NEARLY * max(sums))
-    return strengths[best], components or max(1, *(_before_first_failure(excess_R) for excess_R in excess[best]))
+    size = components or min(most, MOST)
+    measured, weights = [], list[float]()
+    for fold in folds:
+        found = _measured(fold, strengths, size)
+        measured += found
+        weights += [fold.steps[pair] for pair in _pairs(fold)][: len(found)]
+    if not measured:
+        return None
+    weight_F = torch.tensor(weights, dtype=torch.float64) / sum(weights)
+    correlations_SZ = torch.einsum("f,fsz->sz", weight_F, torch.stack([each for each, _ in measured]))
+    chance_S = torch.einsum("f,fs->s", weight_F, torch.stack([each for _, each in measured]))
+    best = int(correlations_SZ.clamp(min=0).square().sum(dim=1).flip(0).argmax())
+    best = len(strengths) - 1 - best  # the strongest of equals
+    falling_Z = _never_rising(correlations_SZ[best])
+    below = (falling_Z <= BEYOND_CHANCE * chance_S[best]).nonzero()
+    kept = components or max(1, int(below[0]) if len(below) else size)
+    return Choice(strengths[best], kept, falling_Z[:kept].clamp(min=LEAST))
 
 
-@dataclass(frozen=True)
-class _Turned:
-    """A block in the eigenbases of both views: variances (R,) and (Q,), and covariances (R, Q)."""
-
-    first_R: Tensor
-    second_Q: Tensor
-    cross_RQ: Tensor
-    null_RQ: Tensor
-    means: tuple[Tensor, Tensor]
+def _pairs(fold: Fold) -> list[tuple[int, int]]:
+    """Pairs of views that meet in a fold, at two steps or more."""
+    return [(a, b) for (a, b), steps in fold.steps.items() if a < b and steps > 1]
 
 
-def _turned(block: Block) -> _Turned:
-    (first_R, first_DR), (second_Q, second_DQ) = _eigenbasis(block.first_DD), _eigenbasis(block.second_DD)
-    cross_RQ, null_RQ = (first_DR.mT @ cov_DD @ second_DQ for cov_DD in (block.cross_DD, block.null_DD))
-    means = block.first_DD.diagonal().mean(), block.second_DD.diagonal().mean()
-    return _Turned(first_R, second_Q, cross_RQ, null_RQ, means)
+def _measured(fold: Fold, strengths: Sequence[float], size: int) -> list[tuple[Tensor, Tensor]]:
+    """For each pair of views held-out correlations (S, Z) by ridge and component, and the size (S,) of chance ones."""
+    views = range(1 + max(second for _, second in fold.learn))
+    variances = [float(fold.learn[view, view].diagonal().mean()) for view in views]
+    bases = [_eigenbasis(fold.learn[view, view]) for view in views]
+    # In the eigenbases each ridge costs less, above all with fewer steps than features.
+    learn, held = (
+        {(a, b): bases[a].mT @ value @ bases[b] for (a, b), value in each.items()} for each in (fold.learn, fold.held)
+    )
+    kept = min(size, *(basis_DR.shape[1] for basis_DR in bases))
+    by_strength = [
+        _correlations(unit_maps(learn, [strength * value for value in variances], kept, rough=True)[0], held, size)
+        for strength in strengths
+    ]
+    return [
+        tuple(torch.stack([found[pair][part] for found in by_strength]) for part in (0, 1))  # type: ignore[misc]
+        for pair in _pairs(fold)
+    ]
 
 
-def _eigenbasis(covariance_DD: Tensor) -> tuple[Tensor, Tensor]:
+def _eigenbasis(covariance_DD: Tensor) -> Tensor:
+    """Directions (D, R) in which a view varies; one at least."""
     values_D, vectors_DD = torch.linalg.eigh(covariance_DD)
-    kept_D = values_D > RANK * values_D.max().clamp(min=torch.finfo(values_D.dtype).tiny)
-    return values_D[kept_D], vectors_DD[:, kept_D]
+    varies_D = values_D > RANK * values_D.max().clamp(min=torch.finfo(values_D.dtype).tiny)
+    basis_DR: Tensor = vectors_DD[:, varies_D] if varies_D.any() else vectors_DD[:, -1:]
+    return basis_DR
 
 
-def _excess(turned: _Turned, strength: float) -> Tensor:
-    """By how much correlations exceed those of the null, the largest ones first."""
-    if not turned.cross_RQ.numel():
-        return torch.zeros(1, dtype=turned.cross_RQ.dtype)
-    scale_R = (turned.first_R + strength * turned.means[0]).rsqrt()
-    scale_Q = (turned.second_Q + strength * turned.means[1]).rsqrt()
-    found_R: Tensor = torch.linalg.svdvals(scale_R[:, None] * turned.cross_RQ * scale_Q)
-    null_R: Tensor = torch.linalg.svdvals(scale_R[:, None] * turned.null_RQ * scale_Q)
-    return found_R - null_R
+def _correlations(maps: Sequence[Tensor], held: Covariances, size: int) -> dict[tuple[int, int], tuple[Tensor, Tensor]]:
+    """Held-out correlations (Z,) of each pair of views, zeros behind those there are, and the size of chance ones."""
+    deviation_VZ = [
+        (map_DZ * (held[view, view] @ map_DZ)).sum(0).clamp(min=0).sqrt() for view, map_DZ in enumerate(maps)
+    ]
+    found = {}
+    for a, b in held:
+        if a < b:
+            scale_ZZ = torch.outer(deviation_VZ[a], deviation_VZ[b])
+            all_ZZ = torch.where(scale_ZZ > 0, maps[a].mT @ held[a, b] @ maps[b] / scale_ZZ, 0.0)
+            own_Z = all_ZZ.diagonal()
+            others = max(1, len(own_Z) * (len(own_Z) - 1))
+            chance = ((all_ZZ.square().sum() - own_Z.square().sum()).clamp(min=0) / others).sqrt()
+            padded_Z = torch.cat([own_Z, own_Z.new_zeros(size - len(own_Z))])
+            found[a, b] = padded_Z, chance
+    return found
 
 
-def _before_first_failure(excess_R: Tensor) -> int:
-    failed = (excess_R <= 0).nonzero()
-    return int(failed[0]) if len(failed) else len(excess_R)
+def _never_rising(correlations_Z: Tensor) -> Tensor:
+    """The nearest sequence that never rises: a component's rank is all that folds have in common."""
+    from sklearn.isotonic import isotonic_regression
+
+    falling_Z: Tensor = torch.from_numpy(np.array(isotonic_regression(correlations_Z.numpy(), increasing=False)))
+    return falling_Z

@@ -54,13 +54,16 @@ class MultiViewTransformer(BaseEstimator):  # type: ignore[misc]  # scikit-learn
             raise DataError(f"The views have {[len(x_ND) for x_ND in views]} rows, but row n of all is one moment.")
         names = tuple(map(str, range(len(views))))
         cls = METHODS.get(self.method)
-        learner = cls([x_ND.shape[1] for x_ND in views], names, cls.Config(**self.get_params()))
+        settings = {name: value for name, value in self.get_params().items() if name != "fps"}
+        learner = cls([x_ND.shape[1] for x_ND in views], names, cls.Config(**settings))
+        learner.set_clock(getattr(self, "fps", 1.0), 1)
         groups_N = np.zeros(len(views[0])) if groups is None else np.asarray(groups)
         if groups_N.shape != (len(views[0]),):
             raise DataError(f"Expected a group for each of the {len(views[0])} rows, but got {groups_N.shape}.")
-        for group in dict.fromkeys(groups_N.tolist()):
-            learner.accumulate(_batch([x_ND[groups_N == group] for x_ND in views], names))
-        learner.solve()
+        recordings = {group: groups_N == group for group in dict.fromkeys(groups_N.tolist())}
+        learner.show_all(
+            lambda: (_batch([x_ND[own_N] for x_ND in views], names, str(group)) for group, own_N in recordings.items())
+        )
         self.refiner_: Refiner = learner.refiner.eval()
         self.n_features_in_ = tuple(x_ND.shape[1] for x_ND in views)
         return self
@@ -114,7 +117,7 @@ class CCA(MultiViewTransformer):
     """Regularised canonical correlation of two views or more (`viewloom.methods.cca`).
 
     Args:
-        out_dim: number of components kept; 0 keeps those more correlated than chance has it.
+        out_dim: number of components kept; 0 keeps those that correlate more than chance has it on held-out groups.
         strength: ridge, as a share of a view's mean variance; None chooses it.
         scale: deviation of each component: its correlation between views, or "unit".
         standardise: none, pooled or view, before anything else.
@@ -136,6 +139,118 @@ class CCA(MultiViewTransformer):
         self.out_dim = out_dim
         self.strength = strength
         self.scale = scale
+        self.standardise = standardise
+
+
+class DelayCCA(MultiViewTransformer):
+    """Canonical correlation of delayed copies of each view (`viewloom.methods.delay_cca`).
+
+    Args:
+        fps: rows a second.
+        taps: delayed copies.
+        stride_s: seconds between two copies; None: 0.5, or the time between two rows if that is longer.
+        causal: look at earlier rows alone.
+        pca_dim: principal components kept of each view before that, at most; 0 keeps all features.
+        out_dim: as in `CCA`.
+        strength: as in `CCA`.
+        scale: as in `CCA`.
+        standardise: none, pooled or view, before anything else.
+
+    Example:
+        >>> maps = DelayCCA(fps=10).fit([exo_ND, ego_ND], groups=recording_N)
+    """
+
+    method = "delay_cca"
+
+    def __init__(
+        self,
+        fps: float,
+        taps: int = 5,
+        stride_s: float | None = None,
+        causal: bool = False,
+        pca_dim: int = 64,
+        out_dim: int = 0,
+        strength: float | None = None,
+        scale: Literal["correlation", "unit"] = "correlation",
+        standardise: Standardise = "view",
+    ) -> None:
+        self.fps = fps
+        self.taps = taps
+        self.stride_s = stride_s
+        self.causal = causal
+        self.pca_dim = pca_dim
+        self.out_dim = out_dim
+        self.strength = strength
+        self.scale = scale
+        self.standardise = standardise
+
+
+class RFFCCA(MultiViewTransformer):
+    """Canonical correlation of random Fourier features of each view (`viewloom.methods.rff_cca`).
+
+    Args:
+        features: random features of each view.
+        bandwidth: width of the kernel, as a multiple of the median distance between rows of a view.
+        seed: of the random features.
+        pca_dim: principal components kept of each view before that, at most; 0 keeps all features.
+        out_dim: as in `CCA`.
+        strength: as in `CCA`.
+        scale: as in `CCA`.
+        standardise: none, pooled or view, before anything else.
+    """
+
+    method = "rff_cca"
+
+    def __init__(
+        self,
+        features: int = 600,
+        bandwidth: float = 1.0,
+        seed: int = 0,
+        pca_dim: int = 64,
+        out_dim: int = 0,
+        strength: float | None = None,
+        scale: Literal["correlation", "unit"] = "correlation",
+        standardise: Standardise = "view",
+    ) -> None:
+        self.features = features
+        self.bandwidth = bandwidth
+        self.seed = seed
+        self.pca_dim = pca_dim
+        self.out_dim = out_dim
+        self.strength = strength
+        self.scale = scale
+        self.standardise = standardise
+
+
+class Procrustes(MultiViewTransformer):
+    """Orthogonal alignment of two views or more (`viewloom.methods.procrustes`).
+
+    Args:
+        out_dim: principal components of each view that are turned; 0: the smallest view's size, 64 at most.
+        standardise: none, pooled or view, before anything else.
+    """
+
+    method = "procrustes"
+
+    def __init__(self, out_dim: int = 0, standardise: Standardise = "view") -> None:
+        self.out_dim = out_dim
+        self.standardise = standardise
+
+
+class Coral(MultiViewTransformer):
+    """Correlation alignment of views of one size (`viewloom.methods.coral`); the order of rows says nothing to it.
+
+    Args:
+        reference: place of the view that the others are made alike, as text; empty: the first.
+        strength: ridge on covariances, as a share of a view's mean variance.
+        standardise: none, pooled or view, before anything else.
+    """
+
+    method = "coral"
+
+    def __init__(self, reference: str = "", strength: float = 1e-2, standardise: Standardise = "view") -> None:
+        self.reference = reference
+        self.strength = strength
         self.standardise = standardise
 
 
@@ -167,8 +282,8 @@ def _as_features(x: Any, place: int) -> NDArray[np.float32]:
     return x_ND
 
 
-def _batch(views: Sequence[NDArray[np.float32]], names: tuple[str, ...]) -> ViewBatch:
+def _batch(views: Sequence[NDArray[np.float32]], names: tuple[str, ...], recording: str) -> ViewBatch:
     """All rows of a recording as one window."""
     masks = [torch.from_numpy(~np.isnan(x_ND).all(axis=1)) for x_ND in views]
     features = {name: torch.from_numpy(x_ND)[None] for name, x_ND in zip(names, views, strict=True)}
-    return ViewBatch(features, torch.stack(masks)[None], (Window("", "", 0, len(views[0]), 1),))
+    return ViewBatch(features, torch.stack(masks)[None], (Window(recording, recording, 0, len(views[0]), 1),))

@@ -1,5 +1,7 @@
 """The refiner of the closed-form methods: one affine map a view."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -17,6 +19,7 @@ class LinearRefiner(Refiner):
         views: views it has maps for.
         config: settings.
         out_dim: feature size Z it gives.
+        mapped: sizes of what the maps take, where that is something worked out of the features; None: the features.
     """
 
     per_view = True
@@ -25,18 +28,25 @@ class LinearRefiner(Refiner):
     offset_VZ: Tensor
 
     def __init__(
-        self, method: str, dim: Dims, views: tuple[str, ...], config: MethodConfig, out_dim: int | None = None
+        self,
+        method: str,
+        dim: Dims,
+        views: tuple[str, ...],
+        config: MethodConfig,
+        out_dim: int | None = None,
+        mapped: Sequence[int] | None = None,
     ) -> None:
         super().__init__(method, dim, views, config, out_dim)
+        self.mapped = self.dims if mapped is None else tuple(mapped)
         # Zeros stand behind the features of a view that has fewer than another.
-        self.register_buffer("mean_VD", torch.zeros(len(views), max(self.dims)))
+        self.register_buffer("mean_VD", torch.zeros(len(views), max(self.mapped)))
         self.resize(self.out_dim)
         self.register_load_state_dict_post_hook(_note_loaded)  # type: ignore[no-untyped-call]
 
     def resize(self, out_dim: int) -> None:
         """Give features of another size; maps are forgotten."""
         self.out_dim, count = out_dim, len(self.views)
-        self.register_buffer("weight_VDZ", self.mean_VD.new_zeros(count, max(self.dims), out_dim))
+        self.register_buffer("weight_VDZ", self.mean_VD.new_zeros(count, max(self.mapped), out_dim))
         self.register_buffer("offset_VZ", self.mean_VD.new_zeros(count, out_dim))
         self.ready = False
 
@@ -56,7 +66,8 @@ class LinearRefiner(Refiner):
     def transform(self, x_BTD: Tensor, mask_BT: Tensor, view: str) -> Tensor:
         """The view's affine map."""
         self.check_ready()
-        place, dim = self.views.index(view), self.dim_of(view)
+        place = self.views.index(view)
+        dim = self.mapped[place]
         return (x_BTD - self.mean_VD[place, :dim]) @ self.weight_VDZ[place, :dim] + self.offset_VZ[place]
 
     def check_ready(self) -> None:

@@ -1,9 +1,10 @@
 """Moments of all pairs of views, from which the closed forms and the stems follow."""
 
+from __future__ import annotations
+
 from itertools import combinations_with_replacement
 
 import torch
-from torch import Tensor
 
 from viewloom.errors import DataError
 from viewloom.methods.canonical import Covariances
@@ -21,14 +22,12 @@ class PairMoments:
     Args:
         dims: feature size of each view.
         views: their names.
-        nulls: also take in each pair out of step: the second view's steps moved by half of a window.
     """
 
-    def __init__(self, dims: tuple[int, ...], views: tuple[str, ...], nulls: bool = False) -> None:
+    def __init__(self, dims: tuple[int, ...], views: tuple[str, ...]) -> None:
         self.views = views
-        pairs = list(combinations_with_replacement(range(len(views)), 2))
+        pairs = combinations_with_replacement(range(len(views)), 2)
         self.moments = {(a, b): Moments(dims[a], dims[b]) for a, b in pairs}
-        self.nulls = {(a, b): Moments(dims[a], dims[b]) for a, b in pairs if nulls and a != b}
 
     def add(self, batch: ViewBatch) -> None:
         """Take a batch in."""
@@ -36,8 +35,11 @@ class PairMoments:
         for (a, b), moments in self.moments.items():
             both_BT = batch.mask_BVT[:, a] & batch.mask_BVT[:, b]
             moments.add(x[a][both_BT], x[b][both_BT])
-        for (a, b), moments in self.nulls.items():
-            moments.add(*out_of_step(x[a], x[b], batch.mask_BVT[:, a] & batch.mask_BVT[:, b]))
+
+    def merge(self, other: PairMoments) -> None:
+        """Add what another one has seen."""
+        for pair, moments in self.moments.items():
+            moments.merge(other.moments[pair])
 
     def totals(self, device: torch.device) -> dict[Pair, Moments]:
         """What all processes have seen; `DataError` for a view that shares no step with any other.
@@ -56,21 +58,12 @@ class PairMoments:
 
     def covariances(self, totals: dict[Pair, Moments], standardiser: Standardiser) -> Covariances:
         """Covariances of standardised features."""
+        return self.covariances_of(totals, self.views, standardiser)
+
+    @staticmethod
+    def covariances_of(totals: dict[Pair, Moments], views: tuple[str, ...], standardiser: Standardiser) -> Covariances:
+        """Covariances of standardised features, of moments of pairs of views."""
         return {
-            (a, b): standardiser.of_covariance(moments.covariance_DE, self.views[a], self.views[b])
+            (a, b): standardiser.of_covariance(moments.covariance_DE, views[a], views[b])
             for (a, b), moments in totals.items()
         }
-
-
-def out_of_step(x_BTD: Tensor, y_BTE: Tensor, both_BT: Tensor) -> tuple[Tensor, Tensor]:
-    """Steps (N, D) that two views share, the second view's moved in each row by half of them, its end to its front.
-
-    Rows of a single such step have nothing to be moved by, and are left out.
-    """
-    first, second = [x_BTD.new_zeros(0, x_BTD.shape[-1])], [y_BTE.new_zeros(0, y_BTE.shape[-1])]
-    for x_TD, y_TE, both_T in zip(x_BTD, y_BTE, both_BT, strict=True):
-        steps = int(both_T.sum())
-        if steps > 1:
-            first.append(x_TD[both_T])
-            second.append(y_TE[both_T].roll(steps // 2, dims=0))
-    return torch.cat(first), torch.cat(second)

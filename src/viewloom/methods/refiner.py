@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Dims = int | Sequence[int]
 """Feature size D of all views, or one for each, in their order."""
+StepS = float | Tensor | None
+"""Seconds from one step to the next, of all rows of a batch or of each (B,); None: as in training."""
 
 
 def as_dims(dim: Dims, views: Sequence[str]) -> tuple[int, ...]:
@@ -56,6 +58,8 @@ class Refiner(nn.Module, ABC):
 
     per_view: ClassVar[bool] = False
     """True if every view has a map of its own, so that others can't be encoded."""
+    timed: ClassVar[bool] = False
+    """True if what it gives depends on how long a step lasts: see `transform_at`."""
 
     def __init__(
         self, method: str, dim: Dims, views: tuple[str, ...], config: MethodConfig, out_dim: int | None = None
@@ -85,24 +89,25 @@ class Refiner(nn.Module, ABC):
         return self.dims[self.views.index(view)] if view in self.views else self.dim
 
     @overload
-    def __call__(self, x: Tensor, view: str, mask: Tensor | None = None) -> Tensor: ...
+    def __call__(self, x: Tensor, view: str, mask: Tensor | None = None, step_s: float | None = None) -> Tensor: ...
 
     @overload
     def __call__(
-        self, x: NDArray[np.floating], view: str, mask: NDArray[np.bool_] | None = None
+        self, x: NDArray[np.floating], view: str, mask: NDArray[np.bool_] | None = None, step_s: float | None = None
     ) -> NDArray[np.float32]: ...
 
-    def __call__(self, x: Any, view: str, mask: Any = None) -> Any:
+    def __call__(self, x: Any, view: str, mask: Any = None, step_s: float | None = None) -> Any:
         """Refined features; see `forward`."""
-        return super().__call__(x, view, mask)
+        return super().__call__(x, view, mask, step_s)
 
-    def forward(self, x: Any, view: str, mask: Any = None) -> Any:
+    def forward(self, x: Any, view: str, mask: Any = None, step_s: float | None = None) -> Any:
         """Refined features of one view, frame by frame or step by step.
 
         Args:
             x: features (T, D) or (B, T, D): a tensor where the refiner is, or an array, which is brought there.
             view: which view it is.
             mask: bool (T,) or (B, T), True where a step is valid; None: where x is not NaN throughout.
+            step_s: seconds from one step to the next, for refiners that look at time; None: as in training.
 
         Returns:
             (T, Z) or (B, T, Z), of the kind that x is; NaN at steps that aren't valid.
@@ -112,7 +117,7 @@ class Refiner(nn.Module, ABC):
                 or the mask is of another shape.
         """
         if not isinstance(x, Tensor):
-            return self._of_array(x, view, mask)
+            return self._of_array(x, view, mask, step_s)
         if x.ndim not in (2, 3) or not x.is_floating_point():
             raise DataError(f"Expected features (T, D) or (B, T, D), floating, but got {tuple(x.shape)} {x.dtype}.")
         if mask is None:
@@ -124,7 +129,7 @@ class Refiner(nn.Module, ABC):
             )
         x = x.to(self._weight.dtype)
         x_BTD, mask_BT = (x, mask.bool()) if x.ndim == 3 else (x[None], mask[None].bool())
-        z_BTZ = self.encode(x_BTD, mask_BT, view).masked_fill(~mask_BT[..., None], torch.nan)
+        z_BTZ = self.encode(x_BTD, mask_BT, view, step_s).masked_fill(~mask_BT[..., None], torch.nan)
         return z_BTZ if x.ndim == 3 else z_BTZ[0]
 
     @property
@@ -134,21 +139,22 @@ class Refiner(nn.Module, ABC):
         return next(value for value in tensors if value.is_floating_point())
 
     @torch.inference_mode()
-    def _of_array(self, x: Any, view: str, mask: Any) -> NDArray[np.float32]:
+    def _of_array(self, x: Any, view: str, mask: Any, step_s: float | None) -> NDArray[np.float32]:
         """`forward` of an array."""
         weight = self._weight
         x_BTD = torch.tensor(as_features(x, "Features"), dtype=weight.dtype, device=weight.device)
         mask_BT = None if mask is None else torch.tensor(np.asarray(mask), device=weight.device)
-        found: NDArray[np.float32] = self(x_BTD, view, mask_BT).float().cpu().numpy()
+        found: NDArray[np.float32] = self(x_BTD, view, mask_BT, step_s).float().cpu().numpy()
         return found
 
-    def encode(self, x_BTD: Tensor, mask_BT: Tensor, view: str) -> Tensor:
+    def encode(self, x_BTD: Tensor, mask_BT: Tensor, view: str, step_s: StepS = None) -> Tensor:
         """Refined features.
 
         Args:
             x_BTD: features of one view; what stands at masked steps is never used.
             mask_BT: bool, True where a step is valid.
             view: which view it is.
+            step_s: seconds from one step to the next, of all rows or of each; None: as in training.
 
         Returns:
             (B, T, Z), zeros at masked steps.
@@ -160,7 +166,7 @@ class Refiner(nn.Module, ABC):
             raise DataError(reason)
         outside_BT1 = ~mask_BT[..., None]
         x_BTD = self.prepare(x_BTD.masked_fill(outside_BT1, 0.0), view)
-        return self.transform(x_BTD, mask_BT, view).masked_fill(outside_BT1, 0.0)
+        return self.transform_at(x_BTD, mask_BT, view, step_s).masked_fill(outside_BT1, 0.0)
 
     def prepare(self, x_BTD: Tensor, view: str) -> Tensor:
         """What `transform` takes: standardised features, of features that are zero at masked steps."""
@@ -169,6 +175,13 @@ class Refiner(nn.Module, ABC):
     @abstractmethod
     def transform(self, x_BTD: Tensor, mask_BT: Tensor, view: str) -> Tensor:
         """`encode` of features that are already prepared; masked steps may come out as anything finite."""
+
+    def transform_at(self, x_BTD: Tensor, mask_BT: Tensor, view: str, step_s: StepS) -> Tensor:
+        """`transform` of steps of some length; the same for all lengths, unless it is `timed`."""
+        return self.transform(x_BTD, mask_BT, view)
+
+    def set_step(self, step_s: float) -> None:
+        """Say how long a step of the pairs lasts, before learning; only a `timed` refiner keeps it."""
 
     @property
     def sizes_tell(self) -> bool:

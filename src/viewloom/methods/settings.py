@@ -4,17 +4,27 @@ A method of another package, or in a file of its own, nests its settings as ``Co
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
 
 from viewloom.errors import ConfigError
 from viewloom.identity import added
-from viewloom.nn.settings import Context, Standardise
+from viewloom.nn.settings import Context, EncoderKind, Standardise
 
 Choice = Literal["retrieval", "agreement", "loss", "last"]
 """What can choose the checkpoint of a run: a measure on held-out pairs, or nothing (the last epoch)."""
 Mark = Literal["none", "fixed", "learned"]
 """What tells views apart: nothing, a fixed mark, or a learned one."""
+
+
+def by_stem(published: Any, behind_stem: Any) -> Any:
+    """A dataclass field whose default depends on the setting ``stem``; what is saved is the value itself.
+
+    Args:
+        published: default with stem=none.
+        behind_stem: default with a stem.
+    """
+    return field(default=None, metadata={"by_stem": (published, behind_stem)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,18 +37,37 @@ class MethodConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AutoConfig(MethodConfig):
+    """Settings of the choice among methods, ``--method auto``."""
+
+    standardise: Standardise = "view"
+    """What every candidate does before anything else: none, pooled or view."""
+    candidates: str = ""
+    """Candidates to compare, comma-separated: their names, or those of any methods, which then have their default
+    settings; empty takes all of `viewloom.training.candidates`."""
+    minutes: float = 3.0
+    """Time for candidates, in minutes: one that is fitted by gradient begins only if a timing of its steps says that it
+    will be done by then. Those in closed form always run."""
+
+    def __post_init__(self) -> None:
+        if not self.minutes >= 0:
+            raise ConfigError(f"minutes must be 0 or more, but is {self.minutes}.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class CCAConfig(MethodConfig):
     """Settings of canonical correlation."""
 
     out_dim: int = 0
-    """Number of canonical components kept, the most correlated first; 0 keeps those that are more correlated than
-    chance has it, as the same views show when they are put out of step."""
+    """Number of canonical components kept, the most correlated first; 0 keeps those that correlate more on held-out
+    pairs than chance has it, 256 at most."""
     strength: float | None = None
     """Ridge within each view, as a share of the view's mean variance. None takes 0.01 from 50 steps a feature on, and
-    with fewer the one of 0.0001 to 10 with which correlations exceed chance by most."""
+    with fewer the one of 0.0001 to 10 whose squared correlations on held-out pairs have the largest sum."""
     scale: Literal["correlation", "unit"] = "correlation"
-    """Deviation of each component: its correlation between views, so that what the views don't share fades out
-    (Kakade, Foster: Multi-view Regression via Canonical Correlation Analysis, COLT 2007), or 1 for all."""
+    """Deviation of each component: its correlation between views on held-out pairs, so that what the views don't
+    share fades out (Kakade, Foster: Multi-view Regression via Canonical Correlation Analysis, COLT 2007), or 1 for
+    all."""
 
     def __post_init__(self) -> None:
         if self.out_dim < 0 or (self.strength is not None and not self.strength > 0):
@@ -77,9 +106,97 @@ class RandomPathConfig(MethodConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResidualConfig(MethodConfig):
-    """Settings of the residual refiner."""
+class DelayCCAConfig(CCAConfig):
+    """Settings of canonical correlation over time."""
 
+    standardise: Standardise = "view"
+    """As in other methods; by default each view is, since principal components depend on units."""
+    taps: int = 5
+    """Copies of a step's features, delayed against each other: what the map of a step looks at."""
+    stride_s: float | None = None
+    """Seconds between two copies. None takes 0.5, or the length of a step of the pairs if that is longer."""
+    causal: bool = False
+    """Look at the past alone, instead of as far into the future."""
+    pca_dim: int = 64
+    """Principal components kept of each view before that, at most; 0 keeps its features as they are."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.taps < 1 or self.pca_dim < 0:
+            raise ConfigError(f"taps must be 1 or more and pca_dim 0 or more, but are {self.taps} and {self.pca_dim}.")
+        if self.stride_s is not None and not self.stride_s > 0:
+            raise ConfigError(f"stride_s must be above 0 seconds, but is {self.stride_s}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RFFCCAConfig(CCAConfig):
+    """Settings of canonical correlation of random Fourier features."""
+
+    standardise: Standardise = "view"
+    """As in other methods; by default each view is, since distances depend on units."""
+    features: int = 600
+    """Random features of each view; 2,000 are finer, and take ten times as long to solve."""
+    pca_dim: int = 64
+    """Principal components kept of each view before that, at most; 0 keeps its features as they are."""
+    bandwidth: float = 1.0
+    """Width of the Gaussian kernel, as a multiple of the median distance between steps of a view."""
+    seed: int = 0
+    """Seed of the random features, which are saved with the refiner."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.features < 1 or self.pca_dim < 0:
+            raise ConfigError(
+                f"features must be 1 or more and pca_dim 0 or more, but are {self.features} and {self.pca_dim}."
+            )
+        if not self.bandwidth > 0:
+            raise ConfigError(f"bandwidth must be above 0, but is {self.bandwidth}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcrustesConfig(MethodConfig):
+    """Settings of orthogonal alignment."""
+
+    standardise: Standardise = "view"
+    """As in other methods; by default each view is, since principal components depend on units."""
+    out_dim: int = 0
+    """Principal components of each view that are turned into one space; 0 takes the smallest view's number of
+    features, 64 at most."""
+
+    def __post_init__(self) -> None:
+        if self.out_dim < 0:
+            raise ConfigError(f"out_dim must be 0 or more, but is {self.out_dim}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoralConfig(MethodConfig):
+    """Settings of correlation alignment."""
+
+    standardise: Standardise = "view"
+    """As in other methods; by default each view is, since a square root of covariances depends on units."""
+    reference: str = ""
+    """View whose mean and covariances the others are given; empty takes the first (exo, where exo views come
+    first)."""
+    strength: float = 1e-2
+    """Ridge on the covariances of every view, as a share of its mean variance."""
+
+    def __post_init__(self) -> None:
+        if not self.strength > 0:
+            raise ConfigError(f"strength must be above 0, but is {self.strength}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResidualConfig(MethodConfig):
+    """Settings of the residual refiner.
+
+    Without a stem the defaults are those of the report and its release. Behind a stem, which makes features small and
+    alike already, they are those that were found to keep what the stem gives, and to train in minutes.
+    """
+
+    standardise: Standardise = by_stem("none", "view")  # noqa: RUF009
+    """Bring features to mean 0 and deviation 1 before anything else: none, pooled (one mean and deviation over
+    all views) or view (each view its own). Takes one pass over the pairs, and goes into the saved refiner. Default:
+    none, or view with a stem."""
     stem: Literal["none", "pca", "cca"] = added("none")
     """Linear map of each view to ``width`` features before the network that all views share, so that views may have
     any feature sizes, and large ones cost less: none, or one that starts from each view's principal components (pca)
@@ -91,15 +208,15 @@ class ResidualConfig(MethodConfig):
     context: Context = "frame"
     """What a step may look at: frame (itself alone), time (the valid steps of its row), or batch (other rows at
     the same place in time, as the released code does by mistake; results then depend on batch mates)."""
-    layers: int = 6
-    """Encoder layers of the refiner."""
+    layers: int = by_stem(6, 1)
+    """Encoder layers of the refiner. Default: 6, or 1 with a stem."""
     feed_forward: int = 0
     """Width of the feed-forward parts of all encoders; 0 takes the feature size."""
-    dropout: float = 0.1
-    """Dropout of all encoders, in training."""
-    residual_start: float = 1.0
+    dropout: float = by_stem(0.1, 0.0)
+    """Dropout of all encoders, in training. Default: 0.1, or 0 with a stem."""
+    residual_start: float = by_stem(1.0, 0.1)
     """Weight of the refiner's last normalisation at the start: 1 as in the release; 0.1 starts near the
-    identity."""
+    identity. Default: 1, or 0.1 with a stem."""
 
     loss_mean: Literal["valid", "all"] = "valid"
     """Losses over valid steps, or over all steps of a window filled with zeros to window_steps: padding is then data,
@@ -108,6 +225,9 @@ class ResidualConfig(MethodConfig):
     """Steps of a window with loss_mean=all, the same for every window; 1200 as released."""
 
     def __post_init__(self) -> None:
+        for entry in fields(self):
+            if getattr(self, entry.name) is None and "by_stem" in entry.metadata:
+                object.__setattr__(self, entry.name, entry.metadata["by_stem"][self.stem != "none"])
         if self.window_steps < 1:
             raise ConfigError(f"window_steps must be 1 or more, but is {self.window_steps}.")
         if self.width < 0 or (self.width and self.stem == "none"):
@@ -137,9 +257,9 @@ class SyncKDConfig(ResidualConfig):
     """View whose features are the target; empty takes the last view (ego, where exo views come first)."""
     students: str = ""
     """Views that are transformed towards it, comma-separated; empty takes all others."""
-    teacher_path: Literal["network", "identity"] = "network"
+    teacher_path: Literal["network", "identity"] = by_stem("network", "identity")
     """What the teacher's own view goes through when it is encoded: the network like every view, as in the report,
-    or nothing, since its features are the target already."""
+    or nothing, since its features are the target already. Default: network, or identity with a stem."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,13 +278,14 @@ class SyncKDHeadConfig(MethodConfig):
 class TwoStreamConfig(ResidualConfig):
     """Settings of the two streams."""
 
-    joint_depth: float = 1.0
-    """Factor on the number of layers of the joint stream's stages; each keeps one at least."""
+    joint_depth: float = by_stem(1.0, 0.1)
+    """Factor on the number of layers of the joint stream's stages; each keeps one at least. Default: 1, or 0.1 with a
+    stem."""
     schedule: Literal["report", "constant"] = "report"
     """Weight of the invariance term in training: (100 + e) / (100 + e^1.18) at epoch e, or 1. In evaluation it is
     1, so that losses of different epochs compare."""
-    invariance_weight: float = 1.0
-    """Factor on the invariance term, besides the schedule."""
+    invariance_weight: float = by_stem(1.0, 25.0)
+    """Factor on the invariance term, besides the schedule. Default: 1, or 25 with a stem."""
     stop_gradient: Literal["none", "joint", "views"] = "none"
     """What reconstruction takes as given: nothing, as in the report; the joint stream's output (needs
     decode_weight, or nothing would train that stream); or the refined views."""
@@ -173,12 +294,12 @@ class TwoStreamConfig(ResidualConfig):
     mark_at: Literal["joint_training", "joint", "encoding"] = "joint_training"
     """Where the mark is added: to what the joint stream sees, in training only, as in the released code; there in
     evaluation too; or there and to what the refiner sees, always, also when a saved refiner encodes."""
-    variance_weight: float = 0.0
-    """Weight of the variance term against collapse (VICReg)."""
+    variance_weight: float = by_stem(0.0, 25.0)
+    """Weight of the variance term against collapse (VICReg). Default: 0, or 25 with a stem."""
     variance_target: float = 1.0
     """Deviation that the variance term asks of every refined feature, in the features' units."""
-    covariance_weight: float = 0.0
-    """Weight of the covariance term against collapse (VICReg)."""
+    covariance_weight: float = by_stem(0.0, 1.0)
+    """Weight of the covariance term against collapse (VICReg). Default: 0, or 1 with a stem."""
     decode_weight: float = 0.0
     """Weight of decoding the views back from the joint stream's output by a linear map, against collapse."""
 
@@ -193,14 +314,128 @@ class TwoStreamConfig(ResidualConfig):
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class EncodedConfig(MethodConfig):
+    """Settings of refiners that add a small network to a linear path; see `viewloom.methods.encoded`."""
+
+    standardise: Standardise = "view"
+    """Bring features to mean 0 and deviation 1 before anything else: none, pooled (one mean and deviation over
+    all views) or view (each view its own)."""
+    encoder: EncoderKind = "conv"
+    """What the network looks at: frame (each step by itself), conv (neighbours, by dilated convolutions), or
+    transformer (all steps of a window)."""
+    path: Literal["cca", "pca", "random"] = "cca"
+    """Linear map that learning starts from: canonical components of all views, principal ones of each, or a random
+    rotation."""
+    path_frozen: bool = False
+    """Leave that map as it starts."""
+    scale: Literal["correlation", "unit"] = "correlation"
+    """Deviation of the canonical components at the start: their correlation between views, or 1 for all."""
+    pca_dim: int = 0
+    """Principal components of each view that everything starts from; 0 takes 64 at most, and a tenth of the steps."""
+    out_dim: int = 0
+    """Refined features; 0 takes as many as the view with the fewest principal components has."""
+    per_view: bool = True
+    """A network for each view, or one for all."""
+    hidden: int = 144
+    """Width of the network; with 3 blocks it has about 0.3 million weights."""
+    layers: int = 3
+    """Blocks of the network: convolutions see 2^layers - 1 steps each way."""
+    dropout: float = 0.1
+    """Dropout inside the network, in training."""
+    noise: float = 0.5
+    """Deviation of noise added to the principal components (of deviation 1) in training."""
+
+    def __post_init__(self) -> None:
+        if self.pca_dim < 0 or self.out_dim < 0:
+            raise ConfigError(f"pca_dim and out_dim must be 0 or more, but are {self.pca_dim} and {self.out_dim}.")
+        if self.hidden < 1 or self.layers < 1:
+            raise ConfigError(f"hidden and layers must be 1 or more, but are {self.hidden} and {self.layers}.")
+        if not 0 <= self.dropout < 1 or not self.noise >= 0:
+            raise ConfigError(
+                f"dropout must be at least 0 and below 1 and noise 0 or more, but are {self.dropout} and {self.noise}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContrastConfig(EncodedConfig):
+    """Settings of contrastive learning."""
+
+    temperature: float = 0.3
+    """What cosines are divided by; lower ones dwell on the nearest wrong steps."""
+    exclude_s: float = 1.0
+    """Steps of the same recording this near in time (s) are no negatives: they look alike."""
+    negatives: int = 1024
+    """Steps compared with each other, over all processes, about; of more every so-manieth is taken, from a place
+    that changes with every epoch and window."""
+    pairs: int = 6
+    """Pairs of views in a step; of more as many are drawn."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.temperature > 0 or not self.exclude_s >= 0:
+            raise ConfigError(
+                f"temperature must be above 0 and exclude_s 0 or more, but are {self.temperature} and {self.exclude_s}."
+            )
+        if self.negatives < 2 or self.pairs < 1:
+            raise ConfigError(
+                f"negatives must be 2 or more and pairs 1 or more, but are {self.negatives} and {self.pairs}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class VICRegConfig(EncodedConfig):
+    """Settings of VICReg."""
+
+    scale: Literal["correlation", "unit"] = "unit"
+    """Deviation of the canonical components at the start: their correlation between views, or 1 for all."""
+    invariance_weight: float = 25.0
+    """Weight of the agreement of views; the paper's."""
+    variance_weight: float = 25.0
+    """Weight of the term that keeps every feature's deviation at 1; the paper's."""
+    covariance_weight: float = 1.0
+    """Weight of the term that keeps features from repeating each other; the paper's."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        weights = self.invariance_weight, self.variance_weight, self.covariance_weight
+        if not min(weights) >= 0 or not self.invariance_weight > 0:
+            raise ConfigError(
+                "variance_weight and covariance_weight must be 0 or more and invariance_weight above 0, but are "
+                f"{weights[1]}, {weights[2]} and {weights[0]}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BarlowTwinsConfig(EncodedConfig):
+    """Settings of Barlow Twins."""
+
+    redundancy_weight: float = 0.005
+    """Weight of the correlations between different features; the paper's is 0.0051, of thousands of features."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.redundancy_weight >= 0:
+            raise ConfigError(f"redundancy_weight must be 0 or more, but is {self.redundancy_weight}.")
+
+
 SETTINGS: Mapping[str, type[MethodConfig]] = {
+    "auto": AutoConfig,
+    "barlow_twins": BarlowTwinsConfig,
     "cca": CCAConfig,
+    "contrast": ContrastConfig,
+    "coral": CoralConfig,
+    "delay_cca": DelayCCAConfig,
+    "ey": EncodedConfig,
     "none": MethodConfig,
+    "procrustes": ProcrustesConfig,
     "random_path": RandomPathConfig,
+    "rff_cca": RFFCCAConfig,
     "ridge": RidgeConfig,
     "sync_kd": SyncKDConfig,
     "sync_kd_head": SyncKDHeadConfig,
     "two_stream": TwoStreamConfig,
     "two_stream_simple": TwoStreamConfig,
+    "vicreg": VICRegConfig,
 }
 """Registered names, and the settings that can be shown without importing torch."""

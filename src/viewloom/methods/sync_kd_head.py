@@ -22,7 +22,7 @@ from viewloom.losses.distillation import level_distillation
 from viewloom.losses.squared_error import as_counted
 from viewloom.methods.base import Method
 from viewloom.methods.none import IdentityRefiner
-from viewloom.methods.refiner import Dims, Refiner, as_dims, in_words
+from viewloom.methods.refiner import Dims, Refiner, StepS, as_dims, in_words
 from viewloom.methods.roles import assign_roles
 from viewloom.methods.settings import Choice, MethodConfig, SyncKDHeadConfig
 from viewloom.nn.distributed import mean_count
@@ -71,7 +71,7 @@ class SyncKDHead(Method):
         students = assign_roles(views, config.teacher, config.students, default=0).students
         return IdentityRefiner(cls.registered_name(), dim, views, config, size[students[0]] if students else None)
 
-    def encode(self, x_BTD: Tensor, mask_BT: Tensor, view: str) -> Tensor:
+    def encode(self, x_BTD: Tensor, mask_BT: Tensor, view: str, step_s: StepS = None) -> Tensor:
         """Features of any view as the heads see them, the teacher's of another size too."""
         outside_BT1 = ~mask_BT[..., None]
         x_BTD = self.refiner.prepare(x_BTD.masked_fill(outside_BT1, 0.0), view)

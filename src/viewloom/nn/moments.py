@@ -46,6 +46,12 @@ class Moments:
         for name, value in self.sums.items():
             value += other.sums[name].to(value.device)
 
+    def without(self, other: Moments) -> Moments:
+        """The moments of what another one, a share of this, has not seen."""
+        rest = copy(self)
+        rest.sums = {name: value - other.sums[name].to(value.device) for name, value in self.sums.items()}
+        return rest
+
     def moved(self, centre_D: Tensor, scale_D: Tensor) -> Moments:
         """The moments that ``(x - centre) / scale`` has, of one set of features and their squares."""
         count, first_D, square_D = (self.sums[name] for name in ("count", "first_D", "products"))

@@ -15,3 +15,5 @@ batch: the steps at the same place in all rows of the batch, with neither mask n
 
 With frame and time only valid steps are computed: at least half of the published windows is padding.
 """
+EncoderKind = Literal["frame", "conv", "transformer"]
+"""What an encoder looks at: each step by itself, its neighbours by dilated convolutions, all steps of a row."""

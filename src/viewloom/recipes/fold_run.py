@@ -9,7 +9,7 @@ from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.dataset.folds import Fold
 from viewloom.recipes.planned import data_settings
 from viewloom.training.evaluate import run_evaluate, scored_with, select_views
-from viewloom.training.pretrain import begin_pretrain, run_pretrain
+from viewloom.training.learn import begin_learning, learn_refiner
 from viewloom.training.runs import CONFIG, read_json
 from viewloom.training.segment import begin_train, run_train
 from viewloom.training.settings import EvaluateConfig, PretrainConfig, TrainConfig
@@ -65,7 +65,7 @@ class FoldRun:
     def run(self) -> None:
         """Run the stages that are not finished, each going on where it was stopped."""
         if self.config.method is not None:
-            run_stage(self.pretraining(), "refiner.safetensors", begin_pretrain, run_pretrain)
+            run_stage(self.pretraining(), "refiner.safetensors", begin_learning, learn_refiner)
         run_stage(self.training(), "head.safetensors", begin_train, run_train)
         run_evaluate(self.evaluation())
 

@@ -5,7 +5,7 @@ recognised by its folder and its artefacts, tables share runs, and other setting
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ from viewloom.recipes.label_controls import run_label_control
 from viewloom.recipes.mismatch import Mismatch
 from viewloom.recipes.settings import LabelControlConfig
 from viewloom.training.evaluate import run_evaluate, scored_with
-from viewloom.training.pretrain import run_pretrain
+from viewloom.training.learn import learn_refiner
 from viewloom.training.run_identity import RunContent
 from viewloom.training.runs import as_yaml, read_json
 from viewloom.training.segment import run_train
@@ -38,6 +38,7 @@ class PlannedRun:
         folder: where it writes.
         config: its settings.
         needs: runs whose results it takes.
+        dataset: what it runs on; None opens what its settings name.
         mismatch: how a control spoils the pairs that a pre-training learns from; None leaves them as they are.
     """
 
@@ -46,6 +47,7 @@ class PlannedRun:
     folder: Path
     config: PretrainConfig | TrainConfig | EvaluateConfig | LabelControlConfig
     needs: tuple["PlannedRun", ...] = ()
+    dataset: MultiViewDataset | None = field(default=None, compare=False)
     mismatch: Mismatch | None = None
 
     @property
@@ -67,15 +69,15 @@ class PlannedRun:
         """Do it, going on where it was stopped."""
         config = self.config
         if isinstance(config, PretrainConfig):
-            run_pretrain(replace(config, resume=self.folder.exists()), self._spoilt(config))
+            learn_refiner(replace(config, resume=self.folder.exists()), self._spoilt(config) or self.dataset)
         elif isinstance(config, TrainConfig):
-            run_train(replace(config, resume=self.folder.exists()))
+            run_train(replace(config, resume=self.folder.exists()), self.dataset)
         elif isinstance(config, LabelControlConfig):
             run_label_control(config)
         else:
             if config.refiner is not None:
                 write_text(self.folder / "config.yaml", as_yaml(config))
-            run_evaluate(replace(config, overwrite=True))
+            run_evaluate(replace(config, overwrite=True), self.dataset)
 
     def _spoilt(self, config: PretrainConfig) -> MultiViewDataset | None:
         """The data set with wrong pairs, for a control; None: what the settings name."""

@@ -1,7 +1,7 @@
 """Held-out pairs: which recordings, and what is measured on them without a single label."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,6 +17,9 @@ from viewloom.windows.batch import ViewBatch
 
 RETRIEVAL_TOLERANCE_STEPS = 2
 """A step counts as found when its nearest neighbour in the other view is at most this many steps away."""
+
+LEAST_IN_TIME = 0.2
+"""Share of a single recording that is held out, at least."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ def hold_out(
 ) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
     """Split items by recording into those to learn from and a seeded share held out (one recording at least).
 
+    Of a single recording the end is held out: the share, and a fifth at least.
+
     Args:
         items: the pairs.
         share: of the recordings to hold out.
@@ -52,15 +57,26 @@ def hold_out(
     """
     recordings = sorted({item.recording for item in items})
     whole = [name for name in recordings if name in complete]
-    if len(recordings) < 2 or not whole:
+    if not whole:
         raise DataError(
-            f"The pairs come from {len(recordings)} recording(s), {len(whole)} of them with all views; two at least "
-            "are needed, one of them, with all views, held out. Add recordings to the pairs list."
+            f"The pairs come from {len(recordings)} recording(s), none of them with all views; one that has them all "
+            "is needed, to be held out. Add recordings to the pairs list."
         )
+    if len(recordings) == 1:
+        return _cut_in_time(items, max(share, LEAST_IN_TIME))
     count = min(max(1, round(share * len(recordings))), len(recordings) - 1, len(whole))
     held = deal(whole, {"held out": count}, np.random.default_rng([seed, 1]))
     learn = tuple(item for item in items if item.recording not in held)
     return learn, tuple(item for item in items if item.recording in held)
+
+
+def _cut_in_time(items: Sequence[Item], share: float) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    """Hold out the end of each item of a single recording."""
+    cuts = [item.end - max(1, round(share * (item.end - item.start))) for item in items]
+    learn = tuple(replace(item, end=cut) for item, cut in zip(items, cuts, strict=True) if cut > item.start)
+    if not learn:
+        raise DataError("The pairs are one frame long, so none can be held out. Add recordings to the pairs list.")
+    return learn, tuple(replace(item, start=cut) for item, cut in zip(items, cuts, strict=True))
 
 
 @torch.inference_mode()

@@ -99,7 +99,8 @@ def warn(folder: Path, warnings: Sequence[str]) -> None:
     if not warnings:
         return
     path = folder / "environment.json"
-    write_json(path, read_json(path) | {"warnings": list(warnings)})
+    facts = read_json(path)
+    write_json(path, facts | {"warnings": list(dict.fromkeys([*facts.get("warnings", []), *warnings]))})
     show(warnings)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from viewloom.dataset.dataset import Item, MultiViewDataset
+from viewloom.dataset.labels import LabelSet
 from viewloom.errors import ConfigError, listed
 from viewloom.methods.base import Method
 from viewloom.registry import METHODS
@@ -53,15 +54,35 @@ def split_pairs(config: PretrainConfig, dataset: MultiViewDataset) -> Pairs:
     complete = {name for name in dataset.source.recordings if set(views) <= set(dataset.source.views(name))}
     learn, held = hold_out(items, config.held_out, config.seed, complete)
     sampling = _pair_sampling(config, dataset, learn, views)
-    still = replace(sampling, augment_probability=0.0)
+    still, labels = replace(sampling, augment_probability=0.0), _pair_labels(config, dataset, learn)
     pairs = Pairs(
-        ViewWindows(dataset.source, learn, views, sampling, config.seed),
-        ViewWindows(dataset.source, held, views, still),
+        ViewWindows(dataset.source, learn, views, sampling, config.seed, labels),
+        ViewWindows(dataset.source, held, views, still, labels=labels),
     )
     if pairs.learn.skipped:
         text = f"{len(pairs.learn.skipped)} of {len(items)} items have fewer than two of the views {listed(views)}"
         say(f"note: {text} and are left out: {listed(pairs.learn.skipped, 3)}.")
     return pairs
+
+
+def _pair_labels(config: PretrainConfig, dataset: MultiViewDataset, learn: Sequence[Item]) -> LabelSet | None:
+    """The labels, for a method that learns from those of the pairs, which is said out loud; None for others."""
+    if METHODS.get(config.method).requires != "labels":
+        return None
+    labelled = () if dataset.labels is None else dataset.labels.recordings
+    recordings = {item.recording for item in learn}
+    count = len(recordings.intersection(labelled))
+    if not count:
+        raise ConfigError(
+            f"The method {config.method!r} learns from labels of pairs, but none of the {len(recordings)} pair "
+            "recordings to learn from has any. List labelled recordings that several views see in the split's pairs, "
+            "or take a method that needs no labels, such as contrast."
+        )
+    say(
+        f"note: {config.method} learns from the labels of {count} of {len(recordings)} pair recordings. Methods that "
+        "learn from pairs alone have no such help; tables mark its runs."
+    )
+    return dataset.labels
 
 
 def _pair_sampling(

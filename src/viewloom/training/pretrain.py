@@ -1,6 +1,8 @@
 """`viewloom pretrain`: learn a refiner from unlabelled synchronised views, by gradient or in closed form."""
 
 import math
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -40,6 +42,11 @@ from viewloom.windows.batch import ViewBatch
 from viewloom.windows.pairs import ViewRow, ViewWindows, make_view_loader
 from viewloom.windows.resident import ResidentViews, resident
 from viewloom.windows.segments import EpochBatches
+
+TIMED_STEPS = 3
+"""Steps whose quickest says how long learning will take."""
+MEASURED_TOO = 1.3
+"""What optimiser, loader and measures on held-out pairs add to that, as a factor."""
 
 
 class PretrainingModule(LightningModule):
@@ -124,6 +131,15 @@ class Begun:
 def begin_pretrain(config: PretrainConfig, dataset: MultiViewDataset | None = None) -> Begun:
     """Make or re-enter the run folder of a pre-training."""
     refuse_taken(Path(config.run), config.resume)
+    config, dataset, pairs, method, teacher = _planned(config, dataset)
+    folder, checkpoint = prepare_run(config, run_content(config, dataset, pairs))
+    return Begun(config, dataset, pairs, method, teacher, folder, checkpoint)
+
+
+def _planned(
+    config: PretrainConfig, dataset: MultiViewDataset | None
+) -> tuple[PretrainConfig, MultiViewDataset, Pairs, Method, SavedHead | None]:
+    """Settings with every choice made, the data, and what learns; nothing is written."""
     cls = METHODS.get(config.method)
     select = chosen_by(config.method, config.select)
     config = complete(replace(config, method_options=config.method_options or cls.Config(), select=select))
@@ -132,10 +148,31 @@ def begin_pretrain(config: PretrainConfig, dataset: MultiViewDataset | None = No
     config = replace(config, sampling=pairs.learn.sampling.as_request())
     torch.manual_seed(config.seed)
     method: Method = cls(tuple(pairs.learn.dims.values()), pairs.learn.views, config.method_options)
+    method.set_clock(dataset.source.fps, pairs.learn.sampling.chunk_frames)
     teacher = _give_teacher(config, method)
-    config = with_epochs(config, method, pairs)
-    folder, checkpoint = prepare_run(config, run_content(config, dataset, pairs))
-    return Begun(config, dataset, pairs, method, teacher, folder, checkpoint)
+    return with_epochs(config, method, pairs), dataset, pairs, method, teacher
+
+
+def seconds_to_learn(config: PretrainConfig, dataset: MultiViewDataset) -> float:
+    """About how long a method fitted by gradient would learn here, by a timing of a few steps; nothing is kept.
+
+    Args:
+        config: settings of its run.
+        dataset: what it would learn from.
+    """
+    config, dataset, pairs, method, _ = _planned(config, dataset)
+    device = pick_device({"gpu": "cuda"}.get(config.trainer.accelerator, config.trainer.accelerator))
+    batch = next(iter(make_view_loader(pairs.learn, config.batch_size, config.seed))).to(device)
+    method.to(device).show_all(lambda: [batch])
+    seconds = []
+    for _ in range(TIMED_STEPS):
+        started = time.monotonic()
+        method(batch).total.backward()
+        seconds.append(time.monotonic() - started)
+    assert config.epochs is not None
+    batches = -(-len(pairs.learn) // config.batch_size)
+    # The held-out pairs cost less than the others, and are measured once an epoch at most.
+    return min(seconds) * batches * config.epochs * MEASURED_TOO
 
 
 def run_pretrain(config: PretrainConfig, dataset: MultiViewDataset | None = None) -> Path:
@@ -185,7 +222,8 @@ def run_content(config: PretrainConfig, dataset: MultiViewDataset, pairs: Pairs)
     items = {"pairs": pairs.learn.items, "held-out": pairs.held_out.items}
     files = {} if config.teacher is None else {"teacher": Path(config.teacher) / "head.safetensors"}
     compare = config.compare_features
-    return RunContent(dataset, items, pairs.learn.views, labelled=False, files=files, compare=compare)
+    labelled = pairs.learn.labels is not None
+    return RunContent(dataset, items, pairs.learn.views, labelled=labelled, files=files, compare=compare)
 
 
 def chosen_by(method: str, select: Choice | None) -> Choice:
@@ -231,15 +269,45 @@ def _fit_by_gradient(
     mode: Literal["min", "max"] = "min" if config.select in ("loss", "last") else "max"
     module = PretrainingModule(method, pairs, config)
     assert config.epochs is not None
+    start = Start.of(config, method, pairs) if method.keeps_start and monitor is not None else None
     trainer = build_trainer(config.trainer, folder, config.epochs, config.seed, monitor, mode)
     trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
     name = "last" if monitor is None else "best"
     state = torch.load(folder / "checkpoints" / f"{name}.ckpt", map_location="cpu", weights_only=True)
     module.load_state_dict(state["state_dict"])
+    if start is not None and start.no_worse_than(config, method, pairs):
+        method.load_state_dict(start.state)
+        return f"start (none of {config.epochs} epochs was better)", []
     warnings, every = [], trainer.check_val_every_n_epoch or 1
     if name == "best":
         warnings = against_first_epoch(config.method, state["epoch"] + 1, every, config.epochs)
     return f"{name} epoch ({state['epoch'] + 1} of {config.epochs})", warnings
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a method was before its first step, and what that is worth on held-out pairs."""
+
+    state: dict[str, Tensor]
+    value: float
+
+    @classmethod
+    def of(cls, config: PretrainConfig, method: Method, pairs: Pairs) -> "Start":
+        """The method as it is now; a resumed run comes by the same."""
+        state = {name: value.detach().cpu().clone() for name, value in method.state_dict().items()}
+        return cls(state, _chosen_value(config, method, pairs))
+
+    def no_worse_than(self, config: PretrainConfig, method: Method, pairs: Pairs) -> bool:
+        """Whether the method as it is now is no better by what chooses its checkpoint."""
+        value = _chosen_value(config, method, pairs)
+        return value >= self.value if config.select == "loss" else value <= self.value
+
+
+def _chosen_value(config: PretrainConfig, method: Method, pairs: Pairs) -> float:
+    """What chooses the checkpoint, of the method as it is."""
+    device = pick_device({"gpu": "cuda"}.get(config.trainer.accelerator, config.trainer.accelerator))
+    assert config.select is not None
+    return held_out_measures(method.to(device), pairs.held_out, config.batch_size, device).values[config.select]
 
 
 def compile_layers(method: Method, backend: str = "inductor") -> None:
@@ -258,15 +326,22 @@ def compile_layers(method: Method, backend: str = "inductor") -> None:
 
 
 def _show_all_pairs(method: Method, pairs: Pairs, batch_size: int) -> None:
-    """One pass over the windows, without augmentation, then the solution of what depends on them all."""
+    """A pass over the windows, or more, without augmentation, then the solution of what depends on them all."""
     learn, missing = pairs.learn, MissingFrames()
     still = replace(learn.sampling, augment_probability=0.0)
     windows = ViewWindows(learn.source, learn.items, learn.views, still)
-    for batch in track(make_view_loader(windows, batch_size), "Reading pairs"):
-        method.accumulate(batch)
-        missing.note_views(batch)
+    passes = iter(range(1, method.passes + 1))
+
+    def batches() -> Iterator[ViewBatch]:
+        number = next(passes)
+        of = f", pass {number} of {method.passes}" if method.passes > 1 else ""
+        for batch in track(make_view_loader(windows, batch_size), f"Reading pairs{of}"):
+            if number == 1:
+                missing.note_views(batch)
+            yield batch
+
+    method.show_all(batches)
     missing.say(learn.sampling.missing_frames)
-    method.solve()
     if method.chosen:
         say(f"note: {method.chosen}.")
 
@@ -278,6 +353,7 @@ def _finish(begun: Begun, chosen: str, warnings: list[str]) -> None:
     held = held_out_measures(method.to(device).eval(), pairs.held_out, config.batch_size, device, with_plain=True)
     learned = learned_from(run_content(config, dataset, pairs))
     facts = {"kept": chosen, "seed": config.seed, "data": dataset.name, "fps": dataset.source.fps}
+    facts |= {} if pairs.learn.labels is None else {"labels": "pairs"}
     method.refiner.extra = facts | kept(pairs.learn.sampling, dataset, pairs.learn.views) | {"learned_from": learned}
     before, chance = held.values.get("plain_retrieval"), held.values["chance"]
     if held.collapse:

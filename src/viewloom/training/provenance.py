@@ -15,21 +15,21 @@ ROLES = {"train": "train", "val": "val", "pairs": "pairs", "held-out": "pairs"}
 WAYS = {
     "train": "the head's training labels",
     "val": "what chose the head's epoch",
-    "pairs": "the refiner's unlabelled pairs",
+    "pairs": "unlabelled pairs, of its refiner or its teacher",
+    "labelled_pairs": "the labels of the refiner's pairs",
 }
 
 
 def learned_from(content: RunContent) -> Learned:
     """The recordings a run learns from, by role, with the frames of the views in use."""
     found: Learned = {}
-    pairs = content.pairs
-    for name, items in content.items.items():
-        recordings = {item.recording for item in items}
+    for name in content.items:
         spans: dict[str, dict[str, list[int]]] = {}
-        for recording, view in pairs:
-            if recording in recordings:
-                spans.setdefault(recording, {})[view] = list(content.dataset.source.span(recording, view))
-        found.setdefault(ROLES[name], {}).update(spans)
+        for recording, view in content.pairs_of(name):
+            spans.setdefault(recording, {})[view] = list(content.dataset.source.span(recording, view))
+        # A head's labels are those of its training items; a refiner that is given labels has those of its pairs.
+        labelled = content.labelled and ROLES[name] == "pairs" and "train" not in content.items
+        found.setdefault("labelled_pairs" if labelled else ROLES[name], {}).update(spans)
     return {role: recordings for role, recordings in found.items() if recordings}
 
 

@@ -25,13 +25,15 @@ class FrozenRefiner:
     Args:
         refiner: a frozen refiner.
         cache_gib: memory for refined features; 0 keeps nothing.
+        fps: frames a second of the windows, for a refiner that looks at time; None: steps are as in its training.
 
     Attributes:
         kept: refined features (S, Z) and mask (S,) of windows, which nobody needs to read again.
     """
 
-    def __init__(self, refiner: Refiner, cache_gib: float = 0.0) -> None:
+    def __init__(self, refiner: Refiner, cache_gib: float = 0.0, fps: float | None = None) -> None:
         self.refiner = refiner
+        self.fps = fps
         self.kept: dict[Key, tuple[Tensor, Tensor]] = {}
         self._room_bytes = 0 if refiner.needs_whole_batch else int(cache_gib * GIB)
 
@@ -66,7 +68,8 @@ class FrozenRefiner:
                 # A copy: where in memory a row begins must not decide how it is rounded.
                 x_1SD = batch.features_BTD[place : place + 1, :steps, : self.refiner.dim_of(key[1])].clone()
                 mask_1S = batch.mask_BT[place : place + 1, :steps].clone()
-                yield self._keep(key, self.refiner.encode(x_1SD, mask_1S, key[1])[0], mask_1S[0])
+                step_s = None if self.fps is None else key[0].chunk_frames / self.fps
+                yield self._keep(key, self.refiner.encode(x_1SD, mask_1S, key[1], step_s)[0], mask_1S[0])
             else:
                 yield self.kept[key]
 

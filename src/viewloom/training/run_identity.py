@@ -1,7 +1,7 @@
 """A run's identity: kept in its folder as ``identity.json``, compared when it goes on, and used to name folders."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ class RunContent:
         items: the items in use, by role.
         views: the views in use.
         labelled: whether their labels are used.
+        unlabelled: roles whose labels are not used, although those of others are.
+        views_of: the views in use in the items of some roles, instead of ``views``.
         files: other files it takes, by what they are (``refiner``, ``teacher``).
         compare: how features are compared; None: auto.
     """
@@ -35,6 +37,8 @@ class RunContent:
     items: Mapping[str, Sequence[Item]]
     views: Sequence[str]
     labelled: bool = True
+    unlabelled: Collection[str] = ()
+    views_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
     compare: Compare | None = None
 
@@ -44,9 +48,22 @@ class RunContent:
         return tuple(item for items in self.items.values() for item in items)
 
     @property
+    def labelled_items(self) -> tuple[Item, ...]:
+        """The items whose labels are used."""
+        roles = [role for role in self.items if role not in self.unlabelled] if self.labelled else []
+        return tuple(item for role in roles for item in self.items[role])
+
+    @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """Every (recording, view) in use."""
-        return views_in_use(self.dataset.source, {item.recording for item in self.all_items}, self.views)
+        if not self.views_of:
+            return views_in_use(self.dataset.source, {item.recording for item in self.all_items}, self.views)
+        return tuple(sorted({pair for role in self.items for pair in self.pairs_of(role)}))
+
+    def pairs_of(self, role: str) -> tuple[tuple[str, str], ...]:
+        """Every (recording, view) in use in the items of a role."""
+        recordings = {item.recording for item in self.items[role]}
+        return views_in_use(self.dataset.source, recordings, self.views_of.get(role, self.views))
 
     def identity(self, settings: Any, mode: Mode | None = None) -> Identity:
         """Settings (None: none) and content together; ``mode`` says how features are compared, instead of `compare`."""
@@ -54,7 +71,7 @@ class RunContent:
         groups = {
             "settings": {} if settings is None else settings_of(settings),
             "items": items_facts(self.items),
-            "labels": labels_facts(self.dataset.labels, self.all_items) if self.labelled else {},
+            "labels": labels_facts(self.dataset.labels, self.labelled_items) if self.labelled else {},
             "features": features_facts(self.dataset.source, self.pairs, mode),
             "files": {name: hash_file(path) for name, path in self.files.items()},
         }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from viewloom.files import write_json
 from viewloom.metrics.segmentation import TITLES
+from viewloom.training.runs import read_json
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -67,3 +68,9 @@ class Scores:
 
     def _repr_html_(self) -> str:
         return str(self.table().to_html(float_format="{:.1f}".format))
+
+
+def read_scores(folder: Path) -> Scores:
+    """Read what `Scores.write` wrote into a folder."""
+    metrics = read_json(folder / "metrics.json")
+    return Scores(metrics, {view: read_json(folder / "predictions" / f"{view}.json") for view in metrics["views"]})

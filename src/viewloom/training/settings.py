@@ -1,12 +1,13 @@
 """Settings of the commands that train, score and use models."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from viewloom.dataset.settings import DataConfig, PairSpans, SamplingConfig
 from viewloom.errors import ConfigError, listed
 from viewloom.heads.settings import HeadConfig
-from viewloom.identity import free
+from viewloom.identity import added, free
 from viewloom.methods.settings import Choice
 from viewloom.metrics.protocols import PROTOCOLS
 from viewloom.windows.settings import DeviceData
@@ -96,6 +97,39 @@ class LearnConfig(DataConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TeachConfig:
+    """How a student is taught on pairs (--teach_on_pairs true)."""
+
+    views: str | None = added(None)
+    """Views to teach on, comma-separated; default: all that the pair recordings have and the refiner, if any, takes,
+    the labelled ones included."""
+    temperature: float = added(1.0)
+    """Temperature of the teacher's class probabilities, above 0: 1 as they are, below 1 surer, above 1 less sure."""
+    weight: float = added(1.0)
+    """Weight in the loss, above 0, of a step that the teacher labelled; a labelled step has 1."""
+    confidence: float = added(0.0)
+    """Least probability, from 0 to 1, of the teacher's likeliest action: steps of which it is less sure don't count."""
+    rounds: int = added(1)
+    """Students to train, each taught by the one before, the first by a head that has labels alone."""
+    epochs: int | None = added(None)
+    """Epochs of the teacher and of the students of earlier rounds; default: as the student's."""
+    held_out: float = added(0.1)
+    """Share of the pair recordings, from 0 to below 1, on which the student isn't taught: on these its agreement with
+    the teacher in other views is measured, which has a say in the choice of the epoch. With fewer than five pair
+    recordings, or with 0, none is held out."""
+
+    def __post_init__(self) -> None:
+        refuse_below_one(self, "rounds", "epochs", of="teach.")
+        for name in ("temperature", "weight"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"--teach.{name} must be above 0, but is {getattr(self, name)}.")
+        if not 0 <= self.confidence <= 1:
+            raise ConfigError(f"--teach.confidence must lie between 0 and 1, but is {self.confidence}.")
+        if not 0 <= self.held_out < 1:
+            raise ConfigError(f"--teach.held_out must be 0 or more and below 1, but is {self.held_out}.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig(LearnConfig):
     """Train a segmentation head."""
 
@@ -123,6 +157,11 @@ class TrainConfig(LearnConfig):
     """Name of this run in tables; default: the run folder's name."""
     optim: OptimConfig = field(default_factory=OptimConfig)
     """Optimiser."""
+    teach_on_pairs: bool = added(False)
+    """Train a teacher on the labelled views, let it label the pair recordings wherever a labelled view sees them, and
+    train the head on labelled windows and on those of all views of the pairs. Labels of other views are never used."""
+    teach: TeachConfig = field(default_factory=TeachConfig)
+    """Teaching on pairs."""
 
     def __post_init__(self) -> None:
         if self.keep not in ("best", "last"):
@@ -154,8 +193,8 @@ class PretrainOptimConfig:
 class PretrainConfig(LearnConfig):
     """Learn a refiner from unlabelled synchronised views."""
 
-    method: str = "two_stream"
-    """Registered pre-training method."""
+    method: str = "auto"
+    """Registered pre-training method, or auto: of several the one that does best on held-out pairs."""
     method_options: Any = None
     """Settings of the method (see the end of --help)."""
     teacher: str | None = free(default=None)
@@ -223,6 +262,42 @@ class EvaluateConfig(DataConfig):
     def __post_init__(self) -> None:
         if self.protocol not in PROTOCOLS:
             raise ConfigError(f"There is no protocol {self.protocol!r}; there are: {listed(PROTOCOLS)}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureConfig(DataConfig):
+    """Measure how far features of different views agree, and what a linear map trained in one view reads in others."""
+
+    refiner: str | None = free(default=None)
+    """Refiner to measure (safetensors, or its run folder), beside plain features; default: plain features alone."""
+    runs: str | None = free(default=None)
+    """Run folders of heads trained on different views, comma-separated: their scores on every view make a matrix."""
+    views: str | None = None
+    """Views to compare, two or more, comma-separated; default: all that an item has and the refiner takes."""
+    split: Literal["test", "val", "pairs"] = "test"
+    """Items to measure on. What needs labels is left out of pairs."""
+    max_steps: int = 20000
+    """Steps (chunks) kept of each view at most, evenly over every item, 100 or more; bounds memory: about
+    4 bytes x max_steps x (sizes of all views' features, plain and refined), twice where a probe is trained."""
+    allow_learned: str | None = free(default=None)
+    """Recordings that may be measured although the refiner or a head learned from them: train, val, pairs,
+    comma-separated. They are marked. --split pairs and --split val allow their own."""
+    accelerator: str = free(default="auto")
+    """Device: auto, cpu, cuda."""
+    out: str | None = free(default=None)
+    """Folder for measures.json; default: the refiner's run folder."""
+    name: str | None = free(default=None)
+    """Name of the refined features in tables; default: the refiner's method."""
+    overwrite: bool = free(default=False)
+    """Replace the measures of before."""
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    """Chunks and policy for missing frames; by default as the refiner learned."""
+
+    def __post_init__(self) -> None:
+        if self.max_steps < 100:
+            raise ConfigError(f"--max_steps must be 100 or more, but is {self.max_steps}.")
+        if self.runs is not None and self.split == "pairs":
+            raise ConfigError("--runs are scored against labels, which pairs need not have. Pass --split test or val.")
 
 
 @dataclass(frozen=True, kw_only=True)

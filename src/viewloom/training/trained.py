@@ -69,10 +69,18 @@ class TrainedHead(SavedHead):
         warn_assumed_fps(dataset)
         refuse_other_backbone(self.environment.get("backbone", {}), self.where, dataset)
         sampling = used_sampling(config.sampling, self.extra, self.fps, dataset)
-        return self.segmenter(sampling, config.accelerator, config.batch_size)
+        return self.segmenter(sampling, config.accelerator, config.batch_size, dataset.source.fps)
 
-    def segmenter(self, sampling: Sampling, accelerator: str = "auto", batch_size: int = 8) -> Segmenter:
+    def segmenter(
+        self, sampling: Sampling, accelerator: str = "auto", batch_size: int = 8, fps: float | None = None
+    ) -> Segmenter:
         """The chain of refiner and head, ready to compute: copies, so that nothing happens to its own.
+
+        Args:
+            sampling: windows and chunks.
+            accelerator: device.
+            batch_size: windows computed at once.
+            fps: frames a second of the features; None: those of the training.
 
         Raises:
             ConfigError: the refiner's features don't fit the head, or a device that isn't there.
@@ -86,7 +94,7 @@ class TrainedHead(SavedHead):
                     f"The refiner gives features of size {self.refiner.out_dim}, but the head of {self.where} takes "
                     f"{self.head.dim}."
                 )
-            frozen = FrozenRefiner(deepcopy(self.refiner).freeze().to(device))
+            frozen = FrozenRefiner(deepcopy(self.refiner).freeze().to(device), fps=fps or self.fps)
         return Segmenter(deepcopy(self.head).eval().to(device), frozen, sampling, device, batch_size)
 
     def __repr__(self) -> str:

@@ -20,9 +20,9 @@ from viewloom.features.pooling import pool
 from viewloom.features.settings import Pooling
 from viewloom.metrics.segments import IGNORE
 from viewloom.windows.batch import Batch, SegmentBatch, ViewBatch, Window
-from viewloom.windows.pairs import ViewWindows
-from viewloom.windows.plan import drawn_window
-from viewloom.windows.segments import EpochBatches, SegmentWindows
+from viewloom.windows.pairs import ViewWindows, stack_labels
+from viewloom.windows.plan import drawn_window, recording_labels
+from viewloom.windows.segments import EpochBatches, SegmentWindows, padded
 from viewloom.windows.settings import DeviceData
 
 FREE_SHARE = 0.5
@@ -136,7 +136,8 @@ class ResidentSegments(ResidentLoader[SegmentWindows, SegmentBatch]):
         """The batch of some (epoch, row) keys."""
         windows = self.windows
         drawn = [(self.drawn(windows.rows[row][0], epoch, row), windows.rows[row][1]) for epoch, row in keys]
-        labels = [windows.labels_of(window) for window, _ in drawn]
+        targets = [windows.targets_of(window, row) for (window, _), (_, row) in zip(drawn, keys, strict=True)]
+        labels, taught = [label for label, _ in targets], [soft for _, soft in targets if soft is not None]
         shape = len(keys), max(map(len, labels))
         x_BTD = torch.zeros(*shape, max(windows.dims[view] for _, view in drawn), device=self.device)
         mask_BT = torch.zeros(shape, dtype=torch.bool, device=self.device)
@@ -156,6 +157,7 @@ class ResidentSegments(ResidentLoader[SegmentWindows, SegmentBatch]):
             windows=tuple(window for window, _ in drawn),
             views=tuple(view for _, view in drawn),
             missing_frames=tuple(missing),
+            taught_BTK=torch.from_numpy(padded(taught, shape[1])).to(self.device) if taught else None,
         )
 
 
@@ -185,7 +187,10 @@ class ResidentViews(ResidentLoader[ViewWindows, ViewBatch]):
                 steps = slice(window.steps)
                 features[view][place, steps], mask_BVT[place, at, steps] = stretch.pooled(window.chunk_frames)
             missing.append(tuple((view, stretch.missing_frames) for _, view, stretch in present))
-        return ViewBatch(features, mask_BVT, tuple(drawn), tuple(missing))
+        labels = self.windows.labels
+        rows = [] if labels is None else [recording_labels(labels, window) for window in drawn]
+        labels_BT = stack_labels(rows, shape[2]).to(self.device) if rows else None
+        return ViewBatch(features, mask_BVT, tuple(drawn), tuple(missing), labels_BT)
 
     def __contains__(self, key: object) -> bool:
         return key in self.stretches

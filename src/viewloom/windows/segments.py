@@ -21,13 +21,23 @@ from viewloom.windows.sampling import Sampling
 
 @dataclass(frozen=True)
 class SegmentRow:
-    """One window of one view: what was read of it, or None where it was not, its feature size, and its labels (S,)."""
+    """One window of one view.
+
+    Attributes:
+        pooled: what was read of it, or None where it was not.
+        dim: its feature size.
+        labels_S: its labels.
+        window: what it is.
+        view: in which view.
+        taught_SK: a teacher's probabilities, of no step in a labelled window; None where there is no teacher at all.
+    """
 
     pooled: Pooled | None
     dim: int
     labels_S: NDArray[np.int64]
     window: Window
     view: str
+    taught_SK: NDArray[np.float32] | None = None
 
 
 class SegmentWindows(Dataset[SegmentRow]):
@@ -67,14 +77,7 @@ class SegmentWindows(Dataset[SegmentRow]):
         self.sampling = sampling
         self.seed = seed
         chunk = chunk_frames or sampling.chunk_frames
-        planned = ((item, plan_windows(item, chunk, sampling.max_chunks)) for item in items)
-        self.rows = tuple(
-            (window, view)
-            for item, windows in planned
-            for view in views
-            if view in source.views(item.recording)
-            for window in windows
-        )
+        self.rows = planned_rows(source, items, views, chunk, sampling.max_chunks)
         used = dict.fromkeys(view for _, view in self.rows)
         self.dims = {view: pooled_dim(source.dim(view), sampling.pooling) for view in used}
         self._kept = sampling.fixed_chunks
@@ -88,13 +91,17 @@ class SegmentWindows(Dataset[SegmentRow]):
         epoch, row = key
         window, view = self.rows[row]
         window = drawn_window(window, self.sampling, self.seed, epoch, row)
-        labels_S = self.labels_of(window)
+        labels_S, taught_SK = self.targets_of(window, row)
         if window.start == window.end or (window, view) in self.unread:
-            return SegmentRow(None, self.dims[view], labels_S, window, view)
+            return SegmentRow(None, self.dims[view], labels_S, window, view, taught_SK)
         reader = self._reader if window.chunk_frames in self._kept else self._uncached
         span = window.start, window.end, window.chunk_frames, self.sampling.pooling
         pooled = reader.read_pooled(window.recording, view, *span)
-        return SegmentRow(pooled, self.dims[view], labels_S, window, view)
+        return SegmentRow(pooled, self.dims[view], labels_S, window, view, taught_SK)
+
+    def targets_of(self, window: Window, row: int) -> tuple[NDArray[np.int64], NDArray[np.float32] | None]:
+        """Labels (S,) of a row's window, and a teacher's probabilities (S, K) where there is one."""
+        return self.labels_of(window), None
 
     def labels_of(self, window: Window) -> NDArray[np.int64]:
         """Label of each step of a window; one `IGNORE` for a window without a step."""
@@ -102,6 +109,20 @@ class SegmentWindows(Dataset[SegmentRow]):
             return np.full(max(1, window.steps), IGNORE, np.int64)
         annotation = self.labels.annotations[window.item]
         return pool_labels(annotation.frame_labels(window.start, window.end), window.chunk_frames)
+
+
+def planned_rows(
+    source: FeatureSource, items: Sequence[Item], views: Sequence[str], chunk_frames: int, max_chunks: int
+) -> tuple[tuple[Window, str], ...]:
+    """The windows of items in each of some views that their recordings have."""
+    planned = ((item, plan_windows(item, chunk_frames, max_chunks)) for item in items)
+    return tuple(
+        (window, view)
+        for item, windows in planned
+        for view in views
+        if view in source.views(item.recording)
+        for window in windows
+    )
 
 
 def collate(rows: Sequence[SegmentRow]) -> SegmentBatch:
@@ -116,6 +137,7 @@ def collate(rows: Sequence[SegmentRow]) -> SegmentBatch:
             x_SZ = row.pooled.features_SZ
             x_BTD[place, : len(x_SZ), : x_SZ.shape[1]] = x_SZ
             mask_BT[place, : len(x_SZ)] = row.pooled.mask_S
+    taught = [row.taught_SK for row in rows if row.taught_SK is not None]
     return SegmentBatch(
         features_BTD=torch.from_numpy(x_BTD),
         mask_BT=torch.from_numpy(mask_BT),
@@ -123,7 +145,16 @@ def collate(rows: Sequence[SegmentRow]) -> SegmentBatch:
         windows=tuple(row.window for row in rows),
         views=tuple(row.view for row in rows),
         missing_frames=tuple(0 if row.pooled is None else len(row.pooled.missing) for row in rows),
+        taught_BTK=torch.from_numpy(padded(taught, shape[1])) if taught else None,
     )
+
+
+def padded(taught: Sequence[NDArray[np.float32]], steps: int) -> NDArray[np.float32]:
+    """A teacher's probabilities (S, K) of each row, as (B, T, K) with zeros behind them."""
+    taught_BTK = np.zeros((len(taught), steps, taught[0].shape[1]), np.float32)
+    for place, taught_SK in enumerate(taught):
+        taught_BTK[place, : len(taught_SK)] = taught_SK
+    return taught_BTK
 
 
 class EpochBatches:

@@ -1,0 +1,122 @@
+"""How well would labels of one view carry over to another? Measured without a single label.
+
+Labels are stood in for by clusters of one view's plain features, smoothed over time, as actions last. A linear
+classifier learns them from the refined features of that view, on pairs to learn from; it is scored on the refined
+features of the *other* view, on held-out pairs. A refiner that loses what the view shows can't tell the clusters
+apart, one that keeps the views apart tells them in its own view alone: both score low. Cluster targets are those of
+Caron et al., "Deep Clustering for Unsupervised Learning of Visual Features" (ECCV 2018); to train on one view and
+score on the other is what the pairs are for.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.cluster.vq import kmeans2
+from scipy.ndimage import uniform_filter1d
+
+Floats = NDArray[np.floating]
+Ids = NDArray[np.int64]
+
+CLUSTERS = 24
+"""Clusters of a view's features, fewer where steps are few."""
+STEPS_A_CLUSTER = 20
+"""Steps that a cluster has on average, at least."""
+COMPONENTS = 32
+"""Principal components that clusters are sought in."""
+RIDGE = 1e-2
+"""Penalty of the classifier, as a share of the mean variance of its features."""
+
+
+def smoothed(x_TD: Floats, steps: int) -> NDArray[np.float64]:
+    """Each step's mean with its neighbours, ``steps`` in all (odd, or one more is taken), edges repeated."""
+    size = max(1, steps // 2 * 2 + 1)
+    return np.asarray(uniform_filter1d(np.asarray(x_TD, np.float64), size, axis=0, mode="nearest"))
+
+
+def cluster_ids(learn_ND: Floats, held_MD: Floats, seed: int = 0) -> tuple[Ids, Ids]:
+    """Clusters of steps to learn from, and of held-out ones by the same centres.
+
+    Args:
+        learn_ND: plain features of steps to learn from, smoothed.
+        held_MD: the same of held-out steps.
+        seed: of the first centres.
+
+    Returns:
+        Cluster of each step, (N,) and (M,).
+    """
+    learn_NP, held_MP = _principal(np.asarray(learn_ND, np.float64), np.asarray(held_MD, np.float64))
+    count = max(2, min(CLUSTERS, len(learn_NP) // STEPS_A_CLUSTER))
+    centres_KP, ids_N = kmeans2(learn_NP, count, iter=20, minit="++", rng=np.random.default_rng(seed))
+    distances_MK = np.square(centres_KP).sum(axis=1) - 2 * held_MP @ centres_KP.T
+    return ids_N.astype(np.int64), distances_MK.argmin(axis=1).astype(np.int64)
+
+
+def _principal(learn_ND: NDArray[np.float64], held_MD: NDArray[np.float64]) -> tuple[Floats, Floats]:
+    """Standardised features on the principal components of those to learn from."""
+    mean_D, deviation_D = learn_ND.mean(axis=0), learn_ND.std(axis=0)
+    scale_D = np.where(deviation_D > 0, deviation_D, 1.0)
+    learn_ND, held_MD = (learn_ND - mean_D) / scale_D, (held_MD - mean_D) / scale_D
+    if learn_ND.shape[1] <= COMPONENTS:
+        return learn_ND, held_MD
+    values_D, vectors_DD = np.linalg.eigh(learn_ND.T @ learn_ND)
+    basis_DP = vectors_DD[:, np.argsort(values_D)[::-1][:COMPONENTS]]
+    return learn_ND @ basis_DP, held_MD @ basis_DP
+
+
+def linear_classifier(z_NZ: Floats, ids_N: Ids, classes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Ridge regression to one-hot classes, every class weighing the same; weights (Z, K) and offsets (K,)."""
+    z_NZ = np.asarray(z_NZ, np.float64)
+    counts_K = np.bincount(ids_N, minlength=classes)
+    weight_N = 1.0 / counts_K[ids_N]
+    weight_N /= weight_N.sum()
+    mean_Z, target_NK = weight_N @ z_NZ, np.eye(classes)[ids_N]
+    mean_K = weight_N @ target_NK
+    centred_NZ = z_NZ - mean_Z
+    within_ZZ = centred_NZ.T @ (weight_N[:, None] * centred_NZ)
+    penalty = RIDGE * within_ZZ.trace() / len(within_ZZ)
+    within_ZZ[np.diag_indices_from(within_ZZ)] += penalty if penalty > 0 else 1.0
+    weight_ZK = np.linalg.solve(within_ZZ, centred_NZ.T @ (weight_N[:, None] * (target_NK - mean_K)))
+    return weight_ZK, mean_K - mean_Z @ weight_ZK
+
+
+def balanced_accuracy(guess_N: Ids, truth_N: Ids) -> float:
+    """Mean over the classes there are of the share found, from 0 to 1."""
+    classes = np.unique(truth_N)
+    return float(np.mean([(guess_N[truth_N == one] == one).mean() for one in classes]))
+
+
+def surrogate_transfer(
+    learn_ND: Floats, held_MD: Floats, learn_NZ: Floats, held_own_MZ: Floats, held_other_MZ: Floats, seed: int = 0
+) -> tuple[float, float]:
+    """How well clusters of one view are told from refined features of another view, and of its own.
+
+    Args:
+        learn_ND: plain features of the one view, smoothed, of steps to learn from.
+        held_MD: the same of held-out steps.
+        learn_NZ: refined features of the one view at the steps to learn from.
+        held_own_MZ: the same at the held-out steps.
+        held_other_MZ: refined features of the other view at the held-out steps.
+        seed: of the clusters.
+
+    Returns:
+        Balanced accuracy on the other view, and on the view's own, from 0 to 1.
+    """
+    ids_N, ids_M = cluster_ids(learn_ND, held_MD, seed)
+    classes = int(max(ids_N.max(), ids_M.max())) + 1
+    there = np.unique(ids_N)  # k-means may leave a cluster empty
+    renamed = np.full(classes, -1, np.int64)
+    renamed[there] = np.arange(len(there))
+    truth_M = renamed[ids_M]
+    kept_M = truth_M >= 0
+    weight_ZK, offset_K = linear_classifier(learn_NZ, renamed[ids_N], len(there))
+    guesses = [
+        (np.asarray(z_MZ, np.float64) @ weight_ZK + offset_K).argmax(axis=1) for z_MZ in (held_other_MZ, held_own_MZ)
+    ]
+    other, own = (balanced_accuracy(guess_M[kept_M], truth_M[kept_M]) for guess_M in guesses)
+    return other, own
+
+
+def mean_over_pairs(values: Sequence[float]) -> float:
+    """Their mean; NaN of none."""
+    return float(np.mean(values)) if values else float("nan")

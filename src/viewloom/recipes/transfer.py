@@ -1,0 +1,237 @@
+"""`viewloom transfer`: labels of one view, unlabelled pairs, and a head that works in the other view.
+
+The steps are ordinary runs in the run folder: a refiner (`pretrain`), a head taught on the pairs behind it (`train`),
+its scores in every view (`evaluate`), and a page about them (`report`). Nothing here learns by itself.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from viewloom.console import err
+from viewloom.dataset.dataset import Item, MultiViewDataset
+from viewloom.dataset.dataset_file import complete
+from viewloom.dataset.opening import open_dataset
+from viewloom.dataset.splits import ROLES
+from viewloom.errors import ConfigError, DataError, listed
+from viewloom.files import write_json
+from viewloom.recipes.planned import data_settings
+from viewloom.recipes.settings import TransferConfig
+from viewloom.registry import HEADS, METHODS
+from viewloom.training.auto import AUTO
+from viewloom.training.evaluate import run_evaluate, select_views
+from viewloom.training.learn import learn_refiner
+from viewloom.training.run_identity import RunContent
+from viewloom.training.runs import CONFIG, prepare_run, read_json
+from viewloom.training.segment import run_train
+from viewloom.training.settings import EvaluateConfig, PretrainConfig, TrainConfig
+
+REFINER, HEAD, NAIVE, ORACLE = "refiner", "head", "naive", "oracle"
+REFINER_FILE, HEAD_FILE, SCORES, PAGE = "refiner.safetensors", "head.safetensors", "metrics.json", "report.html"
+DONE = "transfer.json"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a transfer.
+
+    Attributes:
+        title: what it does, in words.
+        result: the file that says that it is finished.
+        run: does it, going on where it was stopped.
+    """
+
+    title: str
+    result: Path
+    run: Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class TransferResult:
+    """What a transfer left behind.
+
+    Attributes:
+        folder: its run folder.
+        scored: run folders with scores, the transferred head first; none where no test recording has labels.
+        notes: what one needs to know to read the scores, a line each.
+    """
+
+    folder: Path
+    scored: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+
+def run_transfer(config: TransferConfig, dataset: MultiViewDataset | None = None) -> TransferResult | str:
+    """Do all that is not finished; with ``plan``, only the plan's text.
+
+    Args:
+        config: settings.
+        dataset: what to learn from and to score on; None opens what the settings name.
+
+    Raises:
+        DataError: data that can't be used.
+        ConfigError: settings that can't work, or a run folder of other settings or data.
+    """
+    config = complete(replace(config, head_options=config.head_options or HEADS.settings(config.head)()))
+    config = replace(config, method_options=config.method_options or METHODS.settings(config.method)())
+    dataset = dataset or open_dataset(config)
+    _refuse_unusable(config, dataset)
+    steps = _steps(config, dataset)
+    if config.plan:
+        return _plan(steps)
+    folder = Path(config.run)
+    prepare_run(replace(config, resume=(folder / CONFIG).exists()), _content(config, dataset))
+    started = time.monotonic()
+    for number, step in enumerate(steps, 1):
+        begin = f"[{number}/{len(steps)}] {step.title}"
+        if step.result.exists():
+            err.print(f"{begin}: finished before", markup=False)
+            continue
+        err.print(f"{begin} ({_clock(time.monotonic() - started)} so far)", markup=False)
+        step.run()
+    scored = tuple(folder / name for name in (HEAD, NAIVE, ORACLE) if (folder / name / SCORES).exists())
+    notes = _notes(config, folder)
+    write_json(folder / DONE, {"seconds": round(time.monotonic() - started, 1), "notes": notes})
+    return TransferResult(folder, scored, tuple(notes))
+
+
+def _refuse_unusable(config: TransferConfig, dataset: MultiViewDataset) -> None:
+    """`DataError` for what would fail only after minutes of work."""
+    views = _views(config)
+    select_views(",".join(views), dataset)
+    if config.method != AUTO and METHODS.get(config.method).requires == "teacher_head":
+        raise ConfigError(
+            f"Method {config.method!r} needs a trained head as teacher. Choose another, or leave it to auto."
+        )
+    if dataset.labels is None:
+        raise DataError(f"{dataset.root} has no labels, and a head can't be trained without. Pass --labels.")
+    dataset.items("train")
+    pairs = dataset.items("pairs", views)
+    if not any(len(set(views) & set(dataset.source.views(item.recording))) > 1 for item in pairs):
+        raise DataError(f"No pair recording has two of the views {listed(views)}: see what `viewloom check` shows.")
+
+
+def _views(config: TransferConfig) -> tuple[str, ...]:
+    return config.names("from_views") + config.names("to_views")
+
+
+def _content(config: TransferConfig, dataset: MultiViewDataset) -> RunContent:
+    """What a transfer rests on: the items of all roles in its views."""
+    views = _views(config)
+    roles = [role for role in ROLES if getattr(dataset.splits, role)]
+    items: dict[str, tuple[Item, ...]] = {role: dataset.items(role, views) for role in roles}
+    return RunContent(dataset, items, views, compare=config.compare_features)
+
+
+def _steps(config: TransferConfig, dataset: MultiViewDataset) -> list[Step]:
+    """The steps, in order."""
+    folder, scoring = Path(config.run), bool(dataset.splits is not None and dataset.splits.test)
+    refiner = folder / REFINER / REFINER_FILE
+    words = "choose a refiner" if config.method == AUTO else f"learn a refiner by {config.method}"
+    steps = [Step(f"{words} on pairs", refiner, lambda: learn_refiner(_pretraining(config), dataset))]
+    steps += _head_steps(config, dataset, HEAD, scoring)
+    for name in (NAIVE, ORACLE):
+        if name in config.reference_names:
+            steps += _head_steps(config, dataset, name, scoring)
+    if scoring:
+        steps.append(Step("write the report", folder / PAGE, lambda: _report(config)))
+    return steps
+
+
+def _head_steps(config: TransferConfig, dataset: MultiViewDataset, name: str, scoring: bool) -> list[Step]:
+    """Training and scores of a head."""
+    folder = Path(config.run) / name
+    taught = ", taught on pairs" if name == HEAD and config.student else ""
+    views = config.to_views if name == ORACLE else config.from_views
+    title = f"train the {name if name == HEAD else name + ' head'} on labels of {views}{taught}"
+    steps = [Step(title, folder / HEAD_FILE, lambda: run_train(_training(config, name, dataset), dataset))]
+    if scoring:
+        steps.append(Step(f"score {name} in every view", folder / SCORES, lambda: _score(config, name, dataset)))
+    return steps
+
+
+def _pretraining(config: TransferConfig) -> PretrainConfig:
+    """Settings of the refiner's run."""
+    folder = Path(config.run) / REFINER
+    return PretrainConfig(
+        **_shared(config, folder),
+        views=",".join(_views(config)),
+        method=config.method,
+        method_options=config.method_options,
+        epochs=config.pretrain_epochs,
+    )
+
+
+def _training(config: TransferConfig, name: str, dataset: MultiViewDataset) -> TrainConfig:
+    """Settings of a head's run; references differ in what they learn from, and in nothing else."""
+    folder, own = Path(config.run) / name, name == HEAD
+    settings: dict[str, Any] = {
+        "views": config.to_views if name == ORACLE else config.from_views,
+        "refiner": str(Path(config.run) / REFINER / REFINER_FILE) if own else None,
+        "teach_on_pairs": own and config.student,
+        "teach": config.teach,
+    }
+    return TrainConfig(
+        **_shared(config, folder),
+        **settings,
+        name=name if not own else "transfer",
+        head=config.head,
+        head_options=config.head_options,
+        epochs=config.epochs,
+        optim=config.optim,
+    )
+
+
+def _shared(config: TransferConfig, folder: Path) -> dict[str, Any]:
+    """Settings that all runs have."""
+    return data_settings(config) | {
+        "run": str(folder),
+        "resume": (folder / CONFIG).exists(),
+        "batch_size": config.batch_size,
+        "seed": config.seed,
+        "workers": config.workers,
+        "sampling": config.sampling,
+        "trainer": config.trainer,
+    }
+
+
+def _score(config: TransferConfig, name: str, dataset: MultiViewDataset) -> None:
+    """Score a head in every view that it takes."""
+    settings = EvaluateConfig(
+        **data_settings(config),
+        run=str(Path(config.run) / name),
+        accelerator={"gpu": "cuda"}.get(config.trainer.accelerator, config.trainer.accelerator),
+    )
+    run_evaluate(settings, dataset)
+
+
+def _report(config: TransferConfig) -> None:
+    """Write the page."""
+    from viewloom.report.command import run_report
+    from viewloom.report.settings import ReportConfig
+
+    folder = Path(config.run)
+    runs = [folder / REFINER, *(folder / name for name in (NAIVE, HEAD, ORACLE) if (folder / name).exists())]
+    title = f"From {config.from_views} to {config.to_views}"
+    run_report(ReportConfig(runs=",".join(map(str, runs)), out=str(folder / PAGE), title=title, overwrite=True))
+
+
+def _notes(config: TransferConfig, folder: Path) -> list[str]:
+    """How the head came about, and what its runs warn of."""
+    chosen = read_json(folder / REFINER / "invariance.json")
+    notes = [chosen["chosen"]] if chosen["chosen"] else []
+    notes += chosen["warnings"] + read_json(folder / HEAD / "environment.json").get("warnings", [])
+    return notes
+
+
+def _plan(steps: list[Step]) -> str:
+    """The steps, and which are finished."""
+    states = ("finished" if step.result.exists() else "to do" for step in steps)
+    return "\n".join(f"{state:<9} {step.title} -> {step.result}" for state, step in zip(states, steps, strict=True))
+
+
+def _clock(seconds: float) -> str:
+    """Minutes and seconds."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

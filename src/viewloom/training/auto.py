@@ -1,0 +1,233 @@
+"""`--method auto`: fit several methods on most of the pairs, and take the one that does best on the others.
+
+No label is looked at. What is compared is how well stand-ins for labels carry over from view to view
+(`viewloom.metrics.surrogate`); retrieval is shown beside. Every candidate is an ordinary run in ``candidates/``.
+"""
+
+import math
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from viewloom.console import err
+from viewloom.dataset.dataset import MultiViewDataset
+from viewloom.dataset.dataset_file import complete
+from viewloom.dataset.opening import open_dataset
+from viewloom.errors import ConfigError, UserError
+from viewloom.files import atomic_path, write_json
+from viewloom.methods.refiner_file import load_refiner
+from viewloom.methods.settings import AutoConfig
+from viewloom.registry import METHODS
+from viewloom.training.candidates import Candidate, candidates_of
+from viewloom.training.criterion import Measured, Sample, measure_transfer, take_sample
+from viewloom.training.learned import show
+from viewloom.training.pairs import Pairs, split_pairs
+from viewloom.training.pretrain import run_content, run_pretrain, seconds_to_learn
+from viewloom.training.runs import is_main_process, prepare_run, read_json, refuse_taken, wait_for, write_environment
+from viewloom.training.settings import PretrainConfig
+
+AUTO = "auto"
+FILE = "auto.json"
+REFINER = "refiner.safetensors"
+CRITERION = "transfer on held-out pairs, retrieval among those within its spread"
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A candidate and what came of it: measures, or why it was left out."""
+
+    candidate: Candidate
+    measured: Measured | None
+    seconds: float
+    reason: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for ``auto.json``."""
+        measures = None if self.measured is None else asdict(self.measured)
+        return {
+            "name": self.candidate.name,
+            "method": self.candidate.method,
+            "options": dict(self.candidate.options),
+            "measured": measures,
+            "seconds": round(self.seconds, 1),
+            "left_out": self.reason,
+        }
+
+
+def begin_auto(config: PretrainConfig, dataset: MultiViewDataset | None = None) -> tuple[PretrainConfig, Any, Pairs]:
+    """Make or re-enter the run folder of a choice; settings with every choice made, the data set, its pairs."""
+    refuse_taken(Path(config.run), config.resume)
+    config = complete(replace(config, method_options=config.method_options or AutoConfig()))
+    if config.teacher is not None or config.select is not None:
+        raise ConfigError("--method auto takes neither --teacher nor --select: name the method that shall have them.")
+    candidates_of(config.method_options)
+    dataset = dataset or open_dataset(config)
+    pairs = split_pairs(config, dataset)
+    config = replace(config, sampling=pairs.learn.sampling.as_request())
+    prepare_run(config, run_content(config, dataset, pairs))
+    return config, dataset, pairs
+
+
+def run_auto(config: PretrainConfig, dataset: MultiViewDataset | None = None) -> Path:
+    """Compare candidates and keep the best; returns the path of its ``refiner.safetensors`` in the run folder.
+
+    Args:
+        config: settings.
+        dataset: what to learn from; None opens what the settings name.
+    """
+    config, dataset, pairs = begin_auto(config, dataset)
+    folder = Path(config.run)
+    facts = {"name": config.name or AUTO, "trained_on": pairs.learn.views, "method": AUTO}
+    write_environment(folder, dataset, config.seed, **facts)
+    tried = _try_all(config, dataset, pairs)
+    if not is_main_process():
+        return wait_for(folder / REFINER)
+    chosen = best(tried)
+    text = in_words(chosen, tried)
+    _write(folder, tried, chosen=chosen.candidate.name, why=text)
+    _keep(folder, chosen, text)
+    return folder / REFINER
+
+
+def best(tried: Sequence[Tried]) -> Tried:
+    """The candidate to take: of those that carry over as well as the best, but for the spread of that, the one whose
+    steps are found again most often.
+
+    Raises:
+        ConfigError: no candidate could be fitted.
+    """
+    measured = [entry for entry in tried if entry.measured is not None and math.isfinite(entry.measured.transfer)]
+    if not measured:
+        reasons = "; ".join(f"{entry.candidate.name}: {entry.reason}" for entry in tried)
+        raise ConfigError(f"None of the candidates can learn from these pairs. {reasons}")
+    top = max(measured, key=_transfer)
+    assert top.measured is not None
+    spread = top.measured.spread if math.isfinite(top.measured.spread) else 0.0
+    return max((entry for entry in measured if _transfer(entry) >= _transfer(top) - spread), key=_retrieval)
+
+
+def _transfer(entry: Tried) -> float:
+    assert entry.measured is not None
+    return entry.measured.transfer
+
+
+def _retrieval(entry: Tried) -> float:
+    assert entry.measured is not None
+    return entry.measured.retrieval if math.isfinite(entry.measured.retrieval) else 0.0
+
+
+def in_words(chosen: Tried, tried: Sequence[Tried]) -> str:
+    """What was chosen and why, in a line."""
+    count = sum(entry.measured is not None for entry in tried)
+    assert chosen.measured is not None
+    return (
+        f"auto took {chosen.candidate.name}: on held-out pairs {chosen.measured.transfer:.1f} % of clusters carry over "
+        f"to another view ({chosen.measured.own:.1f} % in the own one); {count} candidates compared"
+    )
+
+
+def _try_all(config: PretrainConfig, dataset: MultiViewDataset, pairs: Pairs) -> list[Tried]:
+    """Fit and measure every candidate; a line for each."""
+    sample: Sample | None = None
+    tried: list[Tried] = []
+    deadline = time.monotonic() + 60 * config.method_options.minutes
+    before = _decided(Path(config.run))
+    for candidate in candidates_of(config.method_options):
+        settings = _settings(config, candidate)
+        started, left_out = time.monotonic(), before.get(candidate.name, "")
+        if not left_out:
+            left_out = _fit(settings, dataset, deadline)
+        measured = None
+        if not left_out and is_main_process():
+            sample = sample or take_sample(pairs.learn, pairs.held_out)
+            measured = measure_transfer(load_refiner(Path(settings.run) / REFINER), sample)
+        tried.append(Tried(candidate, measured, time.monotonic() - started, left_out))
+        _note(tried, Path(config.run))
+    return tried
+
+
+def _settings(config: PretrainConfig, candidate: Candidate) -> PretrainConfig:
+    """Settings of a candidate's run."""
+    folder = Path(config.run) / "candidates" / candidate.name
+    return replace(
+        config,
+        method=candidate.method,
+        method_options=candidate.config(config.method_options),
+        run=str(folder),
+        name=candidate.name,
+        resume=(folder / "config.yaml").exists(),
+        trainer=replace(config.trainer, progress=False),
+    )
+
+
+def _fit(settings: PretrainConfig, dataset: MultiViewDataset, deadline: float) -> str:
+    """Fit a candidate, unless it is finished; returns why it was left out, or nothing."""
+    if (Path(settings.run) / REFINER).exists():
+        return ""
+    try:
+        with _quiet():
+            if METHODS.get(settings.method).fit == "gradient" and not settings.resume:
+                needed = seconds_to_learn(settings, dataset)
+                left = max(0.0, deadline - time.monotonic())
+                if needed > left:
+                    return f"would take about {needed:.0f} s, and {left:.0f} s are left (--method_options.minutes)"
+            run_pretrain(settings, dataset)
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+@contextmanager
+def _quiet() -> Any:
+    """Say nothing on standard error: what candidates would is in their folders."""
+    before, err.quiet = err.quiet, True
+    try:
+        yield
+    finally:
+        err.quiet = before
+
+
+def _decided(folder: Path) -> dict[str, str]:
+    """Candidates that were left out before the run was stopped, and why."""
+    if not (folder / FILE).exists():
+        return {}
+    return {entry["name"]: entry["left_out"] for entry in read_json(folder / FILE)["candidates"] if entry["left_out"]}
+
+
+def _write(folder: Path, tried: Sequence[Tried], chosen: str | None = None, why: str = "") -> None:
+    """Keep the candidates, their figures and the choice."""
+    candidates = [entry.as_json() for entry in tried]
+    write_json(folder / FILE, {"criterion": CRITERION, "chosen": chosen, "why": why, "candidates": candidates})
+
+
+def _note(tried: Sequence[Tried], folder: Path) -> None:
+    """Show the last candidate, and keep what was decided so far."""
+    if not is_main_process():
+        return
+    _write(folder, tried)
+    entry = tried[-1]
+    if entry.measured is None:
+        text = f"left out: {entry.reason}"
+    else:
+        measured = entry.measured
+        text = (
+            f"transfer {measured.transfer:5.1f} ± {measured.spread:3.1f}   own view {measured.own:5.1f}   retrieval "
+            f"{measured.retrieval:5.1f}   {entry.seconds:6.1f} s"
+        )
+    err.print(f"  {entry.candidate.name:<12} {text}", markup=False)
+
+
+def _keep(folder: Path, chosen: Tried, text: str) -> None:
+    """Put the chosen candidate's refiner and measures into the run's own folder."""
+    own = folder / "candidates" / chosen.candidate.name
+    invariance = read_json(own / "invariance.json")
+    before = f"{text}. {invariance['chosen']}" if invariance["chosen"] else text
+    write_json(folder / "invariance.json", invariance | {"chosen": before})
+    err.print(f"{text}.", markup=False)
+    show(invariance["warnings"])
+    with atomic_path(folder / REFINER) as temporary:
+        shutil.copyfile(own / REFINER, temporary)

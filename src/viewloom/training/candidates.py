@@ -1,0 +1,55 @@
+"""What `--method auto` chooses among, from cheap to expensive."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from viewloom.errors import ConfigError
+from viewloom.methods.settings import AutoConfig, MethodConfig
+from viewloom.registry import METHODS
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A method with settings.
+
+    Attributes:
+        name: what it is called in tables.
+        method: registered method.
+        options: settings that aren't the method's defaults.
+    """
+
+    name: str
+    method: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def config(self, auto: AutoConfig) -> MethodConfig:
+        """The method's settings."""
+        settings: MethodConfig = METHODS.settings(self.method)(**{"standardise": auto.standardise, **self.options})
+        return settings
+
+
+CANDIDATES = (
+    Candidate("none", "none"),
+    Candidate("cca", "cca"),
+)
+"""The default ones. Where two do equally well the one that stands first is taken."""
+
+
+def candidates_of(auto: AutoConfig) -> tuple[Candidate, ...]:
+    """The candidates that settings ask for.
+
+    Raises:
+        ConfigError: one that is neither a candidate nor a method, that needs a teacher, or is named twice.
+    """
+    names = [name.strip() for name in auto.candidates.split(",") if name.strip()]
+    if not names:
+        return CANDIDATES
+    by_name = {candidate.name: candidate for candidate in CANDIDATES}
+    found = tuple(by_name.get(name, Candidate(name, name)) for name in names)
+    for candidate in found:
+        if candidate.method == "auto" or METHODS.get(candidate.method).requires != "pairs":
+            raise ConfigError(f"{candidate.name} can't be a candidate of auto: it needs more than pairs. Leave it out.")
+    if len(set(names)) < len(names):
+        raise ConfigError(f"candidates names one twice: {auto.candidates}. Name each once.")
+    return found

@@ -1,0 +1,121 @@
+"""What tells, without labels, which refiner will carry labels of one view over to another."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from viewloom.methods.refiner import Refiner
+from viewloom.metrics.invariance import retrieval_accuracy
+from viewloom.metrics.surrogate import mean_over_pairs, smoothed, surrogate_transfer
+from viewloom.training.invariance import RETRIEVAL_TOLERANCE_STEPS
+from viewloom.windows.batch import ViewBatch
+from viewloom.windows.pairs import ViewWindows, make_view_loader
+
+MOST_VALUES = 2**28
+"""Feature values that are held in memory, at most, to choose by: one gibibyte."""
+SMOOTH_S = 2.0
+"""Seconds over which plain features are averaged before clusters are sought in them."""
+SEEDS = (0, 1, 2)
+"""Clusterings that a figure is the mean of."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Windows of pairs in memory, one a batch.
+
+    Attributes:
+        learn: windows to learn from, spread evenly over all.
+        held_out: windows held out, likewise.
+        step_s: seconds from one step to the next.
+    """
+
+    learn: tuple[ViewBatch, ...]
+    held_out: tuple[ViewBatch, ...]
+    step_s: float
+
+
+def take_sample(learn: ViewWindows, held_out: ViewWindows) -> Sample:
+    """Read windows of pairs, unaugmented, as many as the memory for them takes."""
+    step_s = learn.sampling.chunk_frames / learn.source.fps
+    return Sample(_windows(learn), _windows(held_out), step_s)
+
+
+def _windows(windows: ViewWindows) -> tuple[ViewBatch, ...]:
+    still = ViewWindows(windows.source, windows.items, windows.views, windows.sampling)
+    values = sum(window.steps for window in still.rows) * sum(still.dims.values())
+    every = max(1, -(-values // MOST_VALUES))
+    still.rows = still.rows[::every]
+    return tuple(make_view_loader(still, 1))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a refiner is chosen by, in percent, means over ordered pairs of views.
+
+    Attributes:
+        transfer: how well clusters of one view are told in another by what was learned in the one.
+        own: the same in the one view.
+        retrieval: how often a step finds itself in another view, among the steps of its window.
+        spread: standard error of ``transfer`` over clusterings and pairs of views.
+    """
+
+    transfer: float
+    own: float
+    retrieval: float
+    spread: float
+
+
+@torch.inference_mode()
+def measure_transfer(refiner: Refiner, sample: Sample) -> Measured:
+    """Measure a refiner on a sample of pairs; NaN where two views never meet."""
+    names = sample.learn[0].views
+    learn, held = ([_encoded(refiner, batch) for batch in part] for part in (sample.learn, sample.held_out))
+    transfer, own, found = [], [], []
+    for source, target in permutations(range(len(names)), 2):
+        both = _meeting(sample.held_out, source, target)
+        alone = [batch.mask_BVT[0, source].numpy() for batch in sample.learn]
+        if not any(mask_T.sum() > 1 for mask_T in both) or not any(mask_T.any() for mask_T in alone):
+            continue
+        plain = [_plain(part, names[source], sample.step_s) for part in (sample.learn, sample.held_out)]
+        arrays = (
+            _joined(plain[0], alone),
+            _joined(plain[1], both),
+            _joined([z[source] for z in learn], alone),
+            _joined([z[source] for z in held], both),
+            _joined([z[target] for z in held], both),
+        )
+        for seed in SEEDS:
+            other_view, own_view = surrogate_transfer(*arrays, seed=seed)
+            transfer.append(100 * other_view)
+            own.append(100 * own_view)
+        found += [
+            retrieval_accuracy(np.stack([z[source][mask_T], z[target][mask_T]]), RETRIEVAL_TOLERANCE_STEPS)
+            for z, mask_T in zip(held, both, strict=True)
+            if mask_T.sum() > 1
+        ]
+    spread = float(np.std(transfer, ddof=1) / len(transfer) ** 0.5) if len(transfer) > 1 else float("nan")
+    return Measured(mean_over_pairs(transfer), mean_over_pairs(own), 100 * mean_over_pairs(found), spread)
+
+
+def _encoded(refiner: Refiner, batch: ViewBatch) -> list[NDArray[np.float32]]:
+    """Refined features (T, Z) of a window in each view."""
+    return [refiner.encode(batch.features[view], batch.mask_of(view), view)[0].float().numpy() for view in batch.views]
+
+
+def _meeting(batches: Sequence[ViewBatch], source: int, target: int) -> list[NDArray[np.bool_]]:
+    """Where each window has both views."""
+    return [(batch.mask_BVT[0, source] & batch.mask_BVT[0, target]).numpy() for batch in batches]
+
+
+def _plain(batches: Sequence[ViewBatch], view: str, step_s: float) -> list[NDArray[np.float64]]:
+    """Plain features of a view, smoothed over time."""
+    steps = round(SMOOTH_S / step_s)
+    return [smoothed(batch.valid(view)[0].numpy(), steps) for batch in batches]
+
+
+def _joined(arrays: Sequence[NDArray[np.floating]], masks: Sequence[NDArray[np.bool_]]) -> NDArray[np.floating]:
+    return np.concatenate([x_TD[mask_T] for x_TD, mask_T in zip(arrays, masks, strict=True)])

@@ -1,0 +1,26 @@
+"""Learn a refiner: by one method, or by the one of several that does best."""
+
+from pathlib import Path
+
+from viewloom.dataset.dataset import MultiViewDataset
+from viewloom.training.auto import AUTO, begin_auto, run_auto
+from viewloom.training.pretrain import begin_pretrain, run_pretrain
+from viewloom.training.settings import PretrainConfig
+
+
+def learn_refiner(config: PretrainConfig, dataset: MultiViewDataset | None = None) -> Path:
+    """Learn a refiner and write its run folder; returns the path of ``refiner.safetensors``.
+
+    Args:
+        config: settings.
+        dataset: what to learn from; None opens what the settings name.
+    """
+    return run_auto(config, dataset) if config.method == AUTO else run_pretrain(config, dataset)
+
+
+def begin_learning(config: PretrainConfig, dataset: MultiViewDataset | None = None) -> None:
+    """Make or re-enter the run folder, and do nothing; `ConfigError` where it was begun otherwise."""
+    if config.method == AUTO:
+        begin_auto(config, dataset)
+    else:
+        begin_pretrain(config, dataset)

@@ -1,0 +1,128 @@
+"""`viewloom transfer`: the whole chain by one command, resumed, planned, and blind to labels of the other view."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import viewloom as vl
+from tests.tiny import write_tiny
+from viewloom.cli import main
+from viewloom.errors import ConfigError, DataError
+from viewloom.methods.settings import AutoConfig
+from viewloom.recipes.settings import TransferConfig
+from viewloom.recipes.transfer import run_transfer
+from viewloom.training.settings import OptimConfig, TrainerConfig
+
+QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
+AUTO = AutoConfig(candidates="none,cca")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_tiny(tmp_path_factory.mktemp("tiny") / "data", recordings=12)
+
+
+def config(data, run, **changes):
+    options = AUTO if changes.get("method", "auto") == "auto" else None
+    settings = {
+        "head": "linear",
+        "epochs": 6,
+        "batch_size": 2,
+        "optim": OptimConfig(lr=0.05),
+        "method_options": options,
+    }
+    views = {"from_views": "v3", "to_views": "e4"}
+    return TransferConfig(data=str(data), run=str(run), **views | settings | {"trainer": QUIET} | changes)
+
+
+def scores(run, view):
+    return json.loads((Path(run) / "metrics.json").read_text())["views"][view]["scores"]
+
+
+def test_it_closes_the_gap_and_leaves_a_page(data, tmp_path, capfd):
+    result = run_transfer(config(data, tmp_path / "run", references="naive,oracle"))
+    head, naive, oracle = result.scored
+    assert [path.name for path in result.scored] == ["head", "naive", "oracle"]
+    assert scores(head, "e4")["mof"] > 2 * scores(naive, "e4")["mof"]
+    assert scores(head, "e4")["mof"] > 0.9 * scores(oracle, "e4")["mof"]
+    assert "From v3 to e4" in (tmp_path / "run" / "report.html").read_text()
+    assert any("auto took" in note for note in result.notes)
+    said = capfd.readouterr().err
+    assert "[1/8] choose a refiner" in said and "[8/8] write the report" in said
+
+
+def test_it_goes_on_and_refuses_other_settings(data, tmp_path, capfd):
+    run_transfer(config(data, tmp_path / "whole"))
+    run_transfer(config(data, tmp_path / "run", student=True))
+    for name in ("head.safetensors", "metrics.json"):
+        (tmp_path / "run" / "head" / name).unlink()
+    capfd.readouterr()
+    run_transfer(config(data, tmp_path / "run"))
+    assert "[1/4] choose a refiner on pairs: finished before" in capfd.readouterr().err
+    same = [(tmp_path / run / "head" / "head.safetensors").read_bytes() for run in ("run", "whole")]
+    assert same[0] == same[1]
+    with pytest.raises(ConfigError, match="seed 1 instead of 0"):
+        run_transfer(config(data, tmp_path / "run", seed=1))
+
+
+def test_labels_of_the_pairs_are_never_looked_at(data, tmp_path):
+    run_transfer(config(data, tmp_path / "run"))
+    other = write_tiny(tmp_path / "data", recordings=12)
+    pairs = (other / "splits" / "pairs.txt").read_text().split()
+    lines = (other / "labels.csv").read_text().splitlines()
+    changed = [line.rsplit(",", 1)[0] + ",act0" if line.split(",")[0] in pairs else line for line in lines]
+    assert changed != lines
+    (other / "labels.csv").write_text("\n".join(changed) + "\n")
+    run_transfer(config(other, tmp_path / "blind"))
+    for name in ("refiner/refiner.safetensors", "head/head.safetensors"):
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "blind" / name).read_bytes()
+
+
+def test_the_plan_says_what_would_run(data, tmp_path):
+    plan = run_transfer(config(data, tmp_path / "run", plan=True))
+    assert plan.count("to do") == 4 and not (tmp_path / "run").exists()
+
+
+def test_from_the_command_line_and_from_python(data, tmp_path, capfd):
+    args = ["--data", str(data), "--head", "linear", "--epochs", "6", "--batch_size", "2", "--optim.lr", "0.05"]
+    args += ["--method_options.candidates", "none,cca", "--trainer.logger", "none", "--trainer.progress", "false"]
+    assert main(["transfer", *args, "--from", "v3", "--to", "e4", "--run", str(tmp_path / "run")]) == 0
+    shown = capfd.readouterr()
+    assert "transfer" in shown.out and "auto took cca" in shown.out
+    settings = {"head": "linear", "epochs": 6, "batch_size": 2, "optim": {"lr": 0.05}, "candidates": "none,cca"}
+    moved = vl.transfer(str(data), "v3", "e4", **settings, trainer={"logger": "none", "progress": False})
+    assert moved.run is None and moved.refiner.method == "cca"
+    expected = scores(tmp_path / "run" / "head", "e4")
+    assert moved.scores["transfer"]["e4"] == pytest.approx(expected)
+    assert moved.table().loc[("transfer", "e4"), "MoF"] == pytest.approx(expected["mof"])
+    assert "auto took cca" in repr(moved)
+    assert len(vl.predict(moved.head, str(data), view="e4"))
+    assert main(["transfer", *args, "--from", "v3", "--run", str(tmp_path / "x")]) == 2
+    assert "--to" in capfd.readouterr().err or "to" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"to_views": "v3"}, ConfigError, "--from and --to must name different views"),
+        ({"to_views": "v9"}, DataError, "has view v9"),
+        ({"references": "best"}, ConfigError, "naive and oracle"),
+        ({"method": "nothing"}, ConfigError, "no method 'nothing'"),
+        ({"method": "sync_kd_head"}, ConfigError, "needs a trained head"),
+        ({"head": "nothing"}, ConfigError, "no head 'nothing'"),
+    ],
+)
+def test_what_cannot_work_is_said_first(data, tmp_path, changes, error, message):
+    with pytest.raises(error, match=message):
+        run_transfer(config(data, tmp_path / "run", **changes))
+    assert not (tmp_path / "run").exists()
+
+
+def test_one_recording_of_pairs_is_enough(tmp_path):
+    data = write_tiny(tmp_path / "data", recordings=12, segments=12)
+    pairs = data / "splits" / "pairs.txt"
+    pairs.write_text(pairs.read_text().split()[0] + "\n")
+    result = run_transfer(config(data, tmp_path / "run"))
+    assert np.isfinite(scores(result.scored[0], "e4")["mof"]) and scores(result.scored[0], "e4")["mof"] > 40

@@ -1,0 +1,124 @@
+"""`--method auto`: what it compares, what it takes, how it goes on, and what it says."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.rigs import SENSORS, write_rig
+from tests.tiny import write_tiny
+from viewloom.errors import ConfigError
+from viewloom.methods.settings import AutoConfig
+from viewloom.training.auto import Tried, best, run_auto
+from viewloom.training.candidates import CANDIDATES, Candidate, candidates_of
+from viewloom.training.criterion import Measured
+from viewloom.training.learn import begin_learning, learn_refiner
+from viewloom.training.pretrain import run_pretrain
+from viewloom.training.settings import PretrainConfig, TrainerConfig
+
+QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return str(write_tiny(tmp_path_factory.mktemp("tiny") / "data", recordings=12))
+
+
+def config(data, run, names="none,cca,ridge", **changes):
+    options = AutoConfig(candidates=names, minutes=changes.pop("minutes", 3.0))
+    settings = {"data": data, "run": str(run), "views": "v3,e4", "method": "auto", "method_options": options}
+    return PretrainConfig(**settings | {"trainer": QUIET} | changes)
+
+
+def found(run):
+    return json.loads((Path(run) / "auto.json").read_text())
+
+
+def test_it_takes_what_carries_over_best_and_keeps_all_figures(data, tmp_path, capfd):
+    path = run_auto(config(data, tmp_path / "run"))
+    kept = found(tmp_path / "run")
+    assert [entry["name"] for entry in kept["candidates"]] == ["none", "cca", "ridge"]
+    transfer = {entry["name"]: entry["measured"]["transfer"] for entry in kept["candidates"]}
+    assert kept["chosen"] != "none" and transfer["none"] < 0.8 * transfer[kept["chosen"]]
+    assert path.read_bytes() == (tmp_path / "run" / "candidates" / kept["chosen"] / path.name).read_bytes()
+    said = capfd.readouterr().err
+    assert "auto took" in said and said.count("transfer ") == 3 and "Kept the closed form" not in said
+    invariance = json.loads((tmp_path / "run" / "invariance.json").read_text())
+    assert invariance["chosen"].startswith(f"auto took {kept['chosen']}")
+
+
+def test_a_candidate_is_what_its_method_learns_alone(data, tmp_path):
+    run_auto(config(data, tmp_path / "run"))
+    own = Candidate("cca", "cca").config(AutoConfig())
+    alone = run_pretrain(config(data, tmp_path / "cca", method="cca", method_options=own))
+    assert alone.read_bytes() == (tmp_path / "run" / "candidates" / "cca" / alone.name).read_bytes()
+
+
+def test_a_stopped_choice_goes_on_to_the_same_bytes(data, tmp_path, monkeypatch):
+    whole = run_auto(config(data, tmp_path / "whole"))
+    with monkeypatch.context() as patch:
+        stop = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)  # noqa: E731
+        patch.setattr("viewloom.training.auto.measure_transfer", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run_auto(config(data, tmp_path / "run"))
+    path = learn_refiner(config(data, tmp_path / "run", resume=True))
+    assert path.read_bytes() == whole.read_bytes()
+    figures = [{k: v for k, v in entry.items() if k != "seconds"} for entry in found(tmp_path / "run")["candidates"]]
+    assert figures == [
+        {k: v for k, v in entry.items() if k != "seconds"} for entry in found(tmp_path / "whole")["candidates"]
+    ]
+
+
+def test_a_slow_candidate_is_left_out_and_stays_out(data, tmp_path):
+    hurried = config(data, tmp_path / "run", "cca,sync_kd", minutes=0.0)
+    run_auto(hurried)
+    (_, late) = found(tmp_path / "run")["candidates"]
+    assert late["measured"] is None and "would take about" in late["left_out"]
+    (tmp_path / "run" / "refiner.safetensors").unlink()
+    run_auto(replace(hurried, resume=True))
+    assert found(tmp_path / "run")["candidates"][1]["left_out"] == late["left_out"]
+
+
+def test_candidates_that_cannot_learn_here_are_named(tmp_path):
+    rig = write_rig(tmp_path / "data", SENSORS)
+    for name in ("ankle", "chest"):
+        (rig / "views.yaml").read_text()
+        assert name in (rig / "views.yaml").read_text()
+    run_auto(config(str(rig), tmp_path / "run", "two_stream_simple,cca", views="wrist,chest", minutes=0.0))
+    assert found(tmp_path / "run")["chosen"] == "cca"
+
+
+def test_other_settings_are_refused(data, tmp_path):
+    run_auto(config(data, tmp_path / "run"))
+    begin_learning(config(data, tmp_path / "run", resume=True))
+    with pytest.raises(ConfigError, match="minutes 1.0 instead of 3.0"):
+        begin_learning(config(data, tmp_path / "run", resume=True, minutes=1.0))
+    with pytest.raises(ConfigError, match="already holds a run"):
+        run_auto(config(data, tmp_path / "run"))
+    with pytest.raises(ConfigError, match="neither --teacher nor --select"):
+        run_auto(config(data, tmp_path / "other", select="loss"))
+
+
+@pytest.mark.parametrize(
+    ("names", "message"), [("cca,cca", "twice"), ("auto", "more than pairs"), ("sync_kd_head", "more than pairs")]
+)
+def test_candidates_that_make_no_sense(names, message):
+    with pytest.raises(ConfigError, match=message):
+        candidates_of(AutoConfig(candidates=names))
+    with pytest.raises(ConfigError, match="no method 'nothing'"):
+        candidates_of(AutoConfig(candidates="nothing"))
+    assert candidates_of(AutoConfig()) == CANDIDATES
+
+
+def tried(name, transfer, retrieval, spread=1.0):
+    return Tried(Candidate(name, "cca"), Measured(transfer, 50.0, retrieval, spread), 0.0)
+
+
+def test_equals_are_told_apart_by_retrieval():
+    nan = float("nan")
+    several = [tried("a", 30.0, 90.0), tried("b", 39.5, 60.0), tried("c", 40.0, 50.0), tried("d", nan, 99.0)]
+    assert best(several).candidate.name == "b"
+    assert best([tried("a", 10.0, nan, nan), tried("b", 9.0, 80.0)]).candidate.name == "a"
+    with pytest.raises(ConfigError, match=r"None of the candidates.*too slow"):
+        best([Tried(Candidate("x", "cca"), None, 0.0, "too slow")])
