@@ -245,7 +245,8 @@ def draw_criterion(points: Sequence[Mapping[str, Any]], path: Path) -> None:
             for place, name in enumerate(names):
                 mine = [p for p in points if (p["data"], p["name"]) == (data, name)]
                 panel.plot([p[measure] for p in mine], [p["f1_50"] for p in mine], "o", color=f"C{place}", label=name)
-            panel.set(xlabel=f"{measure}, held-out pairs (%)", ylabel="F1@50, unlabelled view", title=title)
+            panel.set(xlabel=f"{measure}, held-out pairs (%)", ylabel="F1@50, unlabelled view")
+            panel.set_title(data if line == 0 else "")
     if sets:
         panels[0, 0].legend(fontsize="small")
     with atomic_path(path) as temporary:

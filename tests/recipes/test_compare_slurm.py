@@ -51,6 +51,9 @@ def data(tmp_path_factory):
     return str(write_tiny(tmp_path_factory.mktemp("tiny") / "data", recordings=8))
 
 
+pytestmark = pytest.mark.slow  # each job is a process that imports torch
+
+
 @pytest.fixture(scope="module")
 def local(data, tmp_path_factory):
     """The same, without Slurm."""
