@@ -159,7 +159,7 @@ def test_rough_components_are_nearly_the_exact_ones(views, monkeypatch):
 
 
 def test_products_alone_find_the_eigenvectors_of_many_views(monkeypatch):
-    covariances = covariances_of(synchronised(500, 30, 3, seed=4))
+    covariances = covariances_of(synchronised(500, 80, 3, seed=4))
     exact = unit_maps(covariances, [0.1] * 3, 4)
     monkeypatch.setattr("viewloom.methods.canonical.DENSE", 50)
     called = []
@@ -168,7 +168,8 @@ def test_products_alone_find_the_eigenvectors_of_many_views(monkeypatch):
     )
     sparse = unit_maps(covariances, [0.1] * 3, 4)
     assert called
-    torch.testing.assert_close(sparse, exact, atol=1e-7, rtol=1e-6)
+    torch.testing.assert_close(sparse[1], exact[1], atol=1e-9, rtol=0)
+    torch.testing.assert_close(sparse[0], exact[0], atol=1e-5, rtol=1e-4)
 
 
 def test_signs_are_ours_and_not_the_solver_s(monkeypatch):

@@ -114,7 +114,7 @@ MUTANTS = [
     Mutant("coral_of_synchronised_steps", CORAL, "[batch.mask_of(view)]", "[batch.mask_BVT.all(dim=1)]", ALIGNED),
     Mutant("coral_not_whitened", CORAL, "self.config.strength, -0.5)", "self.config.strength, 0.0)", ALIGNED),
     Mutant(
-        "products_with_one_half_of_the_blocks", CANONICAL, "y_S[own[b]] += block_DE.T @ x_S[own[a]]", "pass", CLOSED
+        "products_with_one_half_of_the_blocks", CANONICAL, "y_SR[own[b]] += block_DE.mT @ x_SR[own[a]]", "pass", CLOSED
     ),
     Mutant("rough_components_in_one_turn", CANONICAL, "SPARE, TURNS = 32, 3", "SPARE, TURNS = 0, 0", CLOSED),
 ]

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 Covariances = Mapping[tuple[int, int], Tensor]
@@ -15,7 +14,9 @@ LARGE = 1024
 DENSE = 4096
 """Features of more than two views together, up to which their eigenproblem is solved as one matrix."""
 SPARE, TURNS = 32, 3
-"""Vectors more than asked for, and turns, of the rough answer."""
+"""Vectors more than asked for, and turns, of a rough answer ..."""
+KRYLOV_TURNS = 12
+"""... and turns of one that is all but exact."""
 
 
 def canonical_maps(covariances: Covariances, strength: float, components: int, scale: str) -> list[Tensor]:
@@ -107,12 +108,11 @@ def _of_many_views(
     whitened: Covariances, dims: Sequence[int], components: int, rough: bool = False
 ) -> tuple[Tensor, Sequence[Tensor]]:
     """Mean correlations (Z,) and a unit vector (D, Z) a view: the eigenvectors to the largest eigenvalues."""
-    size = sum(dims)
-    if size > DENSE and components < size // 4:
-        find = _by_products
+    size, spare = sum(dims), 4 * (components + SPARE)
+    if size > max(LARGE if rough else DENSE, spare):
+        values, vectors = _by_products(whitened, dims, components, TURNS if rough else KRYLOV_TURNS)
     else:
-        find = _roughly if rough and size > max(LARGE, 2 * components) else _by_matrix
-    values, vectors = find(whitened, dims, components)
+        values, vectors = _by_matrix(whitened, dims, components)
     # Ascending in scipy; copied, since torch takes no negative strides.
     values_Z, vectors_SZ = torch.from_numpy(values[::-1].copy()), torch.from_numpy(vectors[:, ::-1].copy())
     return (values_Z - 1) / (len(dims) - 1), torch.split(vectors_SZ, list(dims))
@@ -127,16 +127,6 @@ def _by_matrix(whitened: Covariances, dims: Sequence[int], components: int) -> A
     return eigh(whitened_SS, subset_by_index=[size - components, size - 1], overwrite_a=True)
 
 
-def _roughly(whitened: Covariances, dims: Sequence[int], components: int) -> Any:
-    """Nearly the same, as `_leading` finds singular vectors."""
-    whitened_SS = _together(whitened, dims)
-    basis_SR = _start(len(whitened_SS), components)
-    for _ in range(1 + 2 * TURNS):
-        basis_SR = torch.linalg.qr(whitened_SS @ basis_SR)[0]
-    values_R, turn_RR = torch.linalg.eigh(basis_SR.mT @ whitened_SS @ basis_SR)
-    return values_R[-components:].numpy(), (basis_SR @ turn_RR[:, -components:]).numpy()
-
-
 def _together(whitened: Covariances, dims: Sequence[int]) -> Tensor:
     """All blocks in one matrix (S, S), and ones on its diagonal."""
     own = _slices(dims)
@@ -146,25 +136,28 @@ def _together(whitened: Covariances, dims: Sequence[int]) -> Tensor:
     return whitened_SS
 
 
-def _by_products(whitened: Covariances, dims: Sequence[int], components: int) -> Any:
-    """The same by products of the blocks with vectors alone (ARPACK), which needs no memory for the matrix."""
-    from scipy.sparse.linalg import LinearOperator, eigsh
+def _by_products(whitened: Covariances, dims: Sequence[int], components: int, turns: int) -> Any:
+    """The same, or nearly, by products of the blocks with few vectors: no memory is needed for the matrix.
 
-    size, own = sum(dims), _slices(dims)
-    blocks = {pair: block_DE.numpy() for pair, block_DE in whitened.items()}
+    Block Krylov iteration with Rayleigh-Ritz (Musco, Musco, NeurIPS 2015, algorithm 2).
+    """
+    own = _slices(dims)
 
-    def product(x_S: NDArray[np.float64]) -> NDArray[np.float64]:
-        y_S: NDArray[np.float64] = x_S.copy()
-        for (a, b), block_DE in blocks.items():
-            y_S[own[a]] += block_DE @ x_S[own[b]]
-            y_S[own[b]] += block_DE.T @ x_S[own[a]]
-        return y_S
+    def product(x_SR: Tensor) -> Tensor:
+        y_SR = x_SR.clone()
+        for (a, b), block_DE in whitened.items():
+            y_SR[own[a]] += block_DE @ x_SR[own[b]]
+            y_SR[own[b]] += block_DE.mT @ x_SR[own[a]]
+        return y_SR
 
-    start_S = np.random.default_rng(0).normal(size=size)
-    operator = LinearOperator((size, size), matvec=product, dtype=np.float64)
-    values, vectors = eigsh(operator, k=components, which="LA", v0=start_S, tol=1e-9)
-    order = np.argsort(values)
-    return values[order], vectors[:, order]
+    basis_SR = last_SR = torch.linalg.qr(_start(sum(dims), components))[0]
+    for _ in range(min(turns, sum(dims) // last_SR.shape[1] - 1)):
+        next_SR = product(last_SR)
+        for _ in range(2):  # once leaves rounding behind that grows from turn to turn
+            next_SR = torch.linalg.qr(next_SR - basis_SR @ (basis_SR.mT @ next_SR))[0]
+        basis_SR, last_SR = torch.cat([basis_SR, next_SR], dim=1), next_SR
+    values_R, turn_RR = torch.linalg.eigh(basis_SR.mT @ product(basis_SR))
+    return values_R[-components:].numpy(), (basis_SR @ turn_RR[:, -components:]).numpy()
 
 
 def _slices(dims: Sequence[int]) -> list[slice]:
