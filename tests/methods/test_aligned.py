@@ -129,11 +129,10 @@ def activity(recordings=6, steps=40, dim=6, seed=0):
     return ViewBatch.stacked(torch.tensor(x_BVTD, dtype=torch.float32), mask_BVT, windows, VIEWS[:2])
 
 
-@BOTH
-def test_learning_brings_views_together_without_synchrony(name, config):
-    torch.manual_seed(0)
+def test_soft_dtw_brings_views_together_without_synchrony():
     batch = activity()
-    method = METHODS.get(name)(6, VIEWS[:2], config(hidden=16, layers=2, dropout=0.0))
+    torch.manual_seed(0)
+    method = METHODS.get("soft_dtw")(6, VIEWS[:2], SoftDTWConfig(hidden=16, layers=2, dropout=0.0))
     method.show_all(lambda: [batch])
 
     def missed():
@@ -145,11 +144,11 @@ def test_learning_brings_views_together_without_synchrony(name, config):
 
     before = missed()
     optimiser = torch.optim.Adam(method.parameters(), 0.01)
-    for _ in range(40):
+    for _ in range(25):
         optimiser.zero_grad()
         method.train()(batch).total.backward()
         optimiser.step()
-    assert missed() < 0.75 * before
+    assert missed() < 0.6 * before
 
 
 def hide(config, draw=(0, 0), views=3, there=None, stretches=40, each=3, name="r"):
