@@ -230,3 +230,11 @@ def test_defaults_of_the_networks_of_the_report_follow_the_stem():
     assert (SyncKDConfig().teacher_path, SyncKDConfig(stem="pca").teacher_path) == ("network", "identity")
     assert TwoStreamConfig(stem="cca", layers=6, dropout=0.1).layers == 6  # as older files have it
     assert replace(behind, joint_depth=0.5).layers == 1
+
+
+def test_a_start_is_worth_keeping_where_it_is_linear_alone():
+    assert started().keeps_start
+    for stem, kept in (("none", False), ("cca", True)):
+        config = TwoStreamConfig(stem=stem, layers=1, joint_depth=0.1)
+        assert METHODS.get("two_stream")(7, VIEWS[:2], config).keeps_start == kept
+    assert not METHODS.get("sync_kd_head")(7, VIEWS[:2]).keeps_start

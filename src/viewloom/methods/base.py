@@ -55,8 +55,6 @@ class Method(nn.Module, ABC):
     least_steps: ClassVar[int] = 400
     """Optimiser steps below which a method fitted by gradient stops too early: the default number of epochs gives as
     many at least."""
-    keeps_start: ClassVar[bool] = False
-    """True if a method fitted by gradient starts from something of use, which is kept where no epoch is better."""
     refiner: Refiner
 
     def __init__(self, dim: Dims, views: tuple[str, ...], config: MethodConfig | None = None) -> None:
@@ -84,6 +82,11 @@ class Method(nn.Module, ABC):
     def takes_any_sizes(self) -> bool:
         """Whether views may have feature sizes of their own."""
         return self.any_sizes
+
+    @property
+    def keeps_start(self) -> bool:
+        """Whether learning starts from something of use, which is kept where no epoch is better."""
+        return False
 
     @property
     def dim(self) -> int:

@@ -80,7 +80,6 @@ class EncodedMethod(Method):
 
     Config: ClassVar[type[MethodConfig]] = EncodedConfig
     any_sizes = True
-    keeps_start = True
     config: EncodedConfig
     refiner: EncodedRefiner
 
@@ -92,6 +91,11 @@ class EncodedMethod(Method):
     def build_refiner(cls, dim: Dims, views: tuple[str, ...], config: Any) -> Refiner:
         """A path and a network."""
         return EncodedRefiner(cls.registered_name(), dim, views, config)
+
+    @property
+    def keeps_start(self) -> bool:
+        """True: the linear path is a method by itself."""
+        return True
 
     @property
     def needs_pass(self) -> bool:

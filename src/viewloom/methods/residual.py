@@ -125,6 +125,11 @@ class ResidualMethod(Method):
         return self.config.stem != "none"
 
     @property
+    def keeps_start(self) -> bool:
+        """True with a stem, which is a method by itself."""
+        return self.config.stem != "none"
+
+    @property
     def width(self) -> int:
         """Feature size that the network sees."""
         return self.refiner.out_dim
