@@ -97,19 +97,27 @@ SLOW = ("contrast", "two_stream")
 """Rows that the small version leaves out."""
 
 
-def main(root: Path, names: Sequence[str], seeds: Sequence[int], jobs: int | None, small: bool, pages: Path) -> None:
+def main(
+    root: Path,
+    names: Sequence[str],
+    seeds: Sequence[int],
+    jobs: int | None,
+    small: bool,
+    pages: Path,
+    rows: Sequence[str] = (),
+) -> None:
     """Compare on each data set, and write the pages."""
     started, done = time.monotonic(), []
     for name in names:
         case = CASES[name]
         if not prepare(root, case):
             continue
-        file = write_file(root, case, seeds, jobs, small)
+        file = write_file(root, case, seeds, jobs, small, rows)
         result = run_compare(CompareConfig(file=str(file), docs=str(pages / f"{name}.md")))
         assert isinstance(result, ComparisonResult)
         out.print(f"{name}: {time.monotonic() - started:.0f} s")
         done.append((case, result))
-    write_summary(pages, done, small, time.monotonic() - started)
+        write_summary(pages, done, small, time.monotonic() - started)
 
 
 def prepare(root: Path, case: Case) -> bool:
@@ -131,7 +139,9 @@ def prepare(root: Path, case: Case) -> bool:
     return True
 
 
-def write_file(root: Path, case: Case, seeds: Sequence[int], jobs: int | None, small: bool) -> Path:
+def write_file(
+    root: Path, case: Case, seeds: Sequence[int], jobs: int | None, small: bool, rows: Sequence[str] = ()
+) -> Path:
     """The comparison of a data set, for `viewloom compare`."""
     data: dict[str, Any] = {"data": str(root / case.name / case.data), "name": case.name}
     if case.features is not None:
@@ -141,9 +151,7 @@ def write_file(root: Path, case: Case, seeds: Sequence[int], jobs: int | None, s
         "data": [data],
         "labelled": case.labelled,
         "unlabelled": case.unlabelled,
-        "methods": [
-            entry for entry in METHODS if not small or named(entry) not in ("contrast", "two_stream", "people")
-        ],
+        "methods": [entry for entry in METHODS if wanted(named(entry), rows, small)],
         "heads": [{"name": "c2f_tcn", "head": "c2f_tcn", "head_options": {"width": case.width}}],
         "students": [False, True],
         "seeds": list(seeds),
@@ -253,6 +261,11 @@ def draw_criterion(points: Sequence[Mapping[str, Any]], path: Path) -> None:
         figure.savefig(temporary, format="png", dpi=120)
 
 
+def wanted(name: str, rows: Sequence[str], small: bool) -> bool:
+    """Whether a row is run: one that is asked for, or of all those that aren't too slow."""
+    return name in rows if rows else not (small and name in SLOW)
+
+
 def named(entry: Any) -> str:
     """Name of a method's entry."""
     return entry if isinstance(entry, str) else str(entry["name"])
@@ -267,12 +280,14 @@ def main_from_line() -> None:
     )
     parser.add_argument("--seeds", default=None, help="comma-separated; default: 0 to 4, with --small 0 to 2")
     parser.add_argument("--jobs", type=int, default=None, help="runs at once; default: as many as cores")
+    parser.add_argument("--rows", default=None, help="comma-separated; default: all, with --small the quick ones")
     parser.add_argument("--small", action="store_true", help="two data sets, fewer rows, half the epochs")
     parser.add_argument("--pages", default=str(PAGES), help="folder of the pages")
     args = parser.parse_args()
     names = args.cases.split(",") if args.cases else SMALL if args.small else tuple(CASES)
+    rows = args.rows.split(",") if args.rows else ()
     seeds = [int(seed) for seed in (args.seeds or ("0,1,2" if args.small else "0,1,2,3,4")).split(",")]
-    main(Path(args.root), names, seeds, args.jobs, args.small, Path(args.pages))
+    main(Path(args.root), names, seeds, args.jobs, args.small, Path(args.pages), rows)
 
 
 if __name__ == "__main__":
