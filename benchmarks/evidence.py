@@ -34,7 +34,7 @@ METHODS: tuple[Any, ...] = (
     {"name": "standardised", "method": "none", "method_options": {"standardise": "view"}},
     *({"name": name, "method": name, "method_options": {"standardise": "view"}} for name in CANDIDATES),
     {"name": "two_stream", "method": "two_stream", "method_options": {"standardise": "view", "stem": "cca"}},
-    "auto",
+    {"name": "auto", "method": "auto"},
 )
 PUBLISHED = {"chunk_frames": 20, "test_chunks": [10, 17, 24], "pooling": "max"}
 
@@ -105,6 +105,7 @@ def main(
     small: bool,
     pages: Path,
     rows: Sequence[str] = (),
+    minutes: float | None = None,
 ) -> None:
     """Compare on each data set, and write the pages."""
     started, done = time.monotonic(), []
@@ -112,7 +113,7 @@ def main(
         case = CASES[name]
         if not prepare(root, case):
             continue
-        file = write_file(root, case, seeds, jobs, small, rows)
+        file = write_file(root, case, seeds, jobs, small, rows, minutes)
         result = run_compare(CompareConfig(file=str(file), docs=str(pages / f"{name}.md")))
         assert isinstance(result, ComparisonResult)
         out.print(f"{name}: {time.monotonic() - started:.0f} s")
@@ -140,18 +141,29 @@ def prepare(root: Path, case: Case) -> bool:
 
 
 def write_file(
-    root: Path, case: Case, seeds: Sequence[int], jobs: int | None, small: bool, rows: Sequence[str] = ()
+    root: Path,
+    case: Case,
+    seeds: Sequence[int],
+    jobs: int | None,
+    small: bool,
+    rows: Sequence[str] = (),
+    minutes: float | None = None,
 ) -> Path:
     """The comparison of a data set, for `viewloom compare`."""
     data: dict[str, Any] = {"data": str(root / case.name / case.data), "name": case.name}
     if case.features is not None:
         data["features"] = str(root / case.name / case.features)
+    auto = {} if minutes is None else {"method_options": {"minutes": minutes}}
     epochs = case.epochs if not small or case.epochs is None else case.epochs // 2
     comparison = {
         "data": [data],
         "labelled": case.labelled,
         "unlabelled": case.unlabelled,
-        "methods": [entry for entry in METHODS if wanted(named(entry), rows, small)],
+        "methods": [
+            {**entry, **auto} if named(entry) == "auto" else entry
+            for entry in METHODS
+            if wanted(named(entry), rows, small)
+        ],
         "heads": [{"name": "c2f_tcn", "head": "c2f_tcn", "head_options": {"width": case.width}}],
         "students": [False, True],
         "seeds": list(seeds),
@@ -281,13 +293,14 @@ def main_from_line() -> None:
     parser.add_argument("--seeds", default=None, help="comma-separated; default: 0 to 4, with --small 0 to 2")
     parser.add_argument("--jobs", type=int, default=None, help="runs at once; default: as many as cores")
     parser.add_argument("--rows", default=None, help="comma-separated; default: all, with --small the quick ones")
+    parser.add_argument("--minutes", type=float, default=None, help="for learned candidates of auto; default: its own")
     parser.add_argument("--small", action="store_true", help="two data sets, fewer rows, half the epochs")
     parser.add_argument("--pages", default=str(PAGES), help="folder of the pages")
     args = parser.parse_args()
     names = args.cases.split(",") if args.cases else SMALL if args.small else tuple(CASES)
     rows = args.rows.split(",") if args.rows else ()
     seeds = [int(seed) for seed in (args.seeds or ("0,1,2" if args.small else "0,1,2,3,4")).split(",")]
-    main(Path(args.root), names, seeds, args.jobs, args.small, Path(args.pages), rows)
+    main(Path(args.root), names, seeds, args.jobs, args.small, Path(args.pages), rows, args.minutes)
 
 
 if __name__ == "__main__":
