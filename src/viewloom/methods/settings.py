@@ -11,6 +11,8 @@ from viewloom.errors import ConfigError
 from viewloom.identity import added
 from viewloom.nn.settings import Context, EncoderKind, Standardise
 
+AUTO = "auto"
+"""What stands for a method where one shall be chosen; it is none itself."""
 Choice = Literal["retrieval", "agreement", "loss", "last"]
 """What can choose the checkpoint of a run: a measure on held-out pairs, or nothing (the last epoch)."""
 Mark = Literal["none", "fixed", "learned"]

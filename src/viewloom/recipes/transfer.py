@@ -17,10 +17,10 @@ from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.splits import ROLES
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import write_json
+from viewloom.methods.settings import AUTO
 from viewloom.recipes.planned import data_settings
 from viewloom.recipes.settings import TransferConfig
 from viewloom.registry import HEADS, METHODS
-from viewloom.training.auto import AUTO
 from viewloom.training.evaluate import run_evaluate, select_views
 from viewloom.training.learn import learn_refiner, needs_teacher
 from viewloom.training.run_identity import RunContent

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from viewloom.dataset.dataset import MultiViewDataset
+from viewloom.methods.settings import AUTO
 from viewloom.registry import METHODS
-from viewloom.training.auto import AUTO, begin_auto, run_auto
+from viewloom.training.auto import begin_auto, run_auto
 from viewloom.training.pretrain import begin_pretrain, run_pretrain
 from viewloom.training.settings import PretrainConfig
 

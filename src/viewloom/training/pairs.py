@@ -13,6 +13,7 @@ from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.dataset.labels import LabelSet
 from viewloom.errors import ConfigError, listed
 from viewloom.methods.base import Method
+from viewloom.methods.settings import AUTO
 from viewloom.registry import METHODS
 from viewloom.training.checkpoints import read_head
 from viewloom.training.evaluate import select_views
@@ -65,9 +66,14 @@ def split_pairs(config: PretrainConfig, dataset: MultiViewDataset) -> Pairs:
     return pairs
 
 
+def _requires(method: str) -> str:
+    """What a method must be handed; a choice among several is made on pairs alone."""
+    return "pairs" if method == AUTO else str(METHODS.get(method).requires)
+
+
 def _pair_labels(config: PretrainConfig, dataset: MultiViewDataset, learn: Sequence[Item]) -> LabelSet | None:
     """The labels, for a method that learns from those of the pairs, which is said out loud; None for others."""
-    if METHODS.get(config.method).requires != "labels":
+    if _requires(config.method) != "labels":
         return None
     labelled = () if dataset.labels is None else dataset.labels.recordings
     recordings = {item.recording for item in learn}
@@ -89,7 +95,7 @@ def _pair_sampling(
     config: PretrainConfig, dataset: MultiViewDataset, learn: Sequence[Item], views: Sequence[str]
 ) -> Sampling:
     """Windows as the teacher's were, where one is followed; else as suits the features, for no label is looked at."""
-    if config.teacher is None or METHODS.get(config.method).requires != "teacher_head":
+    if config.teacher is None or _requires(config.method) != "teacher_head":
         return run_sampling(config.sampling, dataset, learn, views)
     saved = read_head(Path(config.teacher) / "head.safetensors")
     own_pooling(saved.extra, config.sampling, config.teacher)

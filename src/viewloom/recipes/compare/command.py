@@ -10,6 +10,7 @@ from viewloom.console import err
 from viewloom.errors import ConfigError
 from viewloom.features.content import views_in_use, written_facts
 from viewloom.files import write_csv, write_json, write_text
+from viewloom.methods.settings import AUTO
 from viewloom.recipes.compare.build import Bench, Builder, Cell
 from viewloom.recipes.compare.launching import Launcher, LocalLauncher
 from viewloom.recipes.compare.reading import read_comparison
@@ -22,7 +23,6 @@ from viewloom.recipes.compare.writing import MARK, csv_table, latex, markdown
 from viewloom.recipes.planned import PlannedRun, unique_runs
 from viewloom.recipes.results import command
 from viewloom.registry import HEADS, METHODS
-from viewloom.training.auto import AUTO
 from viewloom.training.run_identity import refuse_written_again
 from viewloom.version import __version__
 
