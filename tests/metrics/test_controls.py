@@ -66,3 +66,5 @@ def test_left_out_scores_are_of_clocks_that_never_saw_the_recording():
         predicted.append(clock_labels(others, len(item)))
     assert clock_scores_left_out(items, recordings) == score(predicted, items)
     assert clock_scores_left_out(items[:2], ["a", "a"]) is None
+    turned = [frames((0, 9), (1, 9)), frames((1, 9), (0, 9))]
+    assert clock_scores_left_out(turned, ["a", "b"]).mof == 0

@@ -109,7 +109,7 @@ class Worker:
     def begin(cls) -> "Worker":
         """Start one, in a session of its own, so that Ctrl-C reaches this process alone, which ends them all."""
         ours, theirs = Pipe()
-        command = [sys.executable, "-m", "viewloom.recipes.compare.worker", str(theirs.fileno())]
+        command = [sys.executable, "-m", "viewloom.recipes.compare.worker", str(theirs.fileno()), str(os.getpid())]
         try:
             process = subprocess.Popen(
                 command,

@@ -1,4 +1,4 @@
-"""``python -m viewloom.recipes.compare.worker FD``: a process that does one run after the other, each in its own fork.
+"""``python -m viewloom.recipes.compare.worker FD PID``: a process that does one run after the other, each in a fork.
 
 It imports torch once, before it forks, so a short run costs no start-up and yet nothing of one run can reach another.
 The connection brings a `Work` at a time and takes its exit code. When the other side is gone, because the command
@@ -9,6 +9,8 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
 from viewloom.recipes.compare.work import Work, execute
@@ -16,17 +18,35 @@ from viewloom.recipes.compare.work import Work, execute
 POLL_S = 0.1
 
 
-def main(connection: Connection) -> None:
-    """Serve until the other side is gone."""
-    import viewloom.recipes.planned
+def main(connection: Connection, command: int) -> None:
+    """Serve until the other side, the process of that id, is gone."""
+    with ending_with(command):
+        import viewloom.recipes.planned
 
-    assert viewloom.recipes.planned
+        assert viewloom.recipes.planned
     while True:
         try:
             work: Work = connection.recv()
         except EOFError:
             return
         connection.send(_in_fork(work, connection))
+
+
+@contextmanager
+def ending_with(command: int) -> Iterator[None]:
+    """End this process if the command ends meanwhile: while torch is imported nobody listens to the connection."""
+
+    def look(*_: object) -> None:
+        if os.getppid() != command:
+            os._exit(1)
+
+    before = signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, POLL_S, POLL_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _in_fork(work: Work, connection: Connection) -> int:
@@ -63,4 +83,4 @@ def _run(work: Work) -> None:
 
 
 if __name__ == "__main__":
-    main(Connection(int(sys.argv[1])))
+    main(Connection(int(sys.argv[1])), int(sys.argv[2]))
