@@ -4,13 +4,14 @@
 # make check  style, format and types
 # make bench  timings, as JSON and a table; make bench PAGE=docs/results/speed.md writes the page as well
 # make bench-pixels   render videos, extract features, train seven rows: hours on two cores
+# make bench-evidence  what transfer is worth on five data sets: hours; SMALL=1: two of them, 20 minutes
 # Everything runs in an own virtual environment, .venv, made at the first call.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test mutants check format bench bench-pixels clean
+.PHONY: demo test mutants check format bench bench-pixels bench-evidence clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +41,9 @@ bench: $(VENV)/installed
 
 bench-pixels: $(VENV)/installed
 	$(BIN)/python examples/pixels.py
+
+bench-evidence: $(VENV)/installed
+	PYTHONPATH=. $(BIN)/python benchmarks/evidence.py $(if $(SMALL),--small) $(ARGS)
 
 clean:
 	rm -rf $(VENV) demo build dist

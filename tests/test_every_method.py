@@ -59,6 +59,8 @@ def variants(name):
     seen = set()
     for change in changes:
         extra = terms if change.get("stop_gradient") == "joint" else {}
+        if change.get("path") == "cca" and "pairs" in choices:
+            extra = {"pairs": "both"}
         config = replace(base, **extra, **change)
         if config not in seen:
             seen.add(config)

@@ -6,6 +6,7 @@ from viewloom.version import __version__
 
 if TYPE_CHECKING:
     from viewloom.api import (
+        compare,
         evaluate,
         from_arrays,
         list_heads,
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
         list_protocols,
         load_head,
         load_refiner,
+        measure,
         open_dataset,
         predict,
         pretrain,
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "__version__",
+    "compare",
     "evaluate",
     "from_arrays",
     "list_heads",
@@ -32,6 +35,7 @@ __all__ = [
     "list_protocols",
     "load_head",
     "load_refiner",
+    "measure",
     "open_dataset",
     "predict",
     "pretrain",

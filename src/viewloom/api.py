@@ -6,9 +6,7 @@ ones as a dictionary: ``optim={"lr": 1e-3}``. Those of the method or head may st
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,14 +23,16 @@ from viewloom.keywords import as_dict, built, settings_on
 from viewloom.metrics.protocols import PROTOCOLS
 from viewloom.recipes.settings import TransferConfig
 from viewloom.registry import HEADS, LAYOUTS, METHODS
-from viewloom.training.settings import EvaluateConfig, PredictConfig, PretrainConfig, TrainConfig
+from viewloom.training.settings import EvaluateConfig, MeasureConfig, PredictConfig, PretrainConfig, TrainConfig
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
     from viewloom.methods.refiner import Refiner
     from viewloom.metrics.segmentation import Scores as FrameScores
+    from viewloom.recipes.compare.command import ComparisonResult
     from viewloom.recipes.transferred import Transferred
+    from viewloom.training.measures import Measures
     from viewloom.training.scores import Scores
     from viewloom.training.trained import TrainedHead
 
@@ -91,6 +91,7 @@ def pretrain(
         DataError, ConfigError: data or settings that can't be used, with what to do.
     """
     from viewloom.methods.refiner_file import load_refiner
+    from viewloom.training.in_files import head_folder, run_folder
     from viewloom.training.learn import learn_refiner
     from viewloom.training.runs import wait_for
     from viewloom.training.trained import load_head
@@ -99,7 +100,7 @@ def pretrain(
     if out_dim is not None:
         options = {**as_dict(settings.get("method_options")), _size_setting(method): out_dim}
         settings["method_options"] = options
-    with _folder(run) as folder, _head_folder(teacher) as head:
+    with run_folder(run) as folder, head_folder(teacher) as head:
         own = {"views": views, "method": method, "run": str(folder), "teacher": head}
         path = wait_for(learn_refiner(settings_on(PretrainConfig, dataset, own | settings), dataset))
         return load_refiner(path) if path.name == "refiner.safetensors" else replace(load_head(path), run=_kept(run))
@@ -131,12 +132,13 @@ def train(
     Raises:
         DataError, ConfigError: data or settings that can't be used, with what to do.
     """
+    from viewloom.training.in_files import refiner_file, run_folder
     from viewloom.training.runs import wait_for
     from viewloom.training.segment import run_train
     from viewloom.training.trained import load_head
 
     dataset = _dataset(data, settings)
-    with _folder(run) as folder, _refiner_file(refiner) as path:
+    with run_folder(run) as folder, refiner_file(refiner) as path:
         own = {"views": views, "head": head, "run": str(folder), "refiner": path, "name": head if run is None else None}
         wait_for(run_train(settings_on(TrainConfig, dataset, own | settings), dataset))
         return replace(load_head(folder), run=_kept(run))
@@ -168,9 +170,10 @@ def transfer(
     """
     from viewloom.recipes.transfer import run_transfer
     from viewloom.recipes.transferred import read_transferred
+    from viewloom.training.in_files import run_folder
 
     dataset = _dataset(data, settings)
-    with _folder(run) as folder:
+    with run_folder(run) as folder:
         own = {"from_views": from_views, "to_views": to_views, "run": str(folder)}
         result = run_transfer(settings_on(TransferConfig, dataset, own | settings), dataset)
         if isinstance(result, str):
@@ -216,6 +219,45 @@ def evaluate(
     if out is not None:
         scores.write(out)
     return scores
+
+
+def measure(
+    data: MultiViewDataset | str | Path,
+    refiner: Refiner | str | Path | None = None,
+    views: Names | None = None,
+    *,
+    split: str = "test",
+    runs: Sequence[str | Path] | str | None = None,
+    out: str | Path | None = None,
+    **settings: Any,
+) -> Measures:
+    """Measure how far refined and plain features of different views agree, and what a probe reads from view to view.
+
+    Args:
+        data: a data set, or its folder.
+        refiner: a refiner, or its file or run folder; None: plain features alone.
+        views: views to compare; None: all that the items have and the refiner takes.
+        split: items to measure on: test, val or pairs.
+        runs: run folders of heads trained on different views, whose scores on every view make a matrix too.
+        out: folder to write ``measures.json`` into, for `viewloom report`.
+        settings: others of `viewloom measure`, such as ``max_steps``.
+
+    Returns:
+        Measures: print them, or take ``.table()`` and ``.matrix()``, pandas DataFrames.
+
+    Raises:
+        DataError, ConfigError: a refiner, data or settings that can't be used, with what to do.
+    """
+    from viewloom.methods.refiner import Refiner
+    from viewloom.training.measure import run_measure
+
+    dataset = _dataset(data, settings)
+    path = refiner if isinstance(refiner, str | Path) else None
+    if not isinstance(refiner, Refiner | str | Path | None):
+        raise ConfigError(f"Expected a refiner or its file, but got a {type(refiner).__name__}.")
+    own = {"refiner": path, "views": views, "split": split, "runs": runs, "out": out}
+    config = settings_on(MeasureConfig, dataset, own | settings)
+    return run_measure(config, dataset, refiner if isinstance(refiner, Refiner) else None)
 
 
 def predict(
@@ -298,6 +340,30 @@ def score(
     return score_ids(ours, true, protocol, ignored)
 
 
+def compare(file: str | Path | None = None, **settings: Any) -> ComparisonResult:
+    """Compare methods, heads and students over views, seeds and data sets, in one table with paired tests.
+
+    Args:
+        file: YAML file of the comparison; None: the settings alone.
+        settings: what such a file holds, instead of or besides it: ``data=["demo/data"], labelled="v3",
+            unlabelled="e4", methods=["none", "cca"], heads=["linear"], out="compared"`` (docs/compare.md).
+
+    Returns:
+        The table: print it, or take ``.table()``, a pandas DataFrame with a line a row. ``.failed`` names runs that did
+        not finish. Files and finished runs stay in the folder ``out``.
+
+    Raises:
+        DataError, ConfigError: data or settings that can't be used, with what to do.
+    """
+    from viewloom.recipes.compare.command import ComparisonResult
+    from viewloom.recipes.compare.command import compare as run
+    from viewloom.recipes.compare.reading import comparison, read_file
+
+    found = run(comparison({**({} if file is None else read_file(file)), **settings}, str(file or "The comparison")))
+    assert isinstance(found, ComparisonResult)
+    return found
+
+
 def load_refiner(path: str | Path) -> Refiner:
     """Read a refiner: a run folder of `viewloom pretrain` (or of a head behind one), or its ``refiner.safetensors``.
 
@@ -376,46 +442,6 @@ def _size_setting(method: str) -> str:
 
 def _kept(run: str | Path | None) -> Path | None:
     return None if run is None else Path(run)
-
-
-@contextmanager
-def _folder(run: str | Path | None) -> Iterator[Path]:
-    """The run folder to write; a temporary one where none is kept."""
-    if run is not None:
-        yield Path(run)
-        return
-    with tempfile.TemporaryDirectory(prefix="viewloom-") as folder:
-        yield Path(folder) / "run"
-
-
-@contextmanager
-def _refiner_file(refiner: Refiner | str | Path | None) -> Iterator[str | None]:
-    """The file of a refiner, written for the while where it is in memory."""
-    from viewloom.methods.refiner import Refiner
-    from viewloom.methods.refiner_file import save_refiner
-
-    if not isinstance(refiner, Refiner | str | Path | None):
-        raise ConfigError(f"Expected a refiner or its file, but got a {type(refiner).__name__}.")
-    if refiner is None or isinstance(refiner, str | Path):
-        folder = None if refiner is None else Path(refiner)
-        yield None if folder is None else str(folder / "refiner.safetensors" if folder.is_dir() else folder)
-        return
-    with tempfile.TemporaryDirectory(prefix="viewloom-") as temporary:
-        save_refiner(refiner, Path(temporary) / "refiner.safetensors")
-        yield str(Path(temporary) / "refiner.safetensors")
-
-
-@contextmanager
-def _head_folder(head: TrainedHead | str | Path | None) -> Iterator[str | None]:
-    """The run folder of a head, written for the while where it is in memory."""
-    from viewloom.training.checkpoints import save_head
-
-    if head is None or isinstance(head, str | Path) or head.run is not None:
-        yield None if head is None else str(head if isinstance(head, str | Path) else head.run)
-        return
-    with tempfile.TemporaryDirectory(prefix="viewloom-") as temporary:
-        save_head(Path(temporary) / "head.safetensors", head)
-        yield temporary
 
 
 def _view_of_array(trained: TrainedHead, view: Names | None) -> str:

@@ -14,12 +14,20 @@ from viewloom.errors import ConfigError, UserError
 from viewloom.extract.settings import ExtractConfig
 from viewloom.features.settings import IndexConfig, PackConfig
 from viewloom.plugins import import_modules
-from viewloom.recipes.settings import CrossvalConfig, ExperimentConfig, TransferConfig
+from viewloom.recipes.compare.settings import CompareConfig
+from viewloom.recipes.settings import CrossvalConfig, CurveConfig, ExperimentConfig, TransferConfig
 from viewloom.registry import OPTIONS
 from viewloom.report.settings import ReportConfig
 from viewloom.simulate.metaworld.settings import MetaworldConfig
 from viewloom.simulate.settings import SimulateConfig
-from viewloom.training.settings import ConvertConfig, EvaluateConfig, PredictConfig, PretrainConfig, TrainConfig
+from viewloom.training.settings import (
+    ConvertConfig,
+    EvaluateConfig,
+    MeasureConfig,
+    PredictConfig,
+    PretrainConfig,
+    TrainConfig,
+)
 from viewloom.version import __version__
 
 if TYPE_CHECKING:
@@ -32,6 +40,8 @@ FORMER = {"row": "name"}
 """Settings' earlier names: the config.yaml of older runs has them."""
 SPELLED = {"from_views": "from", "to_views": "to"}
 """Settings that can't be called in Python what they are called here."""
+POSITIONAL = {"compare": "file"}
+"""Settings that stand by themselves behind a verb."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +168,21 @@ def evaluate(config: EvaluateConfig) -> int:
     return show(scores_table([out]))
 
 
+@verb("viewloom measure --data demo/data --refiner runs/cca/refiner.safetensors")
+def measure(config: MeasureConfig) -> int:
+    """Measure how far features of different views agree."""
+    from viewloom import api
+    from viewloom.keywords import own_settings
+    from viewloom.report.measures import measures_tables
+    from viewloom.training.measure import out_folder
+
+    out = out_folder(config)
+    if out is None:
+        raise ConfigError("Without --refiner there is no run folder to write measures.json into. Pass --out FOLDER.")
+    found = api.measure(api.open_dataset(config), out=out, **own_settings(config, "out"))
+    return show(*measures_tables(found.facts), out / "measures.json")
+
+
 @verb("viewloom crossval --data demo/data --splits loso --views v3 --run runs/folds --folds 0,1")
 def crossval(config: CrossvalConfig) -> int:
     """Train and score a head on every fold, and pool the scores."""
@@ -188,6 +213,25 @@ def experiment(config: ExperimentConfig) -> int:
     from viewloom.recipes.experiment import run_experiment
 
     return show(run_experiment(config))
+
+
+@verb("viewloom curve --data demo/data --kind pairs --views v3,e4 --method cca --out curves --plan true")
+def curve(config: CurveConfig) -> int:
+    """Score with ever more pairs, labels or views, or pairs out of step, and draw the curve."""
+    from viewloom.recipes.curve import run_curve
+
+    return show(run_curve(config))
+
+
+@verb("viewloom compare examples/compare.yaml --out compared --jobs 2 --plan true")
+def compare(config: CompareConfig) -> int:
+    """Compare methods, heads and seeds over views and data sets, in one table with tests."""
+    from viewloom.recipes.compare.command import run_compare
+
+    result = run_compare(config)
+    if isinstance(result, str):
+        return show(result)
+    return show(*result.tables(), result.last_line) or result.exit_code
 
 
 @verb("viewloom convert --checkpoint best.pth --kind head --actions actions.csv --run runs/published")
@@ -273,10 +317,13 @@ def make_parser(name: str, args: Sequence[str]) -> "ArgumentParser":
     parser.add_argument("--plugins", type=str | list[str] | None, help=plugins)
     names = {entry.name: entry.default for entry in fields(verb.settings)}
     options = [field for field in OPTIONS if field in names]
+    positional = POSITIONAL.get(name)
     spelled = {field: name for field, name in SPELLED.items() if field in names}
     for field, name in spelled.items():
-        parser.add_argument(f"--{name}", required=True, type=str, help=_described(verb.settings, field))
-    parser.add_class_arguments(verb.settings, None, skip={*options, *spelled})
+        parser.add_argument(f"--{name}", required=True, type=str, help=_help_of(verb.settings, field))
+    parser.add_class_arguments(verb.settings, None, skip={*options, *spelled, *filter(None, [positional])})
+    if positional is not None:
+        parser.add_argument(positional, type=str, help=_help_of(verb.settings, positional))
     for field in options:
         registry, chooser = OPTIONS[field]
         chosen = _peek(args, chooser, names[chooser])
@@ -287,12 +334,13 @@ def make_parser(name: str, args: Sequence[str]) -> "ArgumentParser":
     return parser
 
 
-def _described(settings: type, field: str) -> str:
-    """A setting's docstring."""
-    from docstring_parser import parse_from_object
+def _help_of(settings: type, name: str) -> str:
+    """The docstring under a setting."""
+    from jsonargparse import ArgumentParser
 
-    found = next(entry for entry in parse_from_object(settings).params if entry.arg_name == field)
-    return str(found.description)
+    parser = ArgumentParser()
+    parser.add_class_arguments(settings, None)
+    return next(str(action.help) for action in parser._actions if action.dest == name)
 
 
 def _peek(args: Sequence[str], option: str, default: Any = None) -> Any:

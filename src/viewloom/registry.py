@@ -3,7 +3,8 @@
 Adding one is adding one file: put it in the folder, decorate the class with ``@HEADS.register("name")`` (or
 ``METHODS``, ``LAYOUTS``, ``STORES``), and every command, test and page that goes over the registry has it. A method or
 head nests its settings, a frozen dataclass, as ``Config``; those that come with viewloom have theirs in the folder's
-``settings.py``, so that ``--help`` need not wait for torch. Other packages add theirs as `viewloom.plugins` says.
+``settings.py``, and the methods' table of them in ``all_settings.py``, so that ``--help`` need not wait for torch.
+Other packages add theirs as `viewloom.plugins` says.
 """
 
 import pkgutil
@@ -106,7 +107,7 @@ class Registry:
 
 
 HEADS = Registry("head", "viewloom.heads", "viewloom.heads", "viewloom.heads.settings")
-METHODS = Registry("method", "viewloom.methods", "viewloom.methods", "viewloom.methods.settings")
+METHODS = Registry("method", "viewloom.methods", "viewloom.methods", "viewloom.methods.all_settings")
 LAYOUTS = Registry("data-set layout", "viewloom.dataset.layouts", "viewloom.layouts")
 STORES = Registry("feature store", "viewloom.features", "viewloom.stores")
 

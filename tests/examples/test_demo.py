@@ -20,9 +20,13 @@ def test_the_demo_prints_a_table_and_writes_a_report(tmp_path, capfd):
     for name, row in demo.ROWS.items():
         run = tmp_path / "demo" / "runs" / name
         metrics = json.loads((run / "metrics.json").read_text())
-        assert metrics["trained_on"] == [row.labels]
+        assert metrics["trained_on"] == ["v3"]
         refiner = load_refiner(run / "refiner.safetensors")
         assert (refiner.method, refiner.config.standardise) == (row.method, "view")
         assert set(metrics["views"]) == {"v3", "e4"}
         assert metrics["simulated"] is True
         assert f"{metrics['views']['e4']['scores']['f1_50']:.1f}" in shown
+    for name, views in {"head": ["v3"], "naive": ["v3"], "oracle": ["e4"]}.items():
+        metrics = json.loads((tmp_path / "demo" / "transfer" / name / "metrics.json").read_text())
+        assert metrics["trained_on"] == views and f"{metrics['views']['e4']['scores']['f1_50']:.1f}" in shown
+    assert "auto took" in shown

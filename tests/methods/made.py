@@ -3,6 +3,7 @@
 import torch
 
 from viewloom.heads.linear import LinearHead
+from viewloom.metrics.segments import IGNORE
 from viewloom.registry import METHODS
 from viewloom.windows.batch import ViewBatch, Window
 
@@ -29,7 +30,16 @@ def view_batch(lengths=(9, 12, 5), dim=7, views=3, steps=None, dtype=torch.float
         mask_BVT[row, view] = False
     x_BVTD[~mask_BVT] = 1e3
     windows = tuple(Window(f"r{length}", f"r{length}", 0, length, 1) for length in lengths)
-    return batch_of(x_BVTD, mask_BVT, windows, VIEWS[:views], dims)
+    batch = batch_of(x_BVTD, mask_BVT, windows, VIEWS[:views], dims)
+    batch.labels_BT = labels_of(lengths, steps)
+    return batch
+
+
+def labels_of(lengths, steps):
+    """Labels (B, T) of rows: segments of three steps, of three actions, the first step of each row without."""
+    places_BT = torch.arange(steps).expand(len(lengths), steps)
+    labels_BT = (places_BT // 3 + torch.tensor(lengths)[:, None]) % 3
+    return labels_BT.masked_fill((places_BT == 0) | (places_BT >= torch.tensor(lengths)[:, None]), IGNORE)
 
 
 def synchronised(steps, dim, views, seed, noise=0.3):
@@ -82,4 +92,5 @@ def select_rows(batch, rows):
     """The given rows of a batch, in that order."""
     rows = list(rows)
     features = {view: x_BTD[rows] for view, x_BTD in batch.features.items()}
-    return ViewBatch(features, batch.mask_BVT[rows], tuple(batch.windows[row] for row in rows))
+    labels_BT = None if batch.labels_BT is None else batch.labels_BT[rows]
+    return ViewBatch(features, batch.mask_BVT[rows], tuple(batch.windows[row] for row in rows), labels_BT=labels_BT)

@@ -13,7 +13,7 @@ SIZES = (7, 4, 5)
 
 
 def stem_of(kind, batch=None, **settings):
-    config = METHODS.get("two_stream").Config(stem=kind, **SMALL, **settings)
+    config = METHODS.get("two_stream").Config(stem=kind, **SMALL, **{"standardise": "none"} | settings)
     return make_method("two_stream", config, SIZES, batch=batch)
 
 

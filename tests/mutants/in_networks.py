@@ -58,7 +58,7 @@ MUTANTS = [
         "relu(norm(conv(x_BCT), canvas.valid_BT))",
         C2F_TESTS,
     ),
-    Mutant("released_floor_ignored", C2F, "self.weights, config.probability_floor)", "self.weights)", PARITY),
+    Mutant("released_floor_ignored", C2F, "self.weights, self.config.probability_floor)", "self.weights)", PARITY),
     Mutant(
         "pairs_of_valid_steps_only",
         C2F,

@@ -141,14 +141,9 @@ def test_a_cca_stem_starts_from_the_most_correlated_directions(standardise, dims
     """As `cca` has them; and more correlated than what PCA starts from, or any other directions."""
     batch = batch_of(dims)
     method = stem_of("cca", dims, batch, standardise=standardise, width=3)
-    cca = make_method("cca", CCAConfig(out_dim=3, strength=1e-2, standardise=standardise), dims, len(dims), batch)
-    sizes = []
+    cca = make_method("cca", CCAConfig(out_dim=3, standardise=standardise), dims, len(dims), batch)
     for place in range(len(dims)):
-        found, wanted = behind(method, batch, place), refined(cca, batch, place)
-        # The stem's sizes are correlations of what it was fitted on, those of `cca` of held-out pairs.
-        sizes.append(np.linalg.norm(found, axis=0) / np.linalg.norm(wanted, axis=0))
-        np.testing.assert_allclose(found, wanted * sizes[-1], atol=1e-4)
-        np.testing.assert_allclose(sizes[-1], sizes[0], rtol=1e-4)
+        np.testing.assert_allclose(behind(method, batch, place), refined(cca, batch, place), atol=1e-4)
 
     def together(maps):
         x, y = (values @ weight for values, weight in zip(shared(batch, 0, 1), maps, strict=True))

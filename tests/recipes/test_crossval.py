@@ -461,3 +461,14 @@ def test_a_refiner_that_saw_what_is_tested_is_refused_or_marked(data, tmp_path):
     tested = {row["recording"] for row in metrics["views"]["v3"]["per_item"]}
     seen = set(metrics["learned"]["pairs"])
     assert seen and seen < tested
+
+
+def test_each_fold_s_head_may_be_a_student(data, tmp_path):
+    """Taught on the fold's own pairs, which are part of what the cross-validation is."""
+    result = run_crossval(config(data, tmp_path / "run", folds="0", teach_on_pairs=True))
+    assert result.exit_code == 0
+    taught = read(tmp_path / "run" / "fold0" / "taught.json")
+    assert set(taught["agreement"]) == {"v3", "e4"} and taught["recordings"] == 4
+    groups = read(tmp_path / "run" / "identity.json")["groups"]
+    assert any(name.endswith("pairs") for name in groups["items"])
+    assert any(name.startswith("e4 of") for name in groups["features"])

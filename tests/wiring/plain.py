@@ -149,10 +149,84 @@ def plain_train(config, refiner=None):
     return fit(head, adam, config, len(rows), loss_of)
 
 
-def learned_from(config):
+def frame_probabilities(config, head, name, views):
+    """What a finished teacher says of each frame: mean over labelled views, chunk by chunk, over chunk sizes."""
+    found = []
+    for view in views:
+        x_TD = read_features(config.data, name, view)
+        for chunk in config.sampling.test_chunks:
+            size = chunk * config.sampling.max_chunks
+            stretches = [pooled(x_TD[at : at + size], chunk) for at in range(0, len(x_TD), size)]
+            with torch.no_grad():
+                steps = [as_probabilities(head, x_SD) for x_SD in stretches]
+            ends = [len(x_TD[at : at + size]) for at in range(0, len(x_TD), size)]
+            found.append(np.concatenate([np.repeat(p, chunk, 0)[:end] for p, end in zip(steps, ends, strict=True)]))
+    return np.mean(found, axis=0)
+
+
+def as_probabilities(head, x_SD):
+    mask_1S = torch.ones(1, len(x_SD), dtype=torch.bool)
+    return head.decode(head(torch.from_numpy(x_SD[None]), mask_1S), mask_1S)[0].numpy()
+
+
+def soft_target(probs_TK, teach, chunk):
+    """Mean over each chunk's frames, at a temperature; zeros where the teacher isn't sure enough."""
+    steps = []
+    for at in range(0, len(probs_TK), chunk):
+        mean_K = probs_TK[at : at + chunk].mean(axis=0, dtype=np.float64)
+        sharp_K = mean_K ** (1 / teach.temperature)
+        steps.append(sharp_K / sharp_K.sum() * (mean_K.max() >= teach.confidence))
+    return np.array(steps, np.float32)
+
+
+def plain_student(config, teacher):
+    """What `run_train` should do with ``teach_on_pairs`` and a finished teacher: weights after every epoch."""
+    root, sampling, labels, teach = config.data, config.sampling, read_labels(config.data), config.teach
+    views, taught_views, size = (
+        config.views.split(","),
+        teach.views.split(","),
+        sampling.chunk_frames * sampling.max_chunks,
+    )
+    names = learned_from(config, teach.held_out)
+    probs = {name: frame_probabilities(config, teacher, name, views) for name in names}
+    rows = [
+        (c, view, False) for cuts in cuts_of(root, read_names(root, "train"), sampling) for view in views for c in cuts
+    ] + [
+        (Cut(name, at, min(at + size, len(probs[name]))), view, True)
+        for name in names
+        for view in taught_views
+        for at in range(0, len(probs[name]), size)
+    ]
+    torch.manual_seed(config.seed)
+    head = HEADS.get(config.head)(DIM, ACTIONS, config.head_options).train()
+    kind = torch.float64 if config.trainer.precision == "64-true" else torch.float32
+    head = head.to(kind)
+    adam = torch.optim.Adam(head.parameters(), config.optim.lr, weight_decay=config.optim.weight_decay, fused=True)
+
+    def loss_of(epoch, batch):
+        features, targets, soft = [], [], []
+        for row in batch:
+            cut, view, taught = rows[row]
+            chunk = chunk_of(cut, sampling, config.seed, epoch, row)
+            stretch = slice(cut.start, cut.end)
+            features.append(pooled(read_features(root, cut.name, view)[stretch], chunk))
+            none = np.zeros((len(features[-1]), ACTIONS), np.float32)
+            soft.append(soft_target(probs[cut.name][stretch], teach, chunk) if taught else none)
+            steps = np.full(len(none), -100)
+            targets.append(steps if taught else voted(labels[cut.name][stretch], chunk))
+        mask_BT = padded([np.ones(len(x_SD), bool) for x_SD in features], False)
+        levels = head(padded(features, 0).to(kind), mask_BT)
+        targets = padded(targets, -100), padded(soft, 0).to(kind), mask_BT
+        return head.loss_with_taught(levels, *targets, teach.weight).total
+
+    return fit(head, adam, config, len(rows), loss_of)
+
+
+def learned_from(config, share=None):
     """Pair recordings that are not held out."""
     names = sorted(read_names(config.data, "pairs"))
-    count = min(max(1, round(config.held_out * len(names))), len(names) - 1)
+    share = config.held_out if share is None else share
+    count = min(max(1, round(share * len(names))), len(names) - 1)
     held = np.random.default_rng([config.seed, 1]).permutation(names)[:count]
     return [name for name in read_names(config.data, "pairs") if name not in held]
 

@@ -6,6 +6,7 @@ one of them hides nothing of the others.
 
 from pathlib import Path
 
+from viewloom.check.clock import check_clock
 from viewloom.check.features import (
     check_frames,
     check_offsets,
@@ -68,6 +69,8 @@ def check(config: CheckConfig) -> CheckReport:
         if labels is not None:
             fit_labels(report, labels, spans, settled(config.past_end))
     splits, folds = _check_splits(report, config, files, labels, spans)
+    if labels is not None:
+        check_clock(report, labels, splits)
     if source is not None and config.depth != "spans":
         check_frames(report, source, config.depth)
         count = None if config.depth == "full" else config.sync_recordings

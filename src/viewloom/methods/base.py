@@ -20,7 +20,7 @@ Fit = Literal["gradient", "closed_form", "nothing"]
 
 
 class Method(nn.Module, ABC):
-    """Learns a refiner from windows seen by several views, without labels.
+    """Learns a refiner from windows seen by several views, without labels unless it says so (`requires`).
 
     A method fitted by gradient is called on batches, and its loss minimised; one in closed form is shown every
     batch once (`accumulate`), and then solved (`solve`); some need that twice (`passes`). A method fitted by gradient
@@ -35,7 +35,7 @@ class Method(nn.Module, ABC):
     Attributes:
         fit: how it is fitted.
         refiner: what it has learned; saved on its own.
-        requires: what must be handed to it before it can learn.
+        requires: what it needs to learn: pairs alone, a teacher head handed to it, or labels of the pairs.
         chosen_by: what its checkpoint can be chosen by, the default first: measures that change as it learns.
         chosen: what it chose from the data, in words; empty where nothing was left open.
         fps: frames a second of the batches' windows; 1 until `set_clock`.
@@ -43,7 +43,7 @@ class Method(nn.Module, ABC):
 
     Config: ClassVar[type[MethodConfig]] = MethodConfig
     fit: Fit = "gradient"
-    requires: ClassVar[Literal["pairs", "teacher_head"]] = "pairs"
+    requires: ClassVar[Literal["pairs", "teacher_head", "labels"]] = "pairs"
     min_views: ClassVar[int] = 2
     any_sizes: ClassVar[bool] = False
     """True if views of any feature sizes are brought to one."""
@@ -82,6 +82,11 @@ class Method(nn.Module, ABC):
     def takes_any_sizes(self) -> bool:
         """Whether views may have feature sizes of their own."""
         return self.any_sizes
+
+    @property
+    def keeps_start(self) -> bool:
+        """Whether learning starts from something of use, which is kept where no epoch is better."""
+        return False
 
     @property
     def dim(self) -> int:

@@ -93,6 +93,11 @@ class EncodedMethod(Method):
         return EncodedRefiner(cls.registered_name(), dim, views, config)
 
     @property
+    def keeps_start(self) -> bool:
+        """True: the linear path is a method by itself."""
+        return True
+
+    @property
     def needs_pass(self) -> bool:
         """Always: principal components come from it."""
         return True

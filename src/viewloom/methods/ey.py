@@ -1,5 +1,6 @@
 """Canonical correlation of features that a network makes, by the Eckart-Young loss (arXiv:2310.01012)."""
 
+import torch
 from torch import Tensor
 
 from viewloom.losses.collapse import as_summed
@@ -19,6 +20,12 @@ class EY(EncodedMethod):
         views: two or more.
         config: settings.
     """
+
+    @torch.no_grad()
+    def solve(self) -> None:
+        """Also make all views together as large as one, which is what the loss asks for."""
+        super().solve()
+        self.refiner.path.map_VPZ.div_(len(self.views) ** 0.5)
 
     def terms(self, z_BVTZ: Tensor, mask_BVT: Tensor, batch: ViewBatch) -> Terms:
         """The one term."""

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from viewloom.methods.base import Method
+from viewloom.methods.fold_moments import FoldMoments
 from viewloom.methods.pair_moments import PairMoments
 from viewloom.methods.refiner import Dims, Refiner, as_dims
 from viewloom.methods.settings import Mark, MethodConfig, ResidualConfig
@@ -115,11 +116,17 @@ class ResidualMethod(Method):
 
     def __init__(self, dim: Dims, views: tuple[str, ...], config: MethodConfig | None = None) -> None:
         super().__init__(dim, views, config)
-        self.moments = PairMoments(self.dims, self.views) if self.config.stem != "none" else None
+        kind = {"none": None, "pca": PairMoments, "cca": FoldMoments}[self.config.stem]
+        self.moments: PairMoments | FoldMoments | None = kind(self.dims, self.views) if kind is not None else None
 
     @property
     def takes_any_sizes(self) -> bool:
         """True with a stem."""
+        return self.config.stem != "none"
+
+    @property
+    def keeps_start(self) -> bool:
+        """True with a stem, which is a method by itself."""
         return self.config.stem != "none"
 
     @property
@@ -142,7 +149,7 @@ class ResidualMethod(Method):
         """Work out both from all that was seen."""
         super().solve()
         if self.moments is not None and self.refiner.stem is not None:
-            self.refiner.stem.start(self.config.stem, self.moments, self.refiner.standardiser)
+            self.refiner.stem.start(self.moments, self.refiner.standardiser)
 
     def counted(self, batch: ViewBatch) -> tuple[ViewBatch, Tensor]:
         """The batch, and the steps (B, V, T) that are data.

@@ -4,17 +4,29 @@ A method of another package, or in a file of its own, nests its settings as ``Co
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
 
 from viewloom.errors import ConfigError
 from viewloom.identity import added
 from viewloom.nn.settings import Context, EncoderKind, Standardise
 
+AUTO = "auto"
+"""What stands for a method where one shall be chosen; it is none itself."""
 Choice = Literal["retrieval", "agreement", "loss", "last"]
 """What can choose the checkpoint of a run: a measure on held-out pairs, or nothing (the last epoch)."""
 Mark = Literal["none", "fixed", "learned"]
 """What tells views apart: nothing, a fixed mark, or a learned one."""
+
+
+def by_stem(published: Any, behind_stem: Any) -> Any:
+    """A dataclass field whose default depends on the setting ``stem``; what is saved is the value itself.
+
+    Args:
+        published: default with stem=none.
+        behind_stem: default with a stem.
+    """
+    return field(default=None, metadata={"by_stem": (published, behind_stem)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +89,20 @@ class RidgeConfig(MethodConfig):
     def __post_init__(self) -> None:
         if not self.strength > 0:
             raise ConfigError(f"strength must be above 0, but is {self.strength}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomPathConfig(MethodConfig):
+    """Settings of the random projections, a control."""
+
+    out_dim: int = 0
+    """Features given; 0 takes 64. Never more than the smallest view has."""
+    seed: int = 0
+    """Seed of the projections."""
+
+    def __post_init__(self) -> None:
+        if self.out_dim < 0 or self.seed < 0:
+            raise ConfigError(f"out_dim and seed must be 0 or more, but are {self.out_dim} and {self.seed}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,8 +183,16 @@ class CoralConfig(MethodConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class ResidualConfig(MethodConfig):
-    """Settings of the residual refiner."""
+    """Settings of the residual refiner.
 
+    Without a stem the defaults are those of the report and its release. Behind a stem, which makes features small and
+    alike already, they are those that were found to keep what the stem gives, and to train in minutes.
+    """
+
+    standardise: Standardise = by_stem("none", "view")  # noqa: RUF009
+    """Bring features to mean 0 and deviation 1 before anything else: none, pooled (one mean and deviation over
+    all views) or view (each view its own). Takes one pass over the pairs, and goes into the saved refiner. Default:
+    none, or view with a stem."""
     stem: Literal["none", "pca", "cca"] = added("none")
     """Linear map of each view to ``width`` features before the network that all views share, so that views may have
     any feature sizes, and large ones cost less: none, or one that starts from each view's principal components (pca)
@@ -170,15 +204,15 @@ class ResidualConfig(MethodConfig):
     context: Context = "frame"
     """What a step may look at: frame (itself alone), time (the valid steps of its row), or batch (other rows at
     the same place in time, as the released code does by mistake; results then depend on batch mates)."""
-    layers: int = 6
-    """Encoder layers of the refiner."""
+    layers: int = by_stem(6, 1)
+    """Encoder layers of the refiner. Default: 6, or 1 with a stem."""
     feed_forward: int = 0
     """Width of the feed-forward parts of all encoders; 0 takes the feature size."""
-    dropout: float = 0.1
-    """Dropout of all encoders, in training."""
-    residual_start: float = 1.0
+    dropout: float = by_stem(0.1, 0.0)
+    """Dropout of all encoders, in training. Default: 0.1, or 0 with a stem."""
+    residual_start: float = by_stem(1.0, 0.1)
     """Weight of the refiner's last normalisation at the start: 1 as in the release; 0.1 starts near the
-    identity."""
+    identity. Default: 1, or 0.1 with a stem."""
 
     loss_mean: Literal["valid", "all"] = "valid"
     """Losses over valid steps, or over all steps of a window filled with zeros to window_steps: padding is then data,
@@ -187,6 +221,9 @@ class ResidualConfig(MethodConfig):
     """Steps of a window with loss_mean=all, the same for every window; 1200 as released."""
 
     def __post_init__(self) -> None:
+        for entry in fields(self):
+            if getattr(self, entry.name) is None and "by_stem" in entry.metadata:
+                object.__setattr__(self, entry.name, entry.metadata["by_stem"][self.stem != "none"])
         if self.window_steps < 1:
             raise ConfigError(f"window_steps must be 1 or more, but is {self.window_steps}.")
         if self.width < 0 or (self.width and self.stem == "none"):
@@ -216,9 +253,9 @@ class SyncKDConfig(ResidualConfig):
     """View whose features are the target; empty takes the last view (ego, where exo views come first)."""
     students: str = ""
     """Views that are transformed towards it, comma-separated; empty takes all others."""
-    teacher_path: Literal["network", "identity"] = "network"
+    teacher_path: Literal["network", "identity"] = by_stem("network", "identity")
     """What the teacher's own view goes through when it is encoded: the network like every view, as in the report,
-    or nothing, since its features are the target already."""
+    or nothing, since its features are the target already. Default: network, or identity with a stem."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,13 +274,14 @@ class SyncKDHeadConfig(MethodConfig):
 class TwoStreamConfig(ResidualConfig):
     """Settings of the two streams."""
 
-    joint_depth: float = 1.0
-    """Factor on the number of layers of the joint stream's stages; each keeps one at least."""
+    joint_depth: float = by_stem(1.0, 0.1)
+    """Factor on the number of layers of the joint stream's stages; each keeps one at least. Default: 1, or 0.1 with a
+    stem."""
     schedule: Literal["report", "constant"] = "report"
     """Weight of the invariance term in training: (100 + e) / (100 + e^1.18) at epoch e, or 1. In evaluation it is
     1, so that losses of different epochs compare."""
-    invariance_weight: float = 1.0
-    """Factor on the invariance term, besides the schedule."""
+    invariance_weight: float = by_stem(1.0, 25.0)
+    """Factor on the invariance term, besides the schedule. Default: 1, or 25 with a stem."""
     stop_gradient: Literal["none", "joint", "views"] = "none"
     """What reconstruction takes as given: nothing, as in the report; the joint stream's output (needs
     decode_weight, or nothing would train that stream); or the refined views."""
@@ -252,12 +290,12 @@ class TwoStreamConfig(ResidualConfig):
     mark_at: Literal["joint_training", "joint", "encoding"] = "joint_training"
     """Where the mark is added: to what the joint stream sees, in training only, as in the released code; there in
     evaluation too; or there and to what the refiner sees, always, also when a saved refiner encodes."""
-    variance_weight: float = 0.0
-    """Weight of the variance term against collapse (VICReg)."""
+    variance_weight: float = by_stem(0.0, 25.0)
+    """Weight of the variance term against collapse (VICReg). Default: 0, or 25 with a stem."""
     variance_target: float = 1.0
     """Deviation that the variance term asks of every refined feature, in the features' units."""
-    covariance_weight: float = 0.0
-    """Weight of the covariance term against collapse (VICReg)."""
+    covariance_weight: float = by_stem(0.0, 1.0)
+    """Weight of the covariance term against collapse (VICReg). Default: 0, or 1 with a stem."""
     decode_weight: float = 0.0
     """Weight of decoding the views back from the joint stream's output by a linear map, against collapse."""
 
@@ -295,13 +333,13 @@ class EncodedConfig(MethodConfig):
     """Refined features; 0 takes as many as the view with the fewest principal components has."""
     per_view: bool = True
     """A network for each view, or one for all."""
-    hidden: int = 128
-    """Width of the network."""
-    layers: int = 4
+    hidden: int = 144
+    """Width of the network; with 3 blocks it has about 0.3 million weights."""
+    layers: int = 3
     """Blocks of the network: convolutions see 2^layers - 1 steps each way."""
     dropout: float = 0.1
     """Dropout inside the network, in training."""
-    noise: float = 0.0
+    noise: float = 0.5
     """Deviation of noise added to the principal components (of deviation 1) in training."""
 
     def __post_init__(self) -> None:
@@ -319,7 +357,7 @@ class EncodedConfig(MethodConfig):
 class ContrastConfig(EncodedConfig):
     """Settings of contrastive learning."""
 
-    temperature: float = 0.1
+    temperature: float = 0.3
     """What cosines are divided by; lower ones dwell on the nearest wrong steps."""
     exclude_s: float = 1.0
     """Steps of the same recording this near in time (s) are no negatives: they look alike."""
@@ -387,6 +425,7 @@ SETTINGS: Mapping[str, type[MethodConfig]] = {
     "ey": EncodedConfig,
     "none": MethodConfig,
     "procrustes": ProcrustesConfig,
+    "random_path": RandomPathConfig,
     "rff_cca": RFFCCAConfig,
     "ridge": RidgeConfig,
     "sync_kd": SyncKDConfig,

@@ -4,15 +4,15 @@ import torch
 from torch import Tensor, nn
 
 from viewloom.errors import ConfigError
-from viewloom.methods.canonical import canonical_maps, principal_map
+from viewloom.methods.canonical import principal_map
+from viewloom.methods.canonical_fit import fit_canonical
+from viewloom.methods.fold_moments import FoldMoments
 from viewloom.methods.pair_moments import PairMoments
-from viewloom.methods.settings import ResidualConfig
+from viewloom.methods.settings import CCAConfig, ResidualConfig
 from viewloom.nn.standardise import Standardiser
 
 WIDEST = 128
 """Features behind a stem, at most, where nobody set their number: `two_stream` then has below 10 million weights."""
-RIDGE = 1e-2
-"""Ridge of canonical components, as a share of a view's mean variance."""
 
 
 def stem_width(dims: tuple[int, ...], config: ResidualConfig) -> int:
@@ -59,17 +59,18 @@ class Stem(nn.Module):
             raise ConfigError("The stem has no maps yet: show all pairs to accumulate() and call solve().")
 
     @torch.no_grad()
-    def start(self, kind: str, moments: PairMoments, standardiser: Standardiser) -> None:
-        """Principal or canonical components of the pairs' standardised features, centred."""
-        totals = moments.totals(self.weight_VDW.device)
-        covariances = moments.covariances(totals, standardiser)
-        places, width = range(len(self.views)), self.offset_VW.shape[1]
-        if kind == "cca":
-            maps = canonical_maps(covariances, RIDGE, width, "correlation")
+    def start(self, moments: PairMoments | FoldMoments, standardiser: Standardiser) -> None:
+        """Components of the pairs' standardised features, centred: canonical of moments in folds, else principal."""
+        device, width = self.weight_VDW.device, self.offset_VW.shape[1]
+        if isinstance(moments, FoldMoments):
+            found = fit_canonical(moments, standardiser, CCAConfig(out_dim=width), device)
+            means, maps = found.means, found.maps
         else:
-            maps = [principal_map(covariances[place, place], width) for place in places]
-        for place, view in enumerate(self.views):
-            mean_D = standardiser.of_mean(totals[place, place].means[0], view)
-            self.weight_VDW[place, : self.dims[place]] = maps[place]
-            self.offset_VW[place] = -(mean_D @ maps[place])
+            totals = moments.totals(device)
+            covariances = moments.covariances(totals, standardiser)
+            means = [standardiser.of_mean(totals[v, v].means[0], view) for v, view in enumerate(self.views)]
+            maps = [principal_map(covariances[v, v], width) for v in range(len(self.views))]
+        for place, (mean_D, map_DW) in enumerate(zip(means, maps, strict=True)):
+            self.weight_VDW[place, : self.dims[place]] = map_DW
+            self.offset_VW[place] = -(mean_D @ map_DW)
         self.ready.fill_(True)

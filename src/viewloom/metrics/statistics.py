@@ -96,6 +96,43 @@ def intervals(
     return {name: Interval(*row) for name, row in zip(ALL, columns.tolist(), strict=True)}
 
 
+def mean_interval(
+    seeds: Sequence[Counts],
+    clusters: Sequence[str],
+    score: str = "f1_50",
+    protocol: str = "canonical",
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """Bootstrap interval of one score's mean over the seeds of a system: the same recordings are drawn for all.
+
+    Args:
+        seeds: counts of each seed, all on the same items.
+        clusters: the recording of each item.
+        score: one of the five scores, or total.
+        protocol: the one the items were counted under.
+        level: coverage aimed at.
+        resamples: draws.
+        seed: same seed, same interval.
+
+    Raises:
+        ConfigError: a level, number of draws or score that there isn't.
+        DataError: no seed, fewer than two recordings, or other items.
+    """
+    if score not in ALL:
+        raise ConfigError(f"There is no score {score!r}; there are: {', '.join(ALL)}.")
+    if not seeds:
+        raise DataError("There are no runs to take a mean of; pass the counts of one seed at least.")
+    for counts in seeds:
+        _check_same_items(counts, seeds[0])
+    sums = [_sums(counts, clusters, protocol) for counts in seeds]
+    weights, place = cluster_weights(sums[0].shape[1], resamples, seed), ALL.index(score)
+    low, high = _ends(_mean_score([weights @ one for one in sums], place)[:, None], level)
+    estimate = _mean_score([one.sum(axis=1) for one in sums], place)
+    return Interval(float(estimate), float(low[0]), float(high[0]))
+
+
 def differences(
     ours: Counts,
     theirs: Counts,

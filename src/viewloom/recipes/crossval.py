@@ -19,6 +19,7 @@ from viewloom.recipes.pooled import write_pooled
 from viewloom.recipes.settings import CrossvalConfig, parse_numbers
 from viewloom.registry import HEADS, METHODS
 from viewloom.training.evaluate import select_views
+from viewloom.training.learn import needs_teacher
 from viewloom.training.run_identity import RunContent
 from viewloom.training.runs import CONFIG, prepare_run, read_json, write_environment
 
@@ -85,13 +86,12 @@ def with_options(config: CrossvalConfig) -> CrossvalConfig:
     config = replace(config, trainer=trainer, head_options=config.head_options or HEADS.settings(config.head)())
     if config.method is None:
         return config
-    method = METHODS.get(config.method)
-    if method.requires == "teacher_head":
+    if needs_teacher(config.method):
         raise ConfigError(
             f"Method {config.method!r} needs a trained head as teacher, another one for each fold. Run its "
             "stages by hand with `viewloom pretrain --fold` and `viewloom train --fold`."
         )
-    return replace(config, method_options=config.method_options or method.Config())
+    return replace(config, method_options=config.method_options or METHODS.settings(config.method)())
 
 
 def chosen_folds(config: CrossvalConfig, dataset: MultiViewDataset, all_folds: Sequence[Fold]) -> list[Fold]:
@@ -114,7 +114,7 @@ def chosen_folds(config: CrossvalConfig, dataset: MultiViewDataset, all_folds: S
 
 def check_folds(config: CrossvalConfig, dataset: MultiViewDataset, folds: Sequence[Fold]) -> None:
     """Refuse, before anything runs, views that aren't there and folds that can't be trained or scored."""
-    for views in (config.views, config.val_views, config.pair_views, config.score_views):
+    for views in (config.views, config.val_views, config.pair_views, config.score_views, config.teach.views):
         select_views(views, dataset)
     recording = recording_in(dataset.labels)
     for fold in folds:
@@ -123,8 +123,9 @@ def check_folds(config: CrossvalConfig, dataset: MultiViewDataset, folds: Sequen
         if seen:
             raise DataError(f"{fold.where}: the test recordings {listed(seen, 3)} are trained on. Remove them there.")
         of_fold = replace(dataset, splits=fold.splits)
+        needed = {"train", "test"} | ({"pairs"} if config.method or config.teach_on_pairs else set())
         for role in ROLES:
-            if role in ("train", "test") or (role == "pairs" and config.method) or (role == "val" and fold.splits.val):
+            if role in needed or (role == "val" and fold.splits.val):
                 with_place(of_fold, fold, role)
     untested = set(dataset.labels.recordings if dataset.labels else ()) - set(tested(folds, recording))
     if untested and config.folds is None:
@@ -155,12 +156,14 @@ def enter(config: CrossvalConfig, dataset: MultiViewDataset, all_folds: Sequence
 
 def fold_content(config: CrossvalConfig, dataset: MultiViewDataset, all_folds: Sequence[Fold]) -> RunContent:
     """What a cross-validation rests on: the items of every role of every fold."""
-    chosen = (config.views, config.val_views, config.pair_views)
+    # A student whose views aren't named is taught in all there are.
+    taught = (config.teach.views or ",".join(select_views(None, dataset))) if config.teach_on_pairs else None
+    chosen = (config.views, config.val_views, config.pair_views, taught)
     views = tuple(dict.fromkeys(view for names in chosen if names for view in select_views(names, dataset)))
     items: dict[str, tuple[Item, ...]] = {}
     for fold in all_folds:
         of_fold = replace(dataset, splits=fold.splits)
-        roles = [role for role in ROLES if getattr(fold.splits, role) and (role != "pairs" or config.method)]
+        roles = [role for role in ROLES if getattr(fold.splits, role) and (role != "pairs" or config.method or taught)]
         items |= {f"{fold.title} {role}": of_fold.items(role, views) for role in roles}
     files = {} if config.refiner is None else {"refiner": Path(config.refiner)}
     return RunContent(dataset, items, views, files=files, compare=config.compare_features)

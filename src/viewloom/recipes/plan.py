@@ -24,7 +24,7 @@ from viewloom.recipes.settings import ExperimentConfig
 from viewloom.registry import HEADS
 from viewloom.training.evaluate import select_views
 from viewloom.training.length import validation_interval
-from viewloom.training.settings import EvaluateConfig, PretrainConfig, TrainConfig
+from viewloom.training.settings import PretrainConfig, TrainConfig
 from viewloom.windows.plan import plan_windows
 from viewloom.windows.sampling import resolve_sampling
 
@@ -156,7 +156,7 @@ def plan_text(config: ExperimentConfig, dataset: MultiViewDataset, runs: Sequenc
     ]
     total, costs = 0.0, {}
     for run in runs:
-        if isinstance(run.config, EvaluateConfig):
+        if not isinstance(run.config, PretrainConfig | TrainConfig):
             continue
         name = run.label.partition(",")[0] + (" refiner" if run.kind == "pretrain" else " head")
         if name not in costs:  # other seeds take the same

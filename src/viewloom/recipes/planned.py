@@ -1,20 +1,25 @@
-"""What an experiment is made of: pre-training, head training and evaluation runs, each in a folder of its own.
+"""What experiments and comparisons are made of: pre-training, head training and evaluation, each in its own folder.
 
 A folder's name ends in a hash of all settings that change its result and of the data. So a finished run is
 recognised by its folder and its artefacts, tables share runs, and other settings never meet an old result.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from viewloom.dataset.dataset import Item, MultiViewDataset
+from viewloom.dataset.dataset_file import complete
+from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig
 from viewloom.dataset.splits import ROLES, Role
 from viewloom.features.settings import Compare
 from viewloom.files import write_text
 from viewloom.identity import Identity, settings_of
+from viewloom.recipes.label_controls import run_label_control
+from viewloom.recipes.mismatch import Mismatch
+from viewloom.recipes.settings import LabelControlConfig
 from viewloom.training.evaluate import run_evaluate, scored_with
 from viewloom.training.learn import learn_refiner
 from viewloom.training.run_identity import RunContent
@@ -33,13 +38,17 @@ class PlannedRun:
         folder: where it writes.
         config: its settings.
         needs: runs whose results it takes.
+        dataset: what it runs on; None opens what its settings name.
+        mismatch: how a control spoils the pairs that a pre-training learns from; None leaves them as they are.
     """
 
-    kind: Literal["pretrain", "train", "evaluate"]
+    kind: Literal["pretrain", "train", "evaluate", "control"]
     label: str
     folder: Path
-    config: PretrainConfig | TrainConfig | EvaluateConfig
+    config: PretrainConfig | TrainConfig | EvaluateConfig | LabelControlConfig
     needs: tuple["PlannedRun", ...] = ()
+    dataset: MultiViewDataset | None = field(default=None, compare=False)
+    mismatch: Mismatch | None = None
 
     @property
     def finished(self) -> bool:
@@ -48,25 +57,38 @@ class PlannedRun:
             return (self.folder / "refiner.safetensors").exists()
         if self.kind == "train":
             return (self.folder / "head.safetensors").exists()
-        assert isinstance(self.config, EvaluateConfig) and self.config.views is not None
+        assert isinstance(self.config, EvaluateConfig | LabelControlConfig) and self.config.views is not None
         path = self.folder / "metrics.json"
         if not path.exists() or not all(run.finished for run in self.needs):
             return False
         metrics = read_json(path)
-        alike = metrics.get("scored_with") == scored_with(self.config)  # somebody may have scored the run otherwise
+        alike = metrics.get("scored_with") == _scored_with(self.config)  # somebody may have scored the run otherwise
         return alike and set(self.config.views.split(",")) <= set(metrics["views"])
 
     def run(self) -> None:
         """Do it, going on where it was stopped."""
         config = self.config
         if isinstance(config, PretrainConfig):
-            learn_refiner(replace(config, resume=self.folder.exists()))
+            learn_refiner(replace(config, resume=self.folder.exists()), self._spoilt(config) or self.dataset)
         elif isinstance(config, TrainConfig):
-            run_train(replace(config, resume=self.folder.exists()))
+            run_train(replace(config, resume=self.folder.exists()), self.dataset)
+        elif isinstance(config, LabelControlConfig):
+            run_label_control(config)
         else:
             if config.refiner is not None:
                 write_text(self.folder / "config.yaml", as_yaml(config))
-            run_evaluate(replace(config, overwrite=True))
+            run_evaluate(replace(config, overwrite=True), self.dataset)
+
+    def _spoilt(self, config: PretrainConfig) -> MultiViewDataset | None:
+        """The data set with wrong pairs, for a control; None: what the settings name."""
+        if self.mismatch is None:
+            return None
+        return self.mismatch.on(open_dataset(complete(config)), config.views.split(","))
+
+
+def _scored_with(config: EvaluateConfig | LabelControlConfig) -> dict[str, Any]:
+    """The settings that scores depend on, as their file has them."""
+    return scored_with(config) if isinstance(config, EvaluateConfig) else settings_of(config)
 
 
 def data_settings(config: DataConfig) -> dict[str, Any]:
@@ -82,9 +104,10 @@ def data_identity(dataset: MultiViewDataset, views: Sequence[str], compare: Comp
     return RunContent(dataset, items, views, compare=compare).identity(None)
 
 
-def run_key(config: Any, data: Identity, *needs: Path) -> str:
-    """Key of a run: settings that change its result, its data, and the runs it takes."""
-    facts = {"settings": settings_of(config), "needs": {str(i): folder.name for i, folder in enumerate(needs)}}
+def run_key(config: Any, data: Identity, *needs: Path, more: Mapping[str, Any] | None = None) -> str:
+    """Key of a run: settings that change its result, its data, the runs it takes, and what else it is made with."""
+    facts: dict[str, Mapping[str, Any]] = {"settings": settings_of(config)}
+    facts |= {"needs": {str(i): folder.name for i, folder in enumerate(needs)}} | ({"more": more} if more else {})
     return Identity(facts | {"kind": {"name": type(config).__name__}, "data": {"key": data.key}}).key
 
 

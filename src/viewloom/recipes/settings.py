@@ -1,5 +1,6 @@
 """Settings of the commands that do several runs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
@@ -90,6 +91,20 @@ def parse_numbers(name: str, text: str) -> tuple[int, ...]:
     if not values or len(set(values)) < len(values) or min(values) < 0:
         raise ConfigError(f"--{name} must be different whole numbers such as 0,1,2, but is {text!r}.")
     return values
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelControlConfig(DataConfig):
+    """Score a prediction that looks at labels alone."""
+
+    control: Literal["majority", "clock"]
+    """The commonest training action everywhere, or the commonest one at the same relative time of an item."""
+    run: str = free()
+    """Folder to write metrics.json and predictions/ into."""
+    views: str = free()
+    """Views to score, comma-separated; all that are there get the same prediction."""
+    name: str | None = free(default=None)
+    """Name in tables; default: the control's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,3 +248,87 @@ class TransferConfig(DataConfig):
     def names(self, setting: str) -> tuple[str, ...]:
         """A setting's comma-separated names."""
         return tuple(name.strip() for name in getattr(self, setting).split(",") if name.strip())
+
+
+CurveKind = Literal["pairs", "labels", "offset", "views"]
+CURVE_POINTS: Mapping[str, str] = {"pairs": "5,10,25,50,100", "labels": "5,10,25,50,100", "offset": "0,1,2,3,5,7,10"}
+"""Points of a curve that nobody set; of ``views`` every number from 2 on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveConfig(DataConfig):
+    """Pre-train, train and score with ever more pairs, labels or views, or ever more out of step; draw the curve."""
+
+    kind: CurveKind
+    """What changes: pairs (share of the pair recordings), labels (share of the training recordings), offset (frames by
+    which the second view of the pairs is late), or views (number of views in the pairs)."""
+    out: str = free()
+    """Folder for runs and results. What is finished there is used again; a stopped curve goes on when started again."""
+    views: str
+    """Views, comma-separated: the labelled one, the one to score, and for --kind views those that join: v3,e4,v4."""
+    method: str = "cca"
+    """Registered pre-training method."""
+    method_options: Any = None
+    """Settings of the method (see the end of --help)."""
+    points: str | None = None
+    """Points, comma-separated: percent, frames, or numbers of views; default: 5,10,25,50,100 percent, 0,1,2,3,5,7,10
+    frames, or all numbers of views from 2 on."""
+    seeds: str = "0,1,2"
+    """Seeds, comma-separated, of the draw of recordings and of all training."""
+    baselines: bool = free(default=True)
+    """Also train naive heads (labels of the first view, no refiner) and oracles (labels of the second), for lines."""
+    score: Literal["edit", "f1_10", "f1_25", "f1_50", "mof"] = free(default="f1_50")
+    """Score in table and picture; results.json has all."""
+    pretrain: FoldPretrainConfig = field(default_factory=FoldPretrainConfig)
+    """How the refiners learn."""
+    head: str = "c2f_tcn"
+    """Registered head."""
+    head_options: HeadConfig | None = None
+    """Settings of the head (see the end of --help)."""
+    head_epochs: int | None = None
+    """Passes over the training windows; default: that of `viewloom train`, more where there are few windows."""
+    head_batch_size: int = 8
+    """Windows in a step of a head's training."""
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    """Optimiser of the heads."""
+    plan: bool = free(default=False)
+    """Show the runs and which are finished, and run nothing."""
+    workers: int = free(default=0)
+    """Processes that read windows; 0 reads in the training process."""
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    """Windows and chunks; what isn't set is chosen once, on all pairs and labels, and is the same for every point."""
+    trainer: TrainerConfig = field(default_factory=lambda: TrainerConfig(devices="1"))
+    """Device, precision, logs."""
+
+    def __post_init__(self) -> None:
+        parse_numbers("seeds", self.seeds)
+        refuse_below_one(self, "head_epochs", "head_batch_size")
+        names = [name.strip() for name in self.views.split(",") if name.strip()]
+        least = 3 if self.kind == "views" else 2
+        if len(names) < least or len(set(names)) < len(names):
+            raise ConfigError(f"--views must name {least} different views at least, but is {self.views!r}.")
+        low, high = {"offset": (0, 10**6), "views": (2, len(names))}.get(self.kind, (0.01, 100))
+        if not all(low <= point <= high for point in self.values):
+            raise ConfigError(f"--points must lie between {low:g} and {high:g} for {self.kind}, but are {self.points}.")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The views; but for --kind views the first two alone."""
+        names = tuple(name.strip() for name in self.views.split(",") if name.strip())
+        return names if self.kind == "views" else names[:2]
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The points, ascending."""
+        every = ",".join(str(count) for count in range(2, 1 + len(self.views.split(","))))
+        text = self.points or CURVE_POINTS.get(self.kind, every)
+        whole = self.kind in ("offset", "views")
+        try:
+            found = sorted({float(int(point) if whole else float(point)) for point in text.split(",") if point.strip()})
+        except ValueError:
+            found = []
+        if not found:
+            raise ConfigError(
+                f"--points must be numbers such as {CURVE_POINTS.get(self.kind, every)}, but is {text!r}."
+            )
+        return tuple(found)

@@ -17,12 +17,12 @@ from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.splits import ROLES
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import write_json
+from viewloom.methods.settings import AUTO
 from viewloom.recipes.planned import data_settings
 from viewloom.recipes.settings import TransferConfig
 from viewloom.registry import HEADS, METHODS
-from viewloom.training.auto import AUTO
 from viewloom.training.evaluate import run_evaluate, select_views
-from viewloom.training.learn import learn_refiner
+from viewloom.training.learn import learn_refiner, needs_teacher
 from viewloom.training.run_identity import RunContent
 from viewloom.training.runs import CONFIG, prepare_run, read_json
 from viewloom.training.segment import run_train
@@ -101,7 +101,7 @@ def _refuse_unusable(config: TransferConfig, dataset: MultiViewDataset) -> None:
     """`DataError` for what would fail only after minutes of work."""
     views = _views(config)
     select_views(",".join(views), dataset)
-    if config.method != AUTO and METHODS.get(config.method).requires == "teacher_head":
+    if needs_teacher(config.method):
         raise ConfigError(
             f"Method {config.method!r} needs a trained head as teacher. Choose another, or leave it to auto."
         )

@@ -23,6 +23,8 @@ def run_report(config: ReportConfig) -> Path:
         raise ConfigError(f"{target} is a folder. Name a file in it, such as {target / 'report.html'}.")
     if target.exists() and not config.overwrite:
         raise ConfigError(f"{target} is there already. Pass --overwrite true or another file.")
+    if config.compare is not None:
+        return _comparison(config, target)
     runs = load_runs(split_names(config.runs))
     if config.picture is not None:
         from viewloom.report.picture import save_picture
@@ -36,6 +38,18 @@ def run_report(config: ReportConfig) -> Path:
     reference = config.reference or config.naive or "naive"
     write_text(target, page(runs, rows, config.title, config.timelines, reference, command_line(config)))
     return target
+
+
+def _comparison(config: ReportConfig, target: Path) -> Path:
+    """The page, or the picture, of a comparison."""
+    from viewloom.report.comparison import read_comparison
+    from viewloom.report.comparison_page import save_page
+    from viewloom.report.comparison_picture import save_comparison
+
+    folder = Path(str(config.compare))
+    if config.picture is not None:
+        return save_comparison(read_comparison(folder)[0], target)
+    return save_page(folder, target, config.title)
 
 
 def split_names(text: str) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from viewloom.report import curves, formats, sections
+from viewloom.report import curves, formats, measures, sections
 from viewloom.report.colours import ink
 from viewloom.report.confusion import confusions
 from viewloom.report.picking import pick
@@ -31,6 +31,8 @@ def environment() -> "Environment":
         keep_trailing_newline=True,
     )
     made.filters |= {"fixed": formats.fixed, "numeral": formats.numeral, "clock": formats.clock, "ink": ink}
+    made.filters |= {"pair_lines": measures.pair_lines, "matrices": measures.matrices}
+    made.globals |= {"COLUMNS": measures.COLUMNS, "ABOUT": measures.ABOUT}
     made.tests["clear"] = sections.clear
     made.globals |= {"FEW": FEW, "LEVEL": sections.LEVEL, "canvas": curves, "version": __version__}
     return made
@@ -48,8 +50,9 @@ def page(runs: Sequence[Run], rows: Sequence[ScoreRow], title: str, most: int, r
         command: that writes the page again.
     """
     scored = [run for run in runs if run.metrics is not None]
-    colours = action_colours(scored)
+    colours = sections.with_taught(action_colours(scored), runs)
     found: list[tuple[str, str, Any]] = [("Training curves", "curves.html", curves.curves(runs))]
+    found.insert(0, ("Agreement of views", "measures.html", [run for run in runs if run.measures]))
     if scored:
         picked = pick(scored, most)
         found = [
@@ -60,6 +63,7 @@ def page(runs: Sequence[Run], rows: Sequence[ScoreRow], title: str, most: int, r
             ("Actions", "sheet.html", sections.actions_sheet(scored)),
             ("Items", "sheet.html", sections.items_sheet(scored, picked)),
         ]
+    found.append(("Taught on pairs", "taught.html", sections.taught_runs(runs)))
     found.append(("Settings and environment", "provenance.html", runs))
     context = {"title": title, "colours": colours, "command": command, "simulated": any(run.simulated for run in runs)}
     context |= {"facts": sections.facts(runs), "cautions": sections.cautions(runs)}

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.metrics.segmentation import Counts, count, pooled_scores
+from viewloom.report import measures
 from viewloom.report.reading import (
     AGAIN,
     Metrics,
@@ -19,8 +20,9 @@ from viewloom.report.reading import (
     read_metrics,
     read_predictions,
 )
+from viewloom.report.taught import Taught, load_taught
 
-MARKS = ("metrics.json", "metrics.csv", "config.yaml", "environment.json", "invariance.json")
+MARKS = ("metrics.json", "metrics.csv", "config.yaml", "environment.json", "invariance.json", measures.FILE)
 """A folder with one of these is a run."""
 
 OLD_NAMES = {"none": "naive", "none3": "naive3"}
@@ -43,6 +45,8 @@ class Run:
         config: text of ``config.yaml``.
         curves: what was logged while training, by name.
         notes: what a reader should know of the run, in words.
+        taught: what a teacher labelled for it, and how far they agree; None where it had none.
+        measures: what ``measures.json`` holds; empty for a run whose views weren't compared.
     """
 
     folder: Path
@@ -53,6 +57,8 @@ class Run:
     config: str
     curves: dict[str, Points]
     notes: tuple[str, ...]
+    taught: Taught | None = None
+    measures: dict[str, Any] = field(default_factory=dict)
 
     @property
     def scored(self) -> Metrics:
@@ -70,7 +76,8 @@ class Run:
     @property
     def simulated(self) -> bool:
         """Whether its features are simulated."""
-        return bool(self.environment.get("simulated")) or (self.metrics is not None and self.metrics.simulated)
+        said = (self.environment, self.measures)
+        return any(of.get("simulated") for of in said) or (self.metrics is not None and self.metrics.simulated)
 
 
 def load_runs(folders: Sequence[str | Path]) -> list[Run]:
@@ -124,6 +131,8 @@ def load_run(folder: Path) -> Run:
     path = folder / "metrics.json"
     metrics = read_metrics(path) if path.exists() else None
     environment = _optional_json(folder / "environment.json")
+    compared = folder / measures.FILE
+    agreement = measures.read_measures(compared) if compared.exists() else {}
     config = folder / "config.yaml"
     curves = read_curves(folder / "metrics.csv")
     views, notes = _load_views(folder, metrics) if metrics else ({}, [_why_no_scores(folder)])
@@ -131,6 +140,7 @@ def load_run(folder: Path) -> Run:
         *(metrics.warnings if metrics else []),
         *environment.get("warnings", []),
         *_optional_json(folder / "invariance.json").get("warnings", []),
+        *(measures.notes(agreement) if agreement else []),
         *(f"{name} was not finite in some epochs" for name, points in curves.items() if not finite(points)),
     ]
     name = str((metrics.run if metrics else None) or environment.get("name") or environment.get("row") or folder.name)
@@ -143,6 +153,8 @@ def load_run(folder: Path) -> Run:
         config.read_text(encoding="utf-8") if config.exists() else "",
         curves,
         tuple(dict.fromkeys(map(str, [*warnings, *notes]))),
+        load_taught(folder),
+        measures=agreement,
     )
 
 
@@ -211,7 +223,7 @@ def _check_common(runs: Sequence[Run]) -> None:
                     f"{scored[0].folder} and {run.folder} were scored with different {what}, so they are of "
                     "different data sets. Make one report of each."
                 )
-    if not scored and not any(run.curves for run in runs):
+    if not scored and not any(run.curves or run.measures for run in runs):
         folders = listed(run.folder for run in runs)
         raise ConfigError(
             f"No evaluated run in {folders}, and no training curves either. Run `viewloom evaluate --run FOLDER` first."

@@ -1,11 +1,12 @@
 """What the page's tables hold: scores, actions, items; and what a reader should be wary of."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 from viewloom.metrics.segmentation import TITLES
 from viewloom.metrics.statistics import Difference
+from viewloom.report.colours import palette
 from viewloom.report.curves import round_marks
 from viewloom.report.formats import clock
 from viewloom.report.gaps import Footnotes
@@ -13,6 +14,7 @@ from viewloom.report.picking import Pick
 from viewloom.report.reading import ViewResult
 from viewloom.report.runs import Run
 from viewloom.report.tables import ScoreRow, shows_gaps
+from viewloom.report.taught import Taught
 
 LEVEL = 0.05
 """Differences of a lower p are set in bold."""
@@ -125,3 +127,15 @@ def _sheet(
             rows.append((start, [row and row["f1_50"] for row in found]))
     head_of_all = (*head, "seconds")
     return {"head": head_of_all, "results": results, "rows": rows, "columns": columns, "which": which, "links": {}}
+
+
+def taught_runs(runs: Sequence[Run]) -> list[tuple[Run, Taught]]:
+    """The students among runs, with what they were taught."""
+    return [(run, run.taught) for run in runs if run.taught is not None]
+
+
+def with_taught(colours: Mapping[int, str], runs: Sequence[Run]) -> dict[int, str]:
+    """Colours of class ids, those that only strips of pairs show added behind the others."""
+    shown = {label for _, taught in taught_runs(runs) for of in taught.strips.values() for label in of.labels.tolist()}
+    order = [*colours, *sorted(shown - set(colours))]
+    return dict(zip(order, palette(len(order)), strict=True))

@@ -9,8 +9,10 @@ from viewloom.errors import ConfigError
 class ReportConfig:
     """Write one HTML page about runs."""
 
-    runs: str
+    runs: str = ""
     """Run folders, comma-separated, or a folder of runs; those without scores show their curves and settings."""
+    compare: str | None = None
+    """Folder of `viewloom compare` to write the page of, instead of runs."""
     out: str = "report.html"
     """HTML file to write; it holds everything and needs no network."""
     title: str = "Segmentation across views"
@@ -33,5 +35,7 @@ class ReportConfig:
     """Replace a file that is already there."""
 
     def __post_init__(self) -> None:
+        if bool(self.runs) == (self.compare is not None):
+            raise ConfigError("Pass --runs FOLDER,FOLDER or --compare FOLDER, one of the two.")
         if self.timelines < 0:
             raise ConfigError(f"--timelines must be 0 or more, but is {self.timelines}.")

@@ -20,7 +20,7 @@ from viewloom.dataset.opening import open_dataset
 from viewloom.errors import ConfigError, UserError
 from viewloom.files import atomic_path, write_json
 from viewloom.methods.refiner_file import load_refiner
-from viewloom.methods.settings import AutoConfig
+from viewloom.methods.settings import AUTO, AutoConfig
 from viewloom.registry import METHODS
 from viewloom.training.candidates import Candidate, candidates_of
 from viewloom.training.criterion import Measured, Sample, measure_transfer, take_sample
@@ -30,7 +30,6 @@ from viewloom.training.pretrain import run_content, run_pretrain, seconds_to_lea
 from viewloom.training.runs import is_main_process, prepare_run, read_json, refuse_taken, wait_for, write_environment
 from viewloom.training.settings import PretrainConfig
 
-AUTO = "auto"
 FILE = "auto.json"
 REFINER = "refiner.safetensors"
 CRITERION = "transfer on held-out pairs, retrieval among those within its spread"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from viewloom.errors import ConfigError
-from viewloom.methods.settings import AutoConfig, MethodConfig
+from viewloom.methods.settings import AUTO, AutoConfig, MethodConfig
 from viewloom.registry import METHODS
 
 
@@ -32,6 +32,10 @@ class Candidate:
 CANDIDATES = (
     Candidate("none", "none"),
     Candidate("cca", "cca"),
+    Candidate("delay_cca", "delay_cca"),
+    Candidate("rff_cca", "rff_cca"),
+    Candidate("contrast", "contrast"),
+    Candidate("ey", "ey"),
 )
 """The default ones. Where two do equally well the one that stands first is taken."""
 
@@ -48,7 +52,7 @@ def candidates_of(auto: AutoConfig) -> tuple[Candidate, ...]:
     by_name = {candidate.name: candidate for candidate in CANDIDATES}
     found = tuple(by_name.get(name, Candidate(name, name)) for name in names)
     for candidate in found:
-        if candidate.method == "auto" or METHODS.get(candidate.method).requires != "pairs":
+        if candidate.method == AUTO or METHODS.get(candidate.method).requires != "pairs":
             raise ConfigError(f"{candidate.name} can't be a candidate of auto: it needs more than pairs. Leave it out.")
     if len(set(names)) < len(names):
         raise ConfigError(f"candidates names one twice: {auto.candidates}. Name each once.")

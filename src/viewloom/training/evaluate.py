@@ -122,7 +122,7 @@ def evaluate_head(trained: TrainedHead, config: EvaluateConfig, dataset: MultiVi
         "actions": actions,
         "trained_on": trained.views,
         "simulated": dataset.simulated,
-        "row": name,
+        "row": f"{name} (labels of pairs)" if labels_of_pairs(trained) else name,
         "scored_with": scored_with(config),
         "sampling": asdict(segmenter.sampling),
         "learned": learned,
@@ -181,6 +181,11 @@ def fitting_views(source: FeatureSource, views: tuple[str, ...], named: bool, se
 def default_name(trained: TrainedHead, refiner: str | None) -> str:
     """What a run is called in tables; with another refiner before its head it isn't that run any more."""
     return trained.name if refiner is None else f"{trained.name} behind {Path(refiner).parent.name}"
+
+
+def labels_of_pairs(trained: TrainedHead) -> bool:
+    """Whether the refiner before a head learned from labels of the pairs, which other methods do without."""
+    return trained.refiner is not None and trained.refiner.extra.get("labels") == "pairs"
 
 
 def scored_with(config: EvaluateConfig) -> dict[str, Any]:

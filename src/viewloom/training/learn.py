@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from viewloom.dataset.dataset import MultiViewDataset
-from viewloom.training.auto import AUTO, begin_auto, run_auto
+from viewloom.methods.settings import AUTO
+from viewloom.registry import METHODS
+from viewloom.training.auto import begin_auto, run_auto
 from viewloom.training.pretrain import begin_pretrain, run_pretrain
 from viewloom.training.settings import PretrainConfig
 
@@ -24,3 +26,13 @@ def begin_learning(config: PretrainConfig, dataset: MultiViewDataset | None = No
         begin_auto(config, dataset)
     else:
         begin_pretrain(config, dataset)
+
+
+def takes_epochs(method: str) -> bool:
+    """Whether a number of epochs says anything to a method: one fitted by gradient, or a choice among such."""
+    return method == AUTO or METHODS.get(method).fit == "gradient"
+
+
+def needs_teacher(method: str) -> bool:
+    """Whether a method follows a trained head."""
+    return method != AUTO and METHODS.get(method).requires == "teacher_head"

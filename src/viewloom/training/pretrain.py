@@ -222,7 +222,8 @@ def run_content(config: PretrainConfig, dataset: MultiViewDataset, pairs: Pairs)
     items = {"pairs": pairs.learn.items, "held-out": pairs.held_out.items}
     files = {} if config.teacher is None else {"teacher": Path(config.teacher) / "head.safetensors"}
     compare = config.compare_features
-    return RunContent(dataset, items, pairs.learn.views, labelled=False, files=files, compare=compare)
+    labelled = pairs.learn.labels is not None
+    return RunContent(dataset, items, pairs.learn.views, labelled=labelled, files=files, compare=compare)
 
 
 def chosen_by(method: str, select: Choice | None) -> Choice:
@@ -268,15 +269,45 @@ def _fit_by_gradient(
     mode: Literal["min", "max"] = "min" if config.select in ("loss", "last") else "max"
     module = PretrainingModule(method, pairs, config)
     assert config.epochs is not None
+    start = Start.of(config, method, pairs) if method.keeps_start and monitor is not None else None
     trainer = build_trainer(config.trainer, folder, config.epochs, config.seed, monitor, mode)
     trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
     name = "last" if monitor is None else "best"
     state = torch.load(folder / "checkpoints" / f"{name}.ckpt", map_location="cpu", weights_only=True)
     module.load_state_dict(state["state_dict"])
+    if start is not None and start.no_worse_than(config, method, pairs):
+        method.load_state_dict(start.state)
+        return f"start (none of {config.epochs} epochs was better)", []
     warnings, every = [], trainer.check_val_every_n_epoch or 1
     if name == "best":
         warnings = against_first_epoch(config.method, state["epoch"] + 1, every, config.epochs)
     return f"{name} epoch ({state['epoch'] + 1} of {config.epochs})", warnings
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a method was before its first step, and what that is worth on held-out pairs."""
+
+    state: dict[str, Tensor]
+    value: float
+
+    @classmethod
+    def of(cls, config: PretrainConfig, method: Method, pairs: Pairs) -> "Start":
+        """The method as it is now; a resumed run comes by the same."""
+        state = {name: value.detach().cpu().clone() for name, value in method.state_dict().items()}
+        return cls(state, _chosen_value(config, method, pairs))
+
+    def no_worse_than(self, config: PretrainConfig, method: Method, pairs: Pairs) -> bool:
+        """Whether the method as it is now is no better by what chooses its checkpoint."""
+        value = _chosen_value(config, method, pairs)
+        return value >= self.value if config.select == "loss" else value <= self.value
+
+
+def _chosen_value(config: PretrainConfig, method: Method, pairs: Pairs) -> float:
+    """What chooses the checkpoint, of the method as it is."""
+    device = pick_device({"gpu": "cuda"}.get(config.trainer.accelerator, config.trainer.accelerator))
+    assert config.select is not None
+    return held_out_measures(method.to(device), pairs.held_out, config.batch_size, device).values[config.select]
 
 
 def compile_layers(method: Method, backend: str = "inductor") -> None:
@@ -322,6 +353,7 @@ def _finish(begun: Begun, chosen: str, warnings: list[str]) -> None:
     held = held_out_measures(method.to(device).eval(), pairs.held_out, config.batch_size, device, with_plain=True)
     learned = learned_from(run_content(config, dataset, pairs))
     facts = {"kept": chosen, "seed": config.seed, "data": dataset.name, "fps": dataset.source.fps}
+    facts |= {} if pairs.learn.labels is None else {"labels": "pairs"}
     method.refiner.extra = facts | kept(pairs.learn.sampling, dataset, pairs.learn.views) | {"learned_from": learned}
     before, chance = held.values.get("plain_retrieval"), held.values["chance"]
     if held.collapse:

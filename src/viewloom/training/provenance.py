@@ -16,6 +16,7 @@ WAYS = {
     "train": "the head's training labels",
     "val": "what chose the head's epoch",
     "pairs": "unlabelled pairs, of its refiner or its teacher",
+    "labelled_pairs": "the labels of the refiner's pairs",
 }
 
 
@@ -26,7 +27,9 @@ def learned_from(content: RunContent) -> Learned:
         spans: dict[str, dict[str, list[int]]] = {}
         for recording, view in content.pairs_of(name):
             spans.setdefault(recording, {})[view] = list(content.dataset.source.span(recording, view))
-        found.setdefault(ROLES[name], {}).update(spans)
+        # A head's labels are those of its training items; a refiner that is given labels has those of its pairs.
+        labelled = content.labelled and ROLES[name] == "pairs" and "train" not in content.items
+        found.setdefault("labelled_pairs" if labelled else ROLES[name], {}).update(spans)
     return {role: recordings for role, recordings in found.items() if recordings}
 
 

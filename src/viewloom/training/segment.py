@@ -3,6 +3,7 @@
 With ``teach_on_pairs`` it is a student: its teacher is trained first, as a run of its own inside, and labels the pairs.
 """
 
+import gc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -257,6 +258,7 @@ def taught(module: SegmentationModule, lesson: Lesson, folder: Path) -> Soft:
     if not (folder / FOLDER / "head.safetensors").exists():
         say(f"First the teacher, in {folder / FOLDER}.")
         run_train(teacher_config(module.asked, folder), module.dataset)
+        gc.collect()  # a trainer and its module refer to each other: what the teacher's refiner kept goes only now
     wait_for(folder / FOLDER / "head.safetensors")
     return taught_labels(module.config, module.dataset, lesson, module.sampling, folder)
 

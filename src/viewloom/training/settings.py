@@ -265,6 +265,42 @@ class EvaluateConfig(DataConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MeasureConfig(DataConfig):
+    """Measure how far features of different views agree, and what a linear map trained in one view reads in others."""
+
+    refiner: str | None = free(default=None)
+    """Refiner to measure (safetensors, or its run folder), beside plain features; default: plain features alone."""
+    runs: str | None = free(default=None)
+    """Run folders of heads trained on different views, comma-separated: their scores on every view make a matrix."""
+    views: str | None = None
+    """Views to compare, two or more, comma-separated; default: all that an item has and the refiner takes."""
+    split: Literal["test", "val", "pairs"] = "test"
+    """Items to measure on. What needs labels is left out of pairs."""
+    max_steps: int = 20000
+    """Steps (chunks) kept of each view at most, evenly over every item, 100 or more; bounds memory: about
+    4 bytes x max_steps x (sizes of all views' features, plain and refined), twice where a probe is trained."""
+    allow_learned: str | None = free(default=None)
+    """Recordings that may be measured although the refiner or a head learned from them: train, val, pairs,
+    comma-separated. They are marked. --split pairs and --split val allow their own."""
+    accelerator: str = free(default="auto")
+    """Device: auto, cpu, cuda."""
+    out: str | None = free(default=None)
+    """Folder for measures.json; default: the refiner's run folder."""
+    name: str | None = free(default=None)
+    """Name of the refined features in tables; default: the refiner's method."""
+    overwrite: bool = free(default=False)
+    """Replace the measures of before."""
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    """Chunks and policy for missing frames; by default as the refiner learned."""
+
+    def __post_init__(self) -> None:
+        if self.max_steps < 100:
+            raise ConfigError(f"--max_steps must be 100 or more, but is {self.max_steps}.")
+        if self.runs is not None and self.split == "pairs":
+            raise ConfigError("--runs are scored against labels, which pairs need not have. Pass --split test or val.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class PredictConfig(DataConfig):
     """Segment recordings with a trained head; labels are not needed."""
 

@@ -92,7 +92,7 @@ class SegmentBatch(Batch):
 
 @dataclass
 class ViewBatch(Batch):
-    """Windows seen by several synchronised views, without labels, for pre-training.
+    """Windows seen by several synchronised views, for pre-training; without labels but for a method that asks for them.
 
     Attributes:
         features: {view: float32 (B, T, D_view), zeros where the mask is False}, views in the order of axis V.
@@ -100,12 +100,14 @@ class ViewBatch(Batch):
             recording lacks.
         windows: what each row is.
         missing_frames: frames that each row's views lack, (view, frames) for each view it has.
+        labels_BT: int64, the class of each step, -100 where it has none; None where nobody asked for labels.
     """
 
     features: dict[str, Tensor]
     mask_BVT: Tensor
     windows: tuple[Window, ...]
     missing_frames: tuple[tuple[tuple[str, int], ...], ...] = ()
+    labels_BT: Tensor | None = None
 
     @property
     def views(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Windows seen by several synchronised views at once, without labels, for pre-training."""
+"""Windows seen by several synchronised views at once, for pre-training; with labels for a method that asks for them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from viewloom.dataset.dataset import Item
+from viewloom.dataset.labels import LabelSet
 from viewloom.errors import DataError, listed
 from viewloom.features.base import FeatureSource, Pooled, pooled_dim
 from viewloom.features.missing import with_policy
+from viewloom.metrics.segments import IGNORE
 from viewloom.windows.batch import ViewBatch, Window
-from viewloom.windows.plan import drawn_window, plan_windows
+from viewloom.windows.plan import drawn_window, plan_windows, recording_labels
 from viewloom.windows.sampling import Sampling
 from viewloom.windows.segments import EpochBatches
 
@@ -24,6 +26,7 @@ class ViewRow:
 
     pooled: Mapping[str, Pooled]
     window: Window
+    labels_S: NDArray[np.int64] | None = None
 
 
 class ViewWindows(Dataset[ViewRow]):
@@ -38,6 +41,7 @@ class ViewWindows(Dataset[ViewRow]):
         views: logical views, the order of axis V.
         sampling: sizes, augmentation, policy for missing frames.
         seed: of the augmentation; None switches it off.
+        labels: where labels are, for batches that have them; None: batches without.
 
     Attributes:
         dims: size of a step's features in each view.
@@ -50,8 +54,10 @@ class ViewWindows(Dataset[ViewRow]):
         views: Sequence[str],
         sampling: Sampling,
         seed: int | None = None,
+        labels: LabelSet | None = None,
     ) -> None:
         self.source, self.views, self.sampling, self.seed = source, tuple(views), sampling, seed
+        self.labels = labels
         several = [len(set(source.views(item.recording)) & set(views)) >= 2 for item in items]
         paired = [item for item, good in zip(items, several, strict=True) if good]
         self.items = tuple(paired)
@@ -79,7 +85,8 @@ class ViewWindows(Dataset[ViewRow]):
         span = window.start, window.end, window.chunk_frames, self.sampling.pooling
         there = self.source.views(window.recording) if window.start < window.end else ()
         views = [view for view in self.views if view in there]
-        return ViewRow({view: reader.read_pooled(window.recording, view, *span) for view in views}, window)
+        pooled = {view: reader.read_pooled(window.recording, view, *span) for view in views}
+        return ViewRow(pooled, window, None if self.labels is None else recording_labels(self.labels, window))
 
 
 class CollateViews:
@@ -99,6 +106,7 @@ class CollateViews:
                 if view in row.pooled:
                     x_BTD[place, : row.window.steps] = row.pooled[view].features_SZ
                     mask_BVT[place, at, : row.window.steps] = row.pooled[view].mask_S
+        labels = [row.labels_S for row in rows if row.labels_S is not None]
         return ViewBatch(
             features={view: torch.from_numpy(x_BTD) for view, x_BTD in features.items()},
             mask_BVT=torch.from_numpy(mask_BVT),
@@ -106,7 +114,16 @@ class CollateViews:
             missing_frames=tuple(
                 tuple((view, len(pooled.missing)) for view, pooled in row.pooled.items()) for row in rows
             ),
+            labels_BT=stack_labels(labels, shape[1]) if len(labels) == len(rows) else None,
         )
+
+
+def stack_labels(labels: Sequence[NDArray[np.int64]], steps: int) -> torch.Tensor:
+    """Labels of rows (B, T), `IGNORE` behind them."""
+    labels_BT = np.full((len(labels), steps), IGNORE, np.int64)
+    for place, labels_S in enumerate(labels):
+        labels_BT[place, : len(labels_S)] = labels_S
+    return torch.from_numpy(labels_BT)
 
 
 def make_view_loader(

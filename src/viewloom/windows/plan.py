@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.dataset.dataset import Item
+from viewloom.dataset.labels import LabelSet
 from viewloom.metrics.segments import IGNORE
 from viewloom.windows.batch import Window
 from viewloom.windows.sampling import Sampling
@@ -76,6 +77,18 @@ def pool_labels(labels_T: NDArray[np.int64], chunk_frames: int) -> NDArray[np.in
     order = np.lexsort((-label, votes, step))
     pooled[step[order]] = label[order]
     return pooled
+
+
+def recording_labels(labels: LabelSet, window: Window) -> NDArray[np.int64]:
+    """Label (S,) of each step of a window by all annotations of its recording; `IGNORE` where there is none.
+
+    Where several annotations of a recording label the same frame, the last one to begin counts.
+    """
+    labels_T = np.full(window.frames, IGNORE, np.int64)
+    for annotation in labels.of_recording(window.recording):
+        own_T = annotation.frame_labels(window.start, window.end)
+        labels_T = np.where(own_T == IGNORE, labels_T, own_T)
+    return pool_labels(labels_T, window.chunk_frames)
 
 
 def unpool(steps_SX: NDArray[np.float32], window: Window) -> NDArray[np.float32]:

@@ -20,8 +20,8 @@ from viewloom.features.pooling import pool
 from viewloom.features.settings import Pooling
 from viewloom.metrics.segments import IGNORE
 from viewloom.windows.batch import Batch, SegmentBatch, ViewBatch, Window
-from viewloom.windows.pairs import ViewWindows
-from viewloom.windows.plan import drawn_window
+from viewloom.windows.pairs import ViewWindows, stack_labels
+from viewloom.windows.plan import drawn_window, recording_labels
 from viewloom.windows.segments import EpochBatches, SegmentWindows, padded
 from viewloom.windows.settings import DeviceData
 
@@ -187,7 +187,10 @@ class ResidentViews(ResidentLoader[ViewWindows, ViewBatch]):
                 steps = slice(window.steps)
                 features[view][place, steps], mask_BVT[place, at, steps] = stretch.pooled(window.chunk_frames)
             missing.append(tuple((view, stretch.missing_frames) for _, view, stretch in present))
-        return ViewBatch(features, mask_BVT, tuple(drawn), tuple(missing))
+        labels = self.windows.labels
+        rows = [] if labels is None else [recording_labels(labels, window) for window in drawn]
+        labels_BT = stack_labels(rows, shape[2]).to(self.device) if rows else None
+        return ViewBatch(features, mask_BVT, tuple(drawn), tuple(missing), labels_BT)
 
     def __contains__(self, key: object) -> bool:
         return key in self.stretches

@@ -1,0 +1,307 @@
+"""What `viewloom transfer` is worth, and why its defaults are what they are: `make bench-evidence`.
+
+Data sets are made or found, `viewloom compare` runs every row on each, and pages are written to docs/results/evidence.
+All features are simulated or rendered, and the pages say so. ``SMALL=1`` takes two of them, three seeds, fewer rows and
+short training, about 20 minutes on two cores; the whole takes hours. What is finished is used again.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from scipy.stats import spearmanr
+
+from tests.rigs import PEOPLE, SENSORS, write_rig
+from viewloom.console import out
+from viewloom.files import atomic_path, write_text
+from viewloom.recipes.compare.command import ComparisonResult, run_compare
+from viewloom.recipes.compare.settings import CompareConfig
+from viewloom.simulate.run import run_simulate
+from viewloom.simulate.settings import SimulateConfig
+
+PAGES = Path("docs/results/evidence")
+MARK = "<!-- written by benchmarks/evidence.py -->\n"
+CANDIDATES = ("cca", "delay_cca", "rff_cca", "contrast")
+METHODS: tuple[Any, ...] = (
+    "none",
+    {"name": "standardised", "method": "none", "method_options": {"standardise": "view"}},
+    *({"name": name, "method": name, "method_options": {"standardise": "view"}} for name in CANDIDATES),
+    {"name": "two_stream", "method": "two_stream", "method_options": {"standardise": "view", "stem": "cca"}},
+    {"name": "auto", "method": "auto"},
+)
+PUBLISHED = {"chunk_frames": 20, "test_chunks": [10, 17, 24], "pooling": "max"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A data set and how it is compared on.
+
+    Attributes:
+        name: of the page.
+        labelled: view with labels.
+        unlabelled: view to be segmented.
+        about: what the data are.
+        sampling: windows and chunks; empty: the defaults.
+        width: of the head's layers.
+        epochs: of the head; None: the default.
+        data: its folder, below that of all.
+        features: another store.
+    """
+
+    name: str
+    labelled: str
+    unlabelled: str
+    about: str
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    width: int = 64
+    epochs: int | None = None
+    data: str = ""
+    features: str | None = None
+
+
+CASES = {
+    case.name: case
+    for case in (
+        Case(
+            "generated",
+            "v3",
+            "e4",
+            "simulated features on generated timelines, as in `make demo`",
+            PUBLISHED,
+            epochs=40,
+        ),
+        Case("sensors", "wrist", "chest", "simulated sensors, 18 values, 10 frames a second, 20 recordings of 70 s"),
+        Case("people", "room", "head", "simulated features of two cameras, D = 1280, 13 recordings at 10 fps"),
+        Case("real_timelines", "v3", "e4", "simulated features on Assembly101's real timelines", PUBLISHED, epochs=40),
+        Case(
+            "pixels",
+            "corner",
+            "gripperPOV",
+            "rendered video of a robot hand, EfficientNet-Lite0, of `make bench-pixels`",
+            {"chunk_frames": 2, "test_chunks": [1, 2, 3], "pooling": "max"},
+            epochs=100,
+            data="data",
+            features="packed",
+        ),
+    )
+}
+SMALL = ("generated", "sensors")
+SLOW = ("contrast", "two_stream")
+"""Rows that the small version leaves out."""
+
+
+def main(
+    root: Path,
+    names: Sequence[str],
+    seeds: Sequence[int],
+    jobs: int | None,
+    small: bool,
+    pages: Path,
+    rows: Sequence[str] = (),
+    minutes: float | None = None,
+) -> None:
+    """Compare on each data set, and write the pages."""
+    started, done = time.monotonic(), []
+    for name in names:
+        case = CASES[name]
+        if not prepare(root, case):
+            continue
+        file = write_file(root, case, seeds, jobs, small, rows, minutes)
+        result = run_compare(CompareConfig(file=str(file), docs=str(pages / f"{name}.md")))
+        assert isinstance(result, ComparisonResult)
+        out.print(f"{name}: {time.monotonic() - started:.0f} s")
+        done.append((case, result))
+        write_summary(pages, done, small, time.monotonic() - started)
+
+
+def prepare(root: Path, case: Case) -> bool:
+    """Make a data set, unless it is there; False where it can't be had here."""
+    folder = root / case.name
+    annotations = os.environ.get("VIEWLOOM_ASSEMBLY101")
+    if (folder / case.data).exists():
+        return True
+    if case.name == "generated":
+        run_simulate(SimulateConfig(out=str(folder), recordings=40))
+    elif case.name == "real_timelines" and annotations:
+        run_simulate(SimulateConfig(out=str(folder), timelines=annotations, recordings=60))
+    elif case.name in ("sensors", "people"):
+        write_rig(folder, SENSORS if case.name == "sensors" else PEOPLE)
+    else:
+        hint = "set VIEWLOOM_ASSEMBLY101" if case.name == "real_timelines" else f"make bench-pixels, linked as {folder}"
+        out.print(f"{case.name} is left out: it is not here ({hint}).")
+        return False
+    return True
+
+
+def write_file(
+    root: Path,
+    case: Case,
+    seeds: Sequence[int],
+    jobs: int | None,
+    small: bool,
+    rows: Sequence[str] = (),
+    minutes: float | None = None,
+) -> Path:
+    """The comparison of a data set, for `viewloom compare`."""
+    data: dict[str, Any] = {"data": str(root / case.name / case.data), "name": case.name}
+    if case.features is not None:
+        data["features"] = str(root / case.name / case.features)
+    auto = {} if minutes is None else {"method_options": {"minutes": minutes}}
+    epochs = case.epochs if not small or case.epochs is None else case.epochs // 2
+    comparison = {
+        "data": [data],
+        "labelled": case.labelled,
+        "unlabelled": case.unlabelled,
+        "methods": [
+            {**entry, **auto} if named(entry) == "auto" else entry
+            for entry in METHODS
+            if wanted(named(entry), rows, small)
+        ],
+        "heads": [{"name": "c2f_tcn", "head": "c2f_tcn", "head_options": {"width": case.width}}],
+        "students": [False, True],
+        "seeds": list(seeds),
+        "controls": ["majority", "clock", "oracle"],
+        "train": {} if epochs is None else {"epochs": epochs},
+        "sampling": dict(case.sampling),
+        "trainer": {"logger": "none", "progress": False, "validate_every_epochs": 5},
+        "out": str(root / "compared" / case.name),
+        **({} if jobs is None else {"jobs": jobs}),
+    }
+    path = root / f"{case.name}.yaml"
+    write_text(path, yaml.safe_dump(comparison, sort_keys=False))
+    return path
+
+
+def write_summary(pages: Path, done: Sequence[tuple[Case, ComparisonResult]], small: bool, seconds: float) -> None:
+    """Aims on every data set, and how well what `auto` goes by agrees with what is wanted."""
+    command = f"`make bench-evidence{' SMALL=1' if small else ''}`"
+    about = (
+        f"Written by {command}, the last time in {seconds / 60:.0f} minutes. All features are simulated or rendered: "
+    )
+    about += "no figure here is of real video. F1@50, percent, mean over seeds."
+    columns = ["data", "view", "naive", "auto", "auto + student", "oracle", "gap closed", "clock"]
+    lines = [MARK, "# Evidence", "", about, "", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    points: list[dict[str, Any]] = []
+    for case, result in done:
+        (table,) = result.results["tables"]
+        for view in table["views"]:
+            rows = {row["title"]: row for row in view["rows"]}
+            lines.append(_aim(case, view["view"], rows))
+        points += _points(case, result)
+    lines += ["", *(f"- [{case.name}]({case.name}.md): {case.about}" for case, _ in done), ""]
+    lines += criterion_lines(points)
+    write_text(pages / "README.md", "\n".join(lines) + "\n")
+    write_text(pages / "criterion.json", json.dumps(points, indent=1) + "\n")
+    draw_criterion(points, pages / "criterion.png")
+
+
+def _aim(case: Case, view: str, rows: Mapping[str, Any]) -> str:
+    """One line of the table of aims."""
+
+    def figure(name: str) -> str:
+        row = rows.get(name)
+        return "–" if row is None else f"{row['mean']['f1_50']:.1f}"
+
+    best = rows.get("auto + student")
+    gap = best["gap_closed"]["closed"] if best is not None else None
+    oracle = next((name for name, row in rows.items() if row["role"] == "oracle"), "oracle")
+    cells = [case.name, view, *(figure(name) for name in ("none", "auto", "auto + student", oracle))]
+    return f"| {' | '.join(cells)} | {'–' if gap is None else f'{gap:.0f} %'} | {figure('clock')} |"
+
+
+def _points(case: Case, result: ComparisonResult) -> list[dict[str, Any]]:
+    """Each candidate of each choice: what it was measured by, and what a head behind that method scored."""
+    (table,) = result.results["tables"]
+    view = next(each for each in table["views"] if each["view"] == case.unlabelled)
+    rows = {row["title"]: row for row in view["rows"]} | {"none": None}
+    rows["none"] = next((row for row in view["rows"] if row["title"] == "standardised"), None)
+    found = []
+    for path in sorted(result.folder.rglob("auto.json")):
+        seed = json.loads((path.parent / "environment.json").read_text(encoding="utf-8"))["seed"]
+        for entry in json.loads(path.read_text(encoding="utf-8"))["candidates"]:
+            row = rows.get(entry["name"])
+            if entry["measured"] is not None and row is not None and str(seed) in row["seeds"]:
+                scores = {"f1_50": row["seeds"][str(seed)]["f1_50"], "mof": row["seeds"][str(seed)]["mof"]}
+                found.append({"data": case.name, "seed": seed, "name": entry["name"], **entry["measured"], **scores})
+    return found
+
+
+def criterion_lines(points: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Rank correlation, on each data set, of what is measured without labels with scores in the unlabelled view."""
+    about = (
+        "Spearman's correlation, over methods and seeds, with the score of a head in the unlabelled view (no student). "
+    )
+    about += "`transfer` is what `--method auto` goes by; `own` is the same in the view itself."
+    pairs = [("transfer", "f1_50"), ("retrieval", "f1_50"), ("own", "f1_50"), ("transfer", "mof"), ("retrieval", "mof")]
+    columns = ["data", "points", *(f"{one}, {'F1@50' if other == 'f1_50' else 'MoF'}" for one, other in pairs)]
+    lines = ["## What tells without labels", "", about, "", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    for data in dict.fromkeys(point["data"] for point in points):
+        mine = [point for point in points if point["data"] == data]
+        cells = [
+            f"{spearmanr([p[one] for p in mine], [p[other] for p in mine])[0]:.2f}" if len(mine) > 2 else "–"
+            for one, other in pairs
+        ]
+        lines.append(f"| {data} | {len(mine)} | {' | '.join(cells)} |")
+    return [*lines, "", "![Each method on each data set, by what is measured and by what it scores](criterion.png)"]
+
+
+def draw_criterion(points: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """What is measured without labels against the score, a panel a data set and measure."""
+    from matplotlib.figure import Figure
+
+    names, sets = list(dict.fromkeys(p["name"] for p in points)), list(dict.fromkeys(p["data"] for p in points))
+    figure = Figure(figsize=(3.4 * max(1, len(sets)), 6), layout="constrained")
+    panels = np.atleast_2d(figure.subplots(2, max(1, len(sets)), squeeze=False))
+    for column, data in enumerate(sets):
+        for line, measure in enumerate(("transfer", "retrieval")):
+            panel = panels[line, column]
+            for place, name in enumerate(names):
+                mine = [p for p in points if (p["data"], p["name"]) == (data, name)]
+                panel.plot([p[measure] for p in mine], [p["f1_50"] for p in mine], "o", color=f"C{place}", label=name)
+            panel.set(xlabel=f"{measure}, held-out pairs (%)", ylabel="F1@50, unlabelled view")
+            panel.set_title(data if line == 0 else "")
+    if sets:
+        panels[0, 0].legend(fontsize="small")
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)
+
+
+def wanted(name: str, rows: Sequence[str], small: bool) -> bool:
+    """Whether a row is run: one that is asked for, or of all those that aren't too slow."""
+    return name in rows if rows else not (small and name in SLOW)
+
+
+def named(entry: Any) -> str:
+    """Name of a method's entry."""
+    return entry if isinstance(entry, str) else str(entry["name"])
+
+
+def main_from_line() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
+    parser.add_argument("--root", default="evidence", help="folder for data and runs")
+    parser.add_argument(
+        "--cases", default=None, help=f"comma-separated, of {', '.join(CASES)}; default: all, or with --small two"
+    )
+    parser.add_argument("--seeds", default=None, help="comma-separated; default: 0 to 4, with --small 0 to 2")
+    parser.add_argument("--jobs", type=int, default=None, help="runs at once; default: as many as cores")
+    parser.add_argument("--rows", default=None, help="comma-separated; default: all, with --small the quick ones")
+    parser.add_argument("--minutes", type=float, default=None, help="for learned candidates of auto; default: its own")
+    parser.add_argument("--small", action="store_true", help="two data sets, fewer rows, half the epochs")
+    parser.add_argument("--pages", default=str(PAGES), help="folder of the pages")
+    args = parser.parse_args()
+    names = args.cases.split(",") if args.cases else SMALL if args.small else tuple(CASES)
+    rows = args.rows.split(",") if args.rows else ()
+    seeds = [int(seed) for seed in (args.seeds or ("0,1,2" if args.small else "0,1,2,3,4")).split(",")]
+    main(Path(args.root), names, seeds, args.jobs, args.small, Path(args.pages), rows, args.minutes)
+
+
+if __name__ == "__main__":
+    main_from_line()
