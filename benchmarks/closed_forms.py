@@ -76,7 +76,8 @@ def main() -> None:
 
 def delays(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Time and memory of delay_cca and cca, and what 4 million frames would take."""
-    from viewloom.methods.settings import CCAConfig, DelayCCAConfig
+    from viewloom.methods.closed_settings import DelayCCAConfig
+    from viewloom.methods.settings import CCAConfig
 
     figures = []
     for name, config in (("delay_cca", DelayCCAConfig()), ("cca", CCAConfig(strength=1e-2))):

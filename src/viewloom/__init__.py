@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from viewloom.api import (
         compare,
         evaluate,
-        from_arrays,
         list_heads,
         list_layouts,
         list_methods,
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
         train,
         transfer,
     )
+    from viewloom.dataset.memory import from_arrays
 
 __all__ = [
     "__version__",

@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from viewloom.arguments import Names, kept, sequences_of, size_setting, trained_head, view_of_array
 from viewloom.dataset.dataset import MultiViewDataset
-from viewloom.dataset.memory import from_arrays as from_arrays
-from viewloom.dataset.memory import plain_label
+from viewloom.dataset.memory import from_arrays, plain_label
 from viewloom.dataset.opening import open_dataset as _open
 from viewloom.dataset.settings import DataConfig
-from viewloom.errors import ConfigError, DataError, listed
+from viewloom.errors import ConfigError, DataError
 from viewloom.keywords import as_dict, built, settings_on
-from viewloom.metrics.protocols import PROTOCOLS
+from viewloom.listing import list_heads as list_heads
+from viewloom.listing import list_layouts as list_layouts
+from viewloom.listing import list_methods as list_methods
+from viewloom.listing import list_protocols as list_protocols
 from viewloom.recipes.settings import TransferConfig
-from viewloom.registry import HEADS, LAYOUTS, METHODS
 from viewloom.training.settings import EvaluateConfig, MeasureConfig, PredictConfig, PretrainConfig, TrainConfig
 
 if TYPE_CHECKING:
@@ -37,8 +39,6 @@ if TYPE_CHECKING:
     from viewloom.training.trained import TrainedHead
 
 C = TypeVar("C", bound=DataConfig)
-Names = str | Sequence[str]
-"""A list of names; one text with commas is taken as the command line does."""
 
 
 def open_dataset(data: str | Path | DataConfig, with_splits: bool = True, **options: Any) -> MultiViewDataset:
@@ -76,8 +76,7 @@ def pretrain(
     Args:
         data: a data set, or its folder.
         views: two views or more, exo views first.
-        method: registered method; see `list_methods`. By default several are compared on held-out pairs, and the best
-            is taken.
+        method: registered method; see `list_methods`. By default the best of several on held-out pairs.
         out_dim: feature size Z of the refined features, for methods that have a choice.
         run: run folder to keep (new); None keeps nothing on disk.
         teacher: trained head, or its run folder, that a distilling method follows.
@@ -98,12 +97,12 @@ def pretrain(
 
     dataset = _dataset(data, settings)
     if out_dim is not None:
-        options = {**as_dict(settings.get("method_options")), _size_setting(method): out_dim}
+        options = {**as_dict(settings.get("method_options")), size_setting(method): out_dim}
         settings["method_options"] = options
     with run_folder(run) as folder, head_folder(teacher) as head:
         own = {"views": views, "method": method, "run": str(folder), "teacher": head}
         path = wait_for(learn_refiner(settings_on(PretrainConfig, dataset, own | settings), dataset))
-        return load_refiner(path) if path.name == "refiner.safetensors" else replace(load_head(path), run=_kept(run))
+        return load_refiner(path) if path.name == "refiner.safetensors" else replace(load_head(path), run=kept(run))
 
 
 def train(
@@ -141,7 +140,7 @@ def train(
     with run_folder(run) as folder, refiner_file(refiner) as path:
         own = {"views": views, "head": head, "run": str(folder), "refiner": path, "name": head if run is None else None}
         wait_for(run_train(settings_on(TrainConfig, dataset, own | settings), dataset))
-        return replace(load_head(folder), run=_kept(run))
+        return replace(load_head(folder), run=kept(run))
 
 
 def transfer(
@@ -159,8 +158,7 @@ def transfer(
         from_views: labelled views.
         to_views: views to segment; their labels are never used, but to score.
         run: run folder to keep; what is finished in it is used again. None keeps nothing on disk.
-        settings: others of `viewloom transfer`: ``method="cca"``, ``references="naive,oracle"``, ``epochs=40``,
-            ``trainer={"progress": False}``.
+        settings: others of `viewloom transfer`, such as ``method="cca"``, ``references="naive,oracle"``, ``epochs=40``.
 
     Returns:
         The head, its refiner and its scores: print them, or take ``.head``, ``.refiner``, ``.scores``, ``.table()``.
@@ -178,7 +176,7 @@ def transfer(
         result = run_transfer(settings_on(TransferConfig, dataset, own | settings), dataset)
         if isinstance(result, str):
             raise ConfigError("plan is for the command line: `viewloom transfer --plan true`.")
-        return read_transferred(result, _kept(run))
+        return read_transferred(result, kept(run))
 
 
 def evaluate(
@@ -210,7 +208,7 @@ def evaluate(
     """
     from viewloom.training.evaluate import evaluate_head
 
-    dataset, trained = _dataset(data, settings), _trained(head)
+    dataset, trained = _dataset(data, settings), trained_head(head)
     own = {"run": trained.where, "views": views, "split": split, "protocol": protocol}
     config = settings_on(EvaluateConfig, dataset, own | settings)
     if out is not None and (Path(out) / "metrics.json").exists() and not config.overwrite:
@@ -293,9 +291,9 @@ def predict(
     from viewloom.training.predict import COLUMNS, run_predict
     from viewloom.training.sampling import stored_rate
 
-    trained = _trained(head)
+    trained = trained_head(head)
     if not isinstance(data, MultiViewDataset | str | Path):
-        name = _view_of_array(trained, view)
+        name = view_of_array(trained, view)
         rate = stored_rate(trained.extras, name) if fps is None else fps
         views = None if rate is None else {name: {"fps": rate}}
         data = from_arrays({"array": {name: data}}, fps=trained.fps, views=views)
@@ -330,7 +328,7 @@ def score(
     from viewloom.metrics.segmentation import score as score_ids
     from viewloom.metrics.segments import IGNORE
 
-    sides = [[[plain_label(label) for label in labels] for labels in _sequences(side)] for side in (predicted, truth)]
+    sides = [[[plain_label(label) for label in labels] for labels in sequences_of(side)] for side in (predicted, truth)]
     names = dict.fromkeys(label for side in sides for labels in side for label in labels if label is not None)
     if len({isinstance(name, str) for name in names}) != 1:
         raise DataError("Labels must be all names or all class ids, and there must be one at least.")
@@ -389,27 +387,6 @@ def load_head(path: str | Path) -> TrainedHead:
     return load(path)
 
 
-def list_methods() -> tuple[str, ...]:
-    """Names of the pre-training methods, those of other packages included; auto is none of them, but may stand for
-    one."""
-    return METHODS.names()
-
-
-def list_heads() -> tuple[str, ...]:
-    """Names of the segmentation heads, those of other packages included."""
-    return HEADS.names()
-
-
-def list_layouts() -> tuple[str, ...]:
-    """Names of the data-set layouts, those of other packages included."""
-    return LAYOUTS.names()
-
-
-def list_protocols() -> tuple[str, ...]:
-    """Names of the score protocols."""
-    return tuple(PROTOCOLS)
-
-
 def _dataset(data: MultiViewDataset | str | Path, settings: dict[str, Any]) -> MultiViewDataset:
     """The data set; a folder is opened with those of the settings that are a data set's, which are taken out."""
     if isinstance(data, MultiViewDataset):
@@ -421,44 +398,3 @@ def _dataset(data: MultiViewDataset | str | Path, settings: dict[str, Any]) -> M
         )
     own = {entry.name for entry in fields(DataConfig)}
     return open_dataset(data, **{name: settings.pop(name) for name in list(settings) if name in own})
-
-
-def _trained(head: TrainedHead | str | Path) -> TrainedHead:
-    from viewloom.training.trained import TrainedHead
-
-    if not isinstance(head, TrainedHead | str | Path):
-        raise ConfigError(f"Expected a trained head or its run folder, but got a {type(head).__name__}.")
-    return load_head(head) if isinstance(head, str | Path) else head
-
-
-def _size_setting(method: str) -> str:
-    """What a method calls its features' size."""
-    names = [entry.name for entry in fields(METHODS.settings(method))]
-    found = next((name for name in ("out_dim", "width") if name in names), None)
-    if found is None:
-        raise ConfigError(f"Method {method!r} gives features of a size that isn't chosen. Leave out_dim out.")
-    return found
-
-
-def _kept(run: str | Path | None) -> Path | None:
-    return None if run is None else Path(run)
-
-
-def _view_of_array(trained: TrainedHead, view: Names | None) -> str:
-    """The one view that an array is of."""
-    if view is None and trained.refiner is not None and not trained.refiner.accepts("any"):
-        raise DataError(
-            f"The refiner of this head has a map for each of the views {listed(trained.refiner.views)}: say which one "
-            "the array is of (view=...)."
-        )
-    names = [view] if isinstance(view, str) else list(view or [trained.views[0]])
-    if len(names) != 1:
-        raise ConfigError(f"An array is of one view, but view is {view!r}.")
-    return names[0]
-
-
-def _sequences(labels: Sequence[Any]) -> list[Sequence[Any]]:
-    """One sequence of labels, or several, as several."""
-    labels = list(labels)  # a pandas Series has numbers of its own
-    several = len(labels) and np.ndim(labels[0]) > 0
-    return list(labels) if several else [labels]

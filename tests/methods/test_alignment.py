@@ -7,8 +7,8 @@ import torch
 from tests.methods.made import VIEWS, make_method, put, stacked, view_batch, x_of
 from tests.methods.reference_closed import coral, gower
 from viewloom.errors import ConfigError, DataError
+from viewloom.methods.closed_settings import CoralConfig, ProcrustesConfig
 from viewloom.methods.procrustes import turns
-from viewloom.methods.settings import CoralConfig, ProcrustesConfig
 from viewloom.registry import METHODS
 
 

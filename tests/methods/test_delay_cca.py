@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from tests.methods.made import VIEWS, make_method, view_batch, x_of
 from tests.methods.reference_closed import canonical, delayed
 from viewloom.errors import ConfigError
+from viewloom.methods.closed_settings import DelayCCAConfig
 from viewloom.methods.delay_cca import DelayRefiner, delayed_places
 from viewloom.methods.refiner_file import load_refiner, save_refiner
-from viewloom.methods.settings import CCAConfig, DelayCCAConfig
+from viewloom.methods.settings import CCAConfig
 from viewloom.registry import METHODS
 from viewloom.windows.batch import ViewBatch, Window
 

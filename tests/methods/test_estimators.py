@@ -7,8 +7,8 @@ from sklearn.base import clone
 
 from tests.methods.made import VIEWS, make_method, view_batch, x_of
 from viewloom.errors import DataError
+from viewloom.methods.closed_settings import DelayCCAConfig
 from viewloom.methods.estimators import CCA, RFFCCA, Coral, DelayCCA, Procrustes, Ridge
-from viewloom.methods.settings import DelayCCAConfig
 from viewloom.registry import METHODS
 
 

@@ -7,10 +7,11 @@ import torch
 from tests.methods.made import VIEWS, make_method, select_rows, view_batch, x_of
 from tests.methods.reference_closed import canonical, fourier
 from viewloom.errors import ConfigError
+from viewloom.methods.closed_settings import RFFCCAConfig
 from viewloom.methods.refiner_file import load_refiner, save_refiner
 from viewloom.methods.rff_cca import median_distance
 from viewloom.methods.sample import HashedSample
-from viewloom.methods.settings import CCAConfig, RFFCCAConfig
+from viewloom.methods.settings import CCAConfig
 from viewloom.registry import METHODS
 from viewloom.windows.batch import ViewBatch, Window
 

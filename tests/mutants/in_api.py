@@ -53,7 +53,7 @@ MUTANTS = [
     Mutant("scores_written_over", API, "exists() and not config.overwrite:", "exists() and False:", TESTS),
     Mutant(
         "out_dim_of_a_stem_for_all",
-        API,
+        "arguments.py",
         '("out_dim", "width") if name in names',
         '("width",) if name in names',
         TESTS,

@@ -6,7 +6,7 @@ NEAR, PROBES = ("tests/metrics/test_neighbours.py",), ("tests/metrics/test_probe
 MEASURE, CURVE = ("tests/training/test_measure.py",), ("tests/recipes/test_curve.py",)
 SHIFTED = ("tests/features/test_shifted.py",)
 KENDALL, ALIGNMENT, LABELS = "metrics/kendall.py", "metrics/alignment.py", "metrics/frame_retrieval.py"
-CKA, PROBE, AGREEMENT = "metrics/cka.py", "metrics/linear_probe.py", "training/agreement.py"
+CKA, PROBE, AGREEMENT = "metrics/cka.py", "metrics/linear_probe.py", "training/view_agreement.py"
 DATA, SHIFT, STRETCH = "recipes/curve_data.py", "features/shifted.py", "features/stretches.py"
 
 MUTANTS = [

@@ -65,7 +65,7 @@ MUTANTS = [
         SIZES,
     ),
     Mutant("stem_without_its_offset", STEM, " + self.offset_VW[place]", "", STEM_TESTS),
-    Mutant("stem_not_centred", STEM, "-(mean_D @ maps[place])", "0.0", STEM_TESTS),
+    Mutant("stem_not_centred", STEM, "-(mean_D @ map_DW)", "0.0", STEM_TESTS),
     Mutant("stem_of_the_first_view_s_size", STEM, ": self.dims[place]] + self", ": self.dims[0]] + self", STEM_TESTS),
     Mutant(
         "stem_of_the_first_view_s_map",
@@ -74,7 +74,7 @@ MUTANTS = [
         "        place = 0\n",
         STEM_TESTS,
     ),
-    Mutant("canonical_stem_for_a_principal_one", STEM, 'if kind == "cca":', "if True:", STEM_TESTS),
+    Mutant("canonical_stem_for_a_principal_one", RESIDUAL, '"pca": PairMoments', '"pca": FoldMoments', STEM_TESTS),
     Mutant("width_of_a_stem_ignored", STEM, "config.width or min(*dims, WIDEST)", "min(*dims, WIDEST)", STEM_TESTS),
     Mutant("stem_without_limit", STEM, "config.width or min(*dims, WIDEST)", "config.width or min(dims)", STEM_TESTS),
     Mutant(

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from viewloom.errors import DataError
 from viewloom.methods.base import Method
+from viewloom.methods.closed_settings import CoralConfig
 from viewloom.methods.linear_map import LinearRefiner
 from viewloom.methods.refiner import Dims, Refiner
 from viewloom.methods.roles import assign_roles
-from viewloom.methods.settings import CoralConfig, MethodConfig
+from viewloom.methods.settings import MethodConfig
 from viewloom.nn.moments import Moments
 from viewloom.registry import METHODS
 from viewloom.windows.batch import ViewBatch

@@ -11,10 +11,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from viewloom.methods.closed_settings import DelayCCAConfig
 from viewloom.methods.expanded import ExpandedCCA, ExpandedRefiner
 from viewloom.methods.principal import kept_dims
 from viewloom.methods.refiner import Dims, StepS
-from viewloom.methods.settings import DelayCCAConfig, MethodConfig
+from viewloom.methods.settings import MethodConfig
 from viewloom.registry import METHODS
 
 USUAL_STRIDE_S = 0.5

@@ -15,11 +15,12 @@ from torch import Tensor
 from viewloom.methods.base import Method
 from viewloom.methods.canonical_fit import fit_canonical
 from viewloom.methods.cca import check_size
+from viewloom.methods.closed_settings import DelayCCAConfig, RFFCCAConfig
 from viewloom.methods.fold_moments import FoldMoments
 from viewloom.methods.linear_map import LinearRefiner
 from viewloom.methods.principal import PrincipalMaps, kept_dims
 from viewloom.methods.refiner import Dims, StepS
-from viewloom.methods.settings import CCAConfig, DelayCCAConfig, MethodConfig, RFFCCAConfig
+from viewloom.methods.settings import CCAConfig, MethodConfig
 from viewloom.nn.standardise import Standardiser
 from viewloom.windows.batch import ViewBatch
 

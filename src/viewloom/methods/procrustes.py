@@ -15,10 +15,11 @@ from torch import Tensor
 from viewloom.errors import ConfigError
 from viewloom.methods.base import Method
 from viewloom.methods.canonical import principal_map
+from viewloom.methods.closed_settings import ProcrustesConfig
 from viewloom.methods.linear_map import LinearRefiner
 from viewloom.methods.pair_moments import Pair, PairMoments
 from viewloom.methods.refiner import Dims, Refiner, as_dims
-from viewloom.methods.settings import MethodConfig, ProcrustesConfig
+from viewloom.methods.settings import MethodConfig
 from viewloom.registry import METHODS
 from viewloom.windows.batch import ViewBatch
 

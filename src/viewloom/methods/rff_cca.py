@@ -12,10 +12,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from viewloom.methods.closed_settings import RFFCCAConfig
 from viewloom.methods.expanded import ExpandedCCA, ExpandedRefiner
 from viewloom.methods.refiner import Dims, StepS
 from viewloom.methods.sample import HashedSample
-from viewloom.methods.settings import MethodConfig, RFFCCAConfig
+from viewloom.methods.settings import MethodConfig
 from viewloom.registry import METHODS
 from viewloom.windows.batch import ViewBatch
 
