@@ -23,6 +23,7 @@ from viewloom.console import out
 from viewloom.files import atomic_path, write_text
 from viewloom.recipes.compare.command import ComparisonResult, run_compare
 from viewloom.recipes.compare.settings import CompareConfig
+from viewloom.recipes.results import command as line_as_typed
 from viewloom.simulate.run import run_simulate
 from viewloom.simulate.settings import SimulateConfig
 
@@ -181,7 +182,7 @@ def write_file(
 
 def write_summary(pages: Path, done: Sequence[tuple[Case, ComparisonResult]], small: bool, seconds: float) -> None:
     """Aims on every data set, and how well what `auto` goes by agrees with what is wanted."""
-    command = f"`make bench-evidence{' SMALL=1' if small else ''}`"
+    command = f"`make bench-evidence{' SMALL=1' if small else ''}` (here `{line_as_typed()}`)"
     about = (
         f"Written by {command}, the last time in {seconds / 60:.0f} minutes. All features are simulated or rendered: "
     )
