@@ -317,8 +317,12 @@ def test_cca_of_two_views(strength, scale):
     correlations, *components = plain.cca_pair(*x_VND, strength)
     found = [method.encode(x_of(batch, view), batch.mask_BVT[:, view], VIEWS[view])[0].numpy() for view in range(2)]
     assert np.all((found[0] * found[1]).sum(axis=0) > 0), "components of two views point the same way"
+    sizes = np.ones(4)
+    if scale == "correlation":  # as measured on held-out pairs: the same in both views, never rising
+        sizes = found[0].std(axis=0) / components[0][:, :4].std(axis=0)
+        assert np.all(sizes <= 1) and np.all(np.diff(sizes) < 1e-6) and np.all(sizes > 0.005)
     for ours, theirs in zip(found, components, strict=True):
-        wanted = theirs[:, :4] * (correlations[:4] if scale == "correlation" else 1.0)
+        wanted = theirs[:, :4] * sizes
         signs = np.sign((ours * wanted).sum(axis=0))
         np.testing.assert_allclose(ours, signs * wanted, atol=1e-4)
 
@@ -327,7 +331,7 @@ def test_cca_of_three_views_solves_the_eigenproblem():
     from scipy.linalg import block_diag, eigh
 
     batch, x_VND = paired_samples(views=3)
-    config = METHODS.get("cca").Config(out_dim=2, scale="unit")
+    config = METHODS.get("cca").Config(out_dim=2, strength=0.01, scale="unit")
     method = make_method("cca", config, 6, 3, batch).double()
     wide = np.concatenate([x - x.mean(axis=0) for x in x_VND], axis=1)
     between = wide.T @ wide / len(wide)

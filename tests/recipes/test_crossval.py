@@ -150,7 +150,7 @@ def test_a_fold_learns_from_none_of_its_test_recordings(data, done, monkeypatch,
     monkeypatch.setattr(fold_run, "run_train", note("train"))
     with pytest.raises(ConfigError, match="No fold finished"):
         run_crossval(config(data, tmp_path / "x"))
-    monkeypatch.setattr(fold_run, "run_pretrain", note("pretrain"))
+    monkeypatch.setattr(fold_run, "learn_refiner", note("pretrain"))
     with pytest.raises(ConfigError, match="No fold finished"):
         run_crossval(config(data, tmp_path / "y", method="cca", pair_views="v3,e4"))
     assert seen == {(k, s): set("ABC") - {p} for k, p in enumerate("ABC") for s in ("train", "pretrain")}
@@ -328,7 +328,7 @@ def test_somebodys_own_scores_of_a_fold_are_not_pooled(data, tmp_path):
 
 
 def test_what_a_folds_pretraining_warns_of_stands_with_the_pooled_scores(data, tmp_path, monkeypatch):
-    pretrain = fold_run.run_pretrain
+    pretrain = fold_run.learn_refiner
 
     def collapse(settings):
         path = pretrain(settings)
@@ -336,7 +336,7 @@ def test_what_a_folds_pretraining_warns_of_stands_with_the_pooled_scores(data, t
         found["warnings"] = ["COLLAPSE"] if settings.fold == 2 else []
         (path.parent / "invariance.json").write_text(json.dumps(found))
 
-    monkeypatch.setattr(fold_run, "run_pretrain", collapse)
+    monkeypatch.setattr(fold_run, "learn_refiner", collapse)
     run_crossval(config(data, tmp_path / "x", method="cca", pair_views="v3,e4"))
     assert read(tmp_path / "x" / "metrics.json")["warnings"] == ["fold2 (C): COLLAPSE"]
 
