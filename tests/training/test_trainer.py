@@ -28,6 +28,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_the_step(data, tmp_path)
         data=data,
         run=str(tmp_path / "run"),
         views="v3,e4",
+        method="two_stream",
         epochs=3,
         method_options=TwoStreamConfig(layers=1, joint_depth=0.1),
         optim=PretrainOptimConfig(name="sgd", lr=1e30),

@@ -127,7 +127,11 @@ def test_runs_end_with_the_same_weights(data, tmp_path, verb):
             found.append(load_file(run_train(TrainConfig(**shared, head="linear"))))
         else:
             options = TwoStreamConfig(layers=1, joint_depth=0.1)
-            found.append(load_file(run_pretrain(PretrainConfig(**shared, method_options=options, held_out=0.4))))
+            found.append(
+                load_file(
+                    run_pretrain(PretrainConfig(**shared, method="two_stream", method_options=options, held_out=0.4))
+                )
+            )
     assert all(torch.equal(value, found[1][name]) for name, value in found[0].items())
 
 

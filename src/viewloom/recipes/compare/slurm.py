@@ -95,7 +95,7 @@ class SlurmLauncher:
             return None
         import submitit
 
-        job = submitit.SlurmJob(folder=self.folder / "jobs", job_id=job_id)
+        job: submitit.SlurmJob[Any] = submitit.SlurmJob(folder=self.folder / "jobs", job_id=job_id)
         over = job.paths.result_pickle.exists() or job.watcher.get_state(job_id, mode="force").split(" ")[0] in OVER
         return None if over else job
 
