@@ -27,9 +27,10 @@ from viewloom.training.run_identity import RunContent
 from viewloom.training.runs import CONFIG, prepare_run, read_json
 from viewloom.training.segment import run_train
 from viewloom.training.settings import EvaluateConfig, PretrainConfig, TrainConfig
+from viewloom.training.trained import HEAD_FILE, REFINER_FILE
 
 REFINER, HEAD, NAIVE, ORACLE = "refiner", "head", "naive", "oracle"
-REFINER_FILE, HEAD_FILE, SCORES, PAGE = "refiner.safetensors", "head.safetensors", "metrics.json", "report.html"
+SCORES, PAGE = "metrics.json", "report.html"
 DONE = "transfer.json"
 
 

@@ -29,9 +29,9 @@ from viewloom.training.pairs import Pairs, split_pairs
 from viewloom.training.pretrain import run_content, run_pretrain, seconds_to_learn
 from viewloom.training.runs import is_main_process, prepare_run, read_json, refuse_taken, wait_for, write_environment
 from viewloom.training.settings import PretrainConfig
+from viewloom.training.trained import REFINER_FILE
 
 FILE = "auto.json"
-REFINER = "refiner.safetensors"
 CRITERION = "transfer on held-out pairs, retrieval among those within its spread"
 
 
@@ -84,12 +84,12 @@ def run_auto(config: PretrainConfig, dataset: MultiViewDataset | None = None) ->
     write_environment(folder, dataset, config.seed, **facts)
     tried = _try_all(config, dataset, pairs)
     if not is_main_process():
-        return wait_for(folder / REFINER)
+        return wait_for(folder / REFINER_FILE)
     chosen = best(tried)
     text = in_words(chosen, tried)
     _write(folder, tried, chosen=chosen.candidate.name, why=text)
     _keep(folder, chosen, text)
-    return folder / REFINER
+    return folder / REFINER_FILE
 
 
 def best(tried: Sequence[Tried]) -> Tried:
@@ -143,7 +143,7 @@ def _try_all(config: PretrainConfig, dataset: MultiViewDataset, pairs: Pairs) ->
         measured = None
         if not left_out and is_main_process():
             sample = sample or take_sample(pairs.learn, pairs.held_out)
-            measured = measure_transfer(load_refiner(Path(settings.run) / REFINER), sample)
+            measured = measure_transfer(load_refiner(Path(settings.run) / REFINER_FILE), sample)
         tried.append(Tried(candidate, measured, time.monotonic() - started, left_out))
         _note(tried, Path(config.run))
     return tried
@@ -165,7 +165,7 @@ def _settings(config: PretrainConfig, candidate: Candidate) -> PretrainConfig:
 
 def _fit(settings: PretrainConfig, dataset: MultiViewDataset, deadline: float) -> str:
     """Fit a candidate, unless it is finished; returns why it was left out, or nothing."""
-    if (Path(settings.run) / REFINER).exists():
+    if (Path(settings.run) / REFINER_FILE).exists():
         return ""
     try:
         with _quiet():
@@ -228,5 +228,5 @@ def _keep(folder: Path, chosen: Tried, text: str) -> None:
     write_json(folder / "invariance.json", invariance | {"chosen": before})
     err.print(f"{text}.", markup=False)
     show(invariance["warnings"])
-    with atomic_path(folder / REFINER) as temporary:
-        shutil.copyfile(own / REFINER, temporary)
+    with atomic_path(folder / REFINER_FILE) as temporary:
+        shutil.copyfile(own / REFINER_FILE, temporary)
