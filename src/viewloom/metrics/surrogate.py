@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from scipy.cluster.vq import kmeans2
 from scipy.ndimage import uniform_filter1d
 
+from viewloom.metrics.linear_probe import balanced_accuracy, one_hot
+
 Floats = NDArray[np.floating]
 Ids = NDArray[np.int64]
 
@@ -28,10 +30,18 @@ RIDGE = 1e-2
 """Penalty of the classifier, as a share of the mean variance of its features."""
 
 
-def smoothed(x_TD: Floats, steps: int) -> NDArray[np.float64]:
-    """Each step's mean with its neighbours, ``steps`` in all (odd, or one more is taken), edges repeated."""
+def smoothed(x_TD: Floats, mask_T: NDArray[np.bool_], steps: int) -> NDArray[np.float64]:
+    """Each step's mean with its neighbours, ``steps`` in all (odd, or one more is taken), as far as they are there.
+
+    Args:
+        x_TD: features.
+        mask_T: True where a step is there; what stands at others is never used, and they come out as zeros.
+        steps: how many.
+    """
     size = max(1, steps // 2 * 2 + 1)
-    return np.asarray(uniform_filter1d(np.asarray(x_TD, np.float64), size, axis=0, mode="nearest"))
+    kept_TD = np.where(mask_T[:, None], np.asarray(x_TD, np.float64), 0.0)
+    sums_TD, shares_T = (uniform_filter1d(x, size, axis=0, mode="constant") for x in (kept_TD, mask_T.astype(float)))
+    return np.where(mask_T[:, None], sums_TD / np.where(mask_T, shares_T, 1.0)[:, None], 0.0)
 
 
 def cluster_ids(learn_ND: Floats, held_MD: Floats, seed: int = 0) -> tuple[Ids, Ids]:
@@ -70,7 +80,7 @@ def linear_classifier(z_NZ: Floats, ids_N: Ids, classes: int) -> tuple[NDArray[n
     counts_K = np.bincount(ids_N, minlength=classes)
     weight_N = 1.0 / counts_K[ids_N]
     weight_N /= weight_N.sum()
-    mean_Z, target_NK = weight_N @ z_NZ, np.eye(classes)[ids_N]
+    mean_Z, target_NK = weight_N @ z_NZ, one_hot(ids_N, classes)
     mean_K = weight_N @ target_NK
     centred_NZ = z_NZ - mean_Z
     within_ZZ = centred_NZ.T @ (weight_N[:, None] * centred_NZ)
@@ -78,12 +88,6 @@ def linear_classifier(z_NZ: Floats, ids_N: Ids, classes: int) -> tuple[NDArray[n
     within_ZZ[np.diag_indices_from(within_ZZ)] += penalty if penalty > 0 else 1.0
     weight_ZK = np.linalg.solve(within_ZZ, centred_NZ.T @ (weight_N[:, None] * (target_NK - mean_K)))
     return weight_ZK, mean_K - mean_Z @ weight_ZK
-
-
-def balanced_accuracy(guess_N: Ids, truth_N: Ids) -> float:
-    """Mean over the classes there are of the share found, from 0 to 1."""
-    classes = np.unique(truth_N)
-    return float(np.mean([(guess_N[truth_N == one] == one).mean() for one in classes]))
 
 
 def surrogate_transfer(

@@ -114,7 +114,7 @@ def _meeting(batches: Sequence[ViewBatch], source: int, target: int) -> list[NDA
 def _plain(batches: Sequence[ViewBatch], view: str, step_s: float) -> list[NDArray[np.float64]]:
     """Plain features of a view, smoothed over time."""
     steps = round(SMOOTH_S / step_s)
-    return [smoothed(batch.valid(view)[0].numpy(), steps) for batch in batches]
+    return [smoothed(batch.features[view][0].numpy(), batch.mask_of(view)[0].numpy(), steps) for batch in batches]
 
 
 def _joined(arrays: Sequence[NDArray[np.floating]], masks: Sequence[NDArray[np.bool_]]) -> NDArray[np.floating]:
