@@ -5,13 +5,17 @@ import json
 from pathlib import Path
 
 from viewloom import load_refiner
+from viewloom.registry import METHODS
+from viewloom.training import candidates
 
 
-def test_the_demo_prints_a_table_and_writes_a_report(tmp_path, capfd):
+def test_the_demo_prints_a_table_and_writes_a_report(tmp_path, capfd, monkeypatch):
     path = Path(__file__).parents[2] / "examples" / "demo.py"
     spec = importlib.util.spec_from_file_location("demo", path)
     demo = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(demo)
+    quick = tuple(one for one in candidates.CANDIDATES if METHODS.get(one.method).fit != "gradient")
+    monkeypatch.setattr(candidates, "CANDIDATES", quick)  # those that are learned take minutes
     for _ in range(2):  # the second time everything is there already
         demo.main(str(tmp_path / "demo"), recordings=5, epochs=4)
     shown = capfd.readouterr().out
