@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from viewloom.errors import ConfigError, DataError
-from viewloom.metrics.comparison import holm, mean_interval, paired_difference, paired_swap_test, smallest_difference
+from viewloom.metrics.comparison import holm, paired_difference, paired_swap_test, smallest_difference
 from viewloom.metrics.segmentation import Counts, count, score
-from viewloom.metrics.statistics import cluster_weights, differences, intervals
+from viewloom.metrics.statistics import cluster_weights, differences, intervals, mean_interval
 
 from .made import random_pairs
 

@@ -16,9 +16,10 @@ import yaml
 import viewloom as vl
 from tests.tiny import write_tiny
 from viewloom.cli import main
-from viewloom.metrics.comparison import holm, mean_interval, paired_difference
+from viewloom.metrics.comparison import holm, paired_difference
 from viewloom.metrics.controls import clock_labels
 from viewloom.metrics.segmentation import score
+from viewloom.metrics.statistics import mean_interval
 from viewloom.recipes.compare import command
 from viewloom.recipes.compare.reading import comparison
 from viewloom.report.runs import load_run
@@ -76,7 +77,7 @@ def test_rows_scores_and_statistics_are_those_of_the_run_folders(done):
         assert len(runs) == 2 and rows[title]["mean"]["f1_50"] == pytest.approx(fmean(each))
         assert rows[title]["deviation"]["f1_50"] == pytest.approx(np.std(each, ddof=1))
         counts[title], clusters = [run.views["e4"].counts for run in runs], runs[0].views["e4"].clusters
-        interval = mean_interval(counts[title], clusters)
+        interval = mean_interval(counts[title], clusters, resamples=RESAMPLES)
         assert rows[title]["interval"] == {"low": interval.low, "high": interval.high}
     plain = paired_difference(counts["cca"], counts["none"], clusters)
     assert rows["cca"]["against_naive"]["p"] == plain.p and rows["cca"]["against_naive"]["low"] == plain.low

@@ -11,18 +11,18 @@ from statistics import NormalDist
 
 import numpy as np
 
-from viewloom.errors import ConfigError, DataError
+from viewloom.errors import ConfigError
 from viewloom.metrics.segmentation import Counts
 from viewloom.metrics.segments import Floats
 from viewloom.metrics.statistics import (
-    ALL,
     TIE,
     Difference,
-    Interval,
     _check_same_items,
     _ends,
+    _mean_score,
+    _place,
     _scores,
-    _sums,
+    _seed_sums,
     cluster_swaps,
     cluster_weights,
 )
@@ -42,36 +42,6 @@ class Paired(Difference):
 
     deviation: float
     smallest: float
-
-
-def mean_interval(
-    seeds: Sequence[Counts],
-    clusters: Sequence[str],
-    score: str = "f1_50",
-    protocol: str = "canonical",
-    level: float = 0.95,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Interval:
-    """Bootstrap interval of the mean over seeds of one score: recordings are drawn, the same ones for every seed.
-
-    Args:
-        seeds: counts of each seed of a system, on the same items.
-        clusters: the recording of each item.
-        score: one of the five scores, or total.
-        protocol: the one the items were counted under.
-        level: coverage aimed at.
-        resamples: draws.
-        seed: same seed, same interval.
-
-    Raises:
-        ConfigError: a level, number of draws or score that there isn't.
-        DataError: fewer than two recordings, no seed, or other items.
-    """
-    place, sums = _place(score), _seed_sums(seeds, clusters, protocol)
-    weights = cluster_weights(sums[0].shape[1], resamples, seed)
-    low, high = _ends(_mean([weights @ one for one in sums], place)[:, None], level)
-    return Interval(float(_mean([one.sum(axis=1) for one in sums], place)), float(low[0]), float(high[0]))
 
 
 def paired_difference(
@@ -97,13 +67,15 @@ def paired_difference(
         seed: same seed, same result.
 
     Raises:
-        ConfigError, DataError: as `mean_interval`.
+        ConfigError, DataError: as `viewloom.metrics.statistics.mean_interval`.
     """
     place = _place(score)
     one, other = _seed_sums(ours, clusters, protocol), _seed_sums(theirs, clusters, protocol)
     _check_same_items(ours[0], theirs[0])
     weights = cluster_weights(one[0].shape[1], resamples, seed)
-    drawn_R = _mean([weights @ sums for sums in one], place) - _mean([weights @ sums for sums in other], place)
+    drawn_R = _mean_score([weights @ sums for sums in one], place) - _mean_score(
+        [weights @ sums for sums in other], place
+    )
     low, high = _ends(drawn_R[:, None], level)
     observed = _observed(one, other, place)
     p = paired_swap_test(ours, theirs, clusters, score, protocol, resamples, seed)
@@ -181,26 +153,6 @@ def smallest_difference(deviation: float, level: float = 0.05, power: float = 0.
     return (normal.inv_cdf(1 - level / 2) + normal.inv_cdf(power)) * deviation
 
 
-def _place(score: str) -> int:
-    if score not in ALL:
-        raise ConfigError(f"There is no score {score!r}; there are: {', '.join(ALL)}.")
-    return ALL.index(score)
-
-
-def _seed_sums(seeds: Sequence[Counts], clusters: Sequence[str], protocol: str) -> list[Floats]:
-    """Numerators and denominators over recordings, (2, C, 5), of each seed; `DataError` where items differ."""
-    if not seeds:
-        raise DataError("There is no run to take a mean of; pass the counts of one seed at least.")
-    for counts in seeds:
-        _check_same_items(counts, seeds[0])
-    return [_sums(counts, clusters, protocol) for counts in seeds]
-
-
-def _mean(sums: Sequence[Floats], place: int) -> Floats:
-    """Mean over seeds of one score, (...,), of numerators and denominators (2, ..., 5) of each."""
-    return np.asarray(np.mean([_scores(one)[..., place] for one in sums], axis=0))
-
-
 def _observed(one: Sequence[Floats], other: Sequence[Floats], place: int) -> float:
     """Difference of the two systems over all items."""
-    return float(np.subtract(*(_mean([sums.sum(axis=1) for sums in each], place) for each in (one, other))))
+    return float(np.subtract(*(_mean_score([sums.sum(axis=1) for sums in each], place) for each in (one, other))))

@@ -120,14 +120,8 @@ def mean_interval(
         ConfigError: a level, number of draws or score that there isn't.
         DataError: no seed, fewer than two recordings, or other items.
     """
-    if score not in ALL:
-        raise ConfigError(f"There is no score {score!r}; there are: {', '.join(ALL)}.")
-    if not seeds:
-        raise DataError("There are no runs to take a mean of; pass the counts of one seed at least.")
-    for counts in seeds:
-        _check_same_items(counts, seeds[0])
-    sums = [_sums(counts, clusters, protocol) for counts in seeds]
-    weights, place = cluster_weights(sums[0].shape[1], resamples, seed), ALL.index(score)
+    place, sums = _place(score), _seed_sums(seeds, clusters, protocol)
+    weights = cluster_weights(sums[0].shape[1], resamples, seed)
     low, high = _ends(_mean_score([weights @ one for one in sums], place)[:, None], level)
     estimate = _mean_score([one.sum(axis=1) for one in sums], place)
     return Interval(float(estimate), float(low[0]), float(high[0]))
@@ -195,8 +189,7 @@ def gap_closed(
         DataError: fewer than two recordings, other items, a system without a run, or an oracle that isn't clearly
             better than naive.
     """
-    if score not in ALL:
-        raise ConfigError(f"There is no score {score!r}; there are: {', '.join(ALL)}.")
+    place = _place(score)
     _check_level(level)
     roles = {"ours": ours, "naive": naive, "the oracle": oracle}
     absent = [name for name, seeds in roles.items() if not seeds]
@@ -206,7 +199,6 @@ def gap_closed(
     for counts in (*ours, *naive, *oracle):
         _check_same_items(counts, ours[0])
     weights = cluster_weights(sums["ours"][0].shape[1], resamples, seed)
-    place = ALL.index(score)
     drawn = {name: _mean_score([weights @ one for one in each], place) for name, each in sums.items()}
     whole = {name: _mean_score([one.sum(axis=1) for one in each], place) for name, each in sums.items()}
     return _gap_interval(drawn, whole, level)
@@ -232,6 +224,22 @@ def _gap_interval(drawn: Mapping[str, Floats], whole: Mapping[str, Floats], leve
     low, high = (_ends(np.where(none_R, far, shares_R)[:, None], level)[end][0] for end, far in enumerate((-FAR, FAR)))
     estimate = 100.0 * (whole["ours"] - whole["naive"]) / (whole["the oracle"] - whole["naive"])
     return Interval(float(estimate), float(low), float(high))
+
+
+def _place(score: str) -> int:
+    """Which of `ALL` a score is."""
+    if score not in ALL:
+        raise ConfigError(f"There is no score {score!r}; there are: {', '.join(ALL)}.")
+    return ALL.index(score)
+
+
+def _seed_sums(seeds: Sequence[Counts], clusters: Sequence[str], protocol: str) -> list[Floats]:
+    """Numerators and denominators over recordings, (2, C, 5), of each seed; `DataError` where items differ."""
+    if not seeds:
+        raise DataError("There are no runs to take a mean of; pass the counts of one seed at least.")
+    for counts in seeds:
+        _check_same_items(counts, seeds[0])
+    return [_sums(counts, clusters, protocol) for counts in seeds]
 
 
 def _check_same_items(ours: Counts, theirs: Counts) -> None:

@@ -6,9 +6,9 @@ from functools import cached_property
 from statistics import fmean, median
 from typing import Any
 
-from viewloom.metrics.comparison import Paired, holm, mean_interval, paired_difference
+from viewloom.metrics.comparison import RESAMPLES, Paired, holm, paired_difference
 from viewloom.metrics.segmentation import NAMES, Counts
-from viewloom.metrics.statistics import Interval, spread
+from viewloom.metrics.statistics import Interval, mean_interval, spread
 from viewloom.recipes.compare.build import Bench, Cell, Row
 from viewloom.recipes.planned import PlannedRun, unique_runs
 from viewloom.recipes.results import gap_data
@@ -57,7 +57,7 @@ class Result:
     @cached_property
     def interval(self) -> Interval | None:
         """Interval of the mean over recordings; None where it can't be had."""
-        return mean_interval(self.counts, self.clusters, SCORE) if self.counts else None
+        return mean_interval(self.counts, self.clusters, SCORE, resamples=RESAMPLES) if self.counts else None
 
     def against(self, other: "Result") -> Paired | None:
         """Paired comparison with another row, on the seeds that both have; None where they can't be paired."""
