@@ -16,7 +16,7 @@ import yaml
 import viewloom as vl
 from tests.tiny import write_tiny
 from viewloom.cli import main
-from viewloom.metrics.comparison import holm, paired_difference
+from viewloom.metrics.comparison import RESAMPLES, holm, paired_difference
 from viewloom.metrics.controls import clock_labels
 from viewloom.metrics.segmentation import score
 from viewloom.metrics.statistics import mean_interval

@@ -100,6 +100,13 @@ def test_other_settings_are_refused(data, tmp_path):
         run_auto(config(data, tmp_path / "other", select="loss"))
 
 
+def test_several_processes_are_refused(data, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="one process"):
+        run_auto(config(data, tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("names", "message"), [("cca,cca", "twice"), ("auto", "more than pairs"), ("sync_kd_head", "more than pairs")]
 )

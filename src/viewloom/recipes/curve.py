@@ -130,7 +130,7 @@ class Builder:
             run=str(head.folder),
             views=",".join(views),
             sampling=self.head_sampling,
-            accelerator={"gpu": "cuda"}.get(self.config.trainer.accelerator, self.config.trainer.accelerator),
+            accelerator=self.config.trainer.device_kind,
         )
         label = head.label.replace(": head", ": scores")
         run = PlannedRun("evaluate", label, head.folder, settings, (head,), self.dataset)

@@ -107,7 +107,7 @@ class FoldRun:
             protocol=config.protocol,
             background=config.background,
             allow_learned=config.allow_learned,
-            accelerator={"gpu": "cuda"}.get(config.trainer.accelerator, config.trainer.accelerator),
+            accelerator=config.trainer.device_kind,
             batch_size=config.batch_size,
             sampling=config.sampling,
             overwrite=True,

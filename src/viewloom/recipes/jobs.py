@@ -73,7 +73,7 @@ class Builder:
             views=",".join(self.views),
             allow_learned="train,val,pairs" if self.config.allow_overlap else None,  # so were the lists, by name
             sampling=self.config.sampling,
-            accelerator={"gpu": "cuda"}.get(self.config.trainer.accelerator, self.config.trainer.accelerator),
+            accelerator=self.config.trainer.device_kind,
         )
         if row.front:
             assert refiner is not None

@@ -203,7 +203,7 @@ def _score(config: TransferConfig, name: str, dataset: MultiViewDataset) -> None
     settings = EvaluateConfig(
         **data_settings(config),
         run=str(Path(config.run) / name),
-        accelerator={"gpu": "cuda"}.get(config.trainer.accelerator, config.trainer.accelerator),
+        accelerator=config.trainer.device_kind,
     )
     run_evaluate(settings, dataset)
 

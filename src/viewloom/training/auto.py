@@ -5,6 +5,7 @@ No label is looked at. What is compared is how well stand-ins for labels carry o
 """
 
 import math
+import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ from viewloom.training.criterion import Measured, Sample, measure_transfer, take
 from viewloom.training.learned import show
 from viewloom.training.pairs import Pairs, split_pairs
 from viewloom.training.pretrain import run_content, run_pretrain, seconds_to_learn
-from viewloom.training.runs import is_main_process, prepare_run, read_json, refuse_taken, wait_for, write_environment
+from viewloom.training.runs import prepare_run, read_json, refuse_taken, write_environment
 from viewloom.training.settings import PretrainConfig
 from viewloom.training.trained import REFINER_FILE
 
@@ -63,6 +64,11 @@ def begin_auto(config: PretrainConfig, dataset: MultiViewDataset | None = None) 
     config = complete(replace(config, method_options=config.method_options or AutoConfig()))
     if config.teacher is not None or config.select is not None:
         raise ConfigError("--method auto takes neither --teacher nor --select: name the method that shall have them.")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 or config.trainer.num_nodes > 1:
+        raise ConfigError(
+            "--method auto compares candidates in one process, since their time is limited. Run it in one, and what it "
+            "takes (auto.json) with --method in several."
+        )
     candidates_of(config.method_options)
     dataset = dataset or open_dataset(config)
     pairs = split_pairs(config, dataset)
@@ -83,8 +89,6 @@ def run_auto(config: PretrainConfig, dataset: MultiViewDataset | None = None) ->
     facts = {"name": config.name or AUTO, "trained_on": pairs.learn.views, "method": AUTO}
     write_environment(folder, dataset, config.seed, **facts)
     tried = _try_all(config, dataset, pairs)
-    if not is_main_process():
-        return wait_for(folder / REFINER_FILE)
     chosen = best(tried)
     text = in_words(chosen, tried)
     _write(folder, tried, chosen=chosen.candidate.name, why=text)
@@ -141,7 +145,7 @@ def _try_all(config: PretrainConfig, dataset: MultiViewDataset, pairs: Pairs) ->
         if not left_out:
             left_out = _fit(settings, dataset, deadline)
         measured = None
-        if not left_out and is_main_process():
+        if not left_out:
             sample = sample or take_sample(pairs.learn, pairs.held_out)
             measured = measure_transfer(load_refiner(Path(settings.run) / REFINER_FILE), sample)
         tried.append(Tried(candidate, measured, time.monotonic() - started, left_out))
@@ -159,7 +163,7 @@ def _settings(config: PretrainConfig, candidate: Candidate) -> PretrainConfig:
         run=str(folder),
         name=candidate.name,
         resume=(folder / "config.yaml").exists(),
-        trainer=replace(config.trainer, progress=False),
+        trainer=replace(config.trainer, progress=False, devices="1"),
     )
 
 
@@ -205,8 +209,6 @@ def _write(folder: Path, tried: Sequence[Tried], chosen: str | None = None, why:
 
 def _note(tried: Sequence[Tried], folder: Path) -> None:
     """Show the last candidate, and keep what was decided so far."""
-    if not is_main_process():
-        return
     _write(folder, tried)
     entry = tried[-1]
     if entry.measured is None:

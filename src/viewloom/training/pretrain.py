@@ -161,7 +161,7 @@ def seconds_to_learn(config: PretrainConfig, dataset: MultiViewDataset) -> float
         dataset: what it would learn from.
     """
     config, dataset, pairs, method, _ = _planned(config, dataset)
-    device = pick_device({"gpu": "cuda"}.get(config.trainer.accelerator, config.trainer.accelerator))
+    device = pick_device(config.trainer.device_kind)
     batch = next(iter(make_view_loader(pairs.learn, config.batch_size, config.seed))).to(device)
     method.to(device).show_all(lambda: [batch])
     seconds = []
@@ -305,7 +305,7 @@ class Start:
 
 def _chosen_value(config: PretrainConfig, method: Method, pairs: Pairs) -> float:
     """What chooses the checkpoint, of the method as it is."""
-    device = pick_device({"gpu": "cuda"}.get(config.trainer.accelerator, config.trainer.accelerator))
+    device = pick_device(config.trainer.device_kind)
     assert config.select is not None
     return held_out_measures(method.to(device), pairs.held_out, config.batch_size, device).values[config.select]
 
@@ -349,7 +349,7 @@ def _show_all_pairs(method: Method, pairs: Pairs, batch_size: int) -> None:
 def _finish(begun: Begun, chosen: str, warnings: list[str]) -> None:
     """Write what was measured on held-out pairs, and then the refiner; say out loud if nothing came of it."""
     config, dataset, pairs, method, folder = begun.config, begun.dataset, begun.pairs, begun.method, begun.folder
-    device = pick_device({"gpu": "cuda"}.get(config.trainer.accelerator, config.trainer.accelerator))
+    device = pick_device(config.trainer.device_kind)
     held = held_out_measures(method.to(device).eval(), pairs.held_out, config.batch_size, device, with_plain=True)
     learned = learned_from(run_content(config, dataset, pairs))
     facts = {"kept": chosen, "seed": config.seed, "data": dataset.name, "fps": dataset.source.fps}

@@ -57,6 +57,11 @@ class TrainerConfig:
         refuse_below_one(self, "validate_every_epochs", "checkpoint_every_epochs", "threads", of="trainer.")
 
     @property
+    def device_kind(self) -> str:
+        """The device as torch calls it, which says cuda where Lightning says gpu."""
+        return {"gpu": "cuda"}.get(self.accelerator, self.accelerator)
+
+    @property
     def fused_optimiser(self) -> bool:
         """Whether an optimiser may step in one pass over the weights: not where Lightning has to scale gradients."""
         return not str(self.precision).startswith("16")

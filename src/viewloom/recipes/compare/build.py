@@ -234,7 +234,7 @@ class Builder:
             views=",".join(views),
             allow_learned="train,val,pairs" if data.allow_overlap else None,  # so were the lists, by name
             sampling=self.comparison.sampling,
-            accelerator={"gpu": "cuda"}.get(trainer.accelerator, trainer.accelerator),
+            accelerator=trainer.device_kind,
             out=str(head.folder),
             name=name,
         )
