@@ -35,6 +35,7 @@ LEVELS = {
     "registry": 10,
     "plugins": 11,
     "files": 12,
+    "names": 12,
     "console": 12,
     "errors": 13,
     "version": 13,
@@ -42,7 +43,7 @@ LEVELS = {
 }
 HEAVY = ("torch", "lightning", "scipy", "sklearn", "matplotlib")
 """What takes seconds to import."""
-REPORT_MAY = {"report", "metrics", "errors", "files", "console", "version", "__init__"}
+REPORT_MAY = {"report", "metrics", "errors", "files", "console", "names", "version", "__init__"}
 
 
 def room(dotted: str) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from viewloom.errors import ConfigError, listed
+from viewloom.names import names_in
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def assign_roles(views: tuple[str, ...], teacher: str, students: str, default: i
         ConfigError: an unknown view, or a teacher that is its own student.
     """
     teacher = teacher or views[default]
-    named = tuple(name.strip() for name in students.split(",") if name.strip())
+    named = names_in(students)
     chosen = tuple(name for name in views if name in named) if named else tuple(v for v in views if v != teacher)
     unknown = [name for name in (teacher, *named) if name not in views]
     if unknown:

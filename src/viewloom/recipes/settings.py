@@ -9,6 +9,7 @@ from viewloom.errors import ConfigError, listed
 from viewloom.heads.settings import HeadConfig
 from viewloom.identity import free
 from viewloom.metrics.protocols import PROTOCOLS
+from viewloom.names import names_in
 from viewloom.recipes.tables import table_rows
 from viewloom.recipes.values import Setting
 from viewloom.training.settings import (
@@ -230,24 +231,20 @@ class TransferConfig(DataConfig):
 
     def __post_init__(self) -> None:
         refuse_below_one(self, "epochs", "pretrain_epochs", "batch_size")
-        unknown = sorted(set(self.reference_names) - {"naive", "oracle"})
+        unknown = sorted(set(names_in(self.references)) - {"naive", "oracle"})
         if unknown:
             raise ConfigError(f"--references can be naive and oracle, but names {listed(unknown)}.")
-        shared = set(self.names("from_views")) & set(self.names("to_views"))
-        if shared or not self.names("from_views") or not self.names("to_views"):
+        known, wanted = names_in(self.from_views), names_in(self.to_views)
+        if set(known) & set(wanted) or not known or not wanted:
             raise ConfigError(
                 f"--from and --to must name different views, one each at least, but are {self.from_views!r} and "
                 f"{self.to_views!r}."
             )
 
     @property
-    def reference_names(self) -> tuple[str, ...]:
-        """The references asked for."""
-        return self.names("references")
-
-    def names(self, setting: str) -> tuple[str, ...]:
-        """A setting's comma-separated names."""
-        return tuple(name.strip() for name in getattr(self, setting).split(",") if name.strip())
+    def views(self) -> tuple[str, ...]:
+        """All views, the labelled ones first."""
+        return names_in(self.from_views) + names_in(self.to_views)
 
 
 CurveKind = Literal["pairs", "labels", "offset", "views"]
@@ -303,7 +300,7 @@ class CurveConfig(DataConfig):
     def __post_init__(self) -> None:
         parse_numbers("seeds", self.seeds)
         refuse_below_one(self, "head_epochs", "head_batch_size")
-        names = [name.strip() for name in self.views.split(",") if name.strip()]
+        names = names_in(self.views)
         least = 3 if self.kind == "views" else 2
         if len(names) < least or len(set(names)) < len(names):
             raise ConfigError(f"--views must name {least} different views at least, but is {self.views!r}.")
@@ -314,7 +311,7 @@ class CurveConfig(DataConfig):
     @property
     def names(self) -> tuple[str, ...]:
         """The views; but for --kind views the first two alone."""
-        names = tuple(name.strip() for name in self.views.split(",") if name.strip())
+        names = names_in(self.views)
         return names if self.kind == "views" else names[:2]
 
     @property

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from viewloom.errors import ConfigError, listed
+from viewloom.names import names_in
 from viewloom.recipes.published import PUBLISHED, Figures
 
 
@@ -64,7 +65,7 @@ def table_rows(table: str, names: str | None) -> tuple[Row, ...]:
     rows = TABLES[table]
     if names is None:
         return rows
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    wanted = names_in(names)
     unknown = [name for name in wanted if name not in {row.name for row in rows}]
     if unknown or not wanted:
         raise ConfigError(f"--rows names {listed(unknown)}, but {table} has: {listed(row.name for row in rows)}.")

@@ -18,6 +18,7 @@ from viewloom.dataset.splits import ROLES
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import write_json
 from viewloom.methods.settings import AUTO
+from viewloom.names import names_in
 from viewloom.recipes.planned import data_settings
 from viewloom.recipes.settings import TransferConfig
 from viewloom.registry import HEADS, METHODS
@@ -100,7 +101,7 @@ def run_transfer(config: TransferConfig, dataset: MultiViewDataset | None = None
 
 def _refuse_unusable(config: TransferConfig, dataset: MultiViewDataset) -> None:
     """`DataError` for what would fail only after minutes of work."""
-    views = _views(config)
+    views = config.views
     select_views(",".join(views), dataset)
     if needs_teacher(config.method):
         raise ConfigError(
@@ -114,13 +115,9 @@ def _refuse_unusable(config: TransferConfig, dataset: MultiViewDataset) -> None:
         raise DataError(f"No pair recording has two of the views {listed(views)}: see what `viewloom check` shows.")
 
 
-def _views(config: TransferConfig) -> tuple[str, ...]:
-    return config.names("from_views") + config.names("to_views")
-
-
 def _content(config: TransferConfig, dataset: MultiViewDataset) -> RunContent:
     """What a transfer rests on: the items of all roles in its views."""
-    views = _views(config)
+    views = config.views
     roles = [role for role in ROLES if getattr(dataset.splits, role)]
     items: dict[str, tuple[Item, ...]] = {role: dataset.items(role, views) for role in roles}
     return RunContent(dataset, items, views, compare=config.compare_features)
@@ -134,7 +131,7 @@ def _steps(config: TransferConfig, dataset: MultiViewDataset) -> list[Step]:
     steps = [Step(f"{words} on pairs", refiner, lambda: learn_refiner(_pretraining(config), dataset))]
     steps += _head_steps(config, dataset, HEAD, scoring)
     for name in (NAIVE, ORACLE):
-        if name in config.reference_names:
+        if name in names_in(config.references):
             steps += _head_steps(config, dataset, name, scoring)
     if scoring:
         steps.append(Step("write the report", folder / PAGE, lambda: _report(config)))
@@ -158,7 +155,7 @@ def _pretraining(config: TransferConfig) -> PretrainConfig:
     folder = Path(config.run) / REFINER
     return PretrainConfig(
         **_shared(config, folder),
-        views=",".join(_views(config)),
+        views=",".join(config.views),
         method=config.method,
         method_options=config.method_options,
         epochs=config.pretrain_epochs,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from viewloom.errors import ConfigError
 from viewloom.files import write_text
+from viewloom.names import names_in
 from viewloom.report.settings import ReportConfig
 
 
@@ -25,11 +26,11 @@ def run_report(config: ReportConfig) -> Path:
         raise ConfigError(f"{target} is there already. Pass --overwrite true or another file.")
     if config.compare is not None:
         return _comparison(config, target)
-    runs = load_runs(split_names(config.runs))
+    runs = load_runs(names_in(config.runs))
     if config.picture is not None:
         from viewloom.report.picture import save_picture
 
-        return save_picture(runs, target, config.item, split_names(config.views or "") or None)
+        return save_picture(runs, target, config.item, list(names_in(config.views)) or None)
     from viewloom.report.page import page
     from viewloom.report.tables import score_rows
 
@@ -50,11 +51,6 @@ def _comparison(config: ReportConfig, target: Path) -> Path:
     if config.picture is not None:
         return save_comparison(read_comparison(folder)[0], target)
     return save_page(folder, target, config.title)
-
-
-def split_names(text: str) -> list[str]:
-    """Comma-separated names."""
-    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def command_line(config: ReportConfig) -> str:

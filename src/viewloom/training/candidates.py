@@ -6,6 +6,7 @@ from typing import Any
 
 from viewloom.errors import ConfigError
 from viewloom.methods.settings import AUTO, AutoConfig, MethodConfig
+from viewloom.names import names_in
 from viewloom.registry import METHODS
 
 
@@ -46,7 +47,7 @@ def candidates_of(auto: AutoConfig) -> tuple[Candidate, ...]:
     Raises:
         ConfigError: one that is neither a candidate nor a method, that needs a teacher, or is named twice.
     """
-    names = [name.strip() for name in auto.candidates.split(",") if name.strip()]
+    names = names_in(auto.candidates)
     if not names:
         return CANDIDATES
     by_name = {candidate.name: candidate for candidate in CANDIDATES}

@@ -8,6 +8,7 @@ from viewloom.dataset.actions import read_actions
 from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json, write_text
 from viewloom.heads.settings import LEVEL_WEIGHTS, C2FTCNConfig
+from viewloom.names import names_in
 from viewloom.training.checkpoints import SavedHead, save_head
 from viewloom.training.published import load_published_head, read_weights
 from viewloom.training.runs import as_yaml
@@ -23,7 +24,7 @@ def run_convert(config: ConvertConfig) -> Path:
     if target.exists():
         raise ConfigError(f"{target} is there already. Choose another --run folder.")
     _refuse_misfits(config)
-    views = tuple(view.strip() for view in config.views.split(",") if view.strip())
+    views = names_in(config.views)
     if config.kind == "refiner":
         _convert_refiner(config, views, target)
     else:

@@ -19,6 +19,7 @@ from viewloom.identity import settings_of
 from viewloom.metrics.per_class import score_per_class
 from viewloom.metrics.segmentation import score, score_per_item
 from viewloom.metrics.segments import Segments
+from viewloom.names import names_in
 from viewloom.training.provenance import allowed_roles, refuse_learned, scored_again
 from viewloom.training.sampling import note_other_rates
 from viewloom.training.scores import Scores
@@ -43,7 +44,7 @@ def select_views(views: str | None, dataset: MultiViewDataset) -> tuple[str, ...
     present = dict.fromkeys(v for name in dataset.source.recordings for v in dataset.source.views(name))
     if views is None:
         return tuple(present)
-    names = tuple(dict.fromkeys(name.strip() for name in views.split(",") if name.strip()))
+    names = tuple(dict.fromkeys(names_in(views)))
     absent = [name for name in names if name not in present]
     if absent or not names:
         raise DataError(
@@ -208,7 +209,7 @@ def shared_actions(dataset: MultiViewDataset, trained: TrainedHead) -> tuple[str
 
 def background_ids(names: str, actions: tuple[str, ...]) -> tuple[int, ...]:
     """Class ids of comma-separated action names."""
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    wanted = names_in(names)
     unknown = [name for name in wanted if name not in actions]
     if unknown:
         raise ConfigError(f"--background names {listed(unknown)}, but the actions are: {listed(actions, 30)}.")

@@ -17,6 +17,7 @@ from viewloom.features.rows import hash_file
 from viewloom.identity import settings_of
 from viewloom.methods.refiner import Refiner
 from viewloom.methods.refiner_file import load_refiner
+from viewloom.names import names_in
 from viewloom.training.evaluate import evaluate_head, select_views
 from viewloom.training.measures import FILE, Measures, plain_values
 from viewloom.training.provenance import allowed_roles, refuse_learned, scored_again
@@ -176,7 +177,7 @@ def head_scores(
 ) -> list[dict[str, Any]]:
     """Scores of the heads that were named, on every view that each takes: their name, views, and scores by view."""
     found = []
-    for run in (name.strip() for name in (config.runs or "").split(",") if name.strip()):
+    for run in names_in(config.runs):
         trained = load_head(run)
         shared = {entry.name: getattr(config, entry.name) for entry in fields(DataConfig)}
         own = {"run": run, "split": config.split, "allow_learned": config.allow_learned}

@@ -14,6 +14,7 @@ from viewloom.dataset.opening import open_dataset
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import write_csv, write_text
 from viewloom.metrics.segments import Floats, Segments
+from viewloom.names import names_in
 from viewloom.training.evaluate import fitting_views, select_views
 from viewloom.training.sampling import note_other_rates
 from viewloom.training.settings import PredictConfig
@@ -87,7 +88,7 @@ def select_recordings(names: str | None, dataset: MultiViewDataset, tested: bool
         return tuple(dict.fromkeys(item.recording for item in dataset.items("test")))
     if names is None:
         return dataset.source.recordings
-    wanted = tuple(name.strip() for name in names.split(",") if name.strip())
+    wanted = names_in(names)
     if not wanted:
         raise DataError("--recordings names none. Leave it out to segment all.")
     absent = [name for name in wanted if name not in dataset.source.recordings]

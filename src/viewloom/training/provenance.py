@@ -5,6 +5,7 @@ from typing import Any
 
 from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.errors import ConfigError, listed
+from viewloom.names import names_in
 from viewloom.training.run_identity import RunContent
 
 Learned = dict[str, dict[str, dict[str, list[int]]]]
@@ -68,7 +69,7 @@ def allowed_roles(names: str | None, split: str) -> tuple[str, ...]:
     Raises:
         ConfigError: a name that is no such role.
     """
-    named = tuple(name.strip() for name in (names or "").split(",") if name.strip())
+    named = names_in(names)
     unknown = [name for name in named if name not in WAYS]
     if unknown:
         raise ConfigError(f"--allow_learned names {listed(unknown)}, but it can be: {listed(WAYS)}.")

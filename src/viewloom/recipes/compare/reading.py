@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from viewloom.dataset.settings import DataConfig, SamplingConfig
 from viewloom.errors import ConfigError, listed
 from viewloom.keywords import built
+from viewloom.names import names_in
 from viewloom.recipes.compare.settings import (
     CONTROLS,
     USUAL,
@@ -122,7 +123,7 @@ def _refuse_unknown(values: Mapping[str, Any], known: Sequence[str], where: str)
 def _list(value: Any) -> list[Any]:
     """A list, or one value as a list; a text with commas is several."""
     if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
+        return list(names_in(value))
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
