@@ -63,8 +63,10 @@ def test_it_goes_on_and_refuses_other_settings(data, tmp_path, capfd):
     assert "[1/4] choose a refiner on pairs: finished before" in capfd.readouterr().err
     same = [(tmp_path / run / "head" / "head.safetensors").read_bytes() for run in ("run", "whole")]
     assert same[0] == same[1]
-    with pytest.raises(ConfigError, match="seed 1 instead of 0"):
-        run_transfer(config(data, tmp_path / "run", seed=1))
+    for plan in (False, True):
+        with pytest.raises(ConfigError, match="seed 1 instead of 0"):
+            run_transfer(config(data, tmp_path / "run", seed=1, plan=plan))
+    assert run_transfer(config(data, tmp_path / "run", plan=True)).count("finished") == 4
 
 
 def test_labels_of_the_pairs_are_never_looked_at(data, tmp_path):

@@ -80,11 +80,12 @@ def run_transfer(config: TransferConfig, dataset: MultiViewDataset | None = None
     config = replace(config, method_options=config.method_options or METHODS.settings(config.method)())
     dataset = dataset or open_dataset(config)
     _refuse_unusable(config, dataset)
-    steps = _steps(config, dataset)
+    steps, folder = _steps(config, dataset), Path(config.run)
+    begun = (folder / CONFIG).exists()
+    if begun or not config.plan:  # what other settings finished is not finished
+        prepare_run(replace(config, resume=begun), _content(config, dataset))
     if config.plan:
         return _plan(steps)
-    folder = Path(config.run)
-    prepare_run(replace(config, resume=(folder / CONFIG).exists()), _content(config, dataset))
     started = time.monotonic()
     for number, step in enumerate(steps, 1):
         begin = f"[{number}/{len(steps)}] {step.title}"
