@@ -230,7 +230,8 @@ def _points(case: Case, result: ComparisonResult) -> list[dict[str, Any]]:
             row = rows.get(entry["name"])
             if entry["measured"] is not None and row is not None and str(seed) in row["seeds"]:
                 scores = {"f1_50": row["seeds"][str(seed)]["f1_50"], "mof": row["seeds"][str(seed)]["mof"]}
-                found.append({"data": case.name, "seed": seed, "name": entry["name"], **entry["measured"], **scores})
+                measured = {name: entry["measured"][name] for name in ("transfer", "own", "retrieval", "spread")}
+                found.append({"data": case.name, "seed": seed, "name": entry["name"], **measured, **scores})
     return found
 
 

@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 
+from viewloom.metrics.linear_probe import balanced_accuracy
 from viewloom.metrics.surrogate import (
     RIDGE,
+    Told,
     cluster_ids,
     linear_classifier,
     smoothed,
+    stretches_of,
     surrogate_transfer,
 )
 
@@ -24,7 +27,8 @@ def scene(steps=600, latent=6, dim=10, noise=0.3):
 
 
 def measured(z_own, z_other, x_own, learn, held):
-    return surrogate_transfer(x_own[learn], x_own[held], z_own[learn], z_own[held], z_other[held])
+    told = surrogate_transfer(x_own[learn], x_own[held], z_own[learn], z_own[held], z_other[held])
+    return told.transfer, told.own
 
 
 def test_what_views_share_carries_over_and_what_they_do_not_share_does_not():
@@ -83,3 +87,13 @@ def test_the_classifier_is_weighted_ridge_regression():
     slow_ZK = np.linalg.lstsq(left, right, rcond=None)[0]
     np.testing.assert_allclose(weight_ZK, slow_ZK, atol=1e-10)
     np.testing.assert_allclose(offset_K, 0.5 - mean_Z @ slow_ZK, atol=1e-10)
+
+
+def test_leaving_a_stretch_out_is_scoring_the_rest():
+    truth_M, other_M = RNG.integers(0, 5, 43), RNG.integers(0, 5, 43)
+    truth_M[:4], truth_M[4:] = 5, truth_M[4:]  # a cluster that one stretch alone shows
+    told, block_M = Told(truth_M, other_M, truth_M), stretches_of(43, 10)
+    assert told.own == 1.0 and np.bincount(block_M).min() == 4 and (np.diff(block_M) >= 0).all()
+    slow = [balanced_accuracy(other_M[block_M != each], truth_M[block_M != each]) for each in range(10)]
+    np.testing.assert_allclose(told.without_each(10), slow)
+    assert stretches_of(3, 10).tolist() == [0, 3, 6]

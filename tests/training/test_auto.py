@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.rigs import SENSORS, write_rig
@@ -12,7 +13,7 @@ from viewloom.errors import ConfigError
 from viewloom.methods.settings import AutoConfig
 from viewloom.training.auto import Tried, best, run_auto
 from viewloom.training.candidates import CANDIDATES, Candidate, candidates_of
-from viewloom.training.criterion import Measured
+from viewloom.training.criterion import Measured, directions, standard_error
 from viewloom.training.learn import begin_learning, learn_refiner
 from viewloom.training.pretrain import run_pretrain
 from viewloom.training.settings import PretrainConfig, TrainerConfig
@@ -26,7 +27,7 @@ def data(tmp_path_factory):
 
 
 def config(data, run, names="none,cca,ridge", **changes):
-    options = AutoConfig(candidates=names, minutes=changes.pop("minutes", 3.0))
+    options = AutoConfig(candidates=names, minutes=changes.pop("minutes", 3.0), labelled=changes.pop("labelled", ""))
     settings = {"data": data, "run": str(run), "views": "v3,e4", "method": "auto", "method_options": options}
     return PretrainConfig(**settings | {"trainer": QUIET} | changes)
 
@@ -118,14 +119,44 @@ def test_candidates_that_make_no_sense(names, message):
     assert candidates_of(AutoConfig()) == CANDIDATES
 
 
-def tried(name, transfer, retrieval, spread=1.0):
-    return Tried(Candidate(name, "cca"), Measured(transfer, 50.0, retrieval, spread), 0.0)
+def tried(name, transfer, retrieval, without=(0.0,) * 10):
+    left = tuple(transfer + change for change in without)
+    return Tried(Candidate(name, "cca"), Measured(transfer, 50.0, retrieval, (transfer,) * 3, left), 0.0)
 
 
 def test_equals_are_told_apart_by_retrieval():
-    nan = float("nan")
-    several = [tried("a", 30.0, 90.0), tried("b", 39.5, 60.0), tried("c", 40.0, 50.0), tried("d", nan, 99.0)]
+    nan, uneven = float("nan"), tuple(0.1 * place for place in range(10))
+    several = [tried("a", 30.0, 90.0), tried("b", 39.5, 60.0, uneven), tried("c", 40.0, 50.0), tried("d", nan, 99.0)]
     assert best(several).candidate.name == "b"
-    assert best([tried("a", 10.0, nan, nan), tried("b", 9.0, 80.0)]).candidate.name == "a"
+    # The same half point counts where every part of the held-out pairs shows it.
+    assert best([several[0], tried("b", 39.5, 60.0), several[2]]).candidate.name == "c"
+    # And where both go up and down together.
+    assert best([tried("b", 39.5, 60.0, uneven), tried("c", 40.0, 50.0, uneven)]).candidate.name == "c"
+    assert best([tried("a", 10.0, nan), tried("b", 9.0, 80.0)]).candidate.name == "a"
     with pytest.raises(ConfigError, match=r"None of the candidates.*too slow"):
         best([Tried(Candidate("x", "cca"), None, 0.0, "too slow")])
+
+
+def test_what_counts_is_what_carries_over_from_labelled_views(data, tmp_path):
+    assert directions(("a", "b", "c"), ()) == [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)]
+    assert directions(("a", "b", "c"), ("c", "a")) == [(0, 1), (2, 1)]
+    both, one, other = (
+        {entry["name"]: entry["measured"]["transfer"] for entry in found(folder)["candidates"]}
+        for folder in (tmp_path / "both", tmp_path / "v3", tmp_path / "e4")
+        if run_auto(config(data, folder, labelled="" if folder.name == "both" else folder.name))
+    )
+    assert all(both[name] == pytest.approx((one[name] + other[name]) / 2) and one[name] != other[name] for name in both)
+    for labelled in ("v3,e4", "v4"):
+        with pytest.raises(ConfigError, match="labelled must name some of the views"):
+            run_auto(config(data, tmp_path / "wrong", labelled=labelled))
+    assert not (tmp_path / "wrong").exists()
+
+
+def test_the_standard_error_of_a_mean():
+    values, seeds = np.random.default_rng(0).normal(size=10), np.array([1.0, 2.0, 4.0])
+    without = [np.delete(values, place).mean() for place in range(10)]
+    of_blocks, of_seeds = values.std(ddof=1) / 10**0.5, seeds.std(ddof=1) / 3**0.5
+    assert standard_error([], without) == pytest.approx(of_blocks)
+    assert standard_error(seeds, []) == pytest.approx(of_seeds)
+    assert standard_error(seeds, without) == pytest.approx(np.hypot(of_blocks, of_seeds))
+    assert standard_error([3.0], []) == 0.0

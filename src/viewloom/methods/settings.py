@@ -47,6 +47,9 @@ class AutoConfig(MethodConfig):
     candidates: str = ""
     """Candidates to compare, comma-separated: their names, or those of any methods, which then have their default
     settings; empty takes all of `viewloom.training.candidates`."""
+    labelled: str = ""
+    """Views that labels are of, comma-separated: candidates are then compared by what carries over from these to the
+    others (`viewloom transfer` sets its ``--from`` here); empty: from every view to every other."""
     minutes: float = 3.0
     """Time for candidates, in minutes: one that is fitted by gradient begins only if a timing of its steps says that it
     will be done by then. Those in closed form always run."""

@@ -9,6 +9,7 @@ score on the other is what the pairs are for.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,9 +91,52 @@ def linear_classifier(z_NZ: Floats, ids_N: Ids, classes: int) -> tuple[NDArray[n
     return weight_ZK, mean_K - mean_Z @ weight_ZK
 
 
+@dataclass(frozen=True)
+class Told:
+    """Clusters of held-out steps, and what a classifier that learned in one view takes them for.
+
+    Attributes:
+        truth_M: cluster of each step.
+        other_M: what it is taken for in the other view.
+        own_M: what it is taken for in the classifier's own view.
+    """
+
+    truth_M: Ids
+    other_M: Ids
+    own_M: Ids
+
+    @property
+    def transfer(self) -> float:
+        """Balanced accuracy in the other view, from 0 to 1."""
+        return balanced_accuracy(self.other_M, self.truth_M)
+
+    @property
+    def own(self) -> float:
+        """Balanced accuracy in the classifier's own view."""
+        return balanced_accuracy(self.own_M, self.truth_M)
+
+    def without_each(self, blocks: int) -> NDArray[np.float64]:
+        """``transfer`` (G,) without each of some equal stretches of the steps, in their order."""
+        classes, block_M = int(self.truth_M.max()) + 1, stretches_of(len(self.truth_M), blocks)
+        at_M, size = block_M * classes + self.truth_M, blocks * classes
+        hits_GK, steps_GK = (
+            np.bincount(at_M, counted, size).reshape(blocks, classes)
+            for counted in (self.other_M == self.truth_M, None)
+        )
+        hits_GK, steps_GK = hits_GK.sum(axis=0) - hits_GK, steps_GK.sum(axis=0) - steps_GK
+        there_GK = steps_GK > 0
+        recalls_GK = np.where(there_GK, hits_GK / np.where(there_GK, steps_GK, 1), 0.0)
+        return np.asarray(recalls_GK.sum(axis=1) / there_GK.sum(axis=1).clip(min=1), np.float64)
+
+
+def stretches_of(steps: int, blocks: int) -> Ids:
+    """Number of the stretch that each step is in, (steps,)."""
+    return np.asarray(np.arange(steps) * blocks // max(1, steps), np.int64)
+
+
 def surrogate_transfer(
     learn_ND: Floats, held_MD: Floats, learn_NZ: Floats, held_own_MZ: Floats, held_other_MZ: Floats, seed: int = 0
-) -> tuple[float, float]:
+) -> Told:
     """How well clusters of one view are told from refined features of another view, and of its own.
 
     Args:
@@ -102,9 +146,6 @@ def surrogate_transfer(
         held_own_MZ: the same at the held-out steps.
         held_other_MZ: refined features of the other view at the held-out steps.
         seed: of the clusters.
-
-    Returns:
-        Balanced accuracy on the other view, and on the view's own, from 0 to 1.
     """
     ids_N, ids_M = cluster_ids(learn_ND, held_MD, seed)
     classes = int(max(ids_N.max(), ids_M.max())) + 1
@@ -117,8 +158,7 @@ def surrogate_transfer(
     guesses = [
         (np.asarray(z_MZ, np.float64) @ weight_ZK + offset_K).argmax(axis=1) for z_MZ in (held_other_MZ, held_own_MZ)
     ]
-    other, own = (balanced_accuracy(guess_M[kept_M], truth_M[kept_M]) for guess_M in guesses)
-    return other, own
+    return Told(truth_M[kept_M], *(guess_M[kept_M] for guess_M in guesses))
 
 
 def mean_over_pairs(values: Sequence[float]) -> float:

@@ -153,12 +153,14 @@ def _head_steps(config: TransferConfig, dataset: MultiViewDataset, name: str, sc
 
 def _pretraining(config: TransferConfig) -> PretrainConfig:
     """Settings of the refiner's run."""
-    folder = Path(config.run) / REFINER
+    folder, options = Path(config.run) / REFINER, config.method_options
+    if config.method == AUTO and not options.labelled:
+        options = replace(options, labelled=config.from_views)
     return PretrainConfig(
         **_shared(config, folder),
         views=",".join(config.views),
         method=config.method,
-        method_options=config.method_options,
+        method_options=options,
         epochs=config.pretrain_epochs,
     )
 

@@ -18,10 +18,11 @@ from viewloom.console import err
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
-from viewloom.errors import ConfigError, UserError
+from viewloom.errors import ConfigError, UserError, listed
 from viewloom.files import atomic_path, write_json
 from viewloom.methods.refiner_file import load_refiner
 from viewloom.methods.settings import AUTO, AutoConfig
+from viewloom.names import names_in
 from viewloom.registry import METHODS
 from viewloom.training.candidates import Candidate, candidates_of
 from viewloom.training.criterion import Measured, Sample, measure_transfer, take_sample
@@ -33,7 +34,7 @@ from viewloom.training.settings import PretrainConfig
 from viewloom.training.trained import REFINER_FILE
 
 FILE = "auto.json"
-CRITERION = "transfer on held-out pairs, retrieval among those within its spread"
+CRITERION = "transfer on held-out pairs; retrieval among those that the best is ahead of by one standard error at most"
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Tried:
 
     def as_json(self) -> dict[str, Any]:
         """Plain data for ``auto.json``."""
-        measures = None if self.measured is None else asdict(self.measured)
+        measures = None if self.measured is None else asdict(self.measured) | {"spread": self.measured.spread}
         return {
             "name": self.candidate.name,
             "method": self.candidate.method,
@@ -70,11 +71,19 @@ def begin_auto(config: PretrainConfig, dataset: MultiViewDataset | None = None) 
             "takes (auto.json) with --method in several."
         )
     candidates_of(config.method_options)
+    _refuse_labelled(config)
     dataset = dataset or open_dataset(config)
     pairs = split_pairs(config, dataset)
     config = replace(config, sampling=pairs.learn.sampling.as_request())
     prepare_run(config, run_content(config, dataset, pairs))
     return config, dataset, pairs
+
+
+def _refuse_labelled(config: PretrainConfig) -> None:
+    """`ConfigError` where labelled views leave no view to judge candidates by."""
+    labelled, views = names_in(config.method_options.labelled), names_in(config.views)
+    if labelled and (set(labelled) - set(views) or set(labelled) >= set(views)):
+        raise ConfigError(f"labelled must name some of the views {listed(views)}, not all, but is {listed(labelled)}.")
 
 
 def run_auto(config: PretrainConfig, dataset: MultiViewDataset | None = None) -> Path:
@@ -97,8 +106,8 @@ def run_auto(config: PretrainConfig, dataset: MultiViewDataset | None = None) ->
 
 
 def best(tried: Sequence[Tried]) -> Tried:
-    """The candidate to take: of those that carry over as well as the best, but for the spread of that, the one whose
-    steps are found again most often.
+    """The candidate to take: of those that the best is ahead of by no more than that difference's standard error, the
+    one whose steps are found again most often.
 
     Raises:
         ConfigError: no candidate could be fitted.
@@ -108,9 +117,14 @@ def best(tried: Sequence[Tried]) -> Tried:
         reasons = "; ".join(f"{entry.candidate.name}: {entry.reason}" for entry in tried)
         raise ConfigError(f"None of the candidates can learn from these pairs. {reasons}")
     top = max(measured, key=_transfer)
-    assert top.measured is not None
-    spread = top.measured.spread if math.isfinite(top.measured.spread) else 0.0
-    return max((entry for entry in measured if _transfer(entry) >= _transfer(top) - spread), key=_retrieval)
+    return max((entry for entry in measured if _as_good(entry, top)), key=_retrieval)
+
+
+def _as_good(entry: Tried, top: Tried) -> bool:
+    """Whether held-out pairs can't tell a candidate from the best."""
+    assert entry.measured is not None and top.measured is not None
+    ahead, error = top.measured.ahead_of(entry.measured)
+    return ahead <= error
 
 
 def _transfer(entry: Tried) -> float:
@@ -147,7 +161,8 @@ def _try_all(config: PretrainConfig, dataset: MultiViewDataset, pairs: Pairs) ->
         measured = None
         if not left_out:
             sample = sample or take_sample(pairs.learn, pairs.held_out)
-            measured = measure_transfer(load_refiner(Path(settings.run) / REFINER_FILE), sample)
+            refiner = load_refiner(Path(settings.run) / REFINER_FILE)
+            measured = measure_transfer(refiner, sample, names_in(config.method_options.labelled))
         tried.append(Tried(candidate, measured, time.monotonic() - started, left_out))
         _note(tried, Path(config.run))
     return tried

@@ -1,6 +1,6 @@
 """What tells, without labels, which refiner will carry labels of one view over to another."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from viewloom.methods.refiner import Refiner
 from viewloom.metrics.invariance import retrieval_accuracy
-from viewloom.metrics.surrogate import mean_over_pairs, smoothed, surrogate_transfer
+from viewloom.metrics.surrogate import Told, mean_over_pairs, smoothed, surrogate_transfer
 from viewloom.training.invariance import RETRIEVAL_TOLERANCE_STEPS
 from viewloom.windows.batch import ViewBatch
 from viewloom.windows.pairs import ViewWindows, make_view_loader
@@ -21,6 +21,8 @@ SMOOTH_S = 2.0
 """Seconds over which plain features are averaged before clusters are sought in them."""
 SEEDS = (0, 1, 2)
 """Clusterings that a figure is the mean of."""
+BLOCKS = 10
+"""Stretches of the held-out steps, each of which is left out once to see how much a figure rests on it."""
 
 
 @dataclass(frozen=True)
@@ -60,22 +62,49 @@ class Measured:
         transfer: how well clusters of one view are told in another by what was learned in the one.
         own: the same in the one view.
         retrieval: how often a step finds itself in another view, among the steps of its window.
-        spread: standard error of ``transfer`` over clusterings and pairs of views.
+        by_seed: ``transfer`` of each clustering.
+        without: ``transfer`` without each of `BLOCKS` stretches of the held-out steps.
     """
 
     transfer: float
     own: float
     retrieval: float
-    spread: float
+    by_seed: tuple[float, ...] = ()
+    without: tuple[float, ...] = ()
+
+    @property
+    def spread(self) -> float:
+        """Standard error of ``transfer``: over held-out stretches, and over clusterings."""
+        return standard_error(self.by_seed, self.without)
+
+    def ahead_of(self, other: "Measured") -> tuple[float, float]:
+        """How much more transfer this has than another of the same sample, and the standard error of that."""
+        seeds = [one - two for one, two in zip(self.by_seed, other.by_seed, strict=True)]
+        without = [one - two for one, two in zip(self.without, other.without, strict=True)]
+        return self.transfer - other.transfer, standard_error(seeds, without)
+
+
+def standard_error(by_seed: Sequence[float], without: Sequence[float]) -> float:
+    """Standard error of a mean over seeds, by the jackknife over what was left out (Efron, Stein, Annals of Statistics
+    9, 1981), and by the spread over seeds; 0 of nothing."""
+    variance = float(np.var(by_seed, ddof=1) / len(by_seed)) if len(by_seed) > 1 else 0.0
+    count = len(without)
+    return float((variance + (count - 1) * float(np.var(without)) if count else variance) ** 0.5)
 
 
 @torch.inference_mode()
-def measure_transfer(refiner: Refiner, sample: Sample) -> Measured:
-    """Measure a refiner on a sample of pairs; NaN where two views never meet."""
+def measure_transfer(refiner: Refiner, sample: Sample, labelled: Collection[str] = ()) -> Measured:
+    """Measure a refiner on a sample of pairs; NaN where two views never meet.
+
+    Args:
+        refiner: what to measure.
+        sample: windows of pairs.
+        labelled: views that clusters are told from, in all others; empty: every view to every other.
+    """
     names = sample.learn[0].views
     learn, held = ([_encoded(refiner, batch) for batch in part] for part in (sample.learn, sample.held_out))
-    transfer, own, found = [], [], []
-    for source, target in permutations(range(len(names)), 2):
+    told, found = list[list[Told]](), list[float]()
+    for source, target in directions(names, labelled):
         both = _meeting(sample.held_out, source, target)
         alone = [batch.mask_BVT[0, source].numpy() for batch in sample.learn]
         if not any(mask_T.sum() > 1 for mask_T in both) or not any(mask_T.any() for mask_T in alone):
@@ -88,17 +117,28 @@ def measure_transfer(refiner: Refiner, sample: Sample) -> Measured:
             _joined([z[source] for z in held], both),
             _joined([z[target] for z in held], both),
         )
-        for seed in SEEDS:
-            other_view, own_view = surrogate_transfer(*arrays, seed=seed)
-            transfer.append(100 * other_view)
-            own.append(100 * own_view)
+        told.append([surrogate_transfer(*arrays, seed=seed) for seed in SEEDS])
         found += [
             retrieval_accuracy(np.stack([z[source][mask_T], z[target][mask_T]]), RETRIEVAL_TOLERANCE_STEPS)
             for z, mask_T in zip(held, both, strict=True)
             if mask_T.sum() > 1
         ]
-    spread = float(np.std(transfer, ddof=1) / len(transfer) ** 0.5) if len(transfer) > 1 else float("nan")
-    return Measured(mean_over_pairs(transfer), mean_over_pairs(own), 100 * mean_over_pairs(found), spread)
+    nan, retrieval = float("nan"), 100 * mean_over_pairs(found)
+    if not told:
+        return Measured(nan, nan, retrieval)
+    by_seed = 100 * np.mean([[each.transfer for each in seeds] for seeds in told], axis=0)
+    without = 100 * np.mean([[each.without_each(BLOCKS) for each in seeds] for seeds in told], axis=(0, 1))
+    own = 100 * float(np.mean([[each.own for each in seeds] for seeds in told]))
+    return Measured(float(by_seed.mean()), own, retrieval, tuple(by_seed.tolist()), tuple(without.tolist()))
+
+
+def directions(views: Sequence[str], labelled: Collection[str]) -> list[tuple[int, int]]:
+    """Places of the view learned in and of the one told in: from labelled views to the others, or from all to all."""
+    return [
+        (source, target)
+        for source, target in permutations(range(len(views)), 2)
+        if not labelled or (views[source] in labelled and views[target] not in labelled)
+    ]
 
 
 def _encoded(refiner: Refiner, batch: ViewBatch) -> list[NDArray[np.float32]]:

@@ -12,6 +12,7 @@ from viewloom.dataset.opening import open_dataset
 from viewloom.errors import ConfigError, DataError
 from viewloom.identity import Identity
 from viewloom.keywords import built
+from viewloom.methods.settings import AUTO
 from viewloom.recipes.compare.settings import Comparison, ControlEntry, DataEntry, HeadEntry, MethodEntry
 from viewloom.recipes.mismatch import Mismatch
 from viewloom.recipes.planned import PlannedRun, data_identity, data_settings, run_key
@@ -181,13 +182,18 @@ class Builder:
             | shared
             | dict(entry.pretrain)
             | {"views": ",".join(self.bench.entry.views), "method": entry.method}
-            | {"method_options": dict(entry.options), "name": entry.name},
+            | {"method_options": self._options(entry), "name": entry.name},
         )
         more = None if mismatch is None else {name: getattr(mismatch, name) for name in _names(mismatch)}
         what = entry.name if mismatch is None else f"{entry.name}-{mismatch.kind}"
         folder = self.folder(f"pretrain-{what}", seed, run_key(settings, self.bench.identity, more=more))
         label = f"{what}, seed {seed}: refiner"
         return PlannedRun("pretrain", label, folder, replace(settings, run=str(folder)), mismatch=mismatch)
+
+    def _options(self, entry: MethodEntry) -> dict[str, Any]:
+        """Settings of a method; auto looks at what carries over from the labelled views."""
+        given = dict(entry.options)
+        return {"labelled": ",".join(self.bench.entry.labelled)} | given if entry.method == AUTO else given
 
     def training(
         self, row: Row, head: HeadEntry, seed: int, refiner: PlannedRun | None, views: Sequence[str]
