@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
-from functools import cache
+from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
@@ -24,10 +24,24 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 """Progress, notes and errors, on standard error."""
 
 
-@cache
+_noted: set[str] = set()
+
+
 def note(text: str) -> None:
     """Say something, once in a process, that changes what is used."""
-    err.print(f"note: {text}", markup=False)
+    if text not in _noted and not err.quiet:
+        _noted.add(text)
+        err.print(f"note: {text}", markup=False)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Say nothing on standard error meanwhile."""
+    before, err.quiet = err.quiet, True
+    try:
+        yield
+    finally:
+        err.quiet = before
 
 
 def progress() -> Progress:

@@ -1,6 +1,7 @@
 """`viewloom transfer`: the whole chain by one command, resumed, planned, and blind to labels of the other view."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,8 @@ def test_it_closes_the_gap_and_leaves_a_page(data, tmp_path, capfd):
     assert any("auto took" in note for note in result.notes)
     said = capfd.readouterr().err
     assert "[1/8] choose a refiner" in said and "[8/8] write the report" in said
+    left = [re.search(r"about (\d+):(\d\d) left", line) for line in said.splitlines() if line.startswith("[")]
+    assert [each is not None for each in left] == [False, True, True, True, True, True, False, False]
 
 
 def test_it_goes_on_and_refuses_other_settings(data, tmp_path, capfd):

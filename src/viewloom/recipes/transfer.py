@@ -28,6 +28,7 @@ from viewloom.training.run_identity import RunContent
 from viewloom.training.runs import CONFIG, prepare_run, read_json
 from viewloom.training.segment import run_train
 from viewloom.training.settings import EvaluateConfig, PretrainConfig, TrainConfig
+from viewloom.training.timing import seconds_to_train
 from viewloom.training.trained import HEAD_FILE, REFINER_FILE
 
 REFINER, HEAD, NAIVE, ORACLE = "refiner", "head", "naive", "oracle"
@@ -43,11 +44,13 @@ class Step:
         title: what it does, in words.
         result: the file that says that it is finished.
         run: does it, going on where it was stopped.
+        seconds: about how long it takes, to be asked for behind the refiner; None: not long.
     """
 
     title: str
     result: Path
     run: Callable[[], Any]
+    seconds: Callable[[], float] | None = None
 
 
 @dataclass(frozen=True)
@@ -86,13 +89,14 @@ def run_transfer(config: TransferConfig, dataset: MultiViewDataset | None = None
         prepare_run(replace(config, resume=begun), _content(config, dataset))
     if config.plan:
         return _plan(steps)
-    started = time.monotonic()
+    started, needed = time.monotonic(), dict[str, float]()
     for number, step in enumerate(steps, 1):
         begin = f"[{number}/{len(steps)}] {step.title}"
         if step.result.exists():
             err.print(f"{begin}: finished before", markup=False)
             continue
-        err.print(f"{begin} ({_clock(time.monotonic() - started)} so far)", markup=False)
+        left = _left(config, steps[number - 1 :], needed)
+        err.print(f"{begin} ({_clock(time.monotonic() - started)} so far{left})", markup=False)
         step.run()
     scored = tuple(folder / name for name in (HEAD, NAIVE, ORACLE) if (folder / name / SCORES).exists())
     notes = _notes(config, folder)
@@ -139,13 +143,36 @@ def _steps(config: TransferConfig, dataset: MultiViewDataset) -> list[Step]:
     return steps
 
 
+def _left(config: TransferConfig, steps: list[Step], needed: dict[str, float]) -> str:
+    """How long the steps that are left take, in words.
+
+    Args:
+        config: settings.
+        steps: those left; the refiner comes first, and how long heads take is known only behind it.
+        needed: seconds of each, by title; what was found out is kept here.
+    """
+    if steps[0].result.name == REFINER_FILE:
+        limit = f"; candidates take {config.method_options.minutes:g} min at most" if config.method == AUTO else ""
+        return f"{limit}; the rest is estimated next"
+    long = [step for step in steps if step.seconds is not None and not step.result.exists()]
+    needed |= {step.title: step.seconds() for step in long if step.seconds is not None and step.title not in needed}
+    return f", about {_clock(sum(needed[step.title] for step in long))} left" if long else ""
+
+
 def _head_steps(config: TransferConfig, dataset: MultiViewDataset, name: str, scoring: bool) -> list[Step]:
     """Training and scores of a head."""
     folder = Path(config.run) / name
     taught = ", taught on pairs" if name == HEAD and config.student else ""
     views = config.to_views if name == ORACLE else config.from_views
     title = f"train the {name if name == HEAD else name + ' head'} on labels of {views}{taught}"
-    steps = [Step(title, folder / HEAD_FILE, lambda: run_train(_training(config, name, dataset), dataset))]
+    steps = [
+        Step(
+            title,
+            folder / HEAD_FILE,
+            lambda: run_train(_training(config, name, dataset), dataset),
+            lambda: seconds_to_train(_training(config, name, dataset), dataset),
+        )
+    ]
     if scoring:
         steps.append(Step(f"score {name} in every view", folder / SCORES, lambda: _score(config, name, dataset)))
     return steps

@@ -9,12 +9,11 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from viewloom.console import err
+from viewloom.console import err, quiet
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
@@ -28,9 +27,10 @@ from viewloom.training.candidates import Candidate, candidates_of
 from viewloom.training.criterion import Measured, Sample, measure_transfer, take_sample
 from viewloom.training.learned import show
 from viewloom.training.pairs import Pairs, split_pairs
-from viewloom.training.pretrain import run_content, run_pretrain, seconds_to_learn
+from viewloom.training.pretrain import run_content, run_pretrain
 from viewloom.training.runs import prepare_run, read_json, refuse_taken, write_environment
 from viewloom.training.settings import PretrainConfig
+from viewloom.training.timing import seconds_to_learn
 from viewloom.training.trained import REFINER_FILE
 
 FILE = "auto.json"
@@ -187,7 +187,7 @@ def _fit(settings: PretrainConfig, dataset: MultiViewDataset, deadline: float) -
     if (Path(settings.run) / REFINER_FILE).exists():
         return ""
     try:
-        with _quiet():
+        with quiet():
             if METHODS.get(settings.method).fit == "gradient" and not settings.resume:
                 needed = seconds_to_learn(settings, dataset)
                 left = max(0.0, deadline - time.monotonic())
@@ -197,16 +197,6 @@ def _fit(settings: PretrainConfig, dataset: MultiViewDataset, deadline: float) -
     except UserError as error:
         return str(error)
     return ""
-
-
-@contextmanager
-def _quiet() -> Any:
-    """Say nothing on standard error: what candidates would is in their folders."""
-    before, err.quiet = err.quiet, True
-    try:
-        yield
-    finally:
-        err.quiet = before
 
 
 def _decided(folder: Path) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """`viewloom pretrain`: learn a refiner from unlabelled synchronised views, by gradient or in closed form."""
 
 import math
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,11 +41,6 @@ from viewloom.windows.batch import ViewBatch
 from viewloom.windows.pairs import ViewRow, ViewWindows, make_view_loader
 from viewloom.windows.resident import ResidentViews, resident
 from viewloom.windows.segments import EpochBatches
-
-TIMED_STEPS = 3
-"""Steps whose quickest says how long learning will take."""
-MEASURED_TOO = 1.3
-"""What optimiser, loader and measures on held-out pairs add to that, as a factor."""
 
 
 class PretrainingModule(LightningModule):
@@ -131,12 +125,12 @@ class Begun:
 def begin_pretrain(config: PretrainConfig, dataset: MultiViewDataset | None = None) -> Begun:
     """Make or re-enter the run folder of a pre-training."""
     refuse_taken(Path(config.run), config.resume)
-    config, dataset, pairs, method, teacher = _planned(config, dataset)
+    config, dataset, pairs, method, teacher = plan_pretrain(config, dataset)
     folder, checkpoint = prepare_run(config, run_content(config, dataset, pairs))
     return Begun(config, dataset, pairs, method, teacher, folder, checkpoint)
 
 
-def _planned(
+def plan_pretrain(
     config: PretrainConfig, dataset: MultiViewDataset | None
 ) -> tuple[PretrainConfig, MultiViewDataset, Pairs, Method, SavedHead | None]:
     """Settings with every choice made, the data, and what learns; nothing is written."""
@@ -151,28 +145,6 @@ def _planned(
     method.set_clock(dataset.source.fps, pairs.learn.sampling.chunk_frames)
     teacher = _give_teacher(config, method)
     return with_epochs(config, method, pairs), dataset, pairs, method, teacher
-
-
-def seconds_to_learn(config: PretrainConfig, dataset: MultiViewDataset) -> float:
-    """About how long a method fitted by gradient would learn here, by a timing of a few steps; nothing is kept.
-
-    Args:
-        config: settings of its run.
-        dataset: what it would learn from.
-    """
-    config, dataset, pairs, method, _ = _planned(config, dataset)
-    device = pick_device(config.trainer.device_kind)
-    batch = next(iter(make_view_loader(pairs.learn, config.batch_size, config.seed))).to(device)
-    method.to(device).show_all(lambda: [batch])
-    seconds = []
-    for _ in range(TIMED_STEPS):
-        started = time.monotonic()
-        method(batch).total.backward()
-        seconds.append(time.monotonic() - started)
-    assert config.epochs is not None
-    batches = -(-len(pairs.learn) // config.batch_size)
-    # The held-out pairs cost less than the others, and are measured once an epoch at most.
-    return min(seconds) * batches * config.epochs * MEASURED_TOO
 
 
 def run_pretrain(config: PretrainConfig, dataset: MultiViewDataset | None = None) -> Path:
