@@ -4,7 +4,7 @@
 # make check  style, format and types
 # make bench  timings, as JSON and a table; make bench PAGE=docs/results/speed.md writes the page as well
 # make bench-pixels   render videos, extract features, train seven rows: hours on two cores
-# make bench-evidence  what transfer is worth on five data sets: hours; SMALL=1: two of them, 20 minutes
+# make bench-evidence  what transfer is worth on six data sets: hours; SMALL=1: two of them, 20 minutes
 # Everything runs in an own virtual environment, .venv, made at the first call.
 
 PYTHON ?= python3

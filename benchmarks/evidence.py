@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,12 @@ CASES = {
             epochs=40,
         ),
         Case("sensors", "wrist", "chest", "simulated sensors, 18 values, 10 frames a second, 20 recordings of 70 s"),
+        Case(
+            "strangers",
+            "wrist",
+            "chest",
+            "the same sensors, but the pairs show seven other actions and none of the labelled ones",
+        ),
         Case("people", "room", "head", "simulated features of two cameras, D = 1280, 13 recordings at 10 fps"),
         Case("real_timelines", "v3", "e4", "simulated features on Assembly101's real timelines", PUBLISHED, epochs=40),
         Case(
@@ -94,6 +100,7 @@ CASES = {
         ),
     )
 }
+RIGS = {"sensors": SENSORS, "strangers": replace(SENSORS, others=7), "people": PEOPLE}
 SMALL = ("generated", "sensors")
 SLOW = ("contrast", "two_stream")
 """Rows that the small version leaves out."""
@@ -132,8 +139,8 @@ def prepare(root: Path, case: Case) -> bool:
         run_simulate(SimulateConfig(out=str(folder), recordings=40))
     elif case.name == "real_timelines" and annotations:
         run_simulate(SimulateConfig(out=str(folder), timelines=annotations, recordings=60))
-    elif case.name in ("sensors", "people"):
-        write_rig(folder, SENSORS if case.name == "sensors" else PEOPLE)
+    elif case.name in RIGS:
+        write_rig(folder, RIGS[case.name])
     else:
         hint = "set VIEWLOOM_ASSEMBLY101" if case.name == "real_timelines" else f"make bench-pixels, linked as {folder}"
         out.print(f"{case.name} is left out: it is not here ({hint}).")

@@ -27,6 +27,7 @@ class Rig:
         rectified: features as a network's after ReLU; else signed, each of a scale and an offset of its own.
         noise: deviation of a view's own noise, the shared signal's being 1.
         memory_s: time over which noise and posture stay alike.
+        others: actions more, which the pairs show instead of the labelled ones.
     """
 
     views: Mapping[str, str]
@@ -39,6 +40,7 @@ class Rig:
     rectified: bool
     noise: float = 0.7
     memory_s: float = 1.0
+    others: int = 0
 
 
 SENSORS = Rig(
@@ -70,15 +72,19 @@ def write_rig(root: Path, rig: Rig, seed: int = 0, **changes: object) -> Path:
     """Write a data set; ``changes`` replace the rig's attributes."""
     rig = replace(rig, **changes)
     rng = np.random.default_rng(seed)
-    means_KL = 1.5 * rng.normal(size=(rig.actions, rig.latent))
+    means_KL = 1.5 * rng.normal(size=(rig.actions + rig.others, rig.latent))
     common_LD = rng.normal(size=(rig.latent, rig.dim))
     looks = {view: _look(common_LD, rig, rng) for view in rig.views}
     names = [f"{role}{i:02d}" for role, count in rig.splits.items() for i in range(count)]
     rows = ["recording,start,end,label"]
     for name in names:
-        labels, lengths = _timeline(rig, rng)
+        strange = rig.others > 0 and name.startswith("pairs")
+        labels, lengths = _timeline(rig, rng, rig.others if strange else rig.actions)
         ends = np.cumsum(lengths)
-        rows += [f"{name},{e - n},{e},act{a}" for a, n, e in zip(labels, lengths, ends, strict=True)]
+        if strange:
+            labels = labels + rig.actions
+        else:
+            rows += [f"{name},{e - n},{e},act{a}" for a, n, e in zip(labels, lengths, ends, strict=True)]
         frames = int(ends[-1])
         shared_TL = means_KL[np.repeat(labels, lengths)] + _drift((frames, rig.latent), rig, rng)
         for view, (mix_LD, scale_D, offset_D) in looks.items():
@@ -102,16 +108,16 @@ def _look(common_LD: Floats, rig: Rig, rng: np.random.Generator) -> tuple[Floats
     return mix_LD, scale_D, 5 * scale_D * rng.normal(size=rig.dim)
 
 
-def _timeline(rig: Rig, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Labels and lengths (frames) of a recording's segments, no label twice in a row."""
+def _timeline(rig: Rig, rng: np.random.Generator, actions: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Labels, below ``actions``, and lengths (frames) of a recording's segments, no label twice in a row."""
     total = int(rng.uniform(*rig.seconds) * FPS)
     lengths = [int(rng.uniform(*rig.segment_s) * FPS)]
     while sum(lengths) < total - rig.segment_s[0] * FPS:
         lengths.append(int(rng.uniform(*rig.segment_s) * FPS))
     lengths[-1] += total - sum(lengths)
-    labels = [int(rng.integers(rig.actions))]
+    labels = [int(rng.integers(actions))]
     while len(labels) < len(lengths):
-        labels.append(int((labels[-1] + rng.integers(1, rig.actions)) % rig.actions))
+        labels.append(int((labels[-1] + rng.integers(1, actions)) % actions))
     return np.array(labels), np.array(lengths)
 
 
