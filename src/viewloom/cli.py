@@ -215,7 +215,7 @@ def experiment(config: ExperimentConfig) -> int:
     return show(run_experiment(config))
 
 
-@verb("viewloom curve --data demo/data --kind pairs --views v3,e4 --method cca --out curves --plan true")
+@verb("viewloom curve --data demo/data --kind pairs --views v3,e4 --out curves --plan true")
 def curve(config: CurveConfig) -> int:
     """Score with ever more pairs, labels or views, or pairs out of step, and draw the curve."""
     from viewloom.recipes.curve import run_curve

@@ -4,6 +4,7 @@ from tests.mutants.mutant import Mutant
 
 NEAR, PROBES = ("tests/metrics/test_neighbours.py",), ("tests/metrics/test_probes.py",)
 MEASURE, CURVE = ("tests/training/test_measure.py",), ("tests/recipes/test_curve.py",)
+TAUGHT = ("tests/recipes/test_curve_taught.py",)
 SHIFTED = ("tests/features/test_shifted.py",)
 KENDALL, ALIGNMENT, LABELS = "metrics/kendall.py", "metrics/alignment.py", "metrics/frame_retrieval.py"
 CKA, PROBE, AGREEMENT = "metrics/cka.py", "metrics/linear_probe.py", "training/view_agreement.py"
@@ -91,6 +92,9 @@ MUTANTS = [
         "replace(dataset.splits, train=kept)",
         CURVE,
     ),
+    Mutant("taught_on_all_pairs", DATA, "pairs=self.pairs.splits.pairs)", "pairs=self.labels.splits.pairs)", TAUGHT),
+    Mutant("taught_in_step", DATA, "source=self.pairs.source, splits=splits)", "splits=splits)", TAUGHT),
+    Mutant("labels_of_pairs_change_runs", "recipes/curve.py", 'else ("pairs",)', "else ()", TAUGHT),
     Mutant("first_recording_lacks_a_view", DATA, "if name in first), order[0])", "if name in ()), order[0])", CURVE),
     Mutant(
         "shifted_the_other_way",

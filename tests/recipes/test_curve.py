@@ -15,7 +15,7 @@ from viewloom.metrics.segmentation import count
 from viewloom.metrics.statistics import intervals, mean_interval
 from viewloom.recipes.curve_data import points_of
 from viewloom.recipes.curve_results import gains
-from viewloom.recipes.settings import CurveConfig
+from viewloom.recipes.settings import CurveConfig, FoldPretrainConfig
 
 QUICK = ["--head", "linear", "--head_epochs", "2", "--trainer.logger", "none", "--trainer.progress", "false"]
 
@@ -113,6 +113,8 @@ def test_views_join_one_by_one(data):
         {"kind": "labels", "views": "v3"},
         {"kind": "labels", "views": "v3,v3"},
         {"kind": "labels", "seeds": "a"},
+        {"kind": "pairs", "docs": "page.html"},
+        {"kind": "pairs", "pretrain": FoldPretrainConfig(select="loss")},
     ],
 )
 def test_settings_that_make_no_curve_are_refused(wrong):
@@ -121,9 +123,10 @@ def test_settings_that_make_no_curve_are_refused(wrong):
 
 
 def curve(folder, kind, *more):
+    """A curve of one method, without students: the fastest there is."""
     common = ["--data", str(folder / "data"), "--fps", "30", "--views", "v3,e4", "--seeds", "0", *QUICK]
-    options = ["--method", "cca", "--method_options.out_dim", "3", "--out", str(folder / "curves")]
-    return main(["curve", "--kind", kind, *common, *options, *more])
+    options = ["--method", "cca", "--method_options.out_dim", "3", "--student", "false"]
+    return main(["curve", "--kind", kind, *common, *options, "--out", str(folder / "curves"), *more])
 
 
 def results(folder, kind):

@@ -115,6 +115,7 @@ def test_from_the_command_line_and_from_python(data, tmp_path, capfd):
         ({"to_views": "v9"}, DataError, "has view v9"),
         ({"references": "best"}, ConfigError, "naive and oracle"),
         ({"method": "nothing"}, ConfigError, "no method 'nothing'"),
+        ({"method_options": AutoConfig(candidates="cca,nothing")}, ConfigError, "no method 'nothing'"),
         ({"method": "sync_kd_head"}, ConfigError, "needs a trained head"),
         ({"head": "nothing"}, ConfigError, "no head 'nothing'"),
     ],

@@ -2,23 +2,22 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from viewloom.dataset.dataset import Item, MultiViewDataset
-from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import SamplingConfig
 from viewloom.dataset.splits import Role
-from viewloom.errors import ConfigError, DataError
+from viewloom.errors import ConfigError
 from viewloom.identity import Identity, settings_of
+from viewloom.names import names_in
+from viewloom.recipes.chain import filled, of_head, of_run, refuse_unusable
 from viewloom.recipes.curve_data import Point, points_of
-from viewloom.recipes.curve_results import Curve, Scored, write_curve
+from viewloom.recipes.curve_results import MARK, PICTURE, Curve, Scored, write_curve
+from viewloom.recipes.docs_page import check_page
 from viewloom.recipes.experiment import run_all
 from viewloom.recipes.planned import PlannedRun, data_settings, run_key, unique_runs
 from viewloom.recipes.settings import CurveConfig, parse_numbers
-from viewloom.registry import HEADS, METHODS
-from viewloom.training.evaluate import select_views
-from viewloom.training.learn import needs_teacher
+from viewloom.training.learn import learns_labels
 from viewloom.training.run_identity import RunContent
 from viewloom.training.sampling import run_sampling, segment_frames
 from viewloom.training.settings import EvaluateConfig, PretrainConfig, TrainConfig
@@ -26,19 +25,11 @@ from viewloom.training.settings import EvaluateConfig, PretrainConfig, TrainConf
 
 def run_curve(config: CurveConfig) -> str:
     """Run (or plan) all points with all seeds, and write results, table and picture; returns the text to show."""
-    config = complete(config)
-    if needs_teacher(config.method):
-        raise ConfigError(f"Method {config.method!r} needs a trained head as teacher. Choose another --method.")
-    config = replace(
-        config,
-        method_options=config.method_options or METHODS.settings(config.method)(),
-        head_options=config.head_options or HEADS.settings(config.head)(),
-        trainer=replace(config.trainer, devices="1"),
-    )
+    check_page(config.docs, MARK, PICTURE)
+    config = filled(config)
+    config = replace(config, trainer=replace(config.trainer, devices="1"))
     dataset = open_dataset(config)
-    if dataset.labels is None:
-        raise DataError(f"{dataset.root} has no labels, and no head can be trained without. Pass --labels.")
-    select_views(",".join(config.names), dataset)
+    refuse_unusable(config, config.names, dataset)
     build = Builder(config, dataset, *shared_sampling(config, dataset))
     jobs = build.jobs()
     runs = unique_runs([job.run for job in jobs])
@@ -57,7 +48,7 @@ def plan_text(config: CurveConfig, runs: list[PlannedRun]) -> str:
     """The runs, and which are finished."""
     width = max(len(run.label) for run in runs)
     lines = [f"{run.label:{width}}  {'finished' if run.finished else 'to do'}" for run in runs]
-    return "\n".join([f"Curve over {config.kind}, method {config.method}: {len(runs)} runs", *lines])
+    return "\n".join([f"Curve over {config.kind}, method {config.title}: {len(runs)} runs", *lines])
 
 
 def shared_sampling(config: CurveConfig, dataset: MultiViewDataset) -> tuple[SamplingConfig, SamplingConfig]:
@@ -132,40 +123,45 @@ class Builder:
             sampling=self.head_sampling,
             accelerator=self.config.trainer.device_kind,
         )
-        label = head.label.replace(": head", ": scores")
+        label = f"{head.label.rpartition(': ')[0]}: scores"
         run = PlannedRun("evaluate", label, head.folder, settings, (head,), self.dataset)
-        return Job(run, Scored(role, point.asked, point.value, point.learned, seed, head.folder))
+        learned = None if refiner is None else refiner.folder
+        return Job(run, Scored(role, point.asked, point.value, point.learned, seed, head.folder, learned))
 
     def pretraining(self, point: Point, seed: int) -> PlannedRun:
-        """The refiner of a point."""
+        """The refiner of a point: where several methods are compared, on its own pairs."""
         config = self.config
         settings = PretrainConfig(
-            **self._shared(seed, self.pair_sampling),
+            **of_run(config, run="", seed=seed, sampling=self.pair_sampling),
             **config.pretrain.chosen(),
             views=",".join(point.views),
             method=config.method,
             method_options=config.method_options,
         )
-        data = self._content(point.pairs, ("pairs",), point.views, labelled=False).identity(None)
+        data = self._content(point.pairs, ("pairs",), point.views).identity(None)
         shift = getattr(point.pairs.source, "frames", {})
         folder = self._folder(f"refiner-{config.method}", seed, run_key(settings, data))
         label = f"{config.kind} {point.name}, seed {seed}: refiner" + (f" of views late by {shift}" if shift else "")
         return PlannedRun("pretrain", label, folder, replace(settings, run=str(folder)), (), point.pairs)
 
     def training(self, role: str, point: Point, seed: int, refiner: PlannedRun | None, view: str) -> PlannedRun:
-        """A head, behind the refiner of a point or on plain features."""
-        config = self.config
+        """A head, behind the refiner of a point, where it may be taught on the point's pairs, or on plain features."""
+        config, taught = self.config, role == "method" and self.config.student
         settings = TrainConfig(
-            **self._shared(seed, self.head_sampling),
+            **of_run(config, run="", seed=seed, sampling=self.head_sampling),
+            **of_head(config, taught),
             views=view,
-            head=config.head,
-            head_options=config.head_options,
             epochs=config.head_epochs,
             batch_size=config.head_batch_size,
-            optim=config.optim,
         )
-        roles: tuple[Role, ...] = ("train", "val") if self._has("val") else ("train",)
-        data = self._content(point.labels, roles, (view,)).identity(None)
+        roles: tuple[Role, ...] = ("train", "val")
+        dataset, of_pairs = point.labels, None
+        if taught:
+            teach = replace(config.teach, views=config.teach.views or ",".join(point.views))
+            settings = replace(settings, teach=teach)
+            of_pairs = tuple(dict.fromkeys((view, *names_in(teach.views))))
+            roles, dataset = (*roles, "pairs"), point.taught
+        data = self._content(dataset, roles, (view,), of_pairs).identity(None)
         needs = () if refiner is None else (refiner,)
         name = role if role == "oracle" or (role == "naive" and config.kind != "labels") else f"{role}-{point.name}"
         folder = self._folder(
@@ -173,23 +169,35 @@ class Builder:
         )
         path = None if refiner is None else str(refiner.folder / "refiner.safetensors")
         settings = replace(settings, run=str(folder), refiner=path, name=name)
-        label = f"{config.kind} {name.replace('-', ' ')}, seed {seed}: head"
-        return PlannedRun("train", label, folder, settings, needs, point.labels)
+        what = "student" if taught else "head"
+        label = f"{config.kind} {name.replace('-', ' ')}, seed {seed}: {what}"
+        return PlannedRun("train", label, folder, settings, needs, dataset)
 
     def _has(self, role: Role) -> bool:
         return bool(self.dataset.splits and getattr(self.dataset.splits, role))
 
     def _content(
-        self, dataset: MultiViewDataset, roles: tuple[Role, ...], views: tuple[str, ...], labelled: bool = True
+        self,
+        dataset: MultiViewDataset,
+        roles: tuple[Role, ...],
+        views: tuple[str, ...],
+        of_pairs: tuple[str, ...] | None = None,
     ) -> RunContent:
-        """What a run rests on."""
-        items: dict[str, tuple[Item, ...]] = {role: dataset.items(role, views) for role in roles if self._has(role)}
-        return RunContent(dataset, items, views, labelled=labelled, compare=self.config.compare_features)
-
-    def _shared(self, seed: int, sampling: SamplingConfig) -> dict[str, Any]:
-        """Settings that refiners and heads share."""
-        own = {"run": "", "seed": seed, "workers": self.config.workers, "trainer": self.config.trainer}
-        return data_settings(self.config) | own | {"sampling": sampling}
+        """What a run rests on; ``of_pairs``: the views of the pairs in use, where they are others."""
+        views_of = {} if of_pairs is None else {"pairs": of_pairs}
+        items: dict[str, tuple[Item, ...]] = {
+            role: dataset.items(role, views_of.get(role, views)) for role in roles if self._has(role)
+        }
+        blind = () if learns_labels(self.config.method) else ("pairs",)
+        return RunContent(
+            dataset,
+            items,
+            views,
+            labelled=bool(set(items) - set(blind)),
+            unlabelled=blind,
+            views_of=views_of,
+            compare=self.config.compare_features,
+        )
 
     def _folder(self, name: str, seed: int, key: str) -> Path:
         return Path(self.config.out) / "runs" / f"{name}-seed{seed}-{key}"

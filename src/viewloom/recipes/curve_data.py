@@ -43,6 +43,13 @@ class Point:
         """For folders and messages."""
         return f"{self.value:g}"
 
+    @property
+    def taught(self) -> MultiViewDataset:
+        """What a student learns from: the point's labels, and of pairs the point's own."""
+        assert self.labels.splits is not None and self.pairs.splits is not None
+        splits = replace(self.labels.splits, pairs=self.pairs.splits.pairs)
+        return replace(self.labels, source=self.pairs.source, splits=splits)
+
 
 def points_of(config: CurveConfig, dataset: MultiViewDataset, seed: int, chunk_frames: int) -> list[Point]:
     """The points of a seed, ascending; of several shares that come to the same recordings the first.

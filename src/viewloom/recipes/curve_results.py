@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.errors import DataError
@@ -16,8 +17,14 @@ from viewloom.recipes.results import command
 from viewloom.recipes.settings import CurveConfig
 from viewloom.report.curve_picture import save_curve
 from viewloom.report.runs import Run, load_run
+from viewloom.training.auto import FILE
+from viewloom.training.runs import read_json
 from viewloom.version import __version__
 
+MARK = "<!-- written by viewloom curve -->"
+"""First line of every page this writes; a file without it is never replaced."""
+PICTURE = ".png"
+"""Suffix of the picture beside a page."""
 AXES = {
     "pairs": "pair recordings, percent of all",
     "labels": "labelled training recordings, percent of all",
@@ -38,7 +45,17 @@ class Curve:
 
 @dataclass(frozen=True)
 class Scored:
-    """A scored head: its role (method, naive, oracle), its point asked for and real, recordings learned from, seed."""
+    """A scored head.
+
+    Attributes:
+        role: method, naive or oracle.
+        asked: its point as it was asked for.
+        value: where that really lies.
+        learned: recordings that the point has of those that there are.
+        seed: of everything.
+        folder: of its run.
+        refiner: of its refiner's run; None without one.
+    """
 
     role: str
     asked: float
@@ -46,21 +63,43 @@ class Scored:
     learned: tuple[int, int]
     seed: int
     folder: Path
+    refiner: Path | None = None
+
+    @property
+    def chosen(self) -> dict[str, str] | None:
+        """What ``--method auto`` took on the point's pairs, and why; None where the method was named."""
+        if self.refiner is None or not (self.refiner / FILE).exists():
+            return None
+        found = read_json(self.refiner / FILE)
+        return {name: found[name] for name in ("chosen", "why")}
+
+    @property
+    def warnings(self) -> list[str]:
+        """What its refiner's run warns of."""
+        return [] if self.refiner is None else list(read_json(self.refiner / "invariance.json")["warnings"])
 
 
 def write_curve(curve: Curve, scored: Sequence[Scored]) -> str:
-    """Write ``results.json``, ``table.md`` and ``curve.png`` into the folder; returns what to show."""
+    """Write ``results.json``, ``table.md`` and ``curve.png`` into the folder, and the page; returns what to show."""
     lines = lines_of(curve.config, scored)
     if not lines:
         raise DataError(f"No run of the curve finished. {'; '.join(curve.failed.values())}")
     facts = {"command": command(), "data": curve.dataset.name, "simulated": curve.dataset.simulated}
-    text = "\n".join(table_lines(curve, lines)) + "\n"
     data = settings_of(curve.config) | facts | {"viewloom": __version__, "lines": lines, "failed": dict(curve.failed)}
     write_json(curve.folder / "results.json", json.loads(json.dumps(data)))
-    write_text(curve.folder / "table.md", text)
-    views, score = curve.config.names[:2], curve.config.score
-    picture = save_curve(curve.folder / "curve.png", lines, views, AXES[curve.config.kind], TITLES[score], score)
-    return f"{text}\n{picture}"
+    text, axis, score = table_lines(curve, lines), AXES[curve.config.kind], curve.config.score
+    for page, picture in _pages(curve):
+        link = f"![{axis}]({quote(picture.name)})"
+        write_text(page, "\n".join([MARK, *text[:2], link, *text[1:], ""]))
+        save_curve(picture, lines, curve.config.names[:2], axis, TITLES[score], score)
+    return "\n".join([*text, "", str(curve.folder / "curve.png")])
+
+
+def _pages(curve: Curve) -> list[tuple[Path, Path]]:
+    """Each page with its picture: those of the folder, and those that ``--docs`` asks for."""
+    found = [(curve.folder / "table.md", curve.folder / "curve.png")]
+    docs = curve.config.docs
+    return found if docs is None else [*found, (Path(docs), Path(docs).with_suffix(PICTURE))]
 
 
 def lines_of(config: CurveConfig, scored: Sequence[Scored]) -> list[dict[str, Any]]:
@@ -69,6 +108,8 @@ def lines_of(config: CurveConfig, scored: Sequence[Scored]) -> list[dict[str, An
     for role, value in dict.fromkeys((one.role, one.value) for one in sorted(scored, key=_order)):
         mine = [one for one in scored if (one.role, one.value) == (role, value)]
         runs = {one.seed: load_run(one.folder) for one in mine}
+        notes = {note for run in runs.values() for note in run.notes} | {said for one in mine for said in one.warnings}
+        chosen = {str(one.seed): choice for one in mine if (choice := one.chosen)}
         for view in next(iter(runs.values())).views:
             scores = {name: summary([run.views[view].scores[name] for run in runs.values()]) for name in NAMES}
             interval = interval_of(list(runs.values()), view, config.score)
@@ -79,10 +120,11 @@ def lines_of(config: CurveConfig, scored: Sequence[Scored]) -> list[dict[str, An
                     "value": value,
                     "recordings": list(mine[0].learned) if mine[0].learned[1] else None,
                     "view": view,
+                    "chosen": chosen or None,
                     "seeds": {str(seed): run.views[view].scores for seed, run in runs.items()},
                     "scores": scores,
                     "interval": None if interval is None else {"low": interval.low, "high": interval.high},
-                    "notes": sorted({note for run in runs.values() for note in run.notes}),
+                    "notes": sorted(notes),
                 }
             )
     return found
@@ -111,19 +153,21 @@ def table_lines(curve: Curve, lines: Sequence[Mapping[str, Any]]) -> list[str]:
     config, score = curve.config, curve.config.score
     views = config.names[:2]
     simulated = "yes: figures say nothing about real video" if curve.dataset.simulated else "no"
-    about = {"command": f"`{command()}`", "method": config.method, "head": config.head, "seeds": config.seeds}
+    about = {"command": f"`{command()}`", "method": config.title, "head": config.head, "seeds": config.seeds}
     about |= {"data set": curve.dataset.name, "simulated": simulated, "viewloom": __version__}
     gained = gains(lines, views[1], score)
-    heads = [f"{TITLES[score]} on {view}" for view in views] + (["share of the gain"] if gained else [])
+    choices = any(line["chosen"] for line in lines)
+    heads = [*(["auto took"] if choices else []), *(f"{TITLES[score]} on {view}" for view in views)]
+    heads += ["share of the gain"] if gained else []
     table = [f"| | {config.kind} | recordings | {' | '.join(heads)} |", "|---|---|---|" + "---|" * len(heads)]
     for role, value in dict.fromkeys((line["role"], line["value"]) for line in lines):
         mine = {line["view"]: line for line in lines if (line["role"], line["value"]) == (role, value)}
         first = next(iter(mine.values()))
         of = "all" if first["recordings"] is None else "{} of {}".format(*first["recordings"])
         place = f"{value:.3g}" if _has_place(config, role) else ""
-        cells = [cell(mine.get(view), score) for view in views]
+        cells = [*([taken(first)] if choices else []), *(cell(mine.get(view), score) for view in views)]
         cells += [f"{gained[value]:.0f} %" if role == "method" and value in gained else ""] if gained else []
-        table.append(f"| {config.method if role == 'method' else role} | {place} | {of} | {' | '.join(cells)} |")
+        table.append(f"| {config.title if role == 'method' else role} | {place} | {of} | {' | '.join(cells)} |")
     notes = [f"{AXES[config.kind].capitalize()}. Percent; mean ± deviation over seeds, 95 % interval over recordings."]
     notes += ["The gain is what the last point has above naive."] if gained else []
     notes += [f"{run} did not finish: {reason}" for run, reason in curve.failed.items()]
@@ -139,8 +183,16 @@ def _has_place(config: CurveConfig, role: str) -> bool:
 
 def _title(config: CurveConfig, line: Mapping[str, Any]) -> str:
     """Whose note it is."""
-    name = config.method if line["role"] == "method" else line["role"]
+    name = config.title if line["role"] == "method" else line["role"]
     return f"{name} at {line['value']:.3g}" if _has_place(config, line["role"]) else str(name)
+
+
+def taken(line: Mapping[str, Any]) -> str:
+    """The method that was chosen at a point; each with its seeds where these differ, nothing where it was named."""
+    of: dict[str, list[str]] = {}
+    for seed, choice in (line["chosen"] or {}).items():
+        of.setdefault(choice["chosen"], []).append(seed)
+    return ", ".join(of) if len(of) < 2 else ", ".join(f"{name} (seed {' '.join(seeds)})" for name, seeds in of.items())
 
 
 def gains(lines: Sequence[Mapping[str, Any]], view: str, score: str) -> dict[float, float]:

@@ -13,10 +13,11 @@ from viewloom.dataset.splits import DRAWN, VARIANTS
 from viewloom.errors import ConfigError, UserError
 from viewloom.features.content import views_in_use, written_facts
 from viewloom.identity import Identity, settings_of
+from viewloom.recipes.docs_page import check_page
 from viewloom.recipes.jobs import make_jobs, table_views
 from viewloom.recipes.plan import plan_text
 from viewloom.recipes.planned import PlannedRun, data_identity, unique_runs
-from viewloom.recipes.results import check_page, write_results
+from viewloom.recipes.results import MARK, write_results
 from viewloom.recipes.settings import ExperimentConfig
 from viewloom.recipes.values import SAMPLING
 from viewloom.training.evaluate import select_views
@@ -34,7 +35,7 @@ def run_experiment(config: ExperimentConfig) -> str | None:
     jobs = make_jobs(config, dataset, data)
     if config.plan:
         return plan_text(config, dataset, unique_runs([job.evaluation for job in jobs]))
-    check_page(config)
+    check_page(config.docs, MARK)
     runs = unique_runs([job.evaluation for job in jobs])
     refuse_rewritten(config, dataset, runs)
     failed = run_all(runs)

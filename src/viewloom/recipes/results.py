@@ -10,7 +10,6 @@ from statistics import fmean, stdev
 from typing import Any
 
 from viewloom.dataset.dataset import MultiViewDataset
-from viewloom.errors import ConfigError
 from viewloom.files import write_json, write_text
 from viewloom.identity import settings_of
 from viewloom.recipes.jobs import Job, table_views
@@ -120,13 +119,6 @@ def write_results(
     if config.docs is not None:
         write_text(config.docs, text)
     return f"{text}\n{folder / 'results.json'}"
-
-
-def check_page(config: ExperimentConfig) -> None:
-    """Refuse to replace a page that this command did not write."""
-    path = None if config.docs is None else Path(config.docs)
-    if path is not None and path.exists() and not path.read_text(encoding="utf-8").startswith(MARK):
-        raise ConfigError(f"{path} was not written by this command. Choose another --docs file, or move it away.")
 
 
 def header(config: ExperimentConfig, dataset: MultiViewDataset) -> list[str]:

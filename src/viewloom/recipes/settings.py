@@ -8,6 +8,7 @@ from viewloom.dataset.settings import DataConfig, SamplingConfig
 from viewloom.errors import ConfigError, listed
 from viewloom.heads.settings import HeadConfig
 from viewloom.identity import free
+from viewloom.methods.settings import AUTO
 from viewloom.metrics.protocols import PROTOCOLS
 from viewloom.names import names_in
 from viewloom.recipes.tables import table_rows
@@ -183,18 +184,9 @@ class CrossvalConfig(TrainConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransferConfig(DataConfig):
-    """Learn in the labelled views, segment in the others: refiner, head, student, scores and report."""
+class ChainConfig(DataConfig):
+    """What labels of some views and unlabelled pairs are made into: a refiner, a head behind it, its student."""
 
-    from_views: str
-    """Labelled views to learn from, comma-separated: v3."""
-    to_views: str
-    """Views to segment, comma-separated: e4. Their labels are never used, but to score."""
-    run: str = free()
-    """Run folder: refiner/, head/, report.html, transfer.json and, where asked for, naive/ and oracle/ in it. What is
-    finished there is used again, and a stopped run goes on, when the command is repeated."""
-    resume: bool = free(default=True)
-    """Nothing to set: a run of the same settings and data always goes on, and one of others is refused."""
     method: str = "auto"
     """Registered pre-training method, or auto: the one that does best on held-out pairs."""
     method_options: Any = None
@@ -207,6 +199,31 @@ class TransferConfig(DataConfig):
     """Teach the head on the pairs, by one that learned from labels alone (`viewloom train --teach_on_pairs`)."""
     teach: TeachConfig = field(default_factory=TeachConfig)
     """How it is taught."""
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    """Optimiser of the heads."""
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    """Windows and chunks."""
+    workers: int = free(default=0)
+    """Processes that read windows; 0 reads in the training process."""
+    trainer: TrainerConfig = field(default_factory=lambda: TrainerConfig(devices="1"))
+    """Device, precision, logs."""
+    plan: bool = free(default=False)
+    """Show what would run and what is finished, and run nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferConfig(ChainConfig):
+    """Learn in the labelled views, segment in the others: refiner, head, student, scores and report."""
+
+    from_views: str
+    """Labelled views to learn from, comma-separated: v3."""
+    to_views: str
+    """Views to segment, comma-separated: e4. Their labels are never used, but to score."""
+    run: str = free()
+    """Run folder: refiner/, head/, report.html, transfer.json and, where asked for, naive/ and oracle/ in it. What is
+    finished there is used again, and a stopped run goes on, when the command is repeated."""
+    resume: bool = free(default=True)
+    """Nothing to set: a run of the same settings and data always goes on, and one of others is refused."""
     references: str = free(default="")
     """Heads to train beside, comma-separated, of equal settings: naive (no refiner, no student) and oracle (labels of
     the views to segment)."""
@@ -218,16 +235,6 @@ class TransferConfig(DataConfig):
     """Windows in a step."""
     seed: int = 0
     """Seed of everything."""
-    optim: OptimConfig = field(default_factory=OptimConfig)
-    """Optimiser of the heads."""
-    sampling: SamplingConfig = field(default_factory=SamplingConfig)
-    """Windows and chunks."""
-    workers: int = free(default=0)
-    """Processes that read windows; 0 reads in the training process."""
-    trainer: TrainerConfig = field(default_factory=lambda: TrainerConfig(devices="1"))
-    """Device, precision, logs."""
-    plan: bool = free(default=False)
-    """Show the steps and what is finished, and run nothing."""
 
     def __post_init__(self) -> None:
         refuse_below_one(self, "epochs", "pretrain_epochs", "batch_size")
@@ -253,7 +260,7 @@ CURVE_POINTS: Mapping[str, str] = {"pairs": "5,10,25,50,100", "labels": "5,10,25
 
 
 @dataclass(frozen=True, kw_only=True)
-class CurveConfig(DataConfig):
+class CurveConfig(ChainConfig):
     """Pre-train, train and score with ever more pairs, labels or views, or ever more out of step; draw the curve."""
 
     kind: CurveKind
@@ -263,10 +270,13 @@ class CurveConfig(DataConfig):
     """Folder for runs and results. What is finished there is used again; a stopped curve goes on when started again."""
     views: str
     """Views, comma-separated: the labelled one, the one to score, and for --kind views those that join: v3,e4,v4."""
-    method: str = "cca"
-    """Registered pre-training method."""
-    method_options: Any = None
-    """Settings of the method (see the end of --help)."""
+    method: str = "auto"
+    """Registered pre-training method, or auto: at each point the one that does best on its own held-out pairs."""
+    student: bool = True
+    """Teach the head of each point on the pairs that the point has, by one that learned from labels alone (`viewloom
+    train --teach_on_pairs`). Naive heads and oracles have no student."""
+    teach: TeachConfig = field(default_factory=TeachConfig)
+    """How it is taught, where teach.views isn't set in the views of the point."""
     points: str | None = None
     """Points, comma-separated: percent, frames, or numbers of views; default: 5,10,25,50,100 percent, 0,1,2,3,5,7,10
     frames, or all numbers of views from 2 on."""
@@ -276,26 +286,17 @@ class CurveConfig(DataConfig):
     """Also train naive heads (labels of the first view, no refiner) and oracles (labels of the second), for lines."""
     score: Literal["edit", "f1_10", "f1_25", "f1_50", "mof"] = free(default="f1_50")
     """Score in table and picture; results.json has all."""
+    docs: str | None = free(default=None)
+    """Markdown page (FILE.md) to write the table to, besides the results folder, with the picture beside it
+    (FILE.png)."""
     pretrain: FoldPretrainConfig = field(default_factory=FoldPretrainConfig)
     """How the refiners learn."""
-    head: str = "c2f_tcn"
-    """Registered head."""
-    head_options: HeadConfig | None = None
-    """Settings of the head (see the end of --help)."""
     head_epochs: int | None = None
     """Passes over the training windows; default: that of `viewloom train`, more where there are few windows."""
     head_batch_size: int = 8
     """Windows in a step of a head's training."""
-    optim: OptimConfig = field(default_factory=OptimConfig)
-    """Optimiser of the heads."""
-    plan: bool = free(default=False)
-    """Show the runs and which are finished, and run nothing."""
-    workers: int = free(default=0)
-    """Processes that read windows; 0 reads in the training process."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     """Windows and chunks; what isn't set is chosen once, on all pairs and labels, and is the same for every point."""
-    trainer: TrainerConfig = field(default_factory=lambda: TrainerConfig(devices="1"))
-    """Device, precision, logs."""
 
     def __post_init__(self) -> None:
         parse_numbers("seeds", self.seeds)
@@ -307,6 +308,15 @@ class CurveConfig(DataConfig):
         low, high = {"offset": (0, 10**6), "views": (2, len(names))}.get(self.kind, (0.01, 100))
         if not all(low <= point <= high for point in self.values):
             raise ConfigError(f"--points must lie between {low:g} and {high:g} for {self.kind}, but are {self.points}.")
+        if self.method == AUTO and self.pretrain.select is not None:
+            raise ConfigError("--method auto takes no --pretrain.select: name the method that shall have it.")
+        if self.docs is not None and not self.docs.endswith(".md"):
+            raise ConfigError(f"--docs must name a Markdown file, page.md, but is {self.docs!r}.")
+
+    @property
+    def title(self) -> str:
+        """The method and its student, as tables call them."""
+        return f"{self.method} + student" if self.student else self.method
 
     @property
     def names(self) -> tuple[str, ...]:

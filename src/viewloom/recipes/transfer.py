@@ -12,18 +12,16 @@ from typing import Any
 
 from viewloom.console import err
 from viewloom.dataset.dataset import Item, MultiViewDataset
-from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.splits import ROLES
-from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import write_json
 from viewloom.methods.settings import AUTO
 from viewloom.names import names_in
+from viewloom.recipes.chain import filled, of_head, of_run, refuse_unusable
 from viewloom.recipes.planned import data_settings
 from viewloom.recipes.settings import TransferConfig
-from viewloom.registry import HEADS, METHODS
-from viewloom.training.evaluate import run_evaluate, select_views
-from viewloom.training.learn import learn_refiner, needs_teacher
+from viewloom.training.evaluate import run_evaluate
+from viewloom.training.learn import learn_refiner
 from viewloom.training.run_identity import RunContent
 from viewloom.training.runs import CONFIG, prepare_run, read_json
 from viewloom.training.segment import run_train
@@ -79,10 +77,9 @@ def run_transfer(config: TransferConfig, dataset: MultiViewDataset | None = None
         DataError: data that can't be used.
         ConfigError: settings that can't work, or a run folder of other settings or data.
     """
-    config = complete(replace(config, head_options=config.head_options or HEADS.settings(config.head)()))
-    config = replace(config, method_options=config.method_options or METHODS.settings(config.method)())
+    config = filled(config)
     dataset = dataset or open_dataset(config)
-    _refuse_unusable(config, dataset)
+    refuse_unusable(config, config.views, dataset)
     steps, folder = _steps(config, dataset), Path(config.run)
     begun = (folder / CONFIG).exists()
     if begun or not config.plan:  # what other settings finished is not finished
@@ -102,22 +99,6 @@ def run_transfer(config: TransferConfig, dataset: MultiViewDataset | None = None
     notes = _notes(config, folder)
     write_json(folder / DONE, {"seconds": round(time.monotonic() - started, 1), "notes": notes})
     return TransferResult(folder, scored, tuple(notes))
-
-
-def _refuse_unusable(config: TransferConfig, dataset: MultiViewDataset) -> None:
-    """`DataError` for what would fail only after minutes of work."""
-    views = config.views
-    select_views(",".join(views), dataset)
-    if needs_teacher(config.method):
-        raise ConfigError(
-            f"Method {config.method!r} needs a trained head as teacher. Choose another, or leave it to auto."
-        )
-    if dataset.labels is None:
-        raise DataError(f"{dataset.root} has no labels, and a head can't be trained without. Pass --labels.")
-    dataset.items("train")
-    pairs = dataset.items("pairs", views)
-    if not any(len(set(views) & set(dataset.source.views(item.recording))) > 1 for item in pairs):
-        raise DataError(f"No pair recording has two of the views {listed(views)}: see what `viewloom check` shows.")
 
 
 def _content(config: TransferConfig, dataset: MultiViewDataset) -> RunContent:
@@ -195,34 +176,20 @@ def _pretraining(config: TransferConfig) -> PretrainConfig:
 def _training(config: TransferConfig, name: str, dataset: MultiViewDataset) -> TrainConfig:
     """Settings of a head's run; references differ in what they learn from, and in nothing else."""
     folder, own = Path(config.run) / name, name == HEAD
-    settings: dict[str, Any] = {
-        "views": config.to_views if name == ORACLE else config.from_views,
-        "refiner": str(Path(config.run) / REFINER / REFINER_FILE) if own else None,
-        "teach_on_pairs": own and config.student,
-        "teach": config.teach,
-    }
     return TrainConfig(
         **_shared(config, folder),
-        **settings,
+        **of_head(config, taught=own and config.student),
+        views=config.to_views if name == ORACLE else config.from_views,
+        refiner=str(Path(config.run) / REFINER / REFINER_FILE) if own else None,
         name=name if not own else "transfer",
-        head=config.head,
-        head_options=config.head_options,
         epochs=config.epochs,
-        optim=config.optim,
     )
 
 
 def _shared(config: TransferConfig, folder: Path) -> dict[str, Any]:
     """Settings that all runs have."""
-    return data_settings(config) | {
-        "run": str(folder),
-        "resume": (folder / CONFIG).exists(),
-        "batch_size": config.batch_size,
-        "seed": config.seed,
-        "workers": config.workers,
-        "sampling": config.sampling,
-        "trainer": config.trainer,
-    }
+    resume = (folder / CONFIG).exists()
+    return of_run(config, run=str(folder), resume=resume, batch_size=config.batch_size, seed=config.seed)
 
 
 def _score(config: TransferConfig, name: str, dataset: MultiViewDataset) -> None:

@@ -36,3 +36,8 @@ def takes_epochs(method: str) -> bool:
 def needs_teacher(method: str) -> bool:
     """Whether a method follows a trained head."""
     return method != AUTO and METHODS.get(method).requires == "teacher_head"
+
+
+def learns_labels(method: str) -> bool:
+    """Whether a method learns from the labels of pairs."""
+    return method != AUTO and METHODS.get(method).requires == "labels"

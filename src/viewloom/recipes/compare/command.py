@@ -20,6 +20,7 @@ from viewloom.recipes.compare.settings import CompareConfig, Comparison
 from viewloom.recipes.compare.tuning import Tuned, choose, trials
 from viewloom.recipes.compare.work import Work, seconds_of
 from viewloom.recipes.compare.writing import MARK, csv_table, latex, markdown
+from viewloom.recipes.docs_page import check_page
 from viewloom.recipes.planned import PlannedRun, unique_runs
 from viewloom.recipes.results import command
 from viewloom.registry import HEADS, METHODS
@@ -97,7 +98,7 @@ def compare(comparison: Comparison, plan: bool = False, docs: str | None = None)
     Raises:
         ConfigError, DataError: settings or data that can't work, before anything runs; not one row that finished.
     """
-    check_page(docs)
+    check_page(docs, MARK)
     benches = [Bench.of(entry) for entry in comparison.data]
     if comparison.tuning is not None and plan and not _trials_finished(comparison, benches):
         return plan_text(comparison, benches, {}, tuned_yet=False)
@@ -280,10 +281,3 @@ def _tuning(comparison: Comparison, tuned: Mapping[str, Sequence[Tuned]]) -> dic
     lines = [f"{name}: {one.line(unit)}" for name, found in tuned.items() for one in found]
     details = {name: [one.as_dict() for one in found] for name, found in tuned.items()}
     return {"budget": f"{budget}{unit}{where}; never on test items.", "lines": lines, "methods": details}
-
-
-def check_page(docs: str | None) -> None:
-    """Refuse to replace a page that this command did not write."""
-    path = None if docs is None else Path(docs)
-    if path is not None and path.exists() and not path.read_text(encoding="utf-8").startswith(MARK):
-        raise ConfigError(f"{path} was not written by this command. Choose another --docs file, or move it away.")
