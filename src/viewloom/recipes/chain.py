@@ -41,6 +41,13 @@ def refuse_unusable(config: ChainConfig, views: Sequence[str], dataset: MultiVie
         raise DataError(f"No pair recording has two of the views {listed(views)}: see what `viewloom check` shows.")
 
 
+def options_of(config: ChainConfig, labelled: Sequence[str]) -> Any:
+    """Settings of the method; auto looks at what carries over from the labelled views."""
+    options = config.method_options
+    unset = config.method == AUTO and not options.labelled
+    return replace(options, labelled=",".join(labelled)) if unset else options
+
+
 def of_run(config: ChainConfig, **own: Any) -> dict[str, Any]:
     """Settings that refiners and heads have; ``own``: those of a run, which come first."""
     shared = {"workers": config.workers, "sampling": config.sampling, "trainer": config.trainer}

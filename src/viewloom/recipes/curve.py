@@ -10,7 +10,7 @@ from viewloom.dataset.splits import Role
 from viewloom.errors import ConfigError
 from viewloom.identity import Identity, settings_of
 from viewloom.names import names_in
-from viewloom.recipes.chain import filled, of_head, of_run, refuse_unusable
+from viewloom.recipes.chain import filled, of_head, of_run, options_of, refuse_unusable
 from viewloom.recipes.curve_data import Point, points_of
 from viewloom.recipes.curve_results import MARK, PICTURE, Curve, Scored, write_curve
 from viewloom.recipes.docs_page import check_page
@@ -136,7 +136,7 @@ class Builder:
             **config.pretrain.chosen(),
             views=",".join(point.views),
             method=config.method,
-            method_options=config.method_options,
+            method_options=options_of(config, config.names[:1]),
         )
         data = self._content(point.pairs, ("pairs",), point.views).identity(None)
         shift = getattr(point.pairs.source, "frames", {})

@@ -17,7 +17,7 @@ from viewloom.dataset.splits import ROLES
 from viewloom.files import write_json
 from viewloom.methods.settings import AUTO
 from viewloom.names import names_in
-from viewloom.recipes.chain import filled, of_head, of_run, refuse_unusable
+from viewloom.recipes.chain import filled, of_head, of_run, options_of, refuse_unusable
 from viewloom.recipes.planned import data_settings
 from viewloom.recipes.settings import TransferConfig
 from viewloom.training.evaluate import run_evaluate
@@ -161,14 +161,12 @@ def _head_steps(config: TransferConfig, dataset: MultiViewDataset, name: str, sc
 
 def _pretraining(config: TransferConfig) -> PretrainConfig:
     """Settings of the refiner's run."""
-    folder, options = Path(config.run) / REFINER, config.method_options
-    if config.method == AUTO and not options.labelled:
-        options = replace(options, labelled=config.from_views)
+    folder = Path(config.run) / REFINER
     return PretrainConfig(
         **_shared(config, folder),
         views=",".join(config.views),
         method=config.method,
-        method_options=options,
+        method_options=options_of(config, names_in(config.from_views)),
         epochs=config.pretrain_epochs,
     )
 
