@@ -15,15 +15,16 @@ from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.splits import ROLES
-from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import write_json
 from viewloom.methods.settings import AUTO
 from viewloom.names import names_in
 from viewloom.recipes.planned import data_settings
 from viewloom.recipes.settings import TransferConfig
+from viewloom.recipes.transferable import refuse_unusable, unscored
 from viewloom.registry import HEADS, METHODS
-from viewloom.training.evaluate import run_evaluate, select_views
-from viewloom.training.learn import learn_refiner, needs_teacher
+from viewloom.training.evaluate import run_evaluate
+from viewloom.training.learn import learn_refiner
+from viewloom.training.learned import show
 from viewloom.training.run_identity import RunContent
 from viewloom.training.runs import CONFIG, prepare_run, read_json
 from viewloom.training.segment import run_train
@@ -82,7 +83,7 @@ def run_transfer(config: TransferConfig, dataset: MultiViewDataset | None = None
     config = complete(replace(config, head_options=config.head_options or HEADS.settings(config.head)()))
     config = replace(config, method_options=config.method_options or METHODS.settings(config.method)())
     dataset = dataset or open_dataset(config)
-    _refuse_unusable(config, dataset)
+    refuse_unusable(config, dataset)
     steps, folder = _steps(config, dataset), Path(config.run)
     begun = (folder / CONFIG).exists()
     if begun or not config.plan:  # what other settings finished is not finished
@@ -90,6 +91,8 @@ def run_transfer(config: TransferConfig, dataset: MultiViewDataset | None = None
     if config.plan:
         return _plan(steps)
     started, needed = time.monotonic(), dict[str, float]()
+    wary = unscored(config, dataset)
+    show(wary)
     for number, step in enumerate(steps, 1):
         begin = f"[{number}/{len(steps)}] {step.title}"
         if step.result.exists():
@@ -99,25 +102,9 @@ def run_transfer(config: TransferConfig, dataset: MultiViewDataset | None = None
         err.print(f"{begin} ({_clock(time.monotonic() - started)} so far{left})", markup=False)
         step.run()
     scored = tuple(folder / name for name in (HEAD, NAIVE, ORACLE) if (folder / name / SCORES).exists())
-    notes = _notes(config, folder)
+    notes = wary + _notes(config, folder)
     write_json(folder / DONE, {"seconds": round(time.monotonic() - started, 1), "notes": notes})
     return TransferResult(folder, scored, tuple(notes))
-
-
-def _refuse_unusable(config: TransferConfig, dataset: MultiViewDataset) -> None:
-    """`DataError` for what would fail only after minutes of work."""
-    views = config.views
-    select_views(",".join(views), dataset)
-    if needs_teacher(config.method):
-        raise ConfigError(
-            f"Method {config.method!r} needs a trained head as teacher. Choose another, or leave it to auto."
-        )
-    if dataset.labels is None:
-        raise DataError(f"{dataset.root} has no labels, and a head can't be trained without. Pass --labels.")
-    dataset.items("train")
-    pairs = dataset.items("pairs", views)
-    if not any(len(set(views) & set(dataset.source.views(item.recording))) > 1 for item in pairs):
-        raise DataError(f"No pair recording has two of the views {listed(views)}: see what `viewloom check` shows.")
 
 
 def _content(config: TransferConfig, dataset: MultiViewDataset) -> RunContent:
