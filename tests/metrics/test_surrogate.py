@@ -97,3 +97,5 @@ def test_leaving_a_stretch_out_is_scoring_the_rest():
     slow = [balanced_accuracy(other_M[block_M != each], truth_M[block_M != each]) for each in range(10)]
     np.testing.assert_allclose(told.without_each(10), slow)
     assert stretches_of(3, 10).tolist() == [0, 3, 6]
+    alone = np.zeros(4, np.int64)
+    assert told.chance == pytest.approx(1 / 6) and Told(alone, alone, alone).chance == 1.0

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from viewloom.errors import ConfigError, DataError
 from viewloom.methods.settings import AutoConfig
 from viewloom.recipes.settings import TransferConfig
 from viewloom.recipes.transfer import run_transfer
-from viewloom.training.settings import OptimConfig, TrainerConfig
+from viewloom.training.settings import OptimConfig, TeachConfig, TrainerConfig
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
 AUTO = AutoConfig(candidates="none,cca")
@@ -118,12 +119,53 @@ def test_from_the_command_line_and_from_python(data, tmp_path, capfd):
         ({"method_options": AutoConfig(candidates="cca,nothing")}, ConfigError, "no method 'nothing'"),
         ({"method": "sync_kd_head"}, ConfigError, "needs a trained head"),
         ({"head": "nothing"}, ConfigError, "no head 'nothing'"),
+        ({"method_options": AutoConfig(candidates="cca,nothing")}, ConfigError, "no method 'nothing'"),
+        ({"teach": TeachConfig(views="v9")}, DataError, "has view v9"),
     ],
 )
 def test_what_cannot_work_is_said_first(data, tmp_path, changes, error, message):
     with pytest.raises(error, match=message):
         run_transfer(config(data, tmp_path / "run", **changes))
     assert not (tmp_path / "run").exists()
+
+
+def without(data, view, role, count=None):
+    """Take a view from the first recordings of a role, or from all."""
+    for name in (data / "splits" / f"{role}.txt").read_text().split()[:count]:
+        shutil.rmtree(data / "features" / name / view)
+
+
+@pytest.mark.parametrize("plan", [False, True])
+def test_views_that_recordings_lack_are_said_first(data, tmp_path, plan):
+    def refused(message, **changes):
+        with pytest.raises((DataError, ConfigError), match=message):
+            run_transfer(config(lacking, tmp_path / "run", plan=plan, **changes))
+        shutil.rmtree(lacking)
+        shutil.copytree(data, lacking)
+
+    lacking = shutil.copytree(data, tmp_path / "data")
+    without(lacking, "v3", "train")
+    refused(r"No training recording has v3 \(--from\); they have: e4")
+    without(lacking, "e4", "train")
+    refused(r"No training recording has e4 \(--references oracle", references="oracle")
+    without(lacking, "e4", "pairs")
+    refused("No pair recording has e4")
+    without(lacking, "v3", "pairs", 1)
+    second = (lacking / "splits" / "pairs.txt").read_text().split()[1:]
+    for name in second:
+        shutil.rmtree(lacking / "features" / name / "e4")
+    refused("No pair recording has all of the views v3, e4")
+    pairs, test = (lacking / "splits" / "pairs.txt"), (lacking / "splits" / "test.txt")
+    test.write_text(test.read_text() + pairs.read_text())
+    refused("both in test and in pairs, so they can't be scored", allow_overlap="own")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_view_that_is_never_scored_is_a_note(data, tmp_path, capfd):
+    lacking = shutil.copytree(data, tmp_path / "data")
+    without(lacking, "e4", "test")
+    result = run_transfer(config(lacking, tmp_path / "run", student=False, epochs=1))
+    assert "No test recording has e4" in result.notes[0] and result.notes[0] in capfd.readouterr().err
 
 
 def test_one_recording_of_pairs_is_enough(tmp_path):

@@ -1,6 +1,7 @@
 """`--method auto`: what it compares, what it takes, how it goes on, and what it says."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +31,10 @@ def config(data, run, names="none,cca,ridge", **changes):
     options = AutoConfig(candidates=names, minutes=changes.pop("minutes", 3.0), labelled=changes.pop("labelled", ""))
     settings = {"data": data, "run": str(run), "views": "v3,e4", "method": "auto", "method_options": options}
     return PretrainConfig(**settings | {"trainer": QUIET} | changes)
+
+
+def read(run):
+    return json.loads((Path(run) / "invariance.json").read_text())
 
 
 def found(run):
@@ -135,6 +140,38 @@ def test_equals_are_told_apart_by_retrieval():
     assert best([tried("a", 10.0, nan), tried("b", 9.0, 80.0)]).candidate.name == "a"
     with pytest.raises(ConfigError, match=r"None of the candidates.*too slow"):
         best([Tried(Candidate("x", "cca"), None, 0.0, "too slow")])
+    with pytest.raises(ConfigError, match=r"pairs\. x: too slow\. y: torn\.$"):
+        best([Tried(Candidate(name, "cca"), None, 0.0, why) for name, why in (("x", "too slow"), ("y", "torn."))])
+
+
+def test_a_fault_of_the_data_is_said_once(data, tmp_path):
+    torn = Path(shutil.copytree(data, tmp_path / "data"))
+    name = (torn / "splits" / "pairs.txt").read_text().split()[0]
+    x_TD = np.load(torn / "features" / name / "e4" / "features.npy")
+    x_TD[5, 3] = np.inf
+    np.save(torn / "features" / name / "e4" / "features.npy", x_TD)
+    with pytest.raises(ConfigError, match="first at frame 5") as caught:
+        run_auto(config(str(torn), tmp_path / "run"))
+    assert str(caught.value).count("frame 5") == 1
+
+
+def test_pairs_that_show_too_little_to_choose_by_are_a_warning(data, tmp_path, capfd):
+    """One recording, the end of which is one action alone; and then a view that is dead."""
+    settings = {"names": "none,cca", "views": "v3,e4"}
+    run_auto(config(data, tmp_path / "good", **settings))
+    data = write_tiny(tmp_path / "data", recordings=4)
+    (name,) = (data / "splits" / "pairs.txt").read_text().split()
+    assert not read(tmp_path / "good")["warnings"]
+    for view in ("v3", "e4"):
+        path = data / "features" / name / view / "features.npy"
+        np.save(path, np.load(path)[:200])
+    run_auto(config(str(data), tmp_path / "short", **settings))
+    path = data / "features" / name / "e4" / "features.npy"
+    np.save(path, np.ones_like(np.load(path)))
+    run_auto(config(str(data), tmp_path / "dead", **settings))
+    said = " ".join(capfd.readouterr().err.split())
+    for run in ("short", "dead"):
+        assert any("by chance" in warning and warning in said for warning in read(tmp_path / run)["warnings"])
 
 
 def test_what_counts_is_what_carries_over_from_labelled_views(data, tmp_path):

@@ -133,3 +133,13 @@ def test_units_are_no_collapse(method):
     put(batch, stacked(batch) * 1e4)
     fitted = make_method(method, config, batch=batch)
     assert measure(fitted, [batch], torch.device("cpu")).collapse is None
+
+
+def test_one_action_alone_is_nothing_to_learn(tmp_path):
+    data = write_tiny(tmp_path / "data")
+    lines = (data / "labels.csv").read_text().splitlines()
+    (data / "labels.csv").write_text("\n".join([lines[0], *(line[:-1] + "0" for line in lines[1:])]) + "\n")
+    run = tmp_path / "run"
+    run_train(TrainConfig(data=str(data), views="v3", head="linear", run=str(run), trainer=QUIET, epochs=1))
+    (warning,) = read(run, "environment.json")["warnings"]
+    assert "one action alone, act0" in warning

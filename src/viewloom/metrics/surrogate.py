@@ -115,6 +115,11 @@ class Told:
         """Balanced accuracy in the classifier's own view."""
         return balanced_accuracy(self.own_M, self.truth_M)
 
+    @property
+    def chance(self) -> float:
+        """Balanced accuracy of blind guesses: all of it where the steps are of one cluster alone."""
+        return 1 / max(1, len(np.unique(self.truth_M)))
+
     def without_each(self, blocks: int) -> NDArray[np.float64]:
         """``transfer`` (G,) without each of some equal stretches of the steps, in their order."""
         classes, block_M = int(self.truth_M.max()) + 1, stretches_of(len(self.truth_M), blocks)

@@ -17,11 +17,13 @@ from viewloom.dataset.splits import ROLES
 from viewloom.files import write_json
 from viewloom.methods.settings import AUTO
 from viewloom.names import names_in
-from viewloom.recipes.chain import filled, of_head, of_run, options_of, refuse_unusable
+from viewloom.recipes.chain import filled, of_head, of_run, options_of
 from viewloom.recipes.planned import data_settings
 from viewloom.recipes.settings import TransferConfig
+from viewloom.recipes.transferable import refuse_untransferable, unscored
 from viewloom.training.evaluate import run_evaluate
 from viewloom.training.learn import learn_refiner
+from viewloom.training.learned import show
 from viewloom.training.run_identity import RunContent
 from viewloom.training.runs import CONFIG, prepare_run, read_json
 from viewloom.training.segment import run_train
@@ -79,7 +81,7 @@ def run_transfer(config: TransferConfig, dataset: MultiViewDataset | None = None
     """
     config = filled(config)
     dataset = dataset or open_dataset(config)
-    refuse_unusable(config, config.views, dataset)
+    refuse_untransferable(config, dataset)
     steps, folder = _steps(config, dataset), Path(config.run)
     begun = (folder / CONFIG).exists()
     if begun or not config.plan:  # what other settings finished is not finished
@@ -87,6 +89,8 @@ def run_transfer(config: TransferConfig, dataset: MultiViewDataset | None = None
     if config.plan:
         return _plan(steps)
     started, needed = time.monotonic(), dict[str, float]()
+    wary = unscored(config, dataset)
+    show(wary)
     for number, step in enumerate(steps, 1):
         begin = f"[{number}/{len(steps)}] {step.title}"
         if step.result.exists():
@@ -96,7 +100,7 @@ def run_transfer(config: TransferConfig, dataset: MultiViewDataset | None = None
         err.print(f"{begin} ({_clock(time.monotonic() - started)} so far{left})", markup=False)
         step.run()
     scored = tuple(folder / name for name in (HEAD, NAIVE, ORACLE) if (folder / name / SCORES).exists())
-    notes = _notes(config, folder)
+    notes = wary + _notes(config, folder)
     write_json(folder / DONE, {"seconds": round(time.monotonic() - started, 1), "notes": notes})
     return TransferResult(folder, scored, tuple(notes))
 

@@ -25,7 +25,7 @@ from viewloom.names import names_in
 from viewloom.registry import METHODS
 from viewloom.training.candidates import Candidate, candidates_of
 from viewloom.training.criterion import Measured, Sample, measure_transfer, take_sample
-from viewloom.training.learned import show
+from viewloom.training.learned import MARK, show
 from viewloom.training.pairs import Pairs, split_pairs
 from viewloom.training.pretrain import run_content, run_pretrain
 from viewloom.training.runs import prepare_run, read_json, refuse_taken, write_environment
@@ -114,10 +114,16 @@ def best(tried: Sequence[Tried]) -> Tried:
     """
     measured = [entry for entry in tried if entry.measured is not None and math.isfinite(entry.measured.transfer)]
     if not measured:
-        reasons = "; ".join(f"{entry.candidate.name}: {entry.reason}" for entry in tried)
-        raise ConfigError(f"None of the candidates can learn from these pairs. {reasons}")
+        raise ConfigError(f"None of the candidates can learn from these pairs. {_reasons(tried)}")
     top = max(measured, key=_transfer)
     return max((entry for entry in measured if _as_good(entry, top)), key=_retrieval)
+
+
+def _reasons(tried: Sequence[Tried]) -> str:
+    """Why each candidate was left out; what all have in common once."""
+    if len({entry.reason for entry in tried}) == 1:
+        return tried[0].reason
+    return " ".join(f"{entry.candidate.name}: {entry.reason.rstrip('.')}." for entry in tried)
 
 
 def _as_good(entry: Tried, top: Tried) -> bool:
@@ -145,6 +151,19 @@ def in_words(chosen: Tried, tried: Sequence[Tried]) -> str:
         f"auto took {chosen.candidate.name}: on held-out pairs {chosen.measured.transfer:.1f} % of clusters carry over "
         f"to another view ({chosen.measured.own:.1f} % in the own one); {count} candidates compared"
     )
+
+
+def nothing_carries_over(chosen: Tried) -> list[str]:
+    """A warning where the candidate taken does no better on held-out pairs than blind guesses."""
+    measured = chosen.measured
+    assert measured is not None
+    if measured.transfer > measured.chance + measured.spread:
+        return []
+    return [
+        f"{MARK}: on held-out pairs {measured.transfer:.0f} % of clusters carry over to another view, and by chance "
+        f"{measured.chance:.0f} %. Either too little is held out to tell (add pairs, or longer ones), or the views "
+        "share little that these features show, or one of them is constant (`viewloom check`)."
+    ]
 
 
 def _try_all(config: PretrainConfig, dataset: MultiViewDataset, pairs: Pairs) -> list[Tried]:
@@ -232,8 +251,9 @@ def _keep(folder: Path, chosen: Tried, text: str) -> None:
     own = folder / "candidates" / chosen.candidate.name
     invariance = read_json(own / "invariance.json")
     before = f"{text}. {invariance['chosen']}" if invariance["chosen"] else text
-    write_json(folder / "invariance.json", invariance | {"chosen": before})
+    warnings = nothing_carries_over(chosen) + invariance["warnings"]
+    write_json(folder / "invariance.json", invariance | {"chosen": before, "warnings": warnings})
     err.print(f"{text}.", markup=False)
-    show(invariance["warnings"])
+    show(warnings)
     with atomic_path(folder / REFINER_FILE) as temporary:
         shutil.copyfile(own / REFINER_FILE, temporary)

@@ -64,6 +64,7 @@ class Measured:
         retrieval: how often a step finds itself in another view, among the steps of its window.
         by_seed: ``transfer`` of each clustering.
         without: ``transfer`` without each of `BLOCKS` stretches of the held-out steps.
+        chance: ``transfer`` of blind guesses.
     """
 
     transfer: float
@@ -71,6 +72,7 @@ class Measured:
     retrieval: float
     by_seed: tuple[float, ...] = ()
     without: tuple[float, ...] = ()
+    chance: float = 0.0
 
     @property
     def spread(self) -> float:
@@ -129,7 +131,8 @@ def measure_transfer(refiner: Refiner, sample: Sample, labelled: Collection[str]
     by_seed = 100 * np.mean([[each.transfer for each in seeds] for seeds in told], axis=0)
     without = 100 * np.mean([[each.without_each(BLOCKS) for each in seeds] for seeds in told], axis=(0, 1))
     own = 100 * float(np.mean([[each.own for each in seeds] for seeds in told]))
-    return Measured(float(by_seed.mean()), own, retrieval, tuple(by_seed.tolist()), tuple(without.tolist()))
+    chance = 100 * float(np.mean([[each.chance for each in seeds] for seeds in told]))
+    return Measured(float(by_seed.mean()), own, retrieval, tuple(by_seed.tolist()), tuple(without.tolist()), chance)
 
 
 def directions(views: Sequence[str], labelled: Collection[str]) -> list[tuple[int, int]]:

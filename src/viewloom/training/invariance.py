@@ -113,7 +113,8 @@ def measure(method: Method, batches: Iterable[ViewBatch], device: torch.device, 
     if not refined.moments:
         raise DataError(
             f"No held-out recording has all of the views {listed(method.views)} at two moments or more, so nothing "
-            "can be measured. Raise --held_out, or add recordings with all views to the pairs."
+            "can be measured. Add recordings with all views to the pairs, take smaller steps "
+            "(--sampling.chunk_frames), or hold out more (--held_out of `viewloom pretrain`)."
         )
     values = {
         "loss": float(np.average(losses, weights=weights)),

@@ -77,6 +77,11 @@ def against_majority(
     if right > alone:
         return []
     assert dataset.labels is not None
+    if alone == 100:
+        return [
+            f"{MARK}: the validation frames show one action alone, {dataset.labels.actions[common]}, so there is "
+            "nothing to tell apart. Label more actions, or add recordings that show them to the val list."
+        ]
     return [
         f"{MARK}: the head kept gets {right:.1f} % of the validation frames right, and the commonest training action "
         f"alone, {dataset.labels.actions[common]}, {alone:.1f} %. Try more --epochs, smaller steps "
