@@ -14,8 +14,8 @@ MUTANTS = [
     Mutant(
         "swap_of_one_side",
         COMPARISON,
-        "_scores(yours.sum(axis=1)[:, None] - moved)",
-        "_scores(yours.sum(axis=1)[:, None])",
+        "scores_of(yours.sum(axis=1)[:, None] - moved)",
+        "scores_of(yours.sum(axis=1)[:, None])",
         STATISTICS,
     ),
     Mutant(
