@@ -53,6 +53,14 @@ MUTANTS = [
     Mutant(
         "tuned_beyond_the_budget", TUNING, "if len(found) >= tuning.trials:", "if len(found) > tuning.trials:", SETTINGS
     ),
+    Mutant("trials_that_the_views_do_not_allow", TUNING, "            _check_sizes(builder, changed)\n", "", SETTINGS),
+    Mutant(
+        "grid_beside_the_defaults",
+        "recipes/compare/grids.py",
+        "_STRENGTHS = (1e-2, 1e-4,",
+        "_STRENGTHS = (1e-4, 1e-2,",
+        SETTINGS,
+    ),
     Mutant("last_trial_of_equal_ones", TUNING, "else values[place], -place)", "else values[place], place)", SETTINGS),
     Mutant("best_may_be_a_control", ROWS, 'if result.row.role == "method"]\n    return max', "]\n    return max", RUNS),
     Mutant("tests_not_corrected", ROWS, "holm(list(tested.values()))", "tested.values()", RUNS),
