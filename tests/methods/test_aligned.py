@@ -13,6 +13,7 @@ from viewloom.errors import ConfigError
 from viewloom.methods.aligned_settings import MaskedConfig, SoftDTWConfig, TCCConfig, UnseenViewsConfig
 from viewloom.methods.masked_crossview import hidden_stretches
 from viewloom.methods.sequences import as_sequences, pair_up, sampled_places
+from viewloom.metrics.kendall import sequence_tau
 from viewloom.registry import METHODS
 from viewloom.windows.batch import ViewBatch, Window
 
@@ -114,41 +115,76 @@ def test_settings_that_make_no_sense_are_refused(config, changes, message):
         config(**changes)
 
 
-def activity(recordings=6, steps=40, dim=6, seed=0):
-    """Recordings of one activity, each at a pace of its own; two views that see much the same."""
+def activity(recordings=6, steps=40, dim=6, seed=0, mixed=0.3, beside=0):
+    """Recordings of one activity, each at a pace of its own; two views that see much the same, and noise beside it."""
     rng = np.random.default_rng(seed)
     knots = np.random.default_rng(9).normal(size=(8, dim))
-    x_BVTD = np.zeros((recordings, 2, steps, dim))
+    x_BVTD = np.zeros((recordings, 2, steps, dim + beside))
     for row in range(recordings):
         pace = np.sort(rng.random(steps)) * 7
         shared = np.stack([np.interp(pace, np.arange(8), knots[:, d]) for d in range(dim)], axis=1)
         for view in range(2):
-            x_BVTD[row, view] = shared + 0.3 * view * np.roll(shared, 1, axis=1) + 0.2 * rng.normal(size=shared.shape)
+            seen = shared + mixed * view * np.roll(shared, 1, axis=1) + 0.2 * rng.normal(size=shared.shape)
+            x_BVTD[row, view] = np.concatenate([seen, rng.normal(size=(steps, beside))], axis=1)
     windows = tuple(Window(f"r{row}", f"r{row}", 0, steps, 1) for row in range(recordings))
     mask_BVT = torch.ones(recordings, 2, steps, dtype=torch.bool)
     return ViewBatch.stacked(torch.tensor(x_BVTD, dtype=torch.float32), mask_BVT, windows, VIEWS[:2])
 
 
-def test_soft_dtw_brings_views_together_without_synchrony():
-    batch = activity()
-    torch.manual_seed(0)
-    method = METHODS.get("soft_dtw")(6, VIEWS[:2], SoftDTWConfig(hidden=16, layers=2, dropout=0.0))
+def begun(name, config, batch, seed=0):
+    """A method that has seen all pairs, before its first step."""
+    torch.manual_seed(seed)
+    method = METHODS.get(name)(batch.features[VIEWS[0]].shape[-1], VIEWS[:2], config)
     method.show_all(lambda: [batch])
+    return method
 
-    def missed():
-        """How many steps of its own recording the nearest step of the other view is off, on average."""
-        with torch.no_grad():
-            a, b = method.eval().encoded(batch).unbind(1)
-        nearest = (a[:, :, None] - b[:, None]).square().sum(-1).argmin(-1)
-        return float((nearest - torch.arange(nearest.shape[1])).abs().float().mean())
 
-    before = missed()
+def teach(method, batch, steps):
     optimiser = torch.optim.Adam(method.parameters(), 0.01)
-    for _ in range(25):
+    for step in range(steps):
+        method.set_epoch(step)
         optimiser.zero_grad()
         method.train()(batch).total.backward()
         optimiser.step()
-    assert missed() < 0.6 * before
+
+
+def encoded(method, batch):
+    with torch.no_grad():
+        return method.eval().encoded(batch)
+
+
+def missed(method, batch):
+    """How many steps of its own recording the nearest step of the other view is off, on average."""
+    a, b = encoded(method, batch).unbind(1)
+    nearest = (a[:, :, None] - b[:, None]).square().sum(-1).argmin(-1)
+    return float((nearest - torch.arange(nearest.shape[1])).abs().float().mean())
+
+
+def order_kept(method, batch):
+    """Kendall's tau of each recording's steps and their nearest ones in the other view of the next recording."""
+    a, b = encoded(method, batch).unbind(1)
+    return np.mean([sequence_tau(a[row].numpy(), b[row - 1].numpy()) for row in range(len(a))])
+
+
+def test_soft_dtw_brings_views_together_without_synchrony():
+    batch = activity()
+    method = begun("soft_dtw", SoftDTWConfig(hidden=16, layers=2, dropout=0.0), batch)
+    before = missed(method, batch)
+    teach(method, batch, 25)
+    assert missed(method, batch) < 0.6 * before
+
+
+def test_tcc_brings_views_together_without_synchrony():
+    """It finds what the views share among as many features that are noise, which the principal components don't.
+
+    Seeds 0 to 5 bring the error to 27 to 40 % of the start's, and raise tau by 0.4 to 0.7.
+    """
+    batch = activity(mixed=0.0, beside=6)
+    method = begun("tcc", TCCConfig(hidden=16, layers=2, dropout=0.0, standardise="none"), batch)
+    before, order = missed(method, batch), order_kept(method, batch)
+    teach(method, batch, 100)
+    assert missed(method, batch) < 0.6 * before
+    assert order_kept(method, batch) > order + 0.25
 
 
 def hide(config, draw=(0, 0), views=3, there=None, stretches=40, each=3, name="r"):

@@ -8,8 +8,9 @@ import pytest
 
 from viewloom.errors import ConfigError, DataError
 from viewloom.metrics.comparison import holm, paired_difference, paired_swap_test, smallest_difference
+from viewloom.metrics.resampling import cluster_weights
 from viewloom.metrics.segmentation import Counts, count, score
-from viewloom.metrics.statistics import cluster_weights, differences, intervals, mean_interval
+from viewloom.metrics.statistics import differences, intervals, mean_interval
 
 from .made import random_pairs
 

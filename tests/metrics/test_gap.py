@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from viewloom.errors import ConfigError, DataError
+from viewloom.metrics.resampling import cluster_weights
 from viewloom.metrics.segmentation import Counts, count, score
-from viewloom.metrics.statistics import cluster_weights, gap_closed
+from viewloom.metrics.statistics import gap_closed
 
 from .made import random_pairs
 from .test_statistics import frame_counts, total_or

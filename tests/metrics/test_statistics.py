@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from viewloom.errors import ConfigError, DataError
+from viewloom.metrics.resampling import cluster_swaps, cluster_weights
 from viewloom.metrics.segmentation import Counts, count, score
-from viewloom.metrics.statistics import cluster_swaps, cluster_weights, differences, intervals, spread
+from viewloom.metrics.statistics import differences, intervals, spread
 
 from .made import random_pairs
 

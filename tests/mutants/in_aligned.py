@@ -17,6 +17,13 @@ MUTANTS = [
     Mutant("warping_to_the_end_of_padding", DTW, "n_P + m_P, n_P]\n\n", "-1 + 0 * m_P, -1 + 0 * n_P]\n\n", LOSSES),
     Mutant("warping_s_gradient_loses_a_way", DTW, "+= across_PI", "+= 0 * across_PI", LOSSES),
     Mutant("divergence_without_its_half", DTW, "(within_u_P + within_v_P) / 2", "(within_u_P + within_v_P)", LOSSES),
+    Mutant(
+        "cycles_teach_nothing",
+        "methods/tcc.py",
+        '"cycle": (1.0, cycle_regression',
+        '"cycle": (0.0, cycle_regression',
+        METHODS,
+    ),
     Mutant("sequence_loss_moves_its_target", SHARED, "z_BVTZ[:, b].detach()", "z_BVTZ[:, b]", VIEWS),
     Mutant("segments_of_equal_labels_joined", SHARED, "new_BT.cumsum(1) - 1", "labels_BT.clamp(min=0)", VIEWS),
     Mutant(

@@ -14,8 +14,8 @@ MUTANTS = [
     Mutant(
         "swap_of_one_side",
         COMPARISON,
-        "_scores(yours.sum(axis=1)[:, None] - moved)",
-        "_scores(yours.sum(axis=1)[:, None])",
+        "scores_of(yours.sum(axis=1)[:, None] - moved)",
+        "scores_of(yours.sum(axis=1)[:, None])",
         STATISTICS,
     ),
     Mutant(
@@ -52,6 +52,14 @@ MUTANTS = [
     Mutant("tuned_on_test", BUILD, 'split="val")', 'split="test")', SETTINGS),
     Mutant(
         "tuned_beyond_the_budget", TUNING, "if len(found) >= tuning.trials:", "if len(found) > tuning.trials:", SETTINGS
+    ),
+    Mutant("trials_that_the_views_do_not_allow", TUNING, "            _check_sizes(builder, changed)\n", "", SETTINGS),
+    Mutant(
+        "grid_beside_the_defaults",
+        "recipes/compare/grids.py",
+        "_STRENGTHS = (1e-2, 1e-4,",
+        "_STRENGTHS = (1e-4, 1e-2,",
+        SETTINGS,
     ),
     Mutant("last_trial_of_equal_ones", TUNING, "else values[place], -place)", "else values[place], place)", SETTINGS),
     Mutant("best_may_be_a_control", ROWS, 'if result.row.role == "method"]\n    return max', "]\n    return max", RUNS),

@@ -3,7 +3,7 @@
 from tests.mutants.mutant import Mutant
 
 OVERLAPS, SCORES, STATISTICS = "metrics/overlaps.py", "metrics/segmentation.py", "metrics/statistics.py"
-SEGMENTS = "metrics/segments.py"
+RESAMPLING, SEGMENTS = "metrics/resampling.py", "metrics/segments.py"
 SCORE_TESTS = ("tests/metrics/test_segmentation.py", "tests/parity/test_scores.py")
 PROTOCOL_TESTS = ("tests/metrics/test_protocols.py",)
 STATISTIC_TESTS = ("tests/wiring/test_figures.py", "tests/metrics/test_statistics.py")
@@ -102,7 +102,7 @@ MUTANTS = [
     ),
     Mutant(
         "bootstrap_draws_one_fewer",
-        STATISTICS,
+        RESAMPLING,
         "rng.multinomial(clusters,",
         "rng.multinomial(clusters - 1,",
         STATISTIC_TESTS,
@@ -121,14 +121,14 @@ MUTANTS = [
     ),
     Mutant(
         "interval_too_low",
-        STATISTICS,
+        RESAMPLING,
         "[(1 - level) / 2, (1 + level) / 2]",
         "[(1 - level) / 2, level]",
         STATISTIC_TESTS,
     ),
     Mutant(
         "items_drawn_for_recordings",
-        STATISTICS,
+        RESAMPLING,
         "np.unique(np.asarray(clusters, str), return_inverse=True)",
         "np.unique(np.arange(len(clusters)), return_inverse=True)",
         STATISTIC_TESTS,
@@ -136,14 +136,14 @@ MUTANTS = [
     Mutant(
         "difference_not_paired",
         STATISTICS,
-        "_scores(weights @ one) - _scores(weights @ other)",
-        "_scores(weights @ one) - _scores(weights[::-1] @ other)",
+        "scores_of(weights @ one) - scores_of(weights @ other)",
+        "scores_of(weights @ one) - scores_of(weights[::-1] @ other)",
         STATISTIC_TESTS,
     ),
     Mutant("deviation_over_n", STATISTICS, "ddof=1", "ddof=0", STATISTIC_TESTS),
     Mutant(
         "seed_of_the_bootstrap_ignored",
-        STATISTICS,
+        RESAMPLING,
         "rng = np.random.default_rng(seed)\n",
         "rng = np.random.default_rng(0)\n",
         STATISTIC_TESTS,
@@ -151,8 +151,8 @@ MUTANTS = [
     Mutant(
         "scores_averaged_over_recordings",
         STATISTICS,
-        "low, high = _ends(_scores(weights @ sums), level)",
-        "low, high = _ends(weights @ _scores(sums) / sums.shape[1], level)",
+        "low, high = interval_ends(scores_of(weights @ sums), level)",
+        "low, high = interval_ends(weights @ scores_of(sums) / sums.shape[1], level)",
         STATISTIC_TESTS,
     ),
     Mutant(

@@ -6,15 +6,18 @@ import numpy as np
 import pytest
 
 import viewloom as vl
-from tests.tiny import write_tiny
+from tests.tiny import DIM, write_tiny
 from viewloom.errors import ConfigError, DataError
+from viewloom.keywords import built
 from viewloom.recipes.compare.build import Bench, Builder
 from viewloom.recipes.compare.command import compare, run_compare
+from viewloom.recipes.compare.grids import GRIDS
 from viewloom.recipes.compare.reading import comparison
-from viewloom.recipes.compare.settings import CompareConfig
-from viewloom.recipes.compare.tuning import Trial, choose, trials
+from viewloom.recipes.compare.settings import CompareConfig, MethodEntry
+from viewloom.recipes.compare.tuning import Trial, choose, trials, with_changes
 from viewloom.recipes.mismatch import Mismatch
-from viewloom.training.settings import EvaluateConfig
+from viewloom.registry import METHODS
+from viewloom.training.settings import EvaluateConfig, PretrainConfig
 
 BASE = {"labelled": "v3", "unlabelled": "e4", "methods": ["none", "cca"], "heads": ["linear"], "out": "out"}
 
@@ -150,6 +153,42 @@ def test_every_method_has_the_same_budget_and_none_is_tried_on_test(data):
         assert [t.changes for t in found["cca"]] == [
             t.changes for t in trials(builder, builder.comparison.methods[1], builder.comparison.tuning)
         ]
+
+
+UNTUNED = {"random_path", "sync_kd_head"}
+"""Methods with nothing to tune: a control, and one that no comparison has."""
+
+
+def grid_by_name(name):
+    return getattr(METHODS.settings(name), "TUNING", GRIDS.get(name))
+
+
+@pytest.mark.parametrize("name", METHODS.names())
+def test_every_method_has_a_grid_that_begins_with_its_defaults_and_holds_what_it_takes(name):
+    grid = grid_by_name(name)
+    assert grid is not None, f"{name} needs a grid in recipes/compare/grids.py, empty if there is nothing to tune"
+    assert bool(grid) == (name not in UNTUNED)
+    for setting, values in grid.items():
+        assert len(set(values)) == len(values) >= 2
+        for value in values:
+            changed = with_changes(MethodEntry(name, name), {setting: value})
+            given = {"method": name, "method_options": dict(changed.options), **changed.pretrain}
+            config = built(PretrainConfig, {"data": "d", "run": "r", "views": "v3,e4", **given})
+            if value == values[0]:
+                default = built(PretrainConfig, {"data": "d", "run": "r", "views": "v3,e4", "method": name})
+                stated = METHODS.settings(name)()
+                assert (config.method_options, config.optim) == (stated, default.optim), setting
+
+
+@pytest.mark.parametrize("name", sorted(set(METHODS.names()) - UNTUNED - {"none"}))
+def test_every_method_gets_the_whole_budget_in_settings_that_the_views_allow(data, name):
+    builder = builder_of(data, methods=["none", name], tuning={"trials": 8}, seeds=[5])
+    (entry,) = [entry for entry in builder.comparison.methods if entry.method == name]
+    found = trials(builder, entry, builder.comparison.tuning)
+    assert len(found) == 8 and not found[0].changes
+    assert name not in ("cca", "procrustes") or max(trial.changes.get("out_dim", 0) for trial in found) == DIM
+    for trial in found:
+        METHODS.get(name)(DIM, ("v3", "e4"), METHODS.settings(name)(**trial.entry.options))
 
 
 def test_the_trial_with_the_best_value_is_chosen_and_the_first_of_equal_ones(data, monkeypatch):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tests.report.make_runs import make_items, write_run
+from viewloom.metrics.resampling import cluster_weights
 from viewloom.metrics.segmentation import Counts
-from viewloom.metrics.statistics import cluster_weights, differences, intervals, spread
+from viewloom.metrics.statistics import differences, intervals, spread
 from viewloom.report.runs import load_runs
 from viewloom.report.tables import score_rows
 

@@ -12,20 +12,20 @@ from statistics import NormalDist
 import numpy as np
 
 from viewloom.errors import ConfigError
-from viewloom.metrics.segmentation import Counts
-from viewloom.metrics.segments import Floats
-from viewloom.metrics.statistics import (
+from viewloom.metrics.resampling import (
     TIE,
-    Difference,
-    _check_same_items,
-    _ends,
-    _mean_score,
-    _place,
-    _scores,
-    _seed_sums,
+    check_same_items,
     cluster_swaps,
     cluster_weights,
+    interval_ends,
+    mean_score,
+    score_place,
+    scores_of,
+    seed_sums,
 )
+from viewloom.metrics.segmentation import Counts
+from viewloom.metrics.segments import Floats
+from viewloom.metrics.statistics import Difference
 
 RESAMPLES = 5000
 """Draws; the smallest p is one in as many, which Holm's correction multiplies by the number of rows."""
@@ -69,14 +69,14 @@ def paired_difference(
     Raises:
         ConfigError, DataError: as `viewloom.metrics.statistics.mean_interval`.
     """
-    place = _place(score)
-    one, other = _seed_sums(ours, clusters, protocol), _seed_sums(theirs, clusters, protocol)
-    _check_same_items(ours[0], theirs[0])
+    place = score_place(score)
+    one, other = seed_sums(ours, clusters, protocol), seed_sums(theirs, clusters, protocol)
+    check_same_items(ours[0], theirs[0])
     weights = cluster_weights(one[0].shape[1], resamples, seed)
-    drawn_R = _mean_score([weights @ sums for sums in one], place) - _mean_score(
+    drawn_R = mean_score([weights @ sums for sums in one], place) - mean_score(
         [weights @ sums for sums in other], place
     )
-    low, high = _ends(drawn_R[:, None], level)
+    low, high = interval_ends(drawn_R[:, None], level)
     observed = _observed(one, other, place)
     p = paired_swap_test(ours, theirs, clusters, score, protocol, resamples, seed)
     deviation = float(np.std(drawn_R))
@@ -101,9 +101,9 @@ def paired_swap_test(
 
     Arguments and errors as `paired_difference`.
     """
-    place = _place(score)
-    one, other = _seed_sums(ours, clusters, protocol), _seed_sums(theirs, clusters, protocol)
-    _check_same_items(ours[0], theirs[0])
+    place = score_place(score)
+    one, other = seed_sums(ours, clusters, protocol), seed_sums(theirs, clusters, protocol)
+    check_same_items(ours[0], theirs[0])
     seeds = int(np.lcm(len(one), len(other)))
     one, other = one * (seeds // len(one)), other * (seeds // len(other))
     count = one[0].shape[1]
@@ -111,7 +111,7 @@ def paired_swap_test(
     differences = np.zeros(len(swaps_RC))
     for mine, yours in zip(one, other, strict=True):
         moved = swaps_RC @ (yours - mine)
-        after = _scores(mine.sum(axis=1)[:, None] + moved) - _scores(yours.sum(axis=1)[:, None] - moved)
+        after = scores_of(mine.sum(axis=1)[:, None] + moved) - scores_of(yours.sum(axis=1)[:, None] - moved)
         differences += after[:, place] / seeds
     extreme = int(np.count_nonzero(np.abs(differences) >= abs(_observed(one, other, place)) - TIE))
     every_way = len(swaps_RC) == 2**count
@@ -155,4 +155,4 @@ def smallest_difference(deviation: float, level: float = 0.05, power: float = 0.
 
 def _observed(one: Sequence[Floats], other: Sequence[Floats], place: int) -> float:
     """Difference of the two systems over all items."""
-    return float(np.subtract(*(_mean_score([sums.sum(axis=1) for sums in each], place) for each in (one, other))))
+    return float(np.subtract(*(mean_score([sums.sum(axis=1) for sums in each], place) for each in (one, other))))

@@ -17,13 +17,25 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from viewloom.errors import ConfigError, DataError
-from viewloom.metrics.segmentation import NAMES, Counts, percent
+from viewloom.errors import DataError
+from viewloom.metrics.resampling import (
+    ALL,
+    TIE,
+    check_level,
+    check_same_items,
+    cluster_sums,
+    cluster_swaps,
+    cluster_weights,
+    interval_ends,
+    mean_score,
+    score_place,
+    scores_of,
+    seed_sums,
+)
+from viewloom.metrics.segmentation import Counts
 from viewloom.metrics.segments import Floats
 
-ALL = (*NAMES, "total")
 FAR = np.inf  # where a draw without a gap lies
-TIE = 1e-9  # percentage points; sums of other order differ in the last digits
 
 
 @dataclass(frozen=True)
@@ -89,10 +101,10 @@ def intervals(
         ConfigError: a level or number of draws that makes no sense.
         DataError: fewer than two recordings, or another number of items than of names.
     """
-    sums = _sums(counts, clusters, protocol)
+    sums = cluster_sums(counts, clusters, protocol)
     weights = cluster_weights(sums.shape[1], resamples, seed)
-    low, high = _ends(_scores(weights @ sums), level)
-    columns = np.stack([_scores(sums.sum(axis=1)), low, high], axis=1)
+    low, high = interval_ends(scores_of(weights @ sums), level)
+    columns = np.stack([scores_of(sums.sum(axis=1)), low, high], axis=1)
     return {name: Interval(*row) for name, row in zip(ALL, columns.tolist(), strict=True)}
 
 
@@ -120,10 +132,10 @@ def mean_interval(
         ConfigError: a level, number of draws or score that there isn't.
         DataError: no seed, fewer than two recordings, or other items.
     """
-    place, sums = _place(score), _seed_sums(seeds, clusters, protocol)
+    place, sums = score_place(score), seed_sums(seeds, clusters, protocol)
     weights = cluster_weights(sums[0].shape[1], resamples, seed)
-    low, high = _ends(_mean_score([weights @ one for one in sums], place)[:, None], level)
-    estimate = _mean_score([one.sum(axis=1) for one in sums], place)
+    low, high = interval_ends(mean_score([weights @ one for one in sums], place)[:, None], level)
+    estimate = mean_score([one.sum(axis=1) for one in sums], place)
     return Interval(float(estimate), float(low[0]), float(high[0]))
 
 
@@ -145,11 +157,11 @@ def differences(
 
     Arguments and errors as `intervals`; ``clusters`` names the recording of each item of both.
     """
-    _check_same_items(ours, theirs)
-    one, other = _sums(ours, clusters, protocol), _sums(theirs, clusters, protocol)
+    check_same_items(ours, theirs)
+    one, other = cluster_sums(ours, clusters, protocol), cluster_sums(theirs, clusters, protocol)
     weights = cluster_weights(one.shape[1], resamples, seed)
-    low, high = _ends(_scores(weights @ one) - _scores(weights @ other), level)
-    observed = _scores(one.sum(axis=1)) - _scores(other.sum(axis=1))
+    low, high = interval_ends(scores_of(weights @ one) - scores_of(weights @ other), level)
+    observed = scores_of(one.sum(axis=1)) - scores_of(other.sum(axis=1))
     p = _swap_test(one, other, np.abs(observed), cluster_swaps(one.shape[1], resamples, seed))
     columns = np.stack([observed, low, high, p], axis=1)
     return {name: Difference(*row) for name, row in zip(ALL, columns.tolist(), strict=True)}
@@ -189,24 +201,19 @@ def gap_closed(
         DataError: fewer than two recordings, other items, a system without a run, or an oracle that isn't clearly
             better than naive.
     """
-    place = _place(score)
-    _check_level(level)
+    place = score_place(score)
+    check_level(level)
     roles = {"ours": ours, "naive": naive, "the oracle": oracle}
     absent = [name for name, seeds in roles.items() if not seeds]
     if absent:
         raise DataError(f"There is no run of {absent[0]}, so no gap to speak of. Pass the counts of one seed at least.")
-    sums = {name: [_sums(counts, clusters, protocol) for counts in seeds] for name, seeds in roles.items()}
+    sums = {name: [cluster_sums(counts, clusters, protocol) for counts in seeds] for name, seeds in roles.items()}
     for counts in (*ours, *naive, *oracle):
-        _check_same_items(counts, ours[0])
+        check_same_items(counts, ours[0])
     weights = cluster_weights(sums["ours"][0].shape[1], resamples, seed)
-    drawn = {name: _mean_score([weights @ one for one in each], place) for name, each in sums.items()}
-    whole = {name: _mean_score([one.sum(axis=1) for one in each], place) for name, each in sums.items()}
+    drawn = {name: mean_score([weights @ one for one in each], place) for name, each in sums.items()}
+    whole = {name: mean_score([one.sum(axis=1) for one in each], place) for name, each in sums.items()}
     return _gap_interval(drawn, whole, level)
-
-
-def _mean_score(sums: Sequence[Floats], place: int) -> Floats:
-    """Mean over seeds of one score, (...,), of numerators and denominators (2, ..., 5) of each."""
-    return np.asarray(np.mean([_scores(one)[..., place] for one in sums], axis=0))
 
 
 def _gap_interval(drawn: Mapping[str, Floats], whole: Mapping[str, Floats], level: float) -> Interval:
@@ -221,94 +228,18 @@ def _gap_interval(drawn: Mapping[str, Floats], whole: Mapping[str, Floats], leve
             f"The oracle is not clearly better than naive: in {none_R.mean():.0%} of the recordings drawn anew it "
             "is no better, so the gap closed has no bounds. Score more recordings, or compare the scores."
         )
-    low, high = (_ends(np.where(none_R, far, shares_R)[:, None], level)[end][0] for end, far in enumerate((-FAR, FAR)))
+    low, high = (
+        interval_ends(np.where(none_R, far, shares_R)[:, None], level)[end][0] for end, far in enumerate((-FAR, FAR))
+    )
     estimate = 100.0 * (whole["ours"] - whole["naive"]) / (whole["the oracle"] - whole["naive"])
     return Interval(float(estimate), float(low), float(high))
-
-
-def _place(score: str) -> int:
-    """Which of `ALL` a score is."""
-    if score not in ALL:
-        raise ConfigError(f"There is no score {score!r}; there are: {', '.join(ALL)}.")
-    return ALL.index(score)
-
-
-def _seed_sums(seeds: Sequence[Counts], clusters: Sequence[str], protocol: str) -> list[Floats]:
-    """Numerators and denominators over recordings, (2, C, 5), of each seed; `DataError` where items differ."""
-    if not seeds:
-        raise DataError("There are no runs to take a mean of; pass the counts of one seed at least.")
-    for counts in seeds:
-        _check_same_items(counts, seeds[0])
-    return [_sums(counts, clusters, protocol) for counts in seeds]
-
-
-def _check_same_items(ours: Counts, theirs: Counts) -> None:
-    """`DataError` for two systems that were scored on other items."""
-    if len(ours.frames) != len(theirs.frames) or (ours.frames != theirs.frames).any():
-        raise DataError(
-            f"The two systems were scored on different items ({len(ours.frames)} and {len(theirs.frames)}, or of "
-            "other lengths). Pass the results of both on the same items, in one order."
-        )
 
 
 def _swap_test(one: Floats, other: Floats, observed: Floats, swaps: Floats) -> Floats:
     """Share of the swaps, (6,), under which the scores differ by as much as was observed, or more."""
     moved = swaps @ (other - one)
-    swapped = _scores(one.sum(axis=1)[:, None] + moved) - _scores(other.sum(axis=1)[:, None] - moved)
+    swapped = scores_of(one.sum(axis=1)[:, None] + moved) - scores_of(other.sum(axis=1)[:, None] - moved)
     extreme = np.count_nonzero(np.abs(swapped) >= observed - TIE, axis=0)
     every_way = len(swaps) == 2 ** one.shape[1]  # the way it was is among them
     share: Floats = extreme / len(swaps) if every_way else (1 + extreme) / (1 + len(swaps))
     return share
-
-
-def cluster_weights(clusters: int, resamples: int, seed: int) -> Floats:
-    """How often each recording is drawn in each resample, (R, C); rows sum to C."""
-    _check_resamples(resamples)
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples).astype(np.float64)
-
-
-def cluster_swaps(clusters: int, resamples: int, seed: int) -> Floats:
-    """Which recordings' results are swapped, (R, C) of 0 and 1: all ways if there are no more than asked for."""
-    _check_resamples(resamples)
-    if 2**clusters <= resamples:
-        return (np.arange(2**clusters)[:, None] >> np.arange(clusters) & 1).astype(np.float64)
-    return np.random.default_rng(seed).integers(0, 2, (resamples, clusters)).astype(np.float64)
-
-
-def _check_resamples(resamples: int) -> None:
-    if resamples < 1:
-        raise ConfigError(f"Expected at least one draw, but resamples is {resamples}. 2000 or more are usual.")
-
-
-def _check_level(level: float) -> None:
-    if not 0 < level < 1:
-        raise ConfigError(f"Expected a level between 0 and 1, but got {level}; .95 is usual.")
-
-
-def _sums(counts: Counts, clusters: Sequence[str], protocol: str) -> Floats:
-    """Numerators and denominators of the scores, summed over each recording's items: (2, C, 5)."""
-    if len(clusters) != len(counts.frames):
-        raise DataError(f"There are {len(counts.frames)} items, but recordings of {len(clusters)}; name one of each.")
-    names, codes = np.unique(np.asarray(clusters, str), return_inverse=True)
-    if len(names) < 2:
-        raise DataError(
-            f"An interval needs at least two recordings, but there are {len(names)}. Score more, or give no interval."
-        )
-    sums = np.zeros((2, len(names), len(NAMES)))
-    for total, per_item in zip(sums, counts.ratios(protocol), strict=True):
-        np.add.at(total, codes, per_item)
-    return sums
-
-
-def _scores(sums: Floats) -> Floats:
-    """The five scores and their total, (..., 6), of numerators and denominators (2, ..., 5)."""
-    five = percent(sums[0], sums[1])
-    return np.concatenate([five, five.sum(axis=-1, keepdims=True)], axis=-1)
-
-
-def _ends(drawn: Floats, level: float) -> tuple[Floats, Floats]:
-    """Lower and upper end of percentile intervals of the columns of (R, 6)."""
-    _check_level(level)
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return low, high

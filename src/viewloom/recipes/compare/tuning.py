@@ -8,7 +8,11 @@ from random import Random
 from statistics import fmean
 from typing import Any
 
+import torch
+
 from viewloom.errors import ConfigError, UserError
+from viewloom.features.base import pooled_dim
+from viewloom.methods.settings import AUTO
 from viewloom.recipes.compare.build import Builder
 from viewloom.recipes.compare.grids import grid_of
 from viewloom.recipes.compare.settings import Choose, MethodEntry, TuningConfig
@@ -64,7 +68,8 @@ def trials(builder: Builder, entry: MethodEntry, tuning: TuningConfig) -> list[T
         try:
             changed = with_changes(entry, changes)
             run = _run(builder, changed, tuning.choose)
-        except UserError:  # settings that don't go together
+            _check_sizes(builder, changed)
+        except UserError:  # settings that go neither together nor with these views
             continue
         if all(run.folder != trial.run.folder for trial in found):
             found.append(Trial(changed, changes, run))
@@ -100,6 +105,17 @@ def _run(builder: Builder, entry: MethodEntry, choose: Choose) -> PlannedRun:
         return refiner
     training = builder.head_run(entry.name, head, seed, refiner)
     return builder.validation(f"{entry.name}, {head.name}", seed, training)
+
+
+def _check_sizes(builder: Builder, entry: MethodEntry) -> None:
+    """`ConfigError` where a method, so set, can't be had for views of these sizes; nothing is computed."""
+    if entry.method == AUTO:
+        return  # its candidates are looked at in its own run
+    views, source = builder.bench.entry.views, builder.bench.dataset.source
+    pooling = builder.comparison.sampling.pooling or "max"
+    dims = tuple(pooled_dim(source.dim(view), pooling) for view in views)
+    with torch.device("meta"):
+        METHODS.get(entry.method)(dims, views, METHODS.settings(entry.method)(**entry.options))
 
 
 @dataclass(frozen=True)
