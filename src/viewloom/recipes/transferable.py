@@ -12,11 +12,12 @@ from viewloom.training.evaluate import select_views
 
 def refuse_untransferable(config: TransferConfig, dataset: MultiViewDataset) -> None:
     """`DataError` or `ConfigError` for data or settings that can't work; only names and spans are looked at."""
+    select_views(",".join(config.views), dataset)
+    _refuse_unpaired(config, dataset)
     refuse_unusable(config, config.views, dataset)
     if config.student and config.teach.views is not None:
         select_views(config.teach.views, dataset)
     _refuse_unlabelled(config, dataset)
-    _refuse_unpaired(config, dataset)
     _refuse_learned(config, dataset)
 
 
