@@ -4,20 +4,24 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from tests.rigs import SENSORS, write_rig
 from tests.tiny import write_tiny
 from viewloom.errors import ConfigError
 from viewloom.methods.settings import AutoConfig
+from viewloom.metrics.surrogate import Told
 from viewloom.training.auto import Tried, best, run_auto
 from viewloom.training.candidates import CANDIDATES, Candidate, candidates_of
-from viewloom.training.criterion import Measured, directions, standard_error
+from viewloom.training.criterion import Measured, Sample, directions, measure_transfer, standard_error
 from viewloom.training.learn import begin_learning, learn_refiner
 from viewloom.training.pretrain import run_pretrain
 from viewloom.training.settings import PretrainConfig, TrainerConfig
+from viewloom.windows.batch import ViewBatch, Window
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
 
@@ -197,3 +201,25 @@ def test_the_standard_error_of_a_mean():
     assert standard_error(seeds, []) == pytest.approx(of_seeds)
     assert standard_error(seeds, without) == pytest.approx(np.hypot(of_blocks, of_seeds))
     assert standard_error([3.0], []) == 0.0
+
+
+def test_clusters_are_of_the_view_to_be_segmented_where_both_are_seen(monkeypatch):
+    """Views of 3 and 5 features, the first lacking two steps to learn from: sizes tell what was taken."""
+    rng, mask = torch.Generator().manual_seed(0), torch.ones(1, 2, 30, dtype=torch.bool)
+    mask[0, 0, :2] = False
+    features = {view: torch.randn(1, 30, dim, generator=rng) for view, dim in (("a", 3), ("b", 5))}
+    batch = ViewBatch(features, mask, (Window("r", "r", 0, 30, 1),), ((("a", 0), ("b", 0)),))
+    refiner = SimpleNamespace(encode=lambda x, *_: x[..., :2])
+    shapes = []
+
+    def noted(*arrays, seed):
+        shapes.append([x.shape for x in arrays])
+        return Told(np.array([0, 1]), np.array([0, 1]), np.array([0, 0]))
+
+    monkeypatch.setattr("viewloom.training.criterion.surrogate_transfer", noted)
+    sample = Sample((batch,), (batch,), 0.1)
+    found = measure_transfer(refiner, sample, ("a",))
+    assert shapes == [[(28, 5), (28, 5), (28, 2), (28, 2), (28, 2)]] * 3
+    assert (found.transfer, found.own, found.chance) == (100.0, 50.0, 50.0)
+    measure_transfer(refiner, sample)
+    assert [of[0] for of in shapes[3:]] == [(28, 5)] * 3 + [(28, 3)] * 3

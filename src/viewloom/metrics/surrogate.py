@@ -1,13 +1,15 @@
 """How well would labels of one view carry over to another? Measured without a single label.
 
-Labels are stood in for by clusters of one view's plain features, smoothed over time, as actions last. A linear
-classifier learns them from the refined features of that view, on pairs to learn from; it is scored on the refined
-features of the *other* view, on held-out pairs. A refiner that loses what the view shows can't tell the clusters
-apart, one that keeps the views apart tells them in its own view alone: both score low. Cluster targets are those of
-Caron et al., "Deep Clustering for Unsupervised Learning of Visual Features" (ECCV 2018); to train on one view and
-score on the other is what the pairs are for.
+Labels are stood in for by clusters of plain features of the view that is to be segmented, smoothed over time, as
+actions last: things that this view can tell apart. A linear classifier learns them from the refined features of
+*another* view at the same moments, on pairs to learn from; it is scored on the refined features of the view itself, on
+held-out pairs. A refiner that loses what the views share can't learn the clusters, one that keeps the views apart tells
+them in the view learned in alone: both score low. Cluster targets are those of Caron et al., "Deep Clustering for
+Unsupervised Learning of Visual Features" (ECCV 2018); to train on one view and score on the other is what the pairs are
+for. Clusters of the view learned in were tried first, and told less (docs/log.md).
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -58,7 +60,9 @@ def cluster_ids(learn_ND: Floats, held_MD: Floats, seed: int = 0) -> tuple[Ids, 
     """
     learn_NP, held_MP = _principal(np.asarray(learn_ND, np.float64), np.asarray(held_MD, np.float64))
     count = max(2, min(CLUSTERS, len(learn_NP) // STEPS_A_CLUSTER))
-    centres_KP, ids_N = kmeans2(learn_NP, count, iter=20, minit="++", rng=np.random.default_rng(seed))
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of empty clusters, which steps that are all alike leave: nobody misses them
+        centres_KP, ids_N = kmeans2(learn_NP, count, iter=20, minit="++", rng=np.random.default_rng(seed))
     distances_MK = np.square(centres_KP).sum(axis=1) - 2 * held_MP @ centres_KP.T
     return ids_N.astype(np.int64), distances_MK.argmin(axis=1).astype(np.int64)
 
@@ -97,8 +101,8 @@ class Told:
 
     Attributes:
         truth_M: cluster of each step.
-        other_M: what it is taken for in the other view.
-        own_M: what it is taken for in the classifier's own view.
+        other_M: what it is taken for in the view that the clusters are of.
+        own_M: what it is taken for in the view that the classifier learned in.
     """
 
     truth_M: Ids
@@ -107,12 +111,12 @@ class Told:
 
     @property
     def transfer(self) -> float:
-        """Balanced accuracy in the other view, from 0 to 1."""
+        """Balanced accuracy in the view that the clusters are of, from 0 to 1."""
         return balanced_accuracy(self.other_M, self.truth_M)
 
     @property
     def own(self) -> float:
-        """Balanced accuracy in the classifier's own view."""
+        """Balanced accuracy in the view that the classifier learned in."""
         return balanced_accuracy(self.own_M, self.truth_M)
 
     @property
@@ -142,14 +146,14 @@ def stretches_of(steps: int, blocks: int) -> Ids:
 def surrogate_transfer(
     learn_ND: Floats, held_MD: Floats, learn_NZ: Floats, held_own_MZ: Floats, held_other_MZ: Floats, seed: int = 0
 ) -> Told:
-    """How well clusters of one view are told from refined features of another view, and of its own.
+    """How well clusters of a view are told from its refined features by what was learned in another view.
 
     Args:
-        learn_ND: plain features of the one view, smoothed, of steps to learn from.
+        learn_ND: plain features of the view, smoothed, of steps to learn from.
         held_MD: the same of held-out steps.
-        learn_NZ: refined features of the one view at the steps to learn from.
+        learn_NZ: refined features of the other view, which is learned in, at the steps to learn from.
         held_own_MZ: the same at the held-out steps.
-        held_other_MZ: refined features of the other view at the held-out steps.
+        held_other_MZ: refined features of the view itself at the held-out steps.
         seed: of the clusters.
     """
     ids_N, ids_M = cluster_ids(learn_ND, held_MD, seed)

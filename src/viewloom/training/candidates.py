@@ -36,6 +36,7 @@ CANDIDATES = (
     Candidate("delay_cca", "delay_cca"),
     Candidate("rff_cca", "rff_cca"),
     Candidate("contrast", "contrast"),
+    Candidate("two_stream", "two_stream", {"stem": "cca"}),
     Candidate("ey", "ey"),
 )
 """The default ones. Where two do equally well the one that stands first is taken."""

@@ -59,8 +59,8 @@ class Measured:
     """What a refiner is chosen by, in percent, means over ordered pairs of views.
 
     Attributes:
-        transfer: how well clusters of one view are told in another by what was learned in the one.
-        own: the same in the one view.
+        transfer: how well clusters of a view are told in it by what was learned in another.
+        own: the same, told in the view that was learned in.
         retrieval: how often a step finds itself in another view, among the steps of its window.
         by_seed: ``transfer`` of each clustering.
         without: ``transfer`` without each of `BLOCKS` stretches of the held-out steps.
@@ -107,22 +107,21 @@ def measure_transfer(refiner: Refiner, sample: Sample, labelled: Collection[str]
     learn, held = ([_encoded(refiner, batch) for batch in part] for part in (sample.learn, sample.held_out))
     told, found = list[list[Told]](), list[float]()
     for source, target in directions(names, labelled):
-        both = _meeting(sample.held_out, source, target)
-        alone = [batch.mask_BVT[0, source].numpy() for batch in sample.learn]
-        if not any(mask_T.sum() > 1 for mask_T in both) or not any(mask_T.any() for mask_T in alone):
+        met_learn, met_held = (_meeting(part, source, target) for part in (sample.learn, sample.held_out))
+        if not any(mask_T.any() for mask_T in met_learn) or not any(mask_T.sum() > 1 for mask_T in met_held):
             continue
-        plain = [_plain(part, names[source], sample.step_s) for part in (sample.learn, sample.held_out)]
+        plain = [_plain(part, names[target], sample.step_s) for part in (sample.learn, sample.held_out)]
         arrays = (
-            _joined(plain[0], alone),
-            _joined(plain[1], both),
-            _joined([z[source] for z in learn], alone),
-            _joined([z[source] for z in held], both),
-            _joined([z[target] for z in held], both),
+            _joined(plain[0], met_learn),
+            _joined(plain[1], met_held),
+            _joined([z[source] for z in learn], met_learn),
+            _joined([z[source] for z in held], met_held),
+            _joined([z[target] for z in held], met_held),
         )
         told.append([surrogate_transfer(*arrays, seed=seed) for seed in SEEDS])
         found += [
             retrieval_accuracy(np.stack([z[source][mask_T], z[target][mask_T]]), RETRIEVAL_TOLERANCE_STEPS)
-            for z, mask_T in zip(held, both, strict=True)
+            for z, mask_T in zip(held, met_held, strict=True)
             if mask_T.sum() > 1
         ]
     nan, retrieval = float("nan"), 100 * mean_over_pairs(found)
