@@ -15,7 +15,7 @@ from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.splits import ROLES
-from viewloom.errors import ConfigError, DataError, listed
+from viewloom.errors import ConfigError, DataError
 from viewloom.files import write_json
 from viewloom.methods.settings import AUTO
 from viewloom.names import names_in
@@ -24,6 +24,7 @@ from viewloom.recipes.settings import TransferConfig
 from viewloom.registry import HEADS, METHODS
 from viewloom.training.evaluate import run_evaluate, select_views
 from viewloom.training.learn import learn_refiner, needs_teacher
+from viewloom.training.pairs import refuse_no_pairs
 from viewloom.training.run_identity import RunContent
 from viewloom.training.runs import CONFIG, prepare_run, read_json
 from viewloom.training.segment import run_train
@@ -111,9 +112,7 @@ def _refuse_unusable(config: TransferConfig, dataset: MultiViewDataset) -> None:
     if dataset.labels is None:
         raise DataError(f"{dataset.root} has no labels, and a head can't be trained without. Pass --labels.")
     dataset.items("train")
-    pairs = dataset.items("pairs", views)
-    if not any(len(set(views) & set(dataset.source.views(item.recording))) > 1 for item in pairs):
-        raise DataError(f"No pair recording has two of the views {listed(views)}: see what `viewloom check` shows.")
+    refuse_no_pairs(config.method, config.method_options, dataset, dataset.items("pairs", views), views)
 
 
 def _content(config: TransferConfig, dataset: MultiViewDataset) -> RunContent:

@@ -146,6 +146,7 @@ def _try_all(config: PretrainConfig, dataset: MultiViewDataset, pairs: Pairs) ->
             left_out = _fit(settings, dataset, deadline)
         measured = None
         if not left_out:
+            assert pairs.held_out is not None, "refused before"
             sample = sample or take_sample(pairs.learn, pairs.held_out)
             measured = measure_transfer(load_refiner(Path(settings.run) / REFINER_FILE), sample)
         tried.append(Tried(candidate, measured, time.monotonic() - started, left_out))
