@@ -294,16 +294,20 @@ def test_finite_when_views_are_missing(name, config, dim, steps):
         for value in (loss, *parts.values(), *gradients.values()):
             assert value is not None and value.isfinite().all()
         if rows != [0, 1, 2] and sound(method, config):
-            assert parts and all(parts[key] == 0 for key in parts.keys() - {"variance"})
+            apart = {"variance", "covariance"} if method.takes_lone_views(config) else {"variance"}
+            assert parts and all(parts[key] == 0 for key in parts.keys() - apart)
 
 
 @cases(lambda method, config: sound(method, config) and method.fit == "gradient")
-def test_a_recording_with_one_view_adds_nothing(name, config, dim):
+def test_a_recording_with_one_view_adds_nothing_unless_the_method_says_so(name, config, dim):
     method = make_method(name, config, dim).double()
     batch = view_batch((9, 12, 5), dtype=torch.float64, lacking=[(1, 0), (1, 1)], dim=dim)
     loss, _, gradients = run(method, batch)
     other_loss, _, other_gradients = run(method, select_rows(batch, [0, 2]))
-    assert_same([loss, *gradients.values()], [other_loss, *other_gradients.values()], 1e-10)
+    if method.takes_lone_views(config):
+        assert not torch.isclose(loss, other_loss)
+    else:
+        assert_same([loss, *gradients.values()], [other_loss, *other_gradients.values()], 1e-10)
 
 
 @cases()
@@ -388,6 +392,23 @@ def test_mixed_precision_stays_close(name, config, dim):
         assert encoded(method, batch).isfinite().all()
     total.backward()
     torch.testing.assert_close(total.float(), exact, rtol=0.05, atol=0)
+
+
+@cases(lambda method, config: method.takes_lone_views(config))
+def test_no_recording_needs_two_views_where_the_method_says_so(name, config, dim):
+    """From the pass to the loss; canonical components alone are of steps that two views have."""
+    lone = view_batch(
+        (60, 50, 41, 33), lacking=[(0, 0), (0, 1), (1, 0), (1, 2), (2, 1), (2, 2), (3, 0), (3, 1)], dim=dim
+    )
+    if getattr(config, "path", "") == "cca":
+        with pytest.raises(DataError, match="no step in common"):
+            make_method(name, config, dim, batch=lone)
+        return
+    method = make_method(name, config, dim, batch=lone).train()
+    loss, parts, gradients = run(method, lone)
+    assert loss.isfinite() and all(gradients[key].abs().max() > 0 for key in gradients)
+    assert all(parts[key] > 0 for key in parts.keys() & {"cycle", "alignment"})
+    assert encoded(method.eval(), lone).isfinite().all()
 
 
 @every_name

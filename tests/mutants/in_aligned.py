@@ -5,6 +5,7 @@ from tests.mutants.mutant import Mutant
 CYCLE, DTW, SHARED = "losses/cycle.py", "losses/soft_dtw.py", "losses/shared_views.py"
 SEQUENCES, MASKED, UNSEEN = "methods/sequences.py", "methods/masked_crossview.py", "methods/unseen_views.py"
 LOSSES, VIEWS = ("tests/losses/test_sequence_losses.py",), ("tests/losses/test_shared_views.py",)
+LONE = ("tests/training/test_lone_views.py",)
 METHODS, LABELS = ("tests/methods/test_aligned.py",), ("tests/training/test_labelled_pairs.py",)
 
 MUTANTS = [
@@ -56,6 +57,23 @@ MUTANTS = [
     Mutant("absent_views_hidden", MASKED, "np.where(there_V[:, None], drawn_VK[:-1], 2.0)", "drawn_VK[:-1]", METHODS),
     Mutant("hidden_alike_in_every_epoch", MASKED, "[*draw, key_of(window)]", "[0, key_of(window)]", METHODS),
     Mutant("hidden_by_padding", MASKED, "drawn_KN[:, 0] <", "drawn_KN[::-1, 0] <", METHODS),
+    Mutant(
+        "lone_views_masked",
+        "methods/sequence_method.py",
+        "mask_BVT if self.takes_lone_views(self.config) else",
+        "mask_BVT if False else",
+        LONE,
+    ),
+    Mutant("lone_views_left_out", "training/pairs.py", "labels, 1 if lone else 2)", "labels, 2)", LONE),
+    Mutant("lone_views_not_in_the_pass", "training/pretrain.py", ", least_views=learn.least_views)", ")", LONE),
+    Mutant(
+        "only_recording_of_a_view_held_out",
+        "training/pairs.py",
+        "if not lone or set(views) <= left else",
+        "if True else",
+        LONE,
+    ),
+    Mutant("chosen_by_nothing", "training/pretrain.py", 'if select not in (None, "last"):', "if False:", LONE),
     Mutant("labels_not_looked_at", UNSEEN, "if batch.labels_BT is not None:", "if False:", METHODS),
     Mutant(
         "labels_of_pairs_unmarked",

@@ -101,7 +101,7 @@ MUTANTS = [
         LEARN,
     ),
     Mutant("method_starts_from_one_seed", PRETRAIN, "torch.manual_seed(config.seed)", "torch.manual_seed(0)", LEARN),
-    Mutant("pairs_never_augmented", "training/pairs.py", "config.seed, labels)", "None, labels)", LEARN),
+    Mutant("pairs_never_augmented", "training/pairs.py", "config.seed, labels, 1 if", "None, labels, 1 if", LEARN),
     Mutant(
         "measured_on_what_was_learned",
         "training/pairs.py",
@@ -132,7 +132,7 @@ MUTANTS = [
     ),
     Mutant(
         "collapse_not_said",
-        PRETRAIN,
+        "training/learned.py",
         "if held.collapse",
         "if False",
         (f"{PRE}::test_a_run_that_collapses_says_so_by_name",),

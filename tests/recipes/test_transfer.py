@@ -154,7 +154,7 @@ def test_views_that_recordings_lack_are_said_first(data, tmp_path, plan):
     second = (lacking / "splits" / "pairs.txt").read_text().split()[1:]
     for name in second:
         shutil.rmtree(lacking / "features" / name / "e4")
-    refused("No pair recording has all of the views v3, e4")
+    refused("No pair recording has two of the views v3, e4")
     pairs, test = (lacking / "splits" / "pairs.txt"), (lacking / "splits" / "test.txt")
     test.write_text(test.read_text() + pairs.read_text())
     refused("both in test and in pairs, so they can't be scored", allow_overlap="own")

@@ -128,6 +128,15 @@ def test_items_without_a_pair_are_left_out_by_name():
     source = ArraySource(arrays)
     with pytest.raises(DataError, match="None of 4 items has two of the views v3, e4"):
         ViewWindows(source, items_of(source), ("v3", "e4"), SAMPLING)
+    lone = ViewWindows(source, items_of(source), ("v3", "e4"), SAMPLING, least_views=1)
+    assert not lone.skipped and {item.recording for item in lone.items} == set(arrays)
+    (batch,) = make_view_loader(lone, len(lone))
+    seen = {w.recording: mask_VT.any(dim=1).tolist() for w, mask_VT in zip(batch.windows, batch.mask_BVT, strict=True)}
+    assert seen == {name: [name != "r9", name == "r9"] for name in arrays}
+    with pytest.raises(DataError, match="None of 3 items has one of the views e4, e1"):
+        ViewWindows(
+            source, [item for item in items_of(source) if item.recording != "r9"], ("e4", "e1"), SAMPLING, None, None, 1
+        )
 
 
 def test_no_window_at_all_is_an_error():

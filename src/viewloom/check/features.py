@@ -121,7 +121,12 @@ def describe_spans(report: CheckReport, spans: Spans, fps: float) -> None:
     report.add("note", "Recordings that lack a view", lacking, "They are left out wherever that view is asked for.")
     single = [recording for recording, there in spans.items() if len(there) == 1]
     if len(order) > 1:
-        report.add("note", "Recordings with one view only", single, "They can't serve as pairs.")
+        report.add(
+            "note",
+            "Recordings with one view only",
+            single,
+            "They can serve as pairs for the methods soft_dtw and tcc alone, which need no synchrony.",
+        )
     _note_unequal(report, spans, fps)
 
 

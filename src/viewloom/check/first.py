@@ -43,7 +43,8 @@ def next_command(
     elif labels is not None and (splits is None or splits.train):
         verb, chosen, run = ["train", *_settings(config), *drawn], views[0], "runs/first"
     elif len(views) > 1 and (splits is None or splits.pairs):
-        verb, chosen, run = ["pretrain", *_settings(config), *drawn], f"{views[0]},{views[-1]}", "runs/pairs"
+        lone = [] if any(len(there) > 1 for there in spans.values()) else ["--method", "soft_dtw"]
+        verb, chosen, run = ["pretrain", *_settings(config), *drawn, *lone], f"{views[0]},{views[-1]}", "runs/pairs"
     else:
         return ""
     return shlex.join(["viewloom", *verb, "--views", chosen, "--run", run])

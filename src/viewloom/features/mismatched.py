@@ -1,4 +1,9 @@
-"""Features whose views don't show the same moment: what a method makes of wrong pairs."""
+"""Features whose views don't show the same moment: what a method makes of wrong pairs.
+
+`viewloom.features.shifted` moves a view in all recordings at once, which the view's rate and start can say, so that its
+content is another. Here each recording has a place of its own, which they can't: a run on such features is told from
+others by its settings.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ class SequenceConfig(EncodedConfig):
 
     pairs: Literal["recordings", "views", "both"] = "recordings"
     """Which sequences of different views are pairs: those of different recordings of the same activity, which uses no
-    synchrony; the views of one window; or both."""
+    synchrony, and takes recordings that one view alone saw; the views of one window; or both."""
     path: Literal["cca", "pca", "random"] = "pca"
     """Linear map that learning starts from: principal components of each view, or a random rotation; canonical
     components of all views (cca) use synchrony, and are refused with pairs=recordings."""

@@ -78,6 +78,11 @@ class Method(nn.Module, ABC):
             )
         self.refiner = type(self).build_refiner(self.dims, views, self.config)
 
+    @classmethod
+    def takes_lone_views(cls, config: Any) -> bool:
+        """Whether, so set, it also learns from recordings that one of the views alone saw; others leave them out."""
+        return False
+
     @property
     def takes_any_sizes(self) -> bool:
         """Whether views may have feature sizes of their own."""

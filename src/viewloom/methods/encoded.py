@@ -85,7 +85,9 @@ class EncodedMethod(Method):
 
     def __init__(self, dim: Dims, views: tuple[str, ...], config: MethodConfig | None = None) -> None:
         super().__init__(dim, views, config)
-        self.moments = PairMoments(self.dims, self.views)
+        # Principal components are a view's own; canonical ones are of steps that two views have.
+        lone = self.takes_lone_views(self.config) and self.config.path != "cca"
+        self.moments = PairMoments(self.dims, self.views, lone)
 
     @classmethod
     def build_refiner(cls, dim: Dims, views: tuple[str, ...], config: Any) -> Refiner:

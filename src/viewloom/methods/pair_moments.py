@@ -22,10 +22,11 @@ class PairMoments:
     Args:
         dims: feature size of each view.
         views: their names.
+        lone: whether views may have no step in common.
     """
 
-    def __init__(self, dims: tuple[int, ...], views: tuple[str, ...]) -> None:
-        self.views = views
+    def __init__(self, dims: tuple[int, ...], views: tuple[str, ...], lone: bool = False) -> None:
+        self.views, self.lone = views, lone
         pairs = combinations_with_replacement(range(len(views)), 2)
         self.moments = {(a, b): Moments(dims[a], dims[b]) for a, b in pairs}
 
@@ -43,13 +44,15 @@ class PairMoments:
             moments.merge(other.moments[pair])
 
     def totals(self, device: torch.device) -> dict[Pair, Moments]:
-        """What all processes have seen; `DataError` for a view that shares no step with any other.
+        """What all processes have seen; `DataError` for a view without steps, or without one that another has too.
 
         Args:
             device: where processes can sum.
         """
         totals = {pair: moments.over_processes(device) for pair, moments in self.moments.items()}
         for place, view in enumerate(self.views):
+            if self.lone and totals[place, place].count > 0:
+                continue
             if not any(m.count > 0 for pair, m in totals.items() if place in pair and pair[0] != pair[1]):
                 raise DataError(
                     f"The view {view!r} has no step in common with any other. Leave it out, or add recordings "

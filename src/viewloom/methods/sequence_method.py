@@ -1,5 +1,7 @@
 """Methods that hold whole sequences against each other, as those do that need no synchrony."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -28,6 +30,11 @@ class SequenceMethod(EncodedMethod):
         # In the state, so that a run that goes on draws what it would have drawn.
         self.register_buffer("seed", torch.randint(2**31, ()))
 
+    @classmethod
+    def takes_lone_views(cls, config: Any) -> bool:
+        """True unless only the views of one window are pairs."""
+        return config.pairs != "views"  # type: ignore[no-any-return]
+
     @property
     def draw(self) -> tuple[int, int]:
         """Seed and epoch of what is drawn."""
@@ -38,7 +45,7 @@ class SequenceMethod(EncodedMethod):
 
         Args:
             z_BVTZ: refined features.
-            mask_BVT: bool, True where a view has a step that counts.
+            mask_BVT: bool, True where a view has a step that counts, see `counted`.
             batch: what they are of.
         """
         config, draw = self.config, self.draw
@@ -46,6 +53,10 @@ class SequenceMethod(EncodedMethod):
         if self.training:
             sequences = sequences.over_processes()
         return sequences, *pair_up(sequences, config.pairs, config.partners, draw)
+
+    def counted(self, mask_BVT: Tensor) -> Tensor:
+        """Steps that count: all, or where only the views of one window are pairs, those of rows with two or more."""
+        return mask_BVT if self.takes_lone_views(self.config) else several_views(mask_BVT)
 
 
 def several_views(mask_BVT: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from viewloom.losses.collapse import as_summed, covariance_term, masked_covarian
 from viewloom.losses.soft_dtw import soft_dtw_divergence
 from viewloom.methods.aligned_settings import SoftDTWConfig
 from viewloom.methods.encoded import Terms
-from viewloom.methods.sequence_method import SequenceMethod, several_views
+from viewloom.methods.sequence_method import SequenceMethod
 from viewloom.methods.settings import MethodConfig
 from viewloom.nn.distributed import sum_with_gradient
 from viewloom.registry import METHODS
@@ -36,7 +36,7 @@ class SoftDTW(SequenceMethod):
 
     def terms(self, z_BVTZ: Tensor, mask_BVT: Tensor, batch: ViewBatch) -> Terms:
         """Divergence a step, the mean over pairs of sequences; variance and covariance, the mean over views."""
-        config, mask_BVT = self.config, several_views(mask_BVT)
+        config, mask_BVT = self.config, self.counted(mask_BVT)
         sequences, first_P, second_P = self.pairs_of(z_BVTZ, mask_BVT, batch)
         z_SNZ, steps_S = sequences.z_SNZ, sequences.there_SN.sum(dim=1)
         n_P, m_P = steps_S[first_P], steps_S[second_P]

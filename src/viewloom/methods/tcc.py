@@ -12,7 +12,7 @@ from torch import Tensor
 from viewloom.losses.cycle import cycle_back, cycle_classification, cycle_regression
 from viewloom.methods.aligned_settings import TCCConfig
 from viewloom.methods.encoded import Terms
-from viewloom.methods.sequence_method import SequenceMethod, several_views
+from viewloom.methods.sequence_method import SequenceMethod
 from viewloom.methods.settings import MethodConfig
 from viewloom.registry import METHODS
 from viewloom.windows.batch import ViewBatch
@@ -33,7 +33,7 @@ class TCC(SequenceMethod):
 
     def terms(self, z_BVTZ: Tensor, mask_BVT: Tensor, batch: ViewBatch) -> Terms:
         """The mean over steps of all pairs of sequences."""
-        sequences, first_P, second_P = self.pairs_of(z_BVTZ, several_views(mask_BVT), batch)
+        sequences, first_P, second_P = self.pairs_of(z_BVTZ, self.counted(mask_BVT), batch)
         z_SNZ, there_SN, config = sequences.z_SNZ, sequences.there_SN, self.config
         there_PN = there_SN[first_P]
         logits_PNN = cycle_back(z_SNZ[first_P], z_SNZ[second_P], there_PN, there_SN[second_P], config.temperature)

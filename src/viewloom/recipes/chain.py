@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.dataset.dataset_file import complete
-from viewloom.errors import ConfigError, DataError, listed
+from viewloom.errors import ConfigError, DataError
 from viewloom.methods.settings import AUTO
 from viewloom.recipes.planned import data_settings
 from viewloom.recipes.settings import ChainConfig
@@ -14,6 +14,7 @@ from viewloom.registry import HEADS, METHODS
 from viewloom.training.candidates import candidates_of
 from viewloom.training.evaluate import select_views
 from viewloom.training.learn import needs_teacher
+from viewloom.training.pairs import refuse_no_pairs
 
 C = TypeVar("C", bound=ChainConfig)
 
@@ -36,9 +37,7 @@ def refuse_unusable(config: ChainConfig, views: Sequence[str], dataset: MultiVie
     if dataset.labels is None:
         raise DataError(f"{dataset.root} has no labels, and a head can't be trained without. Pass --labels.")
     dataset.items("train")
-    pairs = dataset.items("pairs", views)
-    if not any(len(set(views) & set(dataset.source.views(item.recording))) > 1 for item in pairs):
-        raise DataError(f"No pair recording has two of the views {listed(views)}: see what `viewloom check` shows.")
+    refuse_no_pairs(config.method, config.method_options, dataset, dataset.items("pairs", views), views)
 
 
 def options_of(config: ChainConfig, labelled: Sequence[str]) -> Any:

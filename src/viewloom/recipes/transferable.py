@@ -8,6 +8,7 @@ from viewloom.names import names_in
 from viewloom.recipes.chain import refuse_unusable
 from viewloom.recipes.settings import TransferConfig
 from viewloom.training.evaluate import select_views
+from viewloom.training.pairs import takes_lone_views
 
 
 def refuse_untransferable(config: TransferConfig, dataset: MultiViewDataset) -> None:
@@ -49,6 +50,8 @@ def _refuse_unlabelled(config: TransferConfig, dataset: MultiViewDataset) -> Non
 def _refuse_unpaired(config: TransferConfig, dataset: MultiViewDataset) -> None:
     """Pairs of which none has all views: one that has them is held out, to compare methods on."""
     views = config.views
+    if takes_lone_views(config.method, config.method_options):
+        return
     recordings = [item.recording for item in dataset.items("pairs", views)]
     absent = sorted(set(views) - _views_of(dataset, recordings))
     if absent:
@@ -56,7 +59,8 @@ def _refuse_unpaired(config: TransferConfig, dataset: MultiViewDataset) -> None:
             f"No pair recording has {listed(absent)}: see what `viewloom check` shows. Name other views, or add "
             "recordings to the pairs list."
         )
-    if not any(set(views) <= set(dataset.source.views(name)) for name in recordings):
+    there = [set(views) & set(dataset.source.views(name)) for name in recordings]
+    if max(map(len, there)) in range(2, len(views)):  # fewer than two is said of all methods
         raise DataError(
             f"No pair recording has all of the views {listed(views)}; one that has them is needed, to be held out. "
             "Name fewer views, or add such recordings to the pairs list."

@@ -179,6 +179,7 @@ def _try_all(config: PretrainConfig, dataset: MultiViewDataset, pairs: Pairs) ->
             left_out = _fit(settings, dataset, deadline)
         measured = None
         if not left_out:
+            assert pairs.held_out is not None, "refused before"
             sample = sample or take_sample(pairs.learn, pairs.held_out)
             refiner = load_refiner(Path(settings.run) / REFINER_FILE)
             measured = measure_transfer(refiner, sample, names_in(config.method_options.labelled))

@@ -9,12 +9,31 @@ import numpy as np
 from viewloom.console import err
 from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.files import write_json
+from viewloom.methods.none import IdentityRefiner
+from viewloom.methods.refiner import Refiner
 from viewloom.metrics.segmentation import score
 from viewloom.training.evaluate import true_labels
+from viewloom.training.invariance import HeldOut
 from viewloom.training.runs import read_json
 
 MARK = "LEARNED NOTHING"
 """First words of every warning about a run that is no better than none."""
+
+
+def on_held_out(method: str, refiner: Refiner, held: HeldOut) -> list[str]:
+    """What to be wary of, by what was measured on held-out pairs; nothing where nothing was to be learned.
+
+    Args:
+        method: name of the method.
+        refiner: what it learned.
+        held: the measures, those of plain features and of chance among them.
+    """
+    if held.collapse:
+        return [f"COLLAPSE of {method}: {held.collapse}"]
+    if isinstance(refiner, IdentityRefiner):
+        return []
+    values = held.values
+    return against_plain(method, values["retrieval"], values.get("plain_retrieval"), values["chance"])
 
 
 def against_plain(method: str, retrieval: float, plain: float | None, chance: float) -> list[str]:

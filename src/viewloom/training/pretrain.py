@@ -1,7 +1,7 @@
 """`viewloom pretrain`: learn a refiner from unlabelled synchronised views, by gradient or in closed form."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,13 +19,12 @@ from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json
 from viewloom.heads.base import Head
 from viewloom.methods.base import Method
-from viewloom.methods.none import IdentityRefiner
 from viewloom.methods.refiner_file import save_refiner
 from viewloom.methods.settings import Choice
 from viewloom.nn.encoder import EncoderLayer
 from viewloom.registry import METHODS
 from viewloom.training.checkpoints import SavedHead, read_head, save_head
-from viewloom.training.learned import against_first_epoch, against_plain, show
+from viewloom.training.learned import against_first_epoch, on_held_out, show
 from viewloom.training.length import with_length
 from viewloom.training.missing import MissingFrames
 from viewloom.training.pairs import Pairs, held_out_measures, split_pairs
@@ -87,7 +86,7 @@ class PretrainingModule(LightningModule):
         """Measure loss, retrieval and collapse on held-out pairs."""
         if self.current_epoch == 0:
             self.missing.say(self.pairs.learn.sampling.missing_frames)
-        if (self.current_epoch + 1) % (self.trainer.check_val_every_n_epoch or 1):
+        if self.pairs.held_out is None or (self.current_epoch + 1) % (self.trainer.check_val_every_n_epoch or 1):
             return
         held = held_out_measures(self.method, self.pairs.held_out, self.config.batch_size, self.device)
         self.log_dict({f"val/{name}": value for name, value in held.values.items()})
@@ -135,10 +134,12 @@ def plan_pretrain(
 ) -> tuple[PretrainConfig, MultiViewDataset, Pairs, Method, SavedHead | None]:
     """Settings with every choice made, the data, and what learns; nothing is written."""
     cls = METHODS.get(config.method)
-    select = chosen_by(config.method, config.select)
+    asked, select = config.select, chosen_by(config.method, config.select)
     config = complete(replace(config, method_options=config.method_options or cls.Config(), select=select))
     dataset = dataset or open_dataset(config)
     pairs = split_pairs(config, dataset)
+    if pairs.held_out is None:
+        config = replace(config, select=_unmeasured(asked))
     config = replace(config, sampling=pairs.learn.sampling.as_request())
     torch.manual_seed(config.seed)
     method: Method = cls(tuple(pairs.learn.dims.values()), pairs.learn.views, config.method_options)
@@ -191,7 +192,7 @@ def _learn(begun: Begun) -> Path:
 
 def run_content(config: PretrainConfig, dataset: MultiViewDataset, pairs: Pairs) -> RunContent:
     """What a pre-training rests on."""
-    items = {"pairs": pairs.learn.items, "held-out": pairs.held_out.items}
+    items = {"pairs": pairs.learn.items, "held-out": pairs.held_out.items if pairs.held_out is not None else ()}
     files = {} if config.teacher is None else {"teacher": Path(config.teacher) / "head.safetensors"}
     compare = config.compare_features
     labelled = pairs.learn.labels is not None
@@ -211,6 +212,16 @@ def chosen_by(method: str, select: Choice | None) -> Choice:
             f"Choose one of {listed(possible)}, or leave --select out for {possible[0]}."
         )
     return select or possible[0]
+
+
+def _unmeasured(select: Choice | None) -> Choice:
+    """What chooses the checkpoint where nothing is held out: nothing; `ConfigError` where something was asked for."""
+    if select not in (None, "last"):
+        raise ConfigError(
+            f"--select {select} needs a pair recording with all of the views, to be held out, and there is none. Leave "
+            "it out: the last epoch is kept."
+        )
+    return "last"
 
 
 def with_epochs(config: PretrainConfig, method: Method, pairs: Pairs) -> PretrainConfig:
@@ -278,7 +289,7 @@ class Start:
 def _chosen_value(config: PretrainConfig, method: Method, pairs: Pairs) -> float:
     """What chooses the checkpoint, of the method as it is."""
     device = pick_device(config.trainer.device_kind)
-    assert config.select is not None
+    assert config.select is not None and pairs.held_out is not None, "nothing to choose by is select=last"
     return held_out_measures(method.to(device), pairs.held_out, config.batch_size, device).values[config.select]
 
 
@@ -301,7 +312,7 @@ def _show_all_pairs(method: Method, pairs: Pairs, batch_size: int) -> None:
     """A pass over the windows, or more, without augmentation, then the solution of what depends on them all."""
     learn, missing = pairs.learn, MissingFrames()
     still = replace(learn.sampling, augment_probability=0.0)
-    windows = ViewWindows(learn.source, learn.items, learn.views, still)
+    windows = ViewWindows(learn.source, learn.items, learn.views, still, least_views=learn.least_views)
     passes = iter(range(1, method.passes + 1))
 
     def batches() -> Iterator[ViewBatch]:
@@ -321,29 +332,34 @@ def _show_all_pairs(method: Method, pairs: Pairs, batch_size: int) -> None:
 def _finish(begun: Begun, chosen: str, warnings: list[str]) -> None:
     """Write what was measured on held-out pairs, and then the refiner; say out loud if nothing came of it."""
     config, dataset, pairs, method, folder = begun.config, begun.dataset, begun.pairs, begun.method, begun.folder
-    device = pick_device(config.trainer.device_kind)
-    held = held_out_measures(method.to(device).eval(), pairs.held_out, config.batch_size, device, with_plain=True)
     learned = learned_from(run_content(config, dataset, pairs))
     facts = {"kept": chosen, "seed": config.seed, "data": dataset.name, "fps": dataset.source.fps}
     facts |= {} if pairs.learn.labels is None else {"labels": "pairs"}
     method.refiner.extra = facts | kept(pairs.learn.sampling, dataset, pairs.learn.views) | {"learned_from": learned}
-    before, chance = held.values.get("plain_retrieval"), held.values["chance"]
-    if held.collapse:
-        warnings = [f"COLLAPSE of {config.method}: {held.collapse}"]
-    elif not isinstance(method.refiner, IdentityRefiner):
-        warnings = against_plain(config.method, held.values["retrieval"], before, chance) or warnings
+    values, shown = dict[str, float](), "nothing was held out to measure it on"
+    if pairs.held_out is not None:
+        device = pick_device(config.trainer.device_kind)
+        held = held_out_measures(method.to(device).eval(), pairs.held_out, config.batch_size, device, with_plain=True)
+        values, shown = held.values, f"held-out {_in_words(config, method, held.values)}"
+        warnings = on_held_out(config.method, method.refiner, held) or warnings
     # JSON knows no NaN: a measure that isn't finite is null there, and the warning says so.
-    finite = {name: value if math.isfinite(value) else None for name, value in held.values.items()}
+    finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
     write_json(
         folder / "invariance.json",
         {"kept": chosen, "select": config.select, "chosen": method.chosen, "held_out": finite, "warnings": warnings},
     )
     save_refiner(method.refiner, folder / "refiner.safetensors")
     show(warnings)
+    err.print(f"Kept the {chosen}; {shown}.", markup=False)
+
+
+def _in_words(config: PretrainConfig, method: Method, values: Mapping[str, float]) -> str:
+    """The measure that chose the epoch, or would have, and what it is held against."""
     assert config.select is not None
     measure = type(method).chosen_by[0] if config.select == "last" else config.select
-    shown = f"loss {held.values['loss']:.4g}" if measure == "loss" else f"{measure} {held.values[measure]:.1f} %"
+    shown = f"loss {values['loss']:.4g}" if measure == "loss" else f"{measure} {values[measure]:.1f} %"
     if measure == "retrieval":
+        before = values.get("plain_retrieval")
         of_plain = f"plain features {before:.1f} %, " if before is not None else ""
-        shown += f", {of_plain}chance {chance:.1f} %"
-    err.print(f"Kept the {chosen}; held-out {shown}.", markup=False)
+        shown += f", {of_plain}chance {values['chance']:.1f} %"
+    return shown

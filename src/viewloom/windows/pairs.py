@@ -33,7 +33,7 @@ class ViewWindows(Dataset[ViewRow]):
     """Windows of items in several views at once, all pooled with the same chunk size.
 
     Index it with ``(epoch, row)``. A view that a recording lacks is masked; items with fewer than two of the
-    views have nothing to compare and are left out (see `skipped`).
+    views have nothing to compare and are left out (see `skipped`), unless ``least_views`` is 1.
 
     Args:
         source: where the features are.
@@ -42,6 +42,7 @@ class ViewWindows(Dataset[ViewRow]):
         sampling: sizes, augmentation, policy for missing frames.
         seed: of the augmentation; None switches it off.
         labels: where labels are, for batches that have them; None: batches without.
+        least_views: of the views that an item must have; 1 for a method that compares recordings.
 
     Attributes:
         dims: size of a step's features in each view.
@@ -55,16 +56,18 @@ class ViewWindows(Dataset[ViewRow]):
         sampling: Sampling,
         seed: int | None = None,
         labels: LabelSet | None = None,
+        least_views: int = 2,
     ) -> None:
         self.source, self.views, self.sampling, self.seed = source, tuple(views), sampling, seed
-        self.labels = labels
-        several = [len(set(source.views(item.recording)) & set(views)) >= 2 for item in items]
+        self.labels, self.least_views = labels, least_views
+        several = [len(set(source.views(item.recording)) & set(views)) >= least_views for item in items]
         paired = [item for item, good in zip(items, several, strict=True) if good]
         self.items = tuple(paired)
         self.skipped = tuple(item.name for item, good in zip(items, several, strict=True) if not good)
         if not paired:
+            least = "two" if least_views > 1 else "one"
             raise DataError(
-                f"None of {len(items)} items has two of the views {listed(views)}, so there is no pair to learn "
+                f"None of {len(items)} items has {least} of the views {listed(views)}, so there is no pair to learn "
                 "from. `viewloom check` shows which views each recording has."
             )
         self.dims = {view: pooled_dim(source.dim(view), sampling.pooling) for view in self.views}
