@@ -11,10 +11,12 @@ import pytest
 import viewloom as vl
 from tests.tiny import write_tiny
 from viewloom.cli import main
+from viewloom.dataset.opening import open_dataset
 from viewloom.errors import ConfigError, DataError
 from viewloom.methods.settings import AutoConfig
 from viewloom.recipes.settings import TransferConfig
 from viewloom.recipes.transfer import run_transfer
+from viewloom.recipes.transferable import refuse_broken
 from viewloom.training.settings import OptimConfig, TeachConfig, TrainerConfig
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
@@ -159,6 +161,26 @@ def test_views_that_recordings_lack_are_said_first(data, tmp_path, plan):
     test.write_text(test.read_text() + pairs.read_text())
     refused("both in test and in pairs, so they can't be scored", allow_overlap="own")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("role", ["test", "val"])
+def test_a_broken_frame_is_found_before_anything_is_learned(data, tmp_path, role, monkeypatch):
+    broken = shutil.copytree(data, tmp_path / "data")
+    name = (broken / "splits" / f"{role}.txt").read_text().split()[-1]
+    (path,) = (broken / "features" / name / "v3").glob("*.npy")
+    features_TD = np.load(path)
+    features_TD[7, 0] = np.nan
+    np.save(path, features_TD)
+    with pytest.raises(DataError, match=f"{name}, view v3: features of 1 frame"):
+        run_transfer(config(broken, tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+    features_TD[7] = np.nan  # a frame that is missing is no fault
+    np.save(path, features_TD)
+    run_transfer(config(broken, tmp_path / "run", epochs=1, student=False))
+    monkeypatch.setattr("viewloom.recipes.transferable.LOOKED_THROUGH_BYTES", 0)
+    features_TD[7, 0] = 1.0
+    np.save(path, features_TD)
+    refuse_broken(config(broken, tmp_path / "run"), open_dataset(config(broken, tmp_path / "run")))
 
 
 def test_a_view_that_is_never_scored_is_a_note(data, tmp_path, capfd):

@@ -15,7 +15,7 @@ from tests.tiny import write_tiny
 from viewloom.errors import ConfigError
 from viewloom.methods.settings import AutoConfig
 from viewloom.metrics.surrogate import Told
-from viewloom.training.auto import Tried, best, run_auto
+from viewloom.training.auto import Tried, best, nothing_carries_over, run_auto
 from viewloom.training.candidates import CANDIDATES, Candidate, candidates_of
 from viewloom.training.criterion import Measured, Sample, directions, measure_transfer, standard_error
 from viewloom.training.learn import begin_learning, learn_refiner
@@ -128,9 +128,9 @@ def test_candidates_that_make_no_sense(names, message):
     assert candidates_of(AutoConfig()) == CANDIDATES
 
 
-def tried(name, transfer, retrieval, without=(0.0,) * 10):
+def tried(name, transfer, retrieval, without=(0.0,) * 10, chance=0.0):
     left = tuple(transfer + change for change in without)
-    return Tried(Candidate(name, "cca"), Measured(transfer, 50.0, retrieval, (transfer,) * 3, left), 0.0)
+    return Tried(Candidate(name, "cca"), Measured(transfer, 50.0, retrieval, (transfer,) * 3, left, chance), 0.0)
 
 
 def test_equals_are_told_apart_by_retrieval():
@@ -176,6 +176,18 @@ def test_pairs_that_show_too_little_to_choose_by_are_a_warning(data, tmp_path, c
     said = " ".join(capfd.readouterr().err.split())
     for run in ("short", "dead"):
         assert any("by chance" in warning and warning in said for warning in read(tmp_path / run)["warnings"])
+
+
+def test_where_nothing_can_be_told_the_first_that_learns_is_taken():
+    """Held-out steps of one cluster: everything is right by chance."""
+    several = [
+        tried(name, value, 100.0, chance=100.0) for name, value in (("none", 100.0), ("cca", 70.0), ("ey", 80.0))
+    ]
+    several[0] = replace(several[0], candidate=Candidate("none", "none"))
+    assert best(several).candidate.name == "cca" and nothing_carries_over(best(several))
+    assert best(several[:1]).candidate.name == "none"
+    told = [replace(entry, measured=replace(entry.measured, chance=10.0)) for entry in several]
+    assert best(told).candidate.name == "none" and not nothing_carries_over(best(told))
 
 
 def test_what_counts_is_what_carries_over_from_labelled_views(data, tmp_path):

@@ -20,7 +20,7 @@ from viewloom.names import names_in
 from viewloom.recipes.chain import filled, of_head, of_run, options_of
 from viewloom.recipes.planned import data_settings
 from viewloom.recipes.settings import TransferConfig
-from viewloom.recipes.transferable import refuse_untransferable, unscored
+from viewloom.recipes.transferable import refuse_broken, refuse_untransferable, unscored
 from viewloom.training.evaluate import run_evaluate
 from viewloom.training.learn import learn_refiner
 from viewloom.training.learned import show
@@ -84,6 +84,8 @@ def run_transfer(config: TransferConfig, dataset: MultiViewDataset | None = None
     refuse_untransferable(config, dataset)
     steps, folder = _steps(config, dataset), Path(config.run)
     begun = (folder / CONFIG).exists()
+    if not begun:
+        refuse_broken(config, dataset)
     if begun or not config.plan:  # what other settings finished is not finished
         prepare_run(replace(config, resume=begun), _content(config, dataset))
     if config.plan:

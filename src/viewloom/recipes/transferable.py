@@ -3,12 +3,18 @@
 from collections.abc import Collection, Sequence
 
 from viewloom.dataset.dataset import MultiViewDataset
+from viewloom.dataset.splits import ROLES, Role
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.names import names_in
 from viewloom.recipes.chain import refuse_unusable
 from viewloom.recipes.settings import TransferConfig
 from viewloom.training.evaluate import select_views
 from viewloom.training.pairs import takes_lone_views
+
+LOOKED_THROUGH_BYTES = 2**30
+"""Features that are looked through before anything is learned, at most."""
+BLOCK_FRAMES = 4096
+"""Frames read at once."""
 
 
 def refuse_untransferable(config: TransferConfig, dataset: MultiViewDataset) -> None:
@@ -20,6 +26,22 @@ def refuse_untransferable(config: TransferConfig, dataset: MultiViewDataset) -> 
         select_views(config.teach.views, dataset)
     _refuse_unlabelled(config, dataset)
     _refuse_learned(config, dataset)
+
+
+def refuse_broken(config: TransferConfig, dataset: MultiViewDataset) -> None:
+    """`DataError` for features that are NaN in part, which scoring may be the first to read, after all the work.
+
+    Looked for where there are `LOOKED_THROUGH_BYTES` at most, so that it takes seconds.
+    """
+    roles: list[Role] = [role for role in ROLES if dataset.splits is not None and getattr(dataset.splits, role)]
+    items = dict.fromkeys(item for role in roles for item in dataset.items(role, config.views))
+    source = dataset.source.uncached
+    seen = [(item, view) for item in items for view in config.views if view in source.views(item.recording)]
+    if sum(4 * source.dim(view) * (item.end - item.start) for item, view in seen) <= LOOKED_THROUGH_BYTES:
+        for item, view in seen:
+            for start in range(item.start, item.end, BLOCK_FRAMES):
+                end = min(start + BLOCK_FRAMES, item.end)
+                source.read_pooled(item.recording, view, start, end, BLOCK_FRAMES)
 
 
 def unscored(config: TransferConfig, dataset: MultiViewDataset) -> list[str]:

@@ -107,7 +107,8 @@ def run_auto(config: PretrainConfig, dataset: MultiViewDataset | None = None) ->
 
 def best(tried: Sequence[Tried]) -> Tried:
     """The candidate to take: of those that the best is ahead of by no more than that difference's standard error, the
-    one whose steps are found again most often.
+    one whose steps are found again most often. Where the best does no better than blind guesses, nothing can be told,
+    and the first is taken that learns at all.
 
     Raises:
         ConfigError: no candidate could be fitted.
@@ -116,7 +117,15 @@ def best(tried: Sequence[Tried]) -> Tried:
     if not measured:
         raise ConfigError(f"None of the candidates can learn from these pairs. {_reasons(tried)}")
     top = max(measured, key=_transfer)
+    if not _tells(top):
+        return next((entry for entry in measured if entry.candidate.method != "none"), top)
     return max((entry for entry in measured if _as_good(entry, top)), key=_retrieval)
+
+
+def _tells(entry: Tried) -> bool:
+    """Whether a candidate does better on held-out pairs than blind guesses."""
+    assert entry.measured is not None
+    return entry.measured.transfer > entry.measured.chance + entry.measured.spread
 
 
 def _reasons(tried: Sequence[Tried]) -> str:
@@ -157,7 +166,7 @@ def nothing_carries_over(chosen: Tried) -> list[str]:
     """A warning where the candidate taken does no better on held-out pairs than blind guesses."""
     measured = chosen.measured
     assert measured is not None
-    if measured.transfer > measured.chance + measured.spread:
+    if _tells(chosen):
         return []
     return [
         f"{MARK}: on held-out pairs {measured.transfer:.0f} % of clusters carry over to another view, and by chance "

@@ -22,6 +22,9 @@ TIMED_STEPS = 3
 MEASURED_TOO = 1.3
 """What optimiser, loader and validation, or measures on held-out pairs, add to that, as a factor."""
 
+EPOCH_S = 0.04
+"""Seconds that an epoch takes besides its steps."""
+
 
 def seconds_to_train(config: TrainConfig, dataset: MultiViewDataset) -> float:
     """About how long a head, and its teachers before it, would train here; reading features for the first time is not
@@ -32,20 +35,20 @@ def seconds_to_train(config: TrainConfig, dataset: MultiViewDataset) -> float:
         dataset: what it would learn from.
     """
     with quiet():
-        module = build_module(replace(config, resume=False), dataset)
-        needed = _steps(module)
-        asked = replace(config, sampling=module.config.sampling)
+        modules = [build_module(replace(config, resume=False), dataset)]
+        asked = replace(config, sampling=modules[0].config.sampling)
         while asked.teach_on_pairs:  # each round has a teacher of its own
             asked = replace(teacher_config(asked, Path(config.run)), refiner=config.refiner, resume=False)
-            needed += _steps(build_module(asked, dataset))
-        return needed * _seconds_a_step(module)
+            modules.append(build_module(asked, dataset))
+        step_s = _seconds_a_step(modules[0])
+        return sum(epochs * (steps * step_s + EPOCH_S) for epochs, steps in map(_epochs_and_steps, modules))
 
 
-def _steps(module: SegmentationModule) -> int:
-    """Optimiser steps of a training."""
+def _epochs_and_steps(module: SegmentationModule) -> tuple[int, int]:
+    """Epochs of a training, and optimiser steps of each."""
     settings = with_epochs(module)
     assert settings.epochs is not None
-    return settings.epochs * -(-len(module.windows()) // settings.batch_size)
+    return settings.epochs, -(-len(module.windows()) // settings.batch_size)
 
 
 def seconds_to_learn(config: PretrainConfig, dataset: MultiViewDataset) -> float:
