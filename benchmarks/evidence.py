@@ -22,14 +22,36 @@ from scipy.stats import spearmanr
 from tests.rigs import PEOPLE, SENSORS, write_rig
 from viewloom.console import out
 from viewloom.files import atomic_path, write_text
+from viewloom.heads.settings import C2FTCNConfig
+from viewloom.methods.settings import AutoConfig
 from viewloom.recipes.compare.command import ComparisonResult, run_compare
 from viewloom.recipes.compare.settings import CompareConfig
+from viewloom.recipes.curve import run_curve
 from viewloom.recipes.results import command as line_as_typed
+from viewloom.recipes.settings import CurveConfig
 from viewloom.simulate.run import run_simulate
 from viewloom.simulate.settings import SimulateConfig
+from viewloom.training.settings import TrainerConfig
 
 PAGES = Path("docs/results/evidence")
 MARK = "<!-- written by benchmarks/evidence.py -->\n"
+DEFAULT = """
+## What the default is, and why
+
+`viewloom transfer` takes the refiner that carries clusters over best on held-out pairs (`auto`, see
+[how the method is chosen](../../transfer.md#how-the-method-is-chosen)) and teaches a student on pairs (`+ student`).
+No single refiner wins everywhere, and which one does can't be known beforehand; the table below, *What tells without
+labels*, and its picture are why the choice goes by `transfer` and not by retrieval. The student is the default because
+it helps where the pairs show the labelled actions, and needs nothing more.
+
+## Where it fails
+
+- Where the pairs show other actions (`strangers`) a refiner still learns what the views share, but there is little to
+  teach; the run says TAUGHT LITTLE.
+- Where few recordings are held out, candidates can't be told apart, and `auto` may take any of those that look alike.
+- Where the labelled view itself sees the actions badly, its errors are taught along: students seldom beat teachers.
+- Five to eight test recordings tell only large differences apart: read the intervals.
+""".strip().splitlines()
 CANDIDATES = ("cca", "delay_cca", "rff_cca", "contrast")
 METHODS: tuple[Any, ...] = (
     "none",
@@ -101,6 +123,9 @@ CASES = {
     )
 }
 RIGS = {"sensors": SENSORS, "strangers": replace(SENSORS, others=7), "people": PEOPLE}
+CURVE = replace(SENSORS, splits=SENSORS.splits | {"pairs": 20})
+"""Sensors with so many pairs that a twentieth of them is a recording."""
+POINTS = "5,25,100"
 SMALL = ("generated", "sensors")
 SLOW = ("contrast", "two_stream")
 """Rows that the small version leaves out."""
@@ -187,14 +212,41 @@ def write_file(
     return path
 
 
+def draw_curve(root: Path, pages: Path, seeds: Sequence[int], minutes: float | None) -> None:
+    """What `transfer` does with a share of the pairs: the page and picture ``pairs``."""
+    started, folder = time.monotonic(), root / "many_pairs"
+    if not folder.exists():
+        write_rig(folder, CURVE)
+    config = CurveConfig(
+        data=str(folder),
+        kind="pairs",
+        views="wrist,chest",
+        points=POINTS,
+        seeds=",".join(map(str, seeds)),
+        out=str(root / "curves"),
+        docs=str(pages / "pairs.md"),
+        head_options=C2FTCNConfig(width=64),
+        method_options=AutoConfig() if minutes is None else AutoConfig(minutes=minutes),
+        trainer=TrainerConfig(devices="1", logger="none", progress=False, validate_every_epochs=5),
+    )
+    out.print(run_curve(config), markup=False)
+    out.print(f"curve over pairs: {time.monotonic() - started:.0f} s")
+
+
 def write_case(pages: Path, case: Case, result: ComparisonResult, seconds: float) -> None:
     """Keep what the summary says of a data set, so that data sets may be run one by one."""
     pages.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(result.folder / "picture.png", pages / f"{case.name}.png")
     (table,) = result.results["tables"]
     aims = [_aim(case, view["view"], {row["title"]: row for row in view["rows"]}) for view in table["views"]]
+    costs = {title.partition(",")[0]: took for title, took in result.made["seconds"][case.name].items()}
     facts = {"about": case.about, "command": line_as_typed(), "minutes": round(seconds / 60, 1), "aims": aims}
+    facts |= {"costs": {name: round(costs[name]) for name in (*COSTS, "oracle") if name in costs}}
     write_text(pages / f"{case.name}.json", json.dumps(facts | {"points": _points(case, result)}, indent=1) + "\n")
+
+
+COSTS = ("none", "cca", "contrast", "two_stream", "auto", "auto + student")
+"""Rows whose cost is told."""
 
 
 def write_summary(pages: Path) -> None:
@@ -222,8 +274,24 @@ def write_summary(pages: Path) -> None:
         f"| [{name}]({name}.md) | {facts['about']} | `{facts['command']}` | {facts['minutes']:.0f} |"
         for name, facts in found.items()
     ]
+    lines += ["", *DEFAULT]
+    costs = [name for name in COSTS if any(name in facts["costs"] for facts in found.values())]
+    lines += [
+        "",
+        "## What it costs",
+        "",
+        "Seconds a seed on one core, refiner, teacher, head and student together.",
+        "",
+    ]
+    lines += [f"| data | {' | '.join(costs)} |", "|---" * (len(costs) + 1) + "|"]
+    lines += [
+        f"| {name} | {' | '.join(str(facts['costs'].get(cost, '–')) for cost in costs)} |"
+        for name, facts in found.items()
+    ]
+    if (pages / "pairs.md").exists():
+        lines += ["", "## With few pairs", "", "![F1@50 by the share of pairs](pairs.png)", "", "[Table](pairs.md)."]
     pictures = [f"![{name}: every row](" + f"{name}.png)" for name in found if (pages / f"{name}.png").exists()]
-    lines += ["", *pictures, "", *criterion_lines(points)]
+    lines += ["", "## Every row", "", *pictures, "", *criterion_lines(points)]
     write_text(pages / "README.md", "\n".join(lines) + "\n")
     draw_criterion(points, pages / "criterion.png")
 
@@ -324,11 +392,17 @@ def main_from_line() -> None:
     parser.add_argument("--rows", default=None, help="comma-separated; default: all, with --small the quick ones")
     parser.add_argument("--minutes", type=float, default=None, help="for learned candidates of auto; default: its own")
     parser.add_argument("--small", action="store_true", help="two data sets, fewer rows, half the epochs")
+    parser.add_argument("--curve", action="store_true", help="only draw the curve over the share of pairs")
     parser.add_argument("--pages", default=str(PAGES), help="folder of the pages")
     args = parser.parse_args()
     names = args.cases.split(",") if args.cases else SMALL if args.small else tuple(CASES)
     rows = args.rows.split(",") if args.rows else ()
     seeds = [int(seed) for seed in (args.seeds or ("0,1,2" if args.small else "0,1,2,3,4")).split(",")]
+    if args.curve or not (args.small or args.cases):
+        draw_curve(Path(args.root), Path(args.pages), seeds, args.minutes)
+    if args.curve:
+        write_summary(Path(args.pages))
+        return
     main(Path(args.root), names, seeds, args.jobs, args.small, Path(args.pages), rows, args.minutes)
 
 
