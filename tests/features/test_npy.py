@@ -86,6 +86,21 @@ def test_axes_that_cannot_be_told(tmp_path, shapes):
     assert open_source(tmp_path, axes="td").dim("v1") == shapes[0][1]
 
 
+def test_cameras_of_own_sizes_and_recordings_of_one_length_are_not_guessed(tmp_path):
+    """(600, 18) and (600, 40) may be 600 features, or 600 frames."""
+    for name in ("a", "b"):
+        for camera, dim in (("wrist", 18), ("chest", 40)):
+            (tmp_path / name / camera).mkdir(parents=True)
+            np.save(tmp_path / name / camera / "features.npy", np.zeros((600, dim), np.float32))
+    with pytest.raises(
+        ConfigError, match=r"shapes of their own, so either axis could be the feature size. Pass --axes"
+    ):
+        open_source(tmp_path)
+    assert open_source(tmp_path, axes="td").dim("chest") == 40
+    np.save(tmp_path / "b" / "wrist" / "features.npy", np.zeros((610, 18), np.float32))
+    assert open_source(tmp_path).axes == "td"
+
+
 @pytest.mark.parametrize("axes", ["dt", "td", "auto"])
 def test_other_dim_names_the_first_offender(tmp_path, axes):
     for name, shape in {"a": (6, 10), "b": (6, 11), "c": (7, 12), "d": (6, 13)}.items():

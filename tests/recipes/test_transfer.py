@@ -15,7 +15,7 @@ from viewloom.dataset.opening import open_dataset
 from viewloom.errors import ConfigError, DataError
 from viewloom.methods.settings import AutoConfig
 from viewloom.recipes.settings import TransferConfig
-from viewloom.recipes.transfer import run_transfer
+from viewloom.recipes.transfer import _beside, run_transfer
 from viewloom.recipes.transferable import refuse_broken
 from viewloom.training.settings import OptimConfig, TeachConfig, TrainerConfig
 
@@ -47,16 +47,17 @@ def scores(run, view):
 
 def test_it_closes_the_gap_and_leaves_a_page(data, tmp_path, capfd):
     result = run_transfer(config(data, tmp_path / "run", references="naive,oracle"))
-    head, naive, oracle = result.scored
-    assert [path.name for path in result.scored] == ["head", "naive", "oracle"]
+    head, naive, oracle, clock = result.scored
+    assert [path.name for path in result.scored] == ["head", "naive", "oracle", "clock"]
     assert scores(head, "e4")["mof"] > 2 * scores(naive, "e4")["mof"]
     assert scores(head, "e4")["mof"] > 0.9 * scores(oracle, "e4")["mof"]
+    assert scores(clock, "e4") == scores(clock, "v3") and scores(clock, "e4")["mof"] < scores(head, "e4")["mof"]
     assert "From v3 to e4" in (tmp_path / "run" / "report.html").read_text()
     assert any("auto took" in note for note in result.notes)
     said = capfd.readouterr().err
-    assert "[1/8] choose a refiner" in said and "[8/8] write the report" in said
+    assert "[1/9] choose a refiner" in said and "[9/9] write the report" in said
     left = [re.search(r"about (\d+):(\d\d) left", line) for line in said.splitlines() if line.startswith("[")]
-    assert [each is not None for each in left] == [False, True, True, True, True, True, False, False]
+    assert [each is not None for each in left] == [False, True, True, True, True, True, False, False, False]
 
 
 def test_it_goes_on_and_refuses_other_settings(data, tmp_path, capfd):
@@ -66,13 +67,13 @@ def test_it_goes_on_and_refuses_other_settings(data, tmp_path, capfd):
         (tmp_path / "run" / "head" / name).unlink()
     capfd.readouterr()
     run_transfer(config(data, tmp_path / "run"))
-    assert "[1/4] choose a refiner on pairs: finished before" in capfd.readouterr().err
+    assert "[1/5] choose a refiner on pairs: finished before" in capfd.readouterr().err
     same = [(tmp_path / run / "head" / "head.safetensors").read_bytes() for run in ("run", "whole")]
     assert same[0] == same[1]
     for plan in (False, True):
         with pytest.raises(ConfigError, match="seed 1 instead of 0"):
             run_transfer(config(data, tmp_path / "run", seed=1, plan=plan))
-    assert run_transfer(config(data, tmp_path / "run", plan=True)).count("finished") == 4
+    assert run_transfer(config(data, tmp_path / "run", plan=True)).count("finished") == 5
 
 
 def test_labels_of_the_pairs_are_never_looked_at(data, tmp_path):
@@ -90,7 +91,7 @@ def test_labels_of_the_pairs_are_never_looked_at(data, tmp_path):
 
 def test_the_plan_says_what_would_run(data, tmp_path):
     plan = run_transfer(config(data, tmp_path / "run", plan=True))
-    assert plan.count("to do") == 4 and not (tmp_path / "run").exists()
+    assert plan.count("to do") == 5 and not (tmp_path / "run").exists()
 
 
 def test_from_the_command_line_and_from_python(data, tmp_path, capfd):
@@ -196,3 +197,12 @@ def test_one_recording_of_pairs_is_enough(tmp_path):
     pairs.write_text(pairs.read_text().split()[0] + "\n")
     result = run_transfer(config(data, tmp_path / "run"))
     assert np.isfinite(scores(result.scored[0], "e4")["mof"]) and scores(result.scored[0], "e4")["mof"] > 40
+
+
+def test_what_a_score_must_be_read_beside():
+    assert _beside("e4", {"head": 80.0, "naive": 5.0, "clock": 63.0}, True) == []
+    (near,) = _beside("e4", {"head": 80.0, "naive": 5.0, "clock": 64.0}, True)
+    assert "clock alone" in near and "64.0 on e4" in near
+    (unfit,) = _beside("e4", {"head": 80.0, "clock": 3.0}, True)
+    assert "naive head can't take e4" in unfit
+    assert _beside("e4", {"head": 80.0, "clock": 3.0}, False) == []

@@ -15,7 +15,7 @@ from tests.tiny import write_tiny
 from viewloom.errors import ConfigError
 from viewloom.methods.settings import AutoConfig
 from viewloom.metrics.surrogate import Told
-from viewloom.training.auto import Tried, best, nothing_carries_over, run_auto
+from viewloom.training.auto import Tried, best, in_words, nothing_carries_over, run_auto
 from viewloom.training.candidates import CANDIDATES, Candidate, candidates_of
 from viewloom.training.criterion import Measured, Sample, directions, measure_transfer, standard_error
 from viewloom.training.learn import begin_learning, learn_refiner
@@ -137,6 +137,7 @@ def test_equals_are_told_apart_by_retrieval():
     nan, uneven = float("nan"), tuple(0.1 * place for place in range(10))
     several = [tried("a", 30.0, 90.0), tried("b", 39.5, 60.0, uneven), tried("c", 40.0, 50.0), tried("d", nan, 99.0)]
     assert best(several).candidate.name == "b"
+    assert "c leads by 0.5 ± " in in_words(best(several), several) and "(60.0 %)" in in_words(best(several), several)
     # The same half point counts where every part of the held-out pairs shows it.
     assert best([several[0], tried("b", 39.5, 60.0), several[2]]).candidate.name == "c"
     # And where both go up and down together.

@@ -162,20 +162,30 @@ def infer_axes(
     for axis, order in enumerate(orders) if axes == "auto" and stated else ():
         if all(shape[axis] == dim and shape[1 - axis] != dim for dim, shape in stated):
             return order
-    for groups in ([""] * len(files), [file.camera for file in files]):
-        lengths = [{(group, shape[axis]) for group, shape in zip(groups, shapes, strict=True)} for axis in (0, 1)]
-        fits = [order for order in orders if len(lengths["dt".index(order[0])]) == len(set(groups))]
-        if len(fits) == 1:
+    cameras = [file.camera for file in files]
+    for groups in ([""] * len(files), cameras):
+        fits = _orders_that_fit(groups, shapes, orders)
+        # Recordings of one length, seen by cameras whose sizes differ, look like features of one size.
+        unclear = min(Counter(cameras).values()) > 1 and len(_orders_that_fit(cameras, shapes, orders)) > 1
+        if len(fits) == 1 and not unclear:
             return fits[0]
         if fits:
             raise ConfigError(
                 f"All {len(shapes)} npy files have shape {shapes[0]}, so either axis could be the feature size. "
                 "Pass --axes dt when it is (D, T), --axes td when it is (T, D)."
-                if not any(groups)
+                if len(set(shapes)) == 1
                 else "Every camera's npy files have shapes of their own, so either axis could be the feature size. "
                 "Pass --axes dt when they are (D, T), --axes td when they are (T, D)."
             )
     raise _different_dims(files, shapes, axes)
+
+
+def _orders_that_fit(
+    groups: Sequence[str], shapes: Sequence[tuple[int, int]], orders: Sequence[Literal["dt", "td"]]
+) -> list[Literal["dt", "td"]]:
+    """The axis orders by which the files of each group share D."""
+    lengths = [{(group, shape[axis]) for group, shape in zip(groups, shapes, strict=True)} for axis in (0, 1)]
+    return [order for order in orders if len(lengths["dt".index(order[0])]) == len(set(groups))]
 
 
 def _different_dims(files: Sequence[NpyFile], shapes: Sequence[tuple[int, int]], axes: Axes) -> DataError:

@@ -16,13 +16,13 @@ from viewloom.training.evaluate import Scored, predictions, select_views, summar
 from viewloom.training.scores import Scores
 
 
-def run_label_control(config: LabelControlConfig) -> Path:
+def run_label_control(config: LabelControlConfig, dataset: MultiViewDataset | None = None) -> Path:
     """Score the control on the test items of every view; returns the folder with ``metrics.json``.
 
     Raises:
         DataError: data without labels, or no test item with one of the views.
     """
-    dataset = open_dataset(config)
+    dataset = dataset or open_dataset(config)
     if dataset.labels is None:
         raise DataError(f"{dataset.root} has no labels, and the control {config.control} is made of them.")
     actions, items = dataset.labels.actions, dataset.items("test")

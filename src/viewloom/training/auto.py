@@ -154,11 +154,22 @@ def _retrieval(entry: Tried) -> float:
 
 def in_words(chosen: Tried, tried: Sequence[Tried]) -> str:
     """What was chosen and why, in a line."""
-    count = sum(entry.measured is not None for entry in tried)
+    measured = [entry for entry in tried if entry.measured is not None and math.isfinite(entry.measured.transfer)]
     assert chosen.measured is not None
+    text = (
+        f"auto took {chosen.candidate.name} of {len(measured)} candidates: on held-out pairs "
+        f"{chosen.measured.transfer:.1f} % of clusters carry over to another view ({chosen.measured.own:.1f} % in the "
+        f"own one, {chosen.measured.chance:.1f} % by chance)"
+    )
+    top = max(measured, key=_transfer)
+    if top is chosen or top.measured is None:
+        return text
+    ahead, error = top.measured.ahead_of(chosen.measured)
+    if not _tells(top):
+        return f"{text}; none does better than by chance, and {chosen.candidate.name} is the first that learns"
     return (
-        f"auto took {chosen.candidate.name}: on held-out pairs {chosen.measured.transfer:.1f} % of clusters carry over "
-        f"to another view ({chosen.measured.own:.1f} % in the own one); {count} candidates compared"
+        f"{text}; {top.candidate.name} leads by {ahead:.1f} ± {error:.1f}, which says nothing, and of those as good "
+        f"the steps of {chosen.candidate.name} are found again most often ({chosen.measured.retrieval:.1f} %)"
     )
 
 

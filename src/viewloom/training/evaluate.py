@@ -49,7 +49,7 @@ def select_views(views: str | None, dataset: MultiViewDataset) -> tuple[str, ...
     if absent or not names:
         raise DataError(
             f"No recording of {dataset.root} has view {listed(absent) if absent else '(none named)'}; "
-            f"its views are: {listed(present, 20)}. Pass --views with some of these."
+            f"its views are: {listed(present, 20)}. Name some of these."
         )
     return names
 

@@ -64,7 +64,8 @@ def seconds_to_learn(config: PretrainConfig, dataset: MultiViewDataset) -> float
     method.to(device).show_all(lambda: [batch])
     assert config.epochs is not None
     # The held-out pairs cost less than the others, and are measured once an epoch at most.
-    return _quickest(lambda: method(batch).total) * config.epochs * -(-len(pairs.learn) // config.batch_size)
+    step_s, steps = _quickest(lambda: method(batch).total), -(-len(pairs.learn) // config.batch_size)
+    return config.epochs * (steps * step_s + EPOCH_S)
 
 
 def _seconds_a_step(module: SegmentationModule) -> float:
