@@ -212,9 +212,7 @@ def evaluate(
     own = {"run": trained.where, "views": views, "split": split, "protocol": protocol}
     config = settings_on(EvaluateConfig, dataset, own | settings)
     if out is not None and (Path(out) / "metrics.json").exists() and not config.overwrite:
-        raise ConfigError(
-            f"{Path(out) / 'metrics.json'} is there already. Pass overwrite=True (--overwrite true) or another out."
-        )
+        raise ConfigError(f"{Path(out) / 'metrics.json'} is there already. Pass overwrite=True or another out.")
     scores = evaluate_head(trained, config, dataset)
     if out is not None:
         scores.write(out)
