@@ -125,7 +125,7 @@ CASES = {
 RIGS = {"sensors": SENSORS, "strangers": replace(SENSORS, others=7), "people": PEOPLE}
 CURVE = replace(SENSORS, splits=SENSORS.splits | {"pairs": 20})
 """Sensors with so many pairs that a twentieth of them is a recording."""
-POINTS = "5,25,100"
+POINTS = "5,20,100"
 SMALL = ("generated", "sensors")
 SLOW = ("contrast", "two_stream")
 """Rows that the small version leaves out."""

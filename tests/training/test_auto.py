@@ -236,3 +236,23 @@ def test_clusters_are_of_the_view_to_be_segmented_where_both_are_seen(monkeypatc
     assert (found.transfer, found.own, found.chance) == (100.0, 50.0, 50.0)
     measure_transfer(refiner, sample)
     assert [of[0] for of in shapes[3:]] == [(28, 5)] * 3 + [(28, 3)] * 3
+
+
+def test_learned_candidates_are_tried_quickest_first_in_time_of_their_own(data, tmp_path, monkeypatch):
+    """Closed forms come first, however they are named, and what they take is not counted."""
+    needed = {"ey": 50.0, "contrast": 20.0, "sync_kd": 70.0}
+    monkeypatch.setattr("viewloom.training.auto.seconds_to_learn", lambda settings, _: needed[settings.name])
+    now = [0.0]
+    monkeypatch.setattr("viewloom.training.auto.time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def fit(settings, *_):
+        now[0] += needed.get(settings.name, 1000.0)
+        return "not fitted here"
+
+    monkeypatch.setattr("viewloom.training.auto._fit", fit)
+    with pytest.raises(ConfigError):
+        run_auto(config(data, tmp_path / "run", "ey,sync_kd,cca,contrast", minutes=1.5))
+    tried = found(tmp_path / "run")["candidates"]
+    assert [entry["name"] for entry in tried] == ["cca", "contrast", "ey", "sync_kd"]
+    assert [entry["left_out"] for entry in tried[:3]] == ["not fitted here"] * 3
+    assert "would take about 70 s, and 20 s are left" in tried[3]["left_out"]

@@ -51,8 +51,8 @@ class AutoConfig(MethodConfig):
     """Views that labels are of, comma-separated: candidates are then compared by what carries over from these to the
     others (`viewloom transfer` sets its ``--from`` here); empty: from every view to every other."""
     minutes: float = 3.0
-    """Time for candidates, in minutes: one that is fitted by gradient begins only if a timing of its steps says that it
-    will be done by then. Those in closed form always run."""
+    """Time for candidates that are fitted by gradient, in minutes, the quickest first: one begins only if a timing of
+    its steps says that it will be done by then. Those in closed form always run, before."""
 
     def __post_init__(self) -> None:
         if not self.minutes >= 0:

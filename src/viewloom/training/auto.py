@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from viewloom.methods.settings import AUTO, AutoConfig
 from viewloom.names import names_in
 from viewloom.registry import METHODS
 from viewloom.training.candidates import Candidate, candidates_of
-from viewloom.training.criterion import Measured, Sample, measure_transfer, take_sample
+from viewloom.training.criterion import Measured, measure_transfer, take_sample
 from viewloom.training.learned import MARK, show
 from viewloom.training.pairs import Pairs, split_pairs
 from viewloom.training.pretrain import run_content, run_pretrain
@@ -187,25 +188,47 @@ def nothing_carries_over(chosen: Tried) -> list[str]:
 
 
 def _try_all(config: PretrainConfig, dataset: MultiViewDataset, pairs: Pairs) -> list[Tried]:
-    """Fit and measure every candidate; a line for each."""
-    sample: Sample | None = None
-    tried: list[Tried] = []
-    deadline = time.monotonic() + 60 * config.method_options.minutes
-    before = _decided(Path(config.run))
-    for candidate in candidates_of(config.method_options):
-        settings = _settings(config, candidate)
-        started, left_out = time.monotonic(), before.get(candidate.name, "")
+    """Fit and measure every candidate, a line for each: those in closed form, then the learned ones, quickest first."""
+    held_out = pairs.held_out
+    assert held_out is not None, "refused before"
+    folder, tried = Path(config.run), list[Tried]()
+    sample = cache(lambda: take_sample(pairs.learn, held_out))
+    labelled, before = names_in(config.method_options.labelled), _decided(folder)
+    candidates = candidates_of(config.method_options)
+
+    def attempt(candidate: Candidate, left_out: str) -> None:
+        settings, started, measured = _settings(config, candidate), time.monotonic(), None
+        left_out = left_out or _fit(settings, dataset)
         if not left_out:
-            left_out = _fit(settings, dataset, deadline)
-        measured = None
-        if not left_out:
-            assert pairs.held_out is not None, "refused before"
-            sample = sample or take_sample(pairs.learn, pairs.held_out)
-            refiner = load_refiner(Path(settings.run) / REFINER_FILE)
-            measured = measure_transfer(refiner, sample, names_in(config.method_options.labelled))
+            measured = measure_transfer(load_refiner(Path(settings.run) / REFINER_FILE), sample(), labelled)
         tried.append(Tried(candidate, measured, time.monotonic() - started, left_out))
-        _note(tried, Path(config.run))
+        _note(tried, folder)
+
+    learned = [candidate for candidate in candidates if METHODS.get(candidate.method).fit == "gradient"]
+    for candidate in (candidate for candidate in candidates if candidate not in learned):
+        attempt(candidate, before.get(candidate.name, ""))
+    deadline = time.monotonic() + 60 * config.method_options.minutes
+    costs = [
+        (0.0, before[candidate.name]) if candidate.name in before else _cost(_settings(config, candidate), dataset)
+        for candidate in learned
+    ]
+    for (needed, left_out), candidate in sorted(zip(costs, learned, strict=True), key=lambda both: both[0][0]):
+        left = max(0.0, deadline - time.monotonic())
+        if needed > left:
+            left_out = f"would take about {needed:.0f} s, and {left:.0f} s are left (--method_options.minutes)"
+        attempt(candidate, left_out)
     return tried
+
+
+def _cost(settings: PretrainConfig, dataset: MultiViewDataset) -> tuple[float, str]:
+    """About how many seconds a learned candidate takes, 0 if it has begun; and why it can't learn here, or nothing."""
+    if settings.resume:
+        return 0.0, ""
+    try:
+        with quiet():
+            return seconds_to_learn(settings, dataset), ""
+    except UserError as error:
+        return 0.0, str(error)
 
 
 def _settings(config: PretrainConfig, candidate: Candidate) -> PretrainConfig:
@@ -222,17 +245,12 @@ def _settings(config: PretrainConfig, candidate: Candidate) -> PretrainConfig:
     )
 
 
-def _fit(settings: PretrainConfig, dataset: MultiViewDataset, deadline: float) -> str:
+def _fit(settings: PretrainConfig, dataset: MultiViewDataset) -> str:
     """Fit a candidate, unless it is finished; returns why it was left out, or nothing."""
     if (Path(settings.run) / REFINER_FILE).exists():
         return ""
     try:
         with quiet():
-            if METHODS.get(settings.method).fit == "gradient" and not settings.resume:
-                needed = seconds_to_learn(settings, dataset)
-                left = max(0.0, deadline - time.monotonic())
-                if needed > left:
-                    return f"would take about {needed:.0f} s, and {left:.0f} s are left (--method_options.minutes)"
             run_pretrain(settings, dataset)
     except UserError as error:
         return str(error)

@@ -39,7 +39,7 @@ CANDIDATES = (
     Candidate("two_stream", "two_stream", {"stem": "cca"}),
     Candidate("ey", "ey"),
 )
-"""The default ones. Where two do equally well the one that stands first is taken."""
+"""The default ones, in closed form and learned; these are tried in the order of the time they take."""
 
 
 def candidates_of(auto: AutoConfig) -> tuple[Candidate, ...]:
