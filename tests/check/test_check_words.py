@@ -116,7 +116,7 @@ def test_a_part_that_can_not_be_read_is_its_own_remedy(tiny):
 
 def test_a_warning_comes_before_the_next_command(tiny):
     text = first_of(checked(tiny))
-    assert text.startswith("Frame rate assumed") and "--fps" in text and "Then: viewloom train" in text
+    assert text.startswith("Frame rate assumed") and "--fps" in text and "Then: viewloom transfer" in text
 
 
 def run_line(line, tmp_path):
@@ -128,11 +128,18 @@ def run_line(line, tmp_path):
     return main([*words[1:], *quiet])
 
 
-def test_a_sound_folder_s_first_thing_is_to_train_and_the_command_works(tiny, tmp_path, capsys):
+def test_a_sound_folder_s_first_thing_is_to_transfer_and_the_command_works(tiny, tmp_path, capsys):
     assert main(["check", "--data", str(tiny), "--fps", "30"]) == 0
     last = capsys.readouterr().out.rstrip().splitlines()[-1]
-    assert last.startswith(f"First: viewloom train --data {tiny} --fps 30")
-    assert " --views v3 " in last  # the fixed camera
+    assert last.startswith(f"First: viewloom transfer --data {tiny} --fps 30 --from v3 --to e4 ")  # the fixed camera's
+    assert run_line(f"{last.removeprefix('First: ')} --head linear --method cca", tmp_path) == 0
+
+
+def test_without_pairs_the_first_thing_is_to_train(tiny, tmp_path, capsys):
+    (tiny / "splits" / "pairs.txt").unlink()
+    assert main(["check", "--data", str(tiny), "--fps", "30"]) == 0
+    last = capsys.readouterr().out.rstrip().splitlines()[-1]
+    assert last.startswith(f"First: viewloom train --data {tiny} --fps 30") and " --views v3 " in last
     assert run_line(f"{last.removeprefix('First: ')} --head linear", tmp_path) == 0
 
 

@@ -22,7 +22,8 @@ def next_command(
     spans: Spans,
     folds: bool = False,
 ) -> str:
-    """Train a head where there are labels, else learn from pairs of views; empty where neither can be done.
+    """Carry labels over to the other view where there are labels and pairs, train a head where there are labels alone,
+    learn from pairs where there are these alone; empty where nothing can be done.
 
     Args:
         config: the check's settings; those of the data set that are not at their default go into the command.
@@ -38,6 +39,10 @@ def next_command(
     kinds = {view: source.view_table[view].kind for view in counts}
     views = sorted(counts, key=lambda view: (KINDS.index(kinds[view]), -counts[view], view))
     drawn = [] if splits is not None else ["--splits", "generate"]
+    together = any({views[0], views[-1]} <= set(there) for there in spans.values())
+    if labels is not None and splits is not None and splits.train and splits.pairs and len(views) > 1 and together:
+        both = ["--from", views[0], "--to", views[-1]]
+        return shlex.join(["viewloom", "transfer", *_settings(config), *both, "--run", "runs/transfer"])
     if folds and labels is not None:
         verb, chosen, run = ["crossval", *_settings(config)], views[0], "runs/folds"
     elif labels is not None and (splits is None or splits.train):
