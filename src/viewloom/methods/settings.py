@@ -45,8 +45,9 @@ class AutoConfig(MethodConfig):
     standardise: Standardise = "view"
     """What every candidate does before anything else: none, pooled or view."""
     candidates: str = ""
-    """Candidates to compare, comma-separated: their names, or those of any methods, which then have their default
-    settings; empty takes all of `viewloom.training.candidates`."""
+    """Candidates to compare, comma-separated, in the order of preference where they can't be told apart: their names,
+    or those of any methods, which then have their default settings; empty takes none, cca, delay_cca, contrast,
+    two_stream, ey and rff_cca."""
     labelled: str = ""
     """Views that labels are of, comma-separated: candidates are then compared by what carries over from these to the
     others (`viewloom transfer` sets its ``--from`` here); empty: from every view to every other."""

@@ -1,10 +1,10 @@
 """How well would labels of one view carry over to another? Measured without a single label.
 
 Labels are stood in for by clusters of plain features of the view that is to be segmented, smoothed over time, as
-actions last: things that this view can tell apart. A linear classifier learns them from the refined features of
-*another* view at the same moments, on pairs to learn from; it is scored on the refined features of the view itself, on
-held-out pairs. A refiner that loses what the views share can't learn the clusters, one that keeps the views apart tells
-them in the view learned in alone: both score low. Cluster targets are those of Caron et al., "Deep Clustering for
+actions last: things that this view can tell apart. A step of the view is told by its nearest neighbours among
+the refined features of *another* view, at moments of known cluster, on pairs to learn from; it is scored on held-out
+pairs. A refiner that loses what the views share has wrong neighbours, one that keeps the views apart has none in the
+other view: both score low. Cluster targets are those of Caron et al., "Deep Clustering for
 Unsupervised Learning of Visual Features" (ECCV 2018); to train on one view and score on the other is what the pairs are
 for. Clusters of the view learned in were tried first, and told less (docs/log.md).
 """
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.cluster.vq import kmeans2
 from scipy.ndimage import uniform_filter1d
 
-from viewloom.metrics.linear_probe import balanced_accuracy, one_hot
+from viewloom.metrics.linear_probe import balanced_accuracy
 
 Floats = NDArray[np.floating]
 Ids = NDArray[np.int64]
@@ -29,8 +29,12 @@ STEPS_A_CLUSTER = 20
 """Steps that a cluster has on average, at least."""
 COMPONENTS = 32
 """Principal components that clusters are sought in."""
-RIDGE = 1e-2
-"""Penalty of the classifier, as a share of the mean variance of its features."""
+NEIGHBOURS = 15
+"""Steps that vote for the cluster of another one."""
+MOST_STEPS = 20000
+"""Steps that neighbours are sought among, at most."""
+BLOCK = 512
+"""Steps told at once."""
 
 
 def smoothed(x_TD: Floats, mask_T: NDArray[np.bool_], steps: int) -> NDArray[np.float64]:
@@ -79,20 +83,30 @@ def _principal(learn_ND: NDArray[np.float64], held_MD: NDArray[np.float64]) -> t
     return learn_ND @ basis_DP, held_MD @ basis_DP
 
 
-def linear_classifier(z_NZ: Floats, ids_N: Ids, classes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Ridge regression to one-hot classes, every class weighing the same; weights (Z, K) and offsets (K,)."""
-    z_NZ = np.asarray(z_NZ, np.float64)
-    counts_K = np.bincount(ids_N, minlength=classes)
-    weight_N = 1.0 / counts_K[ids_N]
-    weight_N /= weight_N.sum()
-    mean_Z, target_NK = weight_N @ z_NZ, one_hot(ids_N, classes)
-    mean_K = weight_N @ target_NK
-    centred_NZ = z_NZ - mean_Z
-    within_ZZ = centred_NZ.T @ (weight_N[:, None] * centred_NZ)
-    penalty = RIDGE * within_ZZ.trace() / len(within_ZZ)
-    within_ZZ[np.diag_indices_from(within_ZZ)] += penalty if penalty > 0 else 1.0
-    weight_ZK = np.linalg.solve(within_ZZ, centred_NZ.T @ (weight_N[:, None] * (target_NK - mean_K)))
-    return weight_ZK, mean_K - mean_Z @ weight_ZK
+def told_by_neighbours(z_NZ: Floats, ids_N: Ids, z_MZ: Floats, classes: int) -> Ids:
+    """The class (M,) that most of a step's `NEIGHBOURS` nearest neighbours are of, every class weighing the same.
+
+    No map is learned, so what a classifier could make of the features, such as a curved expansion offers to a linear
+    one, gives no method an advantage (Fix and Hodges, "Discriminatory Analysis", 1951).
+
+    Args:
+        z_NZ: refined features of steps of known class; evenly spaced ones where they are more than `MOST_STEPS`.
+        ids_N: their classes.
+        z_MZ: refined features of the steps to tell.
+        classes: number of classes K.
+    """
+    every = -(-len(z_NZ) // MOST_STEPS)
+    z_NZ, ids_N = np.asarray(z_NZ, np.float64)[::every], ids_N[::every]
+    mean_Z = z_NZ.mean(axis=0)  # far from the origin distances would lose digits
+    z_NZ, z_MZ = z_NZ - mean_Z, np.asarray(z_MZ, np.float64) - mean_Z
+    weight_K = 1.0 / np.bincount(ids_N, minlength=classes).clip(min=1)
+    squares_N, found, count = np.square(z_NZ).sum(axis=1), [], min(NEIGHBOURS, len(z_NZ))
+    for z_BZ in np.array_split(z_MZ, -(-len(z_MZ) // BLOCK)):
+        nearest_BC = np.argpartition(squares_N - 2 * z_BZ @ z_NZ.T, count - 1, axis=1)[:, :count]
+        votes_BK = np.zeros((len(z_BZ), classes))
+        np.add.at(votes_BK, (np.arange(len(z_BZ))[:, None], ids_N[nearest_BC]), weight_K[ids_N[nearest_BC]])
+        found.append(votes_BK.argmax(axis=1))
+    return np.concatenate(found).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -163,10 +177,7 @@ def surrogate_transfer(
     renamed[there] = np.arange(len(there))
     truth_M = renamed[ids_M]
     kept_M = truth_M >= 0
-    weight_ZK, offset_K = linear_classifier(learn_NZ, renamed[ids_N], len(there))
-    guesses = [
-        (np.asarray(z_MZ, np.float64) @ weight_ZK + offset_K).argmax(axis=1) for z_MZ in (held_other_MZ, held_own_MZ)
-    ]
+    guesses = [told_by_neighbours(learn_NZ, renamed[ids_N], z_MZ, len(there)) for z_MZ in (held_other_MZ, held_own_MZ)]
     return Told(truth_M[kept_M], *(guess_M[kept_M] for guess_M in guesses))
 
 

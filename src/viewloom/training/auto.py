@@ -1,7 +1,9 @@
 """`--method auto`: fit several methods on most of the pairs, and take the one that does best on the others.
 
 No label is looked at. What is compared is how well stand-ins for labels carry over from view to view
-(`viewloom.metrics.surrogate`); retrieval is shown beside. Every candidate is an ordinary run in ``candidates/``.
+(`viewloom.metrics.surrogate`); a simpler candidate is given up only for one that leads by more than chance has it (the
+one-standard-error rule of Breiman et al., "Classification and Regression Trees", 1984, with two). Retrieval is shown
+beside. Every candidate is an ordinary run in ``candidates/``.
 """
 
 import math
@@ -35,7 +37,9 @@ from viewloom.training.timing import seconds_to_learn
 from viewloom.training.trained import REFINER_FILE
 
 FILE = "auto.json"
-CRITERION = "transfer on held-out pairs; retrieval among those that the best is ahead of by one standard error at most"
+CRITERION = "transfer on held-out pairs: the first candidate whose lag behind the best is within two standard errors"
+TOLD_BY = 2.0
+"""Standard errors by which the best candidate must lead to be told from one that is preferred."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +111,8 @@ def run_auto(config: PretrainConfig, dataset: MultiViewDataset | None = None) ->
 
 
 def best(tried: Sequence[Tried]) -> Tried:
-    """The candidate to take: of those that the best is ahead of by no more than that difference's standard error, the
-    one whose steps are found again most often. Where the best does no better than blind guesses, nothing can be told,
+    """The candidate to take, of candidates in the order of preference: the first that the best can't be told from, its
+    lead being within `TOLD_BY` standard errors. Where the best does no better than blind guesses, nothing can be told,
     and the first is taken that learns at all.
 
     Raises:
@@ -120,7 +124,7 @@ def best(tried: Sequence[Tried]) -> Tried:
     top = max(measured, key=_transfer)
     if not _tells(top):
         return next((entry for entry in measured if entry.candidate.method != "none"), top)
-    return max((entry for entry in measured if _as_good(entry, top)), key=_retrieval)
+    return next(entry for entry in measured if _as_good(entry, top))
 
 
 def _tells(entry: Tried) -> bool:
@@ -140,17 +144,12 @@ def _as_good(entry: Tried, top: Tried) -> bool:
     """Whether held-out pairs can't tell a candidate from the best."""
     assert entry.measured is not None and top.measured is not None
     ahead, error = top.measured.ahead_of(entry.measured)
-    return ahead <= error
+    return ahead <= TOLD_BY * error
 
 
 def _transfer(entry: Tried) -> float:
     assert entry.measured is not None
     return entry.measured.transfer
-
-
-def _retrieval(entry: Tried) -> float:
-    assert entry.measured is not None
-    return entry.measured.retrieval if math.isfinite(entry.measured.retrieval) else 0.0
 
 
 def in_words(chosen: Tried, tried: Sequence[Tried]) -> str:
@@ -169,8 +168,8 @@ def in_words(chosen: Tried, tried: Sequence[Tried]) -> str:
     if not _tells(top):
         return f"{text}; none does better than by chance, and {chosen.candidate.name} is the first that learns"
     return (
-        f"{text}; {top.candidate.name} leads by {ahead:.1f} ± {error:.1f}, which says nothing, and of those as good "
-        f"the steps of {chosen.candidate.name} are found again most often ({chosen.measured.retrieval:.1f} %)"
+        f"{text}; {top.candidate.name} leads by {ahead:.1f} ± {error:.1f} (standard error), too little to tell, and "
+        f"{chosen.candidate.name} is simpler"
     )
 
 
@@ -217,7 +216,7 @@ def _try_all(config: PretrainConfig, dataset: MultiViewDataset, pairs: Pairs) ->
         if needed > left:
             left_out = f"would take about {needed:.0f} s, and {left:.0f} s are left (--method_options.minutes)"
         attempt(candidate, left_out)
-    return tried
+    return sorted(tried, key=lambda entry: candidates.index(entry.candidate))
 
 
 def _cost(settings: PretrainConfig, dataset: MultiViewDataset) -> tuple[float, str]:

@@ -1,4 +1,4 @@
-"""What `--method auto` chooses among, from cheap to expensive."""
+"""What `--method auto` chooses among, simple ones first."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,12 +34,13 @@ CANDIDATES = (
     Candidate("none", "none"),
     Candidate("cca", "cca"),
     Candidate("delay_cca", "delay_cca"),
-    Candidate("rff_cca", "rff_cca"),
     Candidate("contrast", "contrast"),
     Candidate("two_stream", "two_stream", {"stem": "cca"}),
     Candidate("ey", "ey"),
+    Candidate("rff_cca", "rff_cca"),
 )
-"""The default ones, in closed form and learned; these are tried in the order of the time they take."""
+"""The default ones, in the order of preference: simple before flexible, and what goes on as a line where pairs show
+nothing before what doesn't."""
 
 
 def candidates_of(auto: AutoConfig) -> tuple[Candidate, ...]:
