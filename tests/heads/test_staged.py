@@ -7,7 +7,7 @@ from viewloom.errors import ConfigError
 from viewloom.recipes.counting import head_costs
 from viewloom.registry import HEADS
 
-STAGED = {"tcn": {"layers": 6}}
+STAGED = {"tcn": {"layers": 6}, "ms_tcn2": {"layers": 6, "refinements": 2, "refinement_layers": 5}}
 every = pytest.mark.parametrize("name", STAGED)
 DIM, CLASSES = 4, 3
 
@@ -77,9 +77,20 @@ def test_dropout_is_on_in_training_only(name):
     x_BTD, mask_BT = row()
     head, without = make(name), make(name, dropout=0.0)
     assert head.config.dropout == 0.5
-    plain = head(x_BTD, mask_BT)[0]
-    assert torch.equal(plain, head(x_BTD, mask_BT)[0]) and torch.equal(plain, without.train()(x_BTD, mask_BT)[0])
-    assert not torch.equal(head.train()(x_BTD, mask_BT)[0], plain)
+    plain, again = head(x_BTD, mask_BT), head(x_BTD, mask_BT)
+    for one, same, other in zip(plain, again, without.train()(x_BTD, mask_BT), strict=True):
+        assert torch.equal(one, same) and torch.equal(one, other)
+    assert not [one for one, other in zip(plain, head.train()(x_BTD, mask_BT), strict=True) if torch.equal(one, other)]
+
+
+@every
+def test_what_is_dropped_is_what_layers_add(name):
+    """All of it dropped leaves the two 1x1 convolutions of the first stage."""
+    (x_BTD, mask_BT), head = row(), make(name, dropout=1 - 1e-12, standardise=False).train()
+    first, last = (
+        (head.PG.conv_1x1_in, head.PG.conv_out) if name == "ms_tcn2" else (head.stage.conv_1x1, head.stage.conv_out)
+    )
+    torch.testing.assert_close(head(x_BTD, mask_BT)[-1], last(first(x_BTD.mT)).mT)
 
 
 @every

@@ -9,6 +9,7 @@ LINEAR, LINEAR_TESTS = "heads/linear.py", ("tests/heads/test_linear.py", *MASKS)
 C2F, PARITY = "heads/c2f_tcn.py", ("tests/parity/test_c2f_tcn.py",)
 C2F_TESTS = ("tests/heads/test_c2f_tcn.py", *PARITY, *MASKS, *ALONE)
 LOSS, STAGED, DILATED = "losses/segmentation.py", "heads/staged.py", "nn/dilated.py"
+MS_TCN2 = "heads/ms_tcn2.py"
 STAGES, OF_STAGED = ("tests/heads/test_staged.py",), ("tests/parity/test_staged.py", *ALONE)
 HEADS_TOGETHER = (f"{EVERY}::test_two_processes_equal_one_at_the_same_global_batch",)
 MASKED, MASKED_TESTS = "nn/masked.py", ("tests/nn/test_masked.py",)
@@ -97,6 +98,25 @@ MUTANTS = [
         OF_STAGED,
     ),
     Mutant("dropout_left_out", DILATED, "self.dropout(self.conv_1x1(", "(self.conv_1x1(", STAGES),
+    Mutant("dilations_rise_together", MS_TCN2, "in reversed(dilations)", "in dilations", OF_STAGED),
+    Mutant("fused_the_other_way_round", MS_TCN2, "[far(x_BCT), near(x_BCT)]", "[near(x_BCT), far(x_BCT)]", OF_STAGED),
+    Mutant("fusion_without_relu", MS_TCN2, "F.relu(fuse(torch.cat(", "(fuse(torch.cat(", OF_STAGED),
+    Mutant(
+        "logits_refined_not_probabilities",
+        MS_TCN2,
+        "stages_BKT[-1].softmax(dim=1)",
+        "stages_BKT[-1]",
+        OF_STAGED,
+    ),
+    Mutant(
+        "every_stage_refines_the_first",
+        MS_TCN2,
+        "stages_BKT[-1].softmax(dim=1)",
+        "stages_BKT[0].softmax(dim=1)",
+        OF_STAGED,
+    ),
+    Mutant("input_is_dropped", DILATED, "(x_BCT + change_BCT)", "self.dropout(x_BCT + change_BCT)", STAGES),
+    Mutant("generation_never_drops", MS_TCN2, "self.dropout(fused_BCT)", "fused_BCT", STAGES),
     Mutant("masked_steps_enter_the_net", C2F, "x_BTD.mT.masked_fill(~mask_BT[:, None], 0.0)", "x_BTD.mT", C2F_TESTS),
     Mutant(
         "window_canvas_is_the_row", C2F, 'if self.config.canvas == "window":', 'if self.config.canvas == "":', C2F_TESTS

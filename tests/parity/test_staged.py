@@ -1,4 +1,4 @@
-"""TCN and its loss against a slow plain reference, in float64."""
+"""TCN, MS-TCN++ and their loss against a slow plain reference, in float64."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from tests.parity.reference_staged import Reference, loss, softmax
 from viewloom.registry import HEADS
 
 DIM, CLASSES, LENGTHS = 3, 4, (37, 21)
-OPTIONS = {"tcn": {"layers": 4}}
+OPTIONS = {"tcn": {"layers": 4}, "ms_tcn2": {"layers": 4, "refinements": 2, "refinement_layers": 3}}
 every = pytest.mark.parametrize("name", OPTIONS)
 either = pytest.mark.parametrize("causal", [False, True], ids=["both sides", "causal"])
 

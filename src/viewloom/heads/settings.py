@@ -144,6 +144,22 @@ class TCNConfig(StagedConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MSTCN2Config(StagedConfig):
+    """Settings of MS-TCN++; the defaults are the released network."""
+
+    layers: int = 11
+    """Dual dilated layers of the first stage; each of their two convolutions looks up to 2^(layers - 1) steps far."""
+    refinements: int = 3
+    """Refinement stages after it, each with parameters of its own; 0 leaves them out."""
+    refinement_layers: int = 10
+    """Dilated layers of a refinement stage."""
+
+    def __post_init__(self) -> None:
+        _check_staged("ms_tcn2", self, "layers", "refinement_layers")
+        _refuse("ms_tcn2", [_negative(self, "refinements")])
+
+
+@dataclass(frozen=True, kw_only=True)
 class LinearConfig(HeadConfig):
     """Settings of the linear probe."""
 
@@ -151,5 +167,10 @@ class LinearConfig(HeadConfig):
     """Add a learned constant to each class's logit."""
 
 
-SETTINGS: Mapping[str, type[HeadConfig]] = {"c2f_tcn": C2FTCNConfig, "linear": LinearConfig, "tcn": TCNConfig}
+SETTINGS: Mapping[str, type[HeadConfig]] = {
+    "c2f_tcn": C2FTCNConfig,
+    "linear": LinearConfig,
+    "ms_tcn2": MSTCN2Config,
+    "tcn": TCNConfig,
+}
 """Registered names, and the settings that can be shown without importing their networks."""

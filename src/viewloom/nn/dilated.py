@@ -62,10 +62,10 @@ class Stage(nn.Module):
         self.conv_out = nn.Conv1d(width, classes, 1)
 
     def forward(self, x_BCT: Tensor, outside_B1T: Tensor) -> Tensor:
-        """Logits (B, K, T) of ``x_BCT``, zero at masked steps, as ``x_BCT`` must be.
+        """Logits (B, K, T), zero at masked steps.
 
         Args:
-            x_BCT: input.
+            x_BCT: input; finite at masked steps, where it isn't used.
             outside_B1T: bool, True at masked steps.
         """
         x_BCT = self.conv_1x1(x_BCT).masked_fill(outside_B1T, 0.0)
