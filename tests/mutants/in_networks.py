@@ -12,6 +12,7 @@ LOSS, STAGED, DILATED = "losses/segmentation.py", "heads/staged.py", "nn/dilated
 MS_TCN2 = "heads/ms_tcn2.py"
 STAGES, OF_STAGED = ("tests/heads/test_staged.py",), ("tests/parity/test_staged.py", *ALONE)
 HEADS_TOGETHER = (f"{EVERY}::test_two_processes_equal_one_at_the_same_global_batch",)
+PUBLISHED, CONVERT = "training/published.py", ("tests/training/test_convert.py",)
 MASKED, MASKED_TESTS = "nn/masked.py", ("tests/nn/test_masked.py",)
 ENCODER, ENCODER_TESTS = "nn/encoder.py", ("tests/nn/test_encoder.py", "tests/parity/test_streams.py")
 TOGETHER = ("tests/methods/test_distillation.py::test_two_processes_equal_one_when_one_lacks_the_student_s_view",)
@@ -115,6 +116,10 @@ MUTANTS = [
         "stages_BKT[0].softmax(dim=1)",
         OF_STAGED,
     ),
+    Mutant("published_depth_assumed", PUBLISHED, '_entries(weights, "Rs.0.layers.")', "10", CONVERT),
+    Mutant("published_head_standardises", PUBLISHED, "standardise=False,\n", "", CONVERT),
+    Mutant("other_heads_not_looked_for", PUBLISHED, "other != head and", "False and", CONVERT),
+    Mutant("stages_vote", "training/convert.py", "config.level_weights is not None and", "False and", CONVERT),
     Mutant("input_is_dropped", DILATED, "(x_BCT + change_BCT)", "self.dropout(x_BCT + change_BCT)", STAGES),
     Mutant("generation_never_drops", MS_TCN2, "self.dropout(fused_BCT)", "fused_BCT", STAGES),
     Mutant("masked_steps_enter_the_net", C2F, "x_BTD.mT.masked_fill(~mask_BT[:, None], 0.0)", "x_BTD.mT", C2F_TESTS),

@@ -29,6 +29,7 @@ class MSTCN2(StagedHead):
 
     Config: ClassVar[type[HeadConfig]] = MSTCN2Config
     config: MSTCN2Config
+    least_steps = 400
 
     def __init__(self, dim: int, classes: int, config: HeadConfig | None = None) -> None:
         super().__init__(dim, classes, config)

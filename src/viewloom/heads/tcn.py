@@ -25,6 +25,7 @@ class TCN(StagedHead):
 
     Config: ClassVar[type[HeadConfig]] = TCNConfig
     config: TCNConfig
+    least_steps = 200
 
     def __init__(self, dim: int, classes: int, config: HeadConfig | None = None) -> None:
         super().__init__(dim, classes, config)

@@ -153,7 +153,7 @@ class TrainConfig(LearnConfig):
     """Settings of the head (see the end of --help)."""
     epochs: int | None = None
     """Passes over the training windows; None takes 100, or more where windows are so few that the head would take
-    fewer optimiser steps than it needs (linear 600, c2f_tcn 200)."""
+    fewer optimiser steps than it needs (linear 600, ms_tcn2 400, tcn and c2f_tcn 200)."""
     seed: int = 0
     """Seed of weights, order and augmentation."""
     keep: str = "best"
