@@ -24,6 +24,21 @@ def c2f_tcn_shapes(dim, classes):
     return shapes
 
 
+def ms_tcn2_shapes(dim, classes, width=64, layers=11, refinements=3, refinement_layers=10):
+    """Of an MS-TCN++ head."""
+    convolutions = {"PG.conv_1x1_in": (width, dim, 1), "PG.conv_out": (classes, width, 1)}
+    for layer in range(layers):
+        convolutions |= {f"PG.conv_dilated_{one}.{layer}": (width, width, 3) for one in (1, 2)}
+        convolutions[f"PG.conv_fusion.{layer}"] = (width, 2 * width, 1)
+    for stage in range(refinements):
+        convolutions |= {f"Rs.{stage}.conv_1x1": (width, classes, 1), f"Rs.{stage}.conv_out": (classes, width, 1)}
+        for layer in range(refinement_layers):
+            convolutions[f"Rs.{stage}.layers.{layer}.conv_dilated"] = (width, width, 3)
+            convolutions[f"Rs.{stage}.layers.{layer}.conv_1x1"] = (width, width, 1)
+    shapes = {f"{name}.weight": shape for name, shape in convolutions.items()}
+    return shapes | {f"{name}.bias": shape[:1] for name, shape in convolutions.items()}
+
+
 def refiner_shapes(dim, layers, feed_forward):
     """Of a refiner: encoder layers, without a last norm."""
     shapes = {}
