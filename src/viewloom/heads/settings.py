@@ -129,6 +129,42 @@ class ASFormerConfig(HeadConfig):
             raise ConfigError("Head asformer: masks 'released' look ahead; with causal true set masks to exact.")
 
 
+@dataclass(frozen=True, kw_only=True)
+class LTContextConfig(HeadConfig):
+    """Settings of LTContext."""
+
+    stages: int = 4
+    """Stages, each but the first refining the classes of the one before it."""
+    layers: int = 9
+    """Layers of each stage; from 1 step on, dilation doubles with each."""
+    width: int = 64
+    """Channels of the first stage."""
+    shrink: int = 2
+    """Later stages have the first one's channels divided by this."""
+    reduction: int = 2
+    """Queries, keys and values have the channels of their stage divided by this."""
+    window: int = 64
+    """Steps of a block, which also sees half as many on either side of it (W of the paper)."""
+    stride: int = 64
+    """Each step also sees every step of the row that is a multiple of this away (G of the paper); 1 is full attention,
+    and memory grows with the square of the steps divided by this."""
+    channel_dropout: float = 0.3
+    """Share of input features that a row loses in training, all their steps at once."""
+    dropout: float = 0.2
+    """Share of values that a layer loses in training before they are added to its input."""
+    smoothing: float = 0.15
+    """Weight of the smoothing term beside the cross-entropy."""
+
+    def __post_init__(self) -> None:
+        sizes = ("stages", "layers", "width", "shrink", "reduction", "window", "stride")
+        _check_ranges("ltcontext", self, dict.fromkeys(sizes, 1), ("channel_dropout", "dropout"))
+        if self.width % (self.shrink * self.reduction):
+            raise ConfigError(
+                f"Head ltcontext: width is {self.width}; shrink {self.shrink} times reduction {self.reduction} must "
+                "divide it."
+            )
+
+
 def _check_ranges(name: str, config: HeadConfig, at_least: Mapping[str, int], shares: tuple[str, ...]) -> None:
     """Refuse sizes that are too small, shares that aren't from 0 to below 1, and negative smoothing."""
     for key, least in at_least.items():
@@ -145,5 +181,6 @@ SETTINGS: Mapping[str, type[HeadConfig]] = {
     "c2f_tcn": C2FTCNConfig,
     "linear": LinearConfig,
     "asformer": ASFormerConfig,
+    "ltcontext": LTContextConfig,
 }
 """Registered names, and the settings that can be shown without importing their networks."""
