@@ -82,11 +82,13 @@ def test_loss_equals_the_reference(options):
     head = random_head(**options)
     x_BTD, mask_BT, labels_BT = rows()
     expected = loss(reference_outputs(head, x_BTD, mask_BT), labels_BT.numpy(), mask_BT.numpy())
-    output = head.loss(head(x_BTD, mask_BT), labels_BT, mask_BT)
+    levels = head(x_BTD, mask_BT)
+    output = head.loss(levels, labels_BT, mask_BT)
     assert output.total.item() == pytest.approx(expected, rel=1e-8)
     parts = output.parts["cross_entropy"] + 0.15 * output.parts["smoothing"]
     assert output.total.item() == pytest.approx(parts.item(), rel=1e-8)
     assert output.parts["smoothing"] > 0.1
+    torch.testing.assert_close(head.decode(levels, mask_BT), levels[0].softmax(dim=-1))
 
 
 def test_a_published_checkpoint_computes_what_the_released_network_did():
