@@ -70,3 +70,20 @@ def random_weights(shapes):
         else:
             weights[name] = torch.rand(shape, generator=generator) * (1.0 if "running_var" in name else 0.02)
     return weights
+
+
+def asformer_shapes(dim, classes, width=64):
+    """Of an ASFormer head: an encoder and three decoders of ten layers each."""
+    shapes, inner = {}, width // 2
+    for stage, inputs in (("encoder", dim), *((f"decoders.{place}", classes) for place in range(3))):
+        convs = {"conv_1x1": (width, inputs, 1), "conv_out": (classes, width, 1)}
+        for layer in range(10):
+            convs |= {f"layers.{layer}.feed_forward.layer.0": (width, width, 3)}
+            convs |= {f"layers.{layer}.att_layer.{part}_conv": (inner, width, 1) for part in ("query", "key", "value")}
+            convs |= {
+                f"layers.{layer}.att_layer.conv_out": (width, inner, 1),
+                f"layers.{layer}.conv_1x1": (width, width, 1),
+            }
+        for conv, shape in convs.items():
+            shapes[f"{stage}.{conv}.weight"], shapes[f"{stage}.{conv}.bias"] = shape, shape[:1]
+    return shapes

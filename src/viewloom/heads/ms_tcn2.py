@@ -12,13 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from viewloom.heads.settings import HeadConfig, MSTCN2Config
-from viewloom.heads.staged import StagedHead
+from viewloom.heads.staged import ConvolutionalHead
 from viewloom.nn.dilated import DilatedConv1d, Stage
 from viewloom.registry import HEADS
 
 
 @HEADS.register("ms_tcn2")
-class MSTCN2(StagedHead):
+class MSTCN2(ConvolutionalHead):
     """A prediction generation stage, then refinement stages, each of which sees the probabilities of the one before.
 
     Args:

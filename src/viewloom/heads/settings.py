@@ -167,10 +167,96 @@ class LinearConfig(HeadConfig):
     """Add a learned constant to each class's logit."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ASFormerConfig(HeadConfig):
+    """Settings of ASFormer."""
+
+    layers: int = 10
+    """Layers of the encoder and of each decoder; from 1 step on, dilation and window double with each."""
+    decoders: int = 3
+    """Decoders behind the encoder; 0 leaves it alone."""
+    width: int = 64
+    """Channels."""
+    reduction: int = 2
+    """Queries, keys and values have the channels divided by this (r1 and r2 of the paper)."""
+    channel_dropout: float = 0.3
+    """Share of input features that a row loses in training, all their steps at once."""
+    dropout: float = 0.5
+    """Share of values that a layer loses in training before they are added to its input."""
+    smoothing: float = 0.15
+    """Weight of the smoothing term beside the cross-entropy."""
+    masks: Literal["exact", "released"] = "exact"
+    """Attention weights over exactly the valid steps of a window (exact), or with what the released code does: a
+    window lacks its last step, and 1e-6 of a share goes to each that isn't valid (released, for its checkpoints)."""
+    causal: bool = False
+    """Look back only, for use while a recording still runs: convolutions, attention (at a window before the block,
+    and in it up to oneself), and instead of instance norm over the row one over the channels of each step."""
+
+    def __post_init__(self) -> None:
+        at_least = {"layers": 1, "decoders": 0, "width": 1, "reduction": 1}
+        _check_ranges("asformer", self, at_least, ("channel_dropout", "dropout"))
+        if self.width % self.reduction:
+            raise ConfigError(f"Head asformer: reduction is {self.reduction}; it must divide width {self.width}.")
+        if self.masks not in ("exact", "released"):
+            raise ConfigError(f"Head asformer: masks is {self.masks!r}; it can be exact or released.")
+        if self.causal and self.masks == "released":
+            raise ConfigError("Head asformer: masks 'released' look ahead; with causal true set masks to exact.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LTContextConfig(HeadConfig):
+    """Settings of LTContext."""
+
+    stages: int = 4
+    """Stages, each but the first refining the classes of the one before it."""
+    layers: int = 9
+    """Layers of each stage; from 1 step on, dilation doubles with each."""
+    width: int = 64
+    """Channels of the first stage."""
+    shrink: int = 2
+    """Later stages have the first one's channels divided by this."""
+    reduction: int = 2
+    """Queries, keys and values have the channels of their stage divided by this."""
+    window: int = 64
+    """Steps of a block, which also sees half as many on either side of it (W of the paper)."""
+    stride: int = 64
+    """Each step also sees every step of the row that is a multiple of this away (G of the paper); 1 is full attention,
+    and memory grows with the square of the steps divided by this."""
+    channel_dropout: float = 0.3
+    """Share of input features that a row loses in training, all their steps at once."""
+    dropout: float = 0.2
+    """Share of values that a layer loses in training before they are added to its input."""
+    smoothing: float = 0.15
+    """Weight of the smoothing term beside the cross-entropy."""
+
+    def __post_init__(self) -> None:
+        sizes = ("stages", "layers", "width", "shrink", "reduction", "window", "stride")
+        _check_ranges("ltcontext", self, dict.fromkeys(sizes, 1), ("channel_dropout", "dropout"))
+        if self.width % (self.shrink * self.reduction):
+            raise ConfigError(
+                f"Head ltcontext: width is {self.width}; shrink {self.shrink} times reduction {self.reduction} must "
+                "divide it."
+            )
+
+
+def _check_ranges(name: str, config: HeadConfig, at_least: Mapping[str, int], shares: tuple[str, ...]) -> None:
+    """Refuse sizes that are too small, shares that aren't from 0 to below 1, and negative smoothing."""
+    for key, least in at_least.items():
+        if (value := getattr(config, key)) < least:
+            raise ConfigError(f"Head {name}: {key} is {value}; it must be at least {least}.")
+    for key in shares:
+        if not 0 <= (value := getattr(config, key)) < 1:
+            raise ConfigError(f"Head {name}: {key} is {value}; it must be at least 0 and below 1.")
+    if (value := getattr(config, "smoothing", 0.0)) < 0:
+        raise ConfigError(f"Head {name}: smoothing is {value}; it can't be negative.")
+
+
 SETTINGS: Mapping[str, type[HeadConfig]] = {
     "c2f_tcn": C2FTCNConfig,
     "linear": LinearConfig,
-    "ms_tcn2": MSTCN2Config,
     "tcn": TCNConfig,
+    "ms_tcn2": MSTCN2Config,
+    "asformer": ASFormerConfig,
+    "ltcontext": LTContextConfig,
 }
 """Registered names, and the settings that can be shown without importing their networks."""

@@ -8,13 +8,13 @@ from typing import ClassVar
 from torch import Tensor
 
 from viewloom.heads.settings import HeadConfig, TCNConfig
-from viewloom.heads.staged import StagedHead
+from viewloom.heads.staged import ConvolutionalHead
 from viewloom.nn.dilated import Stage
 from viewloom.registry import HEADS
 
 
 @HEADS.register("tcn")
-class TCN(StagedHead):
+class TCN(ConvolutionalHead):
     """One stage: every step sees 2^layers - 1 steps to each side, at full resolution.
 
     Args:
