@@ -24,6 +24,21 @@ def c2f_tcn_shapes(dim, classes):
     return shapes
 
 
+def ms_tcn2_shapes(dim, classes, width=64, layers=11, refinements=3, refinement_layers=10):
+    """Of an MS-TCN++ head."""
+    convolutions = {"PG.conv_1x1_in": (width, dim, 1), "PG.conv_out": (classes, width, 1)}
+    for layer in range(layers):
+        convolutions |= {f"PG.conv_dilated_{one}.{layer}": (width, width, 3) for one in (1, 2)}
+        convolutions[f"PG.conv_fusion.{layer}"] = (width, 2 * width, 1)
+    for stage in range(refinements):
+        convolutions |= {f"Rs.{stage}.conv_1x1": (width, classes, 1), f"Rs.{stage}.conv_out": (classes, width, 1)}
+        for layer in range(refinement_layers):
+            convolutions[f"Rs.{stage}.layers.{layer}.conv_dilated"] = (width, width, 3)
+            convolutions[f"Rs.{stage}.layers.{layer}.conv_1x1"] = (width, width, 1)
+    shapes = {f"{name}.weight": shape for name, shape in convolutions.items()}
+    return shapes | {f"{name}.bias": shape[:1] for name, shape in convolutions.items()}
+
+
 def refiner_shapes(dim, layers, feed_forward):
     """Of a refiner: encoder layers, without a last norm."""
     shapes = {}
@@ -55,3 +70,20 @@ def random_weights(shapes):
         else:
             weights[name] = torch.rand(shape, generator=generator) * (1.0 if "running_var" in name else 0.02)
     return weights
+
+
+def asformer_shapes(dim, classes, width=64):
+    """Of an ASFormer head: an encoder and three decoders of ten layers each."""
+    shapes, inner = {}, width // 2
+    for stage, inputs in (("encoder", dim), *((f"decoders.{place}", classes) for place in range(3))):
+        convs = {"conv_1x1": (width, inputs, 1), "conv_out": (classes, width, 1)}
+        for layer in range(10):
+            convs |= {f"layers.{layer}.feed_forward.layer.0": (width, width, 3)}
+            convs |= {f"layers.{layer}.att_layer.{part}_conv": (inner, width, 1) for part in ("query", "key", "value")}
+            convs |= {
+                f"layers.{layer}.att_layer.conv_out": (width, inner, 1),
+                f"layers.{layer}.conv_1x1": (width, width, 1),
+            }
+        for conv, shape in convs.items():
+            shapes[f"{stage}.{conv}.weight"], shapes[f"{stage}.{conv}.bias"] = shape, shape[:1]
+    return shapes

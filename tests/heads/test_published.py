@@ -90,8 +90,9 @@ def test_everything_that_does_not_fit_is_told_at_once(head_weights):
 
 def test_weights_of_another_network_are_named():
     refiner = random_weights(refiner_shapes(4, 1, 4))
-    with pytest.raises(DataError, match=r"a\.pth isn't a C2F-TCN head: it has no inc\.conv\.conv\.0\.weight"):
-        head_size(refiner, "a.pth")
+    match = r"a\.pth isn't a c2f_tcn head: it has no inc\.conv\.conv\.0\.weight .*Pass a checkpoint of a c2f_tcn head"
+    with pytest.raises(DataError, match=match):
+        head_size(refiner, "a.pth", "c2f_tcn")
 
 
 class Trap:

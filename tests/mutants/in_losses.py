@@ -26,9 +26,7 @@ MUTANTS = [
     ),
     Mutant("smoothing_moves_both_steps", SEGMENTATION, "logp_BTK[:, :-1].detach()", "logp_BTK[:, :-1]", HEAD_TESTS),
     Mutant("smoothing_not_truncated", SEGMENTATION, ".clamp(max=max_square)", "", HEAD_TESTS),
-    Mutant(
-        "smoothing_truncated_early", SEGMENTATION, "max_square: float = 16.0", "max_square: float = 4.0", HEAD_TESTS
-    ),
+    Mutant("smoothing_truncated_early", SEGMENTATION, "MAX_SQUARE = 16.0", "MAX_SQUARE = 4.0", HEAD_TESTS),
     Mutant(
         "smoothing_summed_over_classes",
         SEGMENTATION,

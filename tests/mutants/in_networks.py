@@ -8,6 +8,11 @@ ALONE = (f"{EVERY}::test_result_of_a_row_is_its_own",)
 LINEAR, LINEAR_TESTS = "heads/linear.py", ("tests/heads/test_linear.py", *MASKS)
 C2F, PARITY = "heads/c2f_tcn.py", ("tests/parity/test_c2f_tcn.py",)
 C2F_TESTS = ("tests/heads/test_c2f_tcn.py", *PARITY, *MASKS, *ALONE)
+LOSS, STAGED, DILATED = "losses/segmentation.py", "heads/staged.py", "nn/dilated.py"
+MS_TCN2 = "heads/ms_tcn2.py"
+STAGES, OF_STAGED = ("tests/heads/test_staged.py",), ("tests/parity/test_staged.py", *ALONE)
+HEADS_TOGETHER = (f"{EVERY}::test_two_processes_equal_one_at_the_same_global_batch",)
+PUBLISHED, CONVERT = "training/published.py", ("tests/training/test_convert.py",)
 MASKED, MASKED_TESTS = "nn/masked.py", ("tests/nn/test_masked.py",)
 ENCODER, ENCODER_TESTS = "nn/encoder.py", ("tests/nn/test_encoder.py", "tests/parity/test_streams.py")
 TOGETHER = ("tests/methods/test_distillation.py::test_two_processes_equal_one_when_one_lacks_the_student_s_view",)
@@ -18,9 +23,10 @@ MUTANTS = [
     Mutant("logits_at_masked_steps", LINEAR, "logits_BTK.masked_fill(outside_BT1, 0.0)", "logits_BTK", LINEAR_TESTS),
     Mutant("bias_always", LINEAR, "bias=self.config.bias", "bias=True", LINEAR_TESTS),
     Mutant("linear_decides_without_softmax", LINEAR, ".softmax(dim=-1)\n", ".sigmoid()\n", LINEAR_TESTS),
-    Mutant("smoothing_at_full_weight", C2F, "entropy + config.smoothing * change", "entropy + change", PARITY),
-    Mutant("smoothing_across_holes", C2F, "mask_BT[:, 1:] & mask_BT[:, :-1]", "mask_BT[:, 1:]", C2F_TESTS),
-    Mutant("labels_of_padding", C2F, "labels_BT.masked_fill(~mask_BT, IGNORE)", "labels_BT", C2F_TESTS),
+    Mutant("smoothing_at_full_weight", LOSS, "entropy + weight * change", "entropy + change", PARITY),
+    Mutant("smoothing_across_holes", LOSS, "mask_BT[:, 1:] & mask_BT[:, :-1]", "mask_BT[:, 1:]", C2F_TESTS),
+    Mutant("labels_of_padding", LOSS, "labels_BT.masked_fill(~mask_BT, IGNORE)", "labels_BT", C2F_TESTS),
+    Mutant("padding_counted_as_labelled", LOSS, "mask_BT & (labels_BT != IGNORE)", "labels_BT != IGNORE", C2F_TESTS),
     Mutant("levels_coarsest_first", C2F, "return levels[::-1]", "return levels", C2F_TESTS),
     Mutant(
         "canvas_of_the_longest_mate",
@@ -66,6 +72,62 @@ MUTANTS = [
         'if config.smoothing_mean == "":',
         PARITY,
     ),
+    Mutant(
+        "smoothing_left_out",
+        STAGED,
+        "self.smoothing, self.smoothing_limit**2",
+        "0.0, self.smoothing_limit**2",
+        OF_STAGED,
+    ),
+    Mutant("smoothing_limit_not_squared", STAGED, "self.smoothing_limit**2", "self.smoothing_limit", OF_STAGED),
+    Mutant("stages_first_one_first", STAGED, "reversed(stages_BKT)", "stages_BKT", OF_STAGED),
+    Mutant(
+        "masked_steps_enter_the_stages", STAGED, "x_BTD.mT.masked_fill(outside_B1T, 0.0)", "x_BTD.mT", (*MASKS, *ALONE)
+    ),
+    Mutant("own_count_in_each_process", STAGED, "mean_count(counted_2) if self.training else ", "", HEADS_TOGETHER),
+    Mutant("causal_looks_ahead", DILATED, "(self.back, 0)", "(0, self.back)", STAGES),
+    Mutant("causal_left_out", DILATED, "2 * dilation if causal else 0", "0 * dilation", STAGES),
+    Mutant("dilation_grows_by_ones", DILATED, "2**layer", "1 + layer", OF_STAGED),
+    Mutant("layer_without_residual", DILATED, "(x_BCT + change_BCT)", "change_BCT", OF_STAGED),
+    Mutant("layer_without_relu", DILATED, "F.relu(self.conv_dilated(x_BCT))", "self.conv_dilated(x_BCT)", OF_STAGED),
+    Mutant(
+        "padding_flows_back_from_layers",
+        DILATED,
+        "(x_BCT + change_BCT).masked_fill(outside_B1T, 0.0)",
+        "(x_BCT + change_BCT)",
+        OF_STAGED,
+    ),
+    Mutant(
+        "padding_flows_back_from_the_entry",
+        DILATED,
+        "self.conv_1x1(x_BCT).masked_fill(outside_B1T, 0.0)",
+        "self.conv_1x1(x_BCT)",
+        OF_STAGED,
+    ),
+    Mutant("dropout_left_out", DILATED, "self.dropout(self.conv_1x1(", "(self.conv_1x1(", STAGES),
+    Mutant("dilations_rise_together", MS_TCN2, "in reversed(dilations)", "in dilations", OF_STAGED),
+    Mutant("fused_the_other_way_round", MS_TCN2, "[far(x_BCT), near(x_BCT)]", "[near(x_BCT), far(x_BCT)]", OF_STAGED),
+    Mutant("fusion_without_relu", MS_TCN2, "F.relu(fuse(torch.cat(", "(fuse(torch.cat(", OF_STAGED),
+    Mutant(
+        "logits_refined_not_probabilities",
+        MS_TCN2,
+        "stages_BKT[-1].softmax(dim=1)",
+        "stages_BKT[-1]",
+        OF_STAGED,
+    ),
+    Mutant(
+        "every_stage_refines_the_first",
+        MS_TCN2,
+        "stages_BKT[-1].softmax(dim=1)",
+        "stages_BKT[0].softmax(dim=1)",
+        OF_STAGED,
+    ),
+    Mutant("published_depth_assumed", PUBLISHED, '_entries(weights, "Rs.0.layers.")', "10", CONVERT),
+    Mutant("published_head_standardises", PUBLISHED, "standardise=False,\n", "", CONVERT),
+    Mutant("other_heads_not_looked_for", PUBLISHED, "other != head and", "False and", CONVERT),
+    Mutant("stages_vote", "training/convert.py", "config.level_weights is not None and", "False and", CONVERT),
+    Mutant("input_is_dropped", DILATED, "(x_BCT + change_BCT)", "self.dropout(x_BCT + change_BCT)", STAGES),
+    Mutant("generation_never_drops", MS_TCN2, "self.dropout(fused_BCT)", "fused_BCT", STAGES),
     Mutant("masked_steps_enter_the_net", C2F, "x_BTD.mT.masked_fill(~mask_BT[:, None], 0.0)", "x_BTD.mT", C2F_TESTS),
     Mutant(
         "window_canvas_is_the_row", C2F, 'if self.config.canvas == "window":', 'if self.config.canvas == "":', C2F_TESTS

@@ -11,8 +11,10 @@ from viewloom.nn.masked import (
     Canvas,
     MaskedBatchNorm1d,
     fit_steps,
+    instance_norm,
     pool_valid,
     resize_linear,
+    step_norm,
     valid_lengths,
 )
 
@@ -181,3 +183,28 @@ def test_half_precision_input_is_summed_in_single(dtype):
     assert normalised.dtype == dtype and ours.running_mean.dtype == torch.float32
     exact = norms(dtype=torch.float32)[1](x_BCT.float(), valid_BT)
     torch.testing.assert_close(normalised, exact.to(dtype))
+
+
+def test_instance_norm_of_whole_rows_is_that_of_torch():
+    torch.manual_seed(0)
+    x_BCT = 3 + 2 * torch.randn(2, 4, 30, dtype=torch.float64)
+    mask_BT = torch.ones(2, 30, dtype=torch.bool)
+    torch.testing.assert_close(instance_norm(x_BCT, mask_BT), torch.nn.InstanceNorm1d(4)(x_BCT))
+
+
+def test_instance_norm_takes_valid_steps_alone():
+    torch.manual_seed(0)
+    x_BCT, mask_BT = torch.randn(3, 4, 30, dtype=torch.float64), torch.rand(3, 30) > 0.4
+    mask_BT[2] = False
+    found_BCT = instance_norm(x_BCT, mask_BT)
+    for row in range(2):
+        kept = x_BCT[row : row + 1, :, mask_BT[row]]
+        torch.testing.assert_close(found_BCT[row : row + 1, :, mask_BT[row]], torch.nn.InstanceNorm1d(4)(kept))
+    assert not found_BCT.mT[~mask_BT].any()
+
+
+def test_step_norm_is_over_the_channels_of_each_step():
+    torch.manual_seed(0)
+    x_BCT = torch.randn(2, 6, 5, dtype=torch.float64)
+    deviation_B1T = (x_BCT.var(dim=1, keepdim=True, unbiased=False) + 1e-5).sqrt()
+    torch.testing.assert_close(step_norm(x_BCT), (x_BCT - x_BCT.mean(dim=1, keepdim=True)) / deviation_B1T)

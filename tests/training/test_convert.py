@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from tests.heads.published_names import ms_tcn2_shapes, random_weights
 from tests.parity.reference_c2f_tcn import probabilities
+from tests.parity.reference_staged import Reference, softmax
 from viewloom import load_head, load_refiner
 from viewloom.cli import main
 from viewloom.heads.c2f_tcn import C2FTCN
+from viewloom.heads.ms_tcn2 import MSTCN2
 from viewloom.methods.residual import ResidualRefiner
 from viewloom.methods.settings import ResidualConfig
 from viewloom.windows.sampling import Sampling, stored_sampling
@@ -37,6 +40,73 @@ def test_a_published_head(tmp_path, actions):
     assert saved.actions == ("attach wheel", "x")
     x_BTD, mask_BT = torch.randn(1, 40, 8), torch.ones(1, 40, dtype=torch.bool)
     assert torch.equal(saved.head(x_BTD, mask_BT)[0], head(x_BTD, mask_BT)[0])
+
+
+def ms_tcn2_weights(**sizes):
+    """Large enough for steps to differ, to both sides of zero."""
+    weights = random_weights(ms_tcn2_shapes(8, 2, **sizes))
+    return {name: 30 * (value - 0.01) for name, value in weights.items()}
+
+
+SMALL = {"width": 6, "layers": 4, "refinements": 2, "refinement_layers": 3}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("sizes", [SMALL, {}], ids=["small", "published"])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_published_ms_tcn2_computes_what_was_released(tmp_path, actions, sizes, wrapped):
+    weights = ms_tcn2_weights(**sizes)
+    if not sizes:
+        weights = {name: value / 5 for name, value in weights.items()}
+    torch.save(
+        {"state_dict": {f"module.{n}": t for n, t in weights.items()}} if wrapped else weights, tmp_path / "p.pth"
+    )
+    assert convert(tmp_path, "head", "--head", "ms_tcn2", "--actions", actions) == 0
+    saved = load_head(tmp_path / "r" / "head.safetensors")
+    assert saved.head.config == MSTCN2.Config(standardise=False, **sizes) and saved.actions == ("attach wheel", "x")
+    assert stored_sampling(saved.extra) == Sampling() and not saved.head.training
+    x_BTD, mask_BT = torch.randn(1, 40, 8, generator=torch.Generator().manual_seed(3)), torch.ones(1, 40).bool()
+    levels = saved.head(x_BTD, mask_BT)
+    state = {name: value.numpy() for name, value in weights.items()}
+    stages = Reference(state).ms_tcn2(x_BTD[0].numpy().T.astype(float), np.ones(40, bool))
+    for level_BTK, stage_KT in zip(levels, reversed(stages), strict=True):
+        np.testing.assert_allclose(level_BTK[0], stage_KT.T, rtol=1e-5, atol=1e-5)
+    assert np.ptp(stages[0], axis=1).min() > 0.1 and np.ptp(stages[-1], axis=1).min() > 1e-3
+    np.testing.assert_allclose(saved.head.decode(levels, mask_BT)[0], softmax(stages[-1]).T, atol=1e-5)
+
+
+def without(weights, *names):
+    return {name: value for name, value in weights.items() if name not in names}
+
+
+@pytest.mark.parametrize(
+    ("head", "change", "message"),
+    [
+        ("c2f_tcn", dict, "isn't a c2f_tcn head"),
+        ("c2f_tcn", dict, "--head ms_tcn2"),
+        ("ms_tcn2", lambda w: without(w, "PG.conv_fusion.1.weight"), "1 missing (PG.conv_fusion.1.weight)"),
+        ("ms_tcn2", lambda w: w | {"gate": torch.ones(3)}, "1 unexpected (gate)"),
+        ("ms_tcn2", lambda w: w | {"Rs.0.conv_1x1.weight": torch.ones(6, 3, 1)}, "Rs.0.conv_1x1.weight is (6, 3, 1)"),
+        ("ms_tcn2", lambda w: without(w, "PG.conv_out.weight"), "isn't a ms_tcn2 head: it has no PG.conv_out.weight"),
+        ("ms_tcn2", lambda w: w | {"PG.conv_out.weight": torch.ones(5, 6, 1)}, "conv_out.bias is (2,), not (5,)"),
+        ("ms_tcn2", lambda _: C2FTCN(8, 2).state_dict(), "Pass --head c2f_tcn"),
+        ("ms_tcn2", lambda w: {n: t for n, t in w.items() if "fusion" not in n}, "missing (PG.conv_fusion.0.weight"),
+    ],
+)
+def test_a_checkpoint_that_is_not_that_head_s_is_refused(tmp_path, actions, capfd, head, change, message):
+    torch.save(change(ms_tcn2_weights(**SMALL)), tmp_path / "p.pth")
+    assert convert(tmp_path, "head", "--head", head, "--actions", actions) == 2
+    said = capfd.readouterr().err
+    assert message in " ".join(said.split()) and "Traceback" not in said
+    assert not (tmp_path / "r").exists()
+
+
+def test_levels_of_ms_tcn2_do_not_vote(tmp_path, actions, capfd):
+    torch.save(ms_tcn2_weights(**SMALL), tmp_path / "p.pth")
+    asked = ("--head", "ms_tcn2", "--actions", actions, "--level_weights", "c2f_tcn")
+    assert convert(tmp_path, "head", *asked) == 2
+    assert "--level_weights c2f_tcn can't be set" in capfd.readouterr().err
+    assert not (tmp_path / "r").exists()
 
 
 @torch.no_grad()
@@ -109,6 +179,7 @@ def test_level_weights_that_can_not_be_are_refused(tmp_path, actions, capfd, cho
         ("refiner", "--level_weights", "c2f_tcn"),
         ("refiner", "--actions", "actions.csv"),
         ("refiner", "--fps", "30"),
+        ("refiner", "--head", "ms_tcn2"),
         ("head", "--context", "batch"),
     ],
 )

@@ -21,6 +21,7 @@ import torch
 
 from tests.tiny import ACTIONS, DIM
 from viewloom.dataset.settings import SamplingConfig
+from viewloom.heads.settings import HeadConfig
 from viewloom.registry import HEADS, METHODS
 from viewloom.training.settings import TrainerConfig
 from viewloom.windows.batch import ViewBatch, Window
@@ -48,7 +49,7 @@ class Cut:
 
 def options_of(config, **wanted):
     """Options of a head or method: those of the wanted ones that it has, and its input as it is."""
-    wanted = {"standardise": False if config.__qualname__.startswith(("Linear", "C2F")) else "none"} | wanted
+    wanted = {"standardise": False if issubclass(config, HeadConfig) else "none"} | wanted
     return config(**{name: value for name, value in wanted.items() if name in config.__dataclass_fields__})
 
 

@@ -48,7 +48,7 @@ def run_and_record(settings):
     return recorder.weights, load_file(path)
 
 
-@pytest.mark.parametrize("head", ["linear", "c2f_tcn"])
+@pytest.mark.parametrize("head", ["linear", "c2f_tcn", "ms_tcn2"])
 def test_published_settings(data, tmp_path, head):
     settings = config(data, tmp_path / "run", head)
     weights, _ = run_and_record(settings)

@@ -82,6 +82,11 @@ class Head(nn.Module, ABC):
         """Whether the input is to be standardised, and its statistics are not there yet."""
         return not self.scaling.ready
 
+    @property
+    def idle(self) -> frozenset[str]:
+        """Names of parameters that change no result, hence never learn: some published networks have such."""
+        return frozenset()
+
     @abstractmethod
     def logits(self, x_BTD: Tensor, mask_BT: Tensor) -> list[Tensor]:
         """What `forward` returns, of features that are already standardised."""

@@ -17,13 +17,7 @@ from viewloom.errors import ConfigError
 from viewloom.heads.base import Head
 from viewloom.heads.settings import MIN_STEPS, POOLS, C2FTCNConfig, HeadConfig
 from viewloom.losses.base import LossOutput
-from viewloom.losses.segmentation import (
-    mean_log_probabilities,
-    mean_probabilities,
-    smoothing,
-    step_cross_entropy,
-)
-from viewloom.metrics.segments import IGNORE
+from viewloom.losses.segmentation import counts, mean_log_probabilities, mean_probabilities, smoothed_cross_entropy
 from viewloom.nn.distributed import mean_count
 from viewloom.nn.masked import (
     Canvas,
@@ -92,18 +86,11 @@ class C2FTCN(Head):
 
     def loss(self, levels: list[Tensor], labels_BT: Tensor, mask_BT: Tensor) -> LossOutput:
         """Cross-entropy on the levels' vote, plus the weighted smoothing term."""
-        config, (logp_BTK,) = self.config, self.voted(levels)
-        labels_BT = labels_BT.masked_fill(~mask_BT, IGNORE)
-        pairs_BP = mask_BT[:, 1:] & mask_BT[:, :-1]
-        labelled, pairs = (labels_BT != IGNORE).sum(), pairs_BP.sum()
+        config, counted_2 = self.config, counts(labels_BT, mask_BT)
         if config.smoothing_mean == "all":
-            pairs = torch.full_like(pairs, len(mask_BT) * (config.window_steps - 1))
-        if self.training:
-            labelled, pairs = mean_count(torch.stack([labelled, pairs]))
-        entropy = step_cross_entropy(logp_BTK, labels_BT, labelled, IGNORE)
-        change = smoothing(logp_BTK, pairs_BP, pairs)
-        parts = {"cross_entropy": entropy.detach(), "smoothing": change.detach()}
-        return LossOutput(entropy + config.smoothing * change, parts)
+            counted_2[1] = len(mask_BT) * (config.window_steps - 1)
+        counted_2 = mean_count(counted_2) if self.training else counted_2
+        return smoothed_cross_entropy(self.voted(levels), labels_BT, mask_BT, counted_2, config.smoothing)
 
     def voted(self, levels: list[Tensor]) -> list[Tensor]:
         """Logarithm of the levels' vote (B, T, K)."""

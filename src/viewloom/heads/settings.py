@@ -3,7 +3,7 @@
 A head of another package, or in a file of its own, nests its settings as ``Config`` instead: nothing here names it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +15,8 @@ LEVEL_WEIGHTS = {"c2f_tcn": (1.0, 1.0, 1.0, 1.0, 0.0, 0.0), "view_invariance": (
 say, and that of the view-invariance report, where all have the same, as in Assembly101's baseline."""
 MIN_STEPS = 2**6 * max(POOLS)
 """Shortest canvas: six halvings must leave enough steps for the widest pool of the pyramid."""
+MAX_LAYERS = 16
+"""Most layers of a stage: dilation doubles with each, and so does the padding that is computed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,12 +62,12 @@ def _check(config: C2FTCNConfig) -> None:
             config.window_steps < MIN_STEPS,
             f"window_steps is {config.window_steps}; the net needs at least {MIN_STEPS}",
         ),
-        (config.width < 1, f"width is {config.width}; it must be at least 1"),
+        _too_small(config, "width"),
         (
             len(weights) != 6 or min(weights) < 0 or not sum(weights),
             f"level_weights is {weights}; it takes six, none negative, not all zero",
         ),
-        (config.smoothing < 0, f"smoothing is {config.smoothing}; it can't be negative"),
+        _negative(config, "smoothing"),
         (
             config.smoothing_mean not in ("valid", "all"),
             f"smoothing_mean is {config.smoothing_mean!r}; it can be valid or all",
@@ -75,14 +77,86 @@ def _check(config: C2FTCNConfig) -> None:
             "smoothing_mean 'all' counts padding, whose amount is only fixed with canvas 'window'; "
             "set canvas to window, or smoothing_mean to valid",
         ),
-        (
-            config.probability_floor < 0,
-            f"probability_floor is {config.probability_floor}; it can't be negative",
-        ),
+        _negative(config, "probability_floor"),
     )
+    _refuse("c2f_tcn", faults)
+
+
+def _refuse(head: str, faults: Iterable[tuple[bool, str]]) -> None:
+    """`ConfigError` of the first fault that is there."""
     for found, fault in faults:
         if found:
-            raise ConfigError(f"Head c2f_tcn: {fault}.")
+            raise ConfigError(f"Head {head}: {fault}.")
+
+
+def _too_small(config: HeadConfig, name: str, least: int = 1) -> tuple[bool, str]:
+    value = getattr(config, name)
+    return value < least, f"{name} is {value}; it must be at least {least}"
+
+
+def _negative(config: HeadConfig, name: str) -> tuple[bool, str]:
+    value = getattr(config, name)
+    return value < 0, f"{name} is {value}; it can't be negative"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StagedConfig(HeadConfig):
+    """Settings of heads of dilated temporal convolutions in one stage or several, as in MS-TCN."""
+
+    width: int = 64
+    """Channels of every layer."""
+    dropout: float = 0.5
+    """Share of each layer's output that is dropped in training."""
+    causal: bool = False
+    """Look back only: a step's result then depends on no later one, for segmenting a live stream."""
+    smoothing: float = 0.15
+    """Weight of the smoothing term beside the cross-entropy."""
+    smoothing_limit: float = 4.0
+    """Changes of a log-probability from step to step are smoothed up to this size."""
+
+
+def _check_staged(head: str, config: StagedConfig, *depths: str) -> None:
+    """Refuse settings that can't work; ``depths`` are those that say how many layers a stage has."""
+    deepest = max(depths, key=lambda name: getattr(config, name))
+    faults = (
+        *(_too_small(config, name) for name in ("width", *depths)),
+        (
+            getattr(config, deepest) > MAX_LAYERS,
+            f"{deepest} is {getattr(config, deepest)}; the last of {MAX_LAYERS} layers already looks "
+            f"{2 ** (MAX_LAYERS - 1)} steps far",
+        ),
+        (not 0 <= config.dropout < 1, f"dropout is {config.dropout}; it must be at least 0 and below 1"),
+        _negative(config, "smoothing"),
+        (config.smoothing_limit <= 0, f"smoothing_limit is {config.smoothing_limit}; it must be above 0"),
+    )
+    _refuse(head, faults)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TCNConfig(StagedConfig):
+    """Settings of the single-stage TCN."""
+
+    layers: int = 10
+    """Dilated layers; the last looks 2^(layers - 1) steps to each side, so ten see 1,023."""
+
+    def __post_init__(self) -> None:
+        _check_staged("tcn", self, "layers")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MSTCN2Config(StagedConfig):
+    """Settings of MS-TCN++; the defaults are the released network."""
+
+    layers: int = 11
+    """Dual dilated layers of the first stage; each of their two convolutions looks up to 2^(layers - 1) steps far."""
+    refinements: int = 3
+    """Refinement stages after it, each with parameters of its own; 0 leaves them out."""
+    refinement_layers: int = 10
+    """Dilated layers of a refinement stage."""
+
+    def __post_init__(self) -> None:
+        _check_staged("ms_tcn2", self, "layers", "refinement_layers")
+        _refuse("ms_tcn2", [_negative(self, "refinements")])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,5 +167,96 @@ class LinearConfig(HeadConfig):
     """Add a learned constant to each class's logit."""
 
 
-SETTINGS: Mapping[str, type[HeadConfig]] = {"c2f_tcn": C2FTCNConfig, "linear": LinearConfig}
+@dataclass(frozen=True, kw_only=True)
+class ASFormerConfig(HeadConfig):
+    """Settings of ASFormer."""
+
+    layers: int = 10
+    """Layers of the encoder and of each decoder; from 1 step on, dilation and window double with each."""
+    decoders: int = 3
+    """Decoders behind the encoder; 0 leaves it alone."""
+    width: int = 64
+    """Channels."""
+    reduction: int = 2
+    """Queries, keys and values have the channels divided by this (r1 and r2 of the paper)."""
+    channel_dropout: float = 0.3
+    """Share of input features that a row loses in training, all their steps at once."""
+    dropout: float = 0.5
+    """Share of values that a layer loses in training before they are added to its input."""
+    smoothing: float = 0.15
+    """Weight of the smoothing term beside the cross-entropy."""
+    masks: Literal["exact", "released"] = "exact"
+    """Attention weights over exactly the valid steps of a window (exact), or with what the released code does: a
+    window lacks its last step, and 1e-6 of a share goes to each that isn't valid (released, for its checkpoints)."""
+    causal: bool = False
+    """Look back only, for use while a recording still runs: convolutions, attention (at a window before the block,
+    and in it up to oneself), and instead of instance norm over the row one over the channels of each step."""
+
+    def __post_init__(self) -> None:
+        at_least = {"layers": 1, "decoders": 0, "width": 1, "reduction": 1}
+        _check_ranges("asformer", self, at_least, ("channel_dropout", "dropout"))
+        if self.width % self.reduction:
+            raise ConfigError(f"Head asformer: reduction is {self.reduction}; it must divide width {self.width}.")
+        if self.masks not in ("exact", "released"):
+            raise ConfigError(f"Head asformer: masks is {self.masks!r}; it can be exact or released.")
+        if self.causal and self.masks == "released":
+            raise ConfigError("Head asformer: masks 'released' look ahead; with causal true set masks to exact.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LTContextConfig(HeadConfig):
+    """Settings of LTContext."""
+
+    stages: int = 4
+    """Stages, each but the first refining the classes of the one before it."""
+    layers: int = 9
+    """Layers of each stage; from 1 step on, dilation doubles with each."""
+    width: int = 64
+    """Channels of the first stage."""
+    shrink: int = 2
+    """Later stages have the first one's channels divided by this."""
+    reduction: int = 2
+    """Queries, keys and values have the channels of their stage divided by this."""
+    window: int = 64
+    """Steps of a block, which also sees half as many on either side of it (W of the paper)."""
+    stride: int = 64
+    """Each step also sees every step of the row that is a multiple of this away (G of the paper); 1 is full attention,
+    and memory grows with the square of the steps divided by this."""
+    channel_dropout: float = 0.3
+    """Share of input features that a row loses in training, all their steps at once."""
+    dropout: float = 0.2
+    """Share of values that a layer loses in training before they are added to its input."""
+    smoothing: float = 0.15
+    """Weight of the smoothing term beside the cross-entropy."""
+
+    def __post_init__(self) -> None:
+        sizes = ("stages", "layers", "width", "shrink", "reduction", "window", "stride")
+        _check_ranges("ltcontext", self, dict.fromkeys(sizes, 1), ("channel_dropout", "dropout"))
+        if self.width % (self.shrink * self.reduction):
+            raise ConfigError(
+                f"Head ltcontext: width is {self.width}; shrink {self.shrink} times reduction {self.reduction} must "
+                "divide it."
+            )
+
+
+def _check_ranges(name: str, config: HeadConfig, at_least: Mapping[str, int], shares: tuple[str, ...]) -> None:
+    """Refuse sizes that are too small, shares that aren't from 0 to below 1, and negative smoothing."""
+    for key, least in at_least.items():
+        if (value := getattr(config, key)) < least:
+            raise ConfigError(f"Head {name}: {key} is {value}; it must be at least {least}.")
+    for key in shares:
+        if not 0 <= (value := getattr(config, key)) < 1:
+            raise ConfigError(f"Head {name}: {key} is {value}; it must be at least 0 and below 1.")
+    if (value := getattr(config, "smoothing", 0.0)) < 0:
+        raise ConfigError(f"Head {name}: smoothing is {value}; it can't be negative.")
+
+
+SETTINGS: Mapping[str, type[HeadConfig]] = {
+    "c2f_tcn": C2FTCNConfig,
+    "linear": LinearConfig,
+    "tcn": TCNConfig,
+    "ms_tcn2": MSTCN2Config,
+    "asformer": ASFormerConfig,
+    "ltcontext": LTContextConfig,
+}
 """Registered names, and the settings that can be shown without importing their networks."""

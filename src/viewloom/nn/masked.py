@@ -192,3 +192,28 @@ def fit_steps(x_BCT: Tensor, steps: int) -> Tensor:
     """``x_BCT`` cut, or filled with zeros, to ``steps`` steps."""
     missing = steps - x_BCT.shape[-1]
     return F.pad(x_BCT, (0, missing)) if missing > 0 else x_BCT[..., :steps]
+
+
+def instance_norm(x_BCT: Tensor, valid_BT: Tensor, eps: float = 1e-5) -> Tensor:
+    """Each channel of a row at mean 0 and deviation 1 over the row's own valid steps; zeros at the others.
+
+    Without parameters, as `torch.nn.InstanceNorm1d` by default, and equal to it where all steps are valid (Ulyanov,
+    Vedaldi, Lempitsky: "Instance Normalization", arXiv:1607.08022).
+
+    Args:
+        x_BCT: values; those at steps that aren't valid must be finite.
+        valid_BT: bool, True where a step counts.
+        eps: added to the variance.
+    """
+    wide = torch.promote_types(x_BCT.dtype, torch.float32)
+    valid_B1T = valid_BT[:, None].to(wide)
+    count_B11 = valid_B1T.sum(dim=2, keepdim=True).clamp(min=1)
+    mean_BC1 = (x_BCT.to(wide) * valid_B1T).sum(dim=2, keepdim=True) / count_B11
+    centred_BCT = (x_BCT.to(wide) - mean_BC1) * valid_B1T
+    variance_BC1 = centred_BCT.square().sum(dim=2, keepdim=True) / count_B11
+    return (centred_BCT * torch.rsqrt(variance_BC1 + eps)).to(x_BCT.dtype)
+
+
+def step_norm(x_BCT: Tensor) -> Tensor:
+    """Each step at mean 0 and deviation 1 over its channels, without parameters: no step has a say in another's."""
+    return F.layer_norm(x_BCT.mT, x_BCT.shape[1:2]).mT

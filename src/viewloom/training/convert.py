@@ -1,16 +1,18 @@
 """`viewloom convert`: published checkpoints of heads and refiners into files of this project."""
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 from viewloom.dataset.actions import read_actions
 from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json, write_text
+from viewloom.heads.base import Head
 from viewloom.heads.settings import LEVEL_WEIGHTS, C2FTCNConfig
 from viewloom.names import names_in
 from viewloom.training.checkpoints import SavedHead, save_head
-from viewloom.training.published import load_published_head, read_weights
+from viewloom.training.published import load_published_head, load_published_ms_tcn2, read_weights
 from viewloom.training.runs import as_yaml
 from viewloom.training.settings import ConvertConfig
 from viewloom.version import __version__
@@ -34,7 +36,7 @@ def run_convert(config: ConvertConfig) -> Path:
     return target
 
 
-OF_HEADS, OF_REFINERS = ("actions", "fps", "level_weights"), ("context",)
+OF_HEADS, OF_REFINERS = ("head", "actions", "fps", "level_weights"), ("context",)
 """Settings of one kind alone."""
 
 
@@ -43,6 +45,11 @@ def _refuse_misfits(config: ConvertConfig) -> None:
     for name in OF_REFINERS if config.kind == "head" else OF_HEADS:
         if getattr(config, name) is not None:
             raise ConfigError(f"--{name} {getattr(config, name)} can't be set: a {config.kind} has none. Leave it out.")
+    if config.level_weights is not None and config.head not in (None, "c2f_tcn"):
+        raise ConfigError(
+            f"--level_weights {config.level_weights} can't be set: of {config.head} the last stage decides alone. "
+            "Leave it out."
+        )
 
 
 def parse_level_weights(text: str) -> tuple[float, ...]:
@@ -65,9 +72,7 @@ def _convert_head(config: ConvertConfig, views: tuple[str, ...], target: Path) -
     """A head, with the action list it was trained on."""
     if config.actions is None:
         raise ConfigError("A head needs --actions FILE, the action list whose ids its outputs are.")
-    weights = parse_level_weights("view_invariance" if config.level_weights is None else config.level_weights)
-    settings = C2FTCNConfig(canvas="window", level_weights=weights)
-    actions, head = read_actions(Path(config.actions)), load_published_head(config.checkpoint, settings)
+    head, actions = LOADERS[config.head or "c2f_tcn"](config), read_actions(Path(config.actions))
     if len(actions) != head.classes:
         raise ConfigError(
             f"{config.checkpoint} has {head.classes} outputs, but {config.actions} lists {len(actions)} actions. "
@@ -75,6 +80,18 @@ def _convert_head(config: ConvertConfig, views: tuple[str, ...], target: Path) -
         )
     extra = {"published": config.checkpoint, "sampling": asdict(Sampling())}  # its defaults are the published values
     save_head(target, SavedHead(head.eval(), actions, views, config.fps or 30.0, extra))
+
+
+def _c2f_tcn(config: ConvertConfig) -> Head:
+    weights = parse_level_weights("view_invariance" if config.level_weights is None else config.level_weights)
+    return load_published_head(config.checkpoint, C2FTCNConfig(canvas="window", level_weights=weights))
+
+
+LOADERS: Mapping[str, Callable[[ConvertConfig], Head]] = {
+    "c2f_tcn": _c2f_tcn,
+    "ms_tcn2": lambda config: load_published_ms_tcn2(config.checkpoint),
+}
+"""Heads whose published checkpoints are known."""
 
 
 def _convert_refiner(config: ConvertConfig, views: tuple[str, ...], target: Path) -> None:

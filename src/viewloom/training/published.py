@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from viewloom.errors import DataError, listed
 from viewloom.heads.c2f_tcn import C2FTCN
-from viewloom.heads.settings import C2FTCNConfig
+from viewloom.heads.ms_tcn2 import MSTCN2
+from viewloom.heads.settings import C2FTCNConfig, MSTCN2Config
 from viewloom.methods.refiner import Refiner
 from viewloom.methods.residual import ResidualRefiner
 from viewloom.methods.settings import ResidualConfig
@@ -27,6 +28,11 @@ from viewloom.saved import differences
 
 WRAPPERS = ("model_state_dict", "state_dict")
 PREFIX = "module."
+ENDS = {
+    "c2f_tcn": ("inc.conv.conv.0.weight", "outcc.conv.weight"),
+    "ms_tcn2": ("PG.conv_1x1_in.weight", "PG.conv_out.weight"),
+}
+"""First and last weight of each head whose published checkpoints are known: they tell feature size and classes."""
 
 
 def read_weights(path: Path | str) -> dict[str, Tensor]:
@@ -79,7 +85,7 @@ def load_published_head(path: Path | str, config: C2FTCNConfig | None = None) ->
             Published heads took features as they are, so ``standardise`` is False whatever stands here.
     """
     weights = read_weights(path)
-    dim, classes = head_size(weights, path)
+    dim, classes = head_size(weights, path, "c2f_tcn")
     config = config if config is not None else C2FTCNConfig(canvas="window")
     head = C2FTCN(dim, classes, replace(config, standardise=False))
     load_weights(head, weights, path)
@@ -87,14 +93,43 @@ def load_published_head(path: Path | str, config: C2FTCNConfig | None = None) ->
     return head.eval()
 
 
-def head_size(weights: Mapping[str, Tensor], origin: Path | str) -> tuple[int, int]:
-    """Feature size and number of classes of C2F-TCN weights."""
-    first, last = "inc.conv.conv.0.weight", "outcc.conv.weight"
+def load_published_ms_tcn2(path: Path | str) -> MSTCN2:
+    """A published MS-TCN++ checkpoint as a head in evaluation mode; all sizes are its own.
+
+    Published heads took features as they are, so ``standardise`` is False.
+    """
+    weights = read_weights(path)
+    dim, classes = head_size(weights, path, "ms_tcn2")
+    config = MSTCN2Config(
+        width=weights["PG.conv_1x1_in.weight"].shape[0],
+        layers=max(1, _entries(weights, "PG.conv_fusion.")),
+        refinements=_entries(weights, "Rs."),
+        refinement_layers=max(1, _entries(weights, "Rs.0.layers.")),
+        standardise=False,
+    )
+    head = MSTCN2(dim, classes, config)
+    load_weights(head, weights, path)
+    return head.eval()
+
+
+def _entries(weights: Mapping[str, Tensor], prefix: str) -> int:
+    """How many modules stand in a list of modules."""
+    return len({name.removeprefix(prefix).partition(".")[0] for name in weights if name.startswith(prefix)})
+
+
+def head_size(weights: Mapping[str, Tensor], origin: Path | str, head: str) -> tuple[int, int]:
+    """Feature size and number of classes of a head's weights.
+
+    Raises:
+        DataError: they are not that head's; says whose they are, where that is known.
+    """
+    first, last = ENDS[head]
     for name in (first, last):
         if name not in weights or weights[name].ndim != 3:
+            others = [f"--head {other}" for other, ends in ENDS.items() if other != head and set(ends) <= set(weights)]
             raise DataError(
-                f"{origin} isn't a C2F-TCN head: it has no {name} of 3 axes. Its names start with "
-                f"{listed(weights, 4)}. Pass a checkpoint of a C2F-TCN head."
+                f"{origin} isn't a {head} head: it has no {name} of 3 axes. Its names start with "
+                f"{listed(weights, 4)}. Pass {listed(others) if others else f'a checkpoint of a {head} head'}."
             )
     return weights[first].shape[1], weights[last].shape[0]
 

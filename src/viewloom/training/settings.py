@@ -153,7 +153,7 @@ class TrainConfig(LearnConfig):
     """Settings of the head (see the end of --help)."""
     epochs: int | None = None
     """Passes over the training windows; None takes 100, or more where windows are so few that the head would take
-    fewer optimiser steps than it needs (linear 600, c2f_tcn 200)."""
+    fewer optimiser steps than it needs (linear 600, ms_tcn2 400, tcn and c2f_tcn 200)."""
     seed: int = 0
     """Seed of weights, order and augmentation."""
     keep: str = "best"
@@ -337,9 +337,11 @@ class ConvertConfig:
     checkpoint: str
     """Published file (.pth, .pt, .bin, .model or .safetensors), read without running its code."""
     kind: Literal["head", "refiner"]
-    """What it holds: a C2F-TCN head, or a refiner of the view-invariance report."""
+    """What it holds: a head (--head says which), or a refiner of the view-invariance report."""
     run: str
     """Run folder to write: head.safetensors or refiner.safetensors."""
+    head: Literal["c2f_tcn", "ms_tcn2"] | None = None
+    """Which head it holds: c2f_tcn, or ms_tcn2 (MS-TCN++), whose sizes are the checkpoint's own; default: c2f_tcn."""
     actions: str | None = None
     """Action list of a head: Assembly101's actions.csv, ids as the head's outputs."""
     views: str = "v3"
@@ -347,8 +349,8 @@ class ConvertConfig:
     fps: float | None = None
     """Frames per second of the features a head was trained on; default: 30."""
     level_weights: str | None = None
-    """How a head's six decoder levels vote: view_invariance (all alike, as in the release of the view-invariance report
-    and in Assembly101's baseline), c2f_tcn (the four finest alike, as in the release of C2F-TCN), or six
+    """How the six decoder levels of c2f_tcn vote: view_invariance (all alike, as in the release of the view-invariance
+    report and in Assembly101's baseline), c2f_tcn (the four finest alike, as in the release of C2F-TCN), or six
     comma-separated weights, finest first; default: view_invariance."""
     context: Literal["frame", "time", "batch"] | None = None
     """What a refiner's attention looks at: frame, time or batch, which repeats the released code, whose results depend

@@ -1,0 +1,150 @@
+"""ASFormer: dilated convolutions and attention within windows that grow from layer to layer; decoders refine.
+
+Yi, Wen, Jiang: "ASFormer: Transformer for Action Segmentation" (BMVC 2021, arXiv:2110.08568), with the names of the
+parameters of the released checkpoints. Where release and paper differ, it is as released, since weights depend on it:
+windows start at one step and not at two, all steps of a block share a window, and queries and keys of a decoder are
+those of its own features alone.
+
+Other than there, steps that aren't valid have no say: not through the bias of the first convolution, nor in the
+statistics of instance norm, nor in the sum of attention weights (`ASFormer.Config.masks`).
+"""
+
+import math
+from typing import ClassVar, cast
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from viewloom.heads.settings import ASFormerConfig, HeadConfig
+from viewloom.heads.staged import StagedHead
+from viewloom.nn.masked import instance_norm, step_norm
+from viewloom.nn.window_attention import attend_blocks
+from viewloom.registry import HEADS
+
+DECAY = 3.0
+"""Attention of decoder i is weighted by ``exp(-DECAY * i)``: later ones trust it less."""
+
+
+@HEADS.register("asformer")
+class ASFormer(StagedHead):
+    """An encoder, and decoders that each refine the classes found so far.
+
+    Args:
+        dim: feature size D.
+        classes: number of classes K.
+        config: settings.
+    """
+
+    Config: ClassVar[type[HeadConfig]] = ASFormerConfig
+    config: ASFormerConfig
+
+    def __init__(self, dim: int, classes: int, config: HeadConfig | None = None) -> None:
+        super().__init__(dim, classes, config)
+        self.smoothing = self.config.smoothing
+        self.encoder = _Stage(dim, classes, 1.0, self.config)
+        self.decoders = nn.ModuleList(
+            _Stage(classes, classes, math.exp(-DECAY * place), self.config) for place in range(self.config.decoders)
+        )
+
+    def logits(self, x_BTD: Tensor, mask_BT: Tensor) -> list[Tensor]:
+        """Logits (B, T, K) of the decoders, last first, and of the encoder; zero at masked steps."""
+        x_BDT = x_BTD.mT.masked_fill(~mask_BT[:, None], 0.0)
+        x_BDT = F.dropout1d(x_BDT, self.config.channel_dropout, self.training)
+        level_BKT, features_BCT = self.encoder(x_BDT, None, mask_BT)
+        levels = [level_BKT.mT]
+        for decoder in self.decoders:
+            level_BKT, features_BCT = decoder(level_BKT.softmax(dim=1), features_BCT, mask_BT)
+            levels.append(level_BKT.mT)
+        return levels[::-1]
+
+    @property
+    def idle(self) -> frozenset[str]:
+        """An offset of all keys shifts all scores alike; who sees one step alone has nothing to weigh."""
+        still = ["key_conv.bias"]
+        if not self.config.causal:
+            still += ["layers.0.att_layer.query_conv.", "layers.0.att_layer.key_conv."]
+        names = (name for name, _ in self.named_parameters())
+        return frozenset(name for name in names if any(part in name for part in still))
+
+
+def published_names(head: ASFormer) -> dict[str, str]:
+    """Names in a published checkpoint to the names of the same weights in ``head``: they are the same, all of them.
+
+    Published weights compute what they did with ``ASFormer.Config(masks="released", standardise=False)``.
+    """
+    return {name: name for name, _ in head.named_parameters()}
+
+
+class _Stage(nn.Module):
+    """Encoder or decoder: a projection, layers whose reach doubles, a classifier."""
+
+    def __init__(self, inputs: int, classes: int, alpha: float, config: ASFormerConfig) -> None:
+        super().__init__()
+        self.conv_1x1 = nn.Conv1d(inputs, config.width, kernel_size=1)
+        self.layers = nn.ModuleList(_Layer(2**depth, alpha, config) for depth in range(config.layers))
+        self.conv_out = nn.Conv1d(config.width, classes, kernel_size=1)
+
+    def forward(self, x_BCT: Tensor, cross_BCT: Tensor | None, valid_BT: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, K, T) and features (B, C, T), zeros at steps that aren't valid.
+
+        Args:
+            x_BCT: what is projected.
+            cross_BCT: features whose values are attended to; None for the layers' own.
+            valid_BT: bool, True where a step is valid.
+        """
+        outside_B1T = ~valid_BT[:, None]
+        x_BCT = self.conv_1x1(x_BCT).masked_fill(outside_B1T, 0.0)
+        for layer in self.layers:
+            x_BCT = layer(x_BCT, cross_BCT, valid_BT)
+        return self.conv_out(x_BCT).masked_fill(outside_B1T, 0.0), x_BCT
+
+
+class _Layer(nn.Module):
+    """Dilated convolution, attention added to it ``alpha`` times, a linear map, added to the input."""
+
+    def __init__(self, reach: int, alpha: float, config: ASFormerConfig) -> None:
+        super().__init__()
+        self.alpha, self.causal = alpha, config.causal
+        self.feed_forward = _FeedForward(reach, config)
+        self.att_layer = _Attention(reach, config)
+        self.conv_1x1 = nn.Conv1d(config.width, config.width, kernel_size=1)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x_BCT: Tensor, cross_BCT: Tensor | None, valid_BT: Tensor) -> Tensor:
+        found_BCT = self.feed_forward(x_BCT)
+        normed_BCT = step_norm(found_BCT) if self.causal else instance_norm(found_BCT, valid_BT)
+        attended_BCT = self.att_layer(normed_BCT, normed_BCT if cross_BCT is None else cross_BCT, valid_BT)
+        added_BCT = self.dropout(self.conv_1x1(found_BCT + self.alpha * attended_BCT))
+        return cast(Tensor, (x_BCT + added_BCT).masked_fill(~valid_BT[:, None], 0.0))
+
+
+class _FeedForward(nn.Module):
+    """Dilated convolution over three steps, ReLU; causal, over a step and two before it."""
+
+    def __init__(self, dilation: int, config: ASFormerConfig) -> None:
+        super().__init__()
+        self.before = 2 * dilation if config.causal else 0
+        around = 0 if config.causal else dilation
+        conv = nn.Conv1d(config.width, config.width, kernel_size=3, padding=around, dilation=dilation)
+        self.layer = nn.Sequential(conv, nn.ReLU())
+
+    def forward(self, x_BCT: Tensor) -> Tensor:
+        return cast(Tensor, self.layer(F.pad(x_BCT, (self.before, 0)) if self.before else x_BCT))
+
+
+class _Attention(nn.Module):
+    """Attention within windows; queries and keys of one input, values of another."""
+
+    def __init__(self, window: int, config: ASFormerConfig) -> None:
+        super().__init__()
+        self.window, self.causal, self.released = window, config.causal, config.masks == "released"
+        inner = config.width // config.reduction
+        self.query_conv = nn.Conv1d(config.width, inner, kernel_size=1)
+        self.key_conv = nn.Conv1d(config.width, inner, kernel_size=1)
+        self.value_conv = nn.Conv1d(config.width, inner, kernel_size=1)
+        self.conv_out = nn.Conv1d(inner, config.width, kernel_size=1)
+
+    def forward(self, x_BCT: Tensor, values_BCT: Tensor, valid_BT: Tensor) -> Tensor:
+        parts = self.query_conv(x_BCT), self.key_conv(x_BCT), self.value_conv(values_BCT)
+        y_BCT = attend_blocks(*parts, valid_BT, self.window, causal=self.causal, released=self.released)
+        return cast(Tensor, self.conv_out(F.relu(y_BCT)))

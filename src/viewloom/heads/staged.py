@@ -1,0 +1,64 @@
+"""Heads of several stages, each of which refines the classes that the one before it found.
+
+Loss and decision of MS-TCN (Farha, Gall: "MS-TCN: Multi-Stage Temporal Convolutional Network for Action
+Segmentation", CVPR 2019, section 3.3): every stage has a loss, the last one decides.
+"""
+
+from abc import abstractmethod
+
+from torch import Tensor
+
+from viewloom.heads.base import Head
+from viewloom.heads.settings import HeadConfig, StagedConfig
+from viewloom.losses.base import LossOutput
+from viewloom.losses.segmentation import counts, smoothed_cross_entropy
+from viewloom.nn.distributed import mean_count
+
+
+class StagedHead(Head):
+    """A head of one stage or several; the levels that `forward` returns are theirs, the last one's first.
+
+    Attributes:
+        smoothing: weight of the smoothing term beside the cross-entropy.
+        smoothing_limit: largest change of a log-probability that counts there.
+    """
+
+    smoothing: float
+    smoothing_limit: float = 4.0
+
+    def loss(self, levels: list[Tensor], labels_BT: Tensor, mask_BT: Tensor) -> LossOutput:
+        """Cross-entropy plus the weighted, truncated smoothing term, summed over stages."""
+        counted_2 = counts(labels_BT, mask_BT)
+        counted_2 = mean_count(counted_2) if self.training else counted_2
+        return smoothed_cross_entropy(
+            self.voted(levels), labels_BT, mask_BT, counted_2, self.smoothing, self.smoothing_limit**2
+        )
+
+    def decode(self, levels: list[Tensor], mask_BT: Tensor) -> Tensor:
+        """Class probabilities (B, T, K) of the last stage."""
+        return levels[0].softmax(dim=-1)
+
+
+class ConvolutionalHead(StagedHead):
+    """A staged head of convolutions, whose channels come before the steps."""
+
+    config: StagedConfig
+
+    def __init__(self, dim: int, classes: int, config: HeadConfig | None = None) -> None:
+        super().__init__(dim, classes, config)
+        self.smoothing, self.smoothing_limit = self.config.smoothing, self.config.smoothing_limit
+
+    @abstractmethod
+    def stages(self, x_BCT: Tensor, outside_B1T: Tensor) -> list[Tensor]:
+        """Logits (B, K, T) of every stage in the order they are computed, zero at masked steps.
+
+        Args:
+            x_BCT: features, zero at masked steps.
+            outside_B1T: bool, True at masked steps.
+        """
+
+    def logits(self, x_BTD: Tensor, mask_BT: Tensor) -> list[Tensor]:
+        """Logits (B, T, K) of every stage, the last one's first; zero at masked steps."""
+        outside_B1T = ~mask_BT[:, None]
+        stages_BKT = self.stages(x_BTD.mT.masked_fill(outside_B1T, 0.0), outside_B1T)
+        return [logits_BKT.mT for logits_BKT in reversed(stages_BKT)]

@@ -1,0 +1,87 @@
+"""Attention of a row's steps to some of its steps: those around them, or every so many.
+
+No matrix of all steps by all steps is made. In blocks of W steps, memory grows with ``T * 2 W``; in S groups of every
+S-th step, with ``T * T / S``. Steps that aren't valid are never looked at, and a step's block or group is counted from
+the row's first step, so that a row is computed as if it were alone.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+LEAK = 1e-6
+"""What the released code of ASFormer adds to its masks of 0 and 1 before it takes their logarithm."""
+
+
+def attend_blocks(
+    q_BCT: Tensor,
+    k_BCT: Tensor,
+    v_BCT: Tensor,
+    valid_BT: Tensor,
+    width: int,
+    *,
+    causal: bool = False,
+    released: bool = False,
+) -> Tensor:
+    """Steps look at their block of ``width`` steps and at half as many on either side of it.
+
+    ASFormer (Yi, Wen, Jiang: "ASFormer: Transformer for Action Segmentation", BMVC 2021), section 3.1.
+
+    Args:
+        q_BCT: queries.
+        k_BCT: keys; what stands at steps that aren't valid must be finite.
+        v_BCT: values, likewise.
+        valid_BT: bool, True where a step may be looked at.
+        width: steps of a block.
+        causal: look at the ``width`` steps before the block and at those of the block up to oneself.
+        released: the masks of ASFormer's released code: the last step of a window is left out, and steps that aren't
+            valid take `LEAK` of a share, which is lost.
+
+    Returns:
+        (B, C, T); zero where nothing may be looked at.
+    """
+    steps = q_BCT.shape[2]
+    before, after = (width, 0) if causal else (width // 2, width // 2)
+    sides, window = (before, after + -steps % width), before + width + after
+    q_BNWC = _grouped(q_BCT, width).permute(0, 2, 3, 1)
+    k_BNSC, v_BNSC = (
+        F.pad(part_BCT * valid_BT[:, None], sides).unfold(2, window, width).permute(0, 2, 3, 1)
+        for part_BCT in (k_BCT, v_BCT)
+    )
+    seen_BNWS = F.pad(valid_BT, sides).unfold(1, window, width)[:, :, None]
+    place_S = torch.arange(window, device=q_BCT.device)
+    if causal:
+        seen_BNWS = seen_BNWS & (place_S <= before + place_S[:width, None])
+    if released and width > 1:
+        seen_BNWS = seen_BNWS & (place_S < window - 1)
+    y_BNWC = _mixed(q_BNWC, k_BNSC, v_BNSC, seen_BNWS, released)
+    return y_BNWC.permute(0, 3, 1, 2).flatten(2)[..., :steps]
+
+
+def attend_strided(q_BCT: Tensor, k_BCT: Tensor, v_BCT: Tensor, valid_BT: Tensor, stride: int) -> Tensor:
+    """Steps look at every ``stride``-th step of their row, themselves among these. Arguments as above."""
+    parts = (q_BCT, k_BCT, v_BCT * valid_BT[:, None])
+    q_BGNC, k_BGNC, v_BGNC = (_grouped(part_BCT, stride).permute(0, 3, 2, 1) for part_BCT in parts)
+    seen_BG1N = _grouped(valid_BT, stride).mT[:, :, None]
+    y_BGNC = _mixed(q_BGNC, k_BGNC, v_BGNC, seen_BG1N, False)
+    return y_BGNC.permute(0, 3, 2, 1).flatten(2)[..., : q_BCT.shape[2]]
+
+
+def _grouped(x_T: Tensor, size: int) -> Tensor:
+    """The last axis filled up with zeros and cut into groups of ``size``: (..., N, size)."""
+    filled_T = F.pad(x_T, (0, -x_T.shape[-1] % size))
+    return filled_T.reshape(*x_T.shape[:-1], -1, size)
+
+
+def _mixed(q_QC: Tensor, k_KC: Tensor, v_KC: Tensor, seen_QK: Tensor, released: bool) -> Tensor:
+    """Scaled dot-product attention over the last two axes; values that aren't seen must be zero."""
+    scores_QK = q_QC @ k_KC.mT / math.sqrt(q_QC.shape[-1])
+    if released:
+        share_QK = seen_QK.to(scores_QK.dtype)
+        weights_QK = (scores_QK + (share_QK + LEAK).log()).softmax(dim=-1) * share_QK
+    else:
+        # Not minus infinity: where nothing is seen that would be NaN; so it's a mean of zeros.
+        weights_QK = scores_QK.masked_fill(~seen_QK, torch.finfo(scores_QK.dtype).min).softmax(dim=-1)
+    return weights_QK @ v_KC
