@@ -275,7 +275,7 @@ def write_summary(pages: Path) -> None:
         for name, facts in found.items()
     ]
     lines += ["", *DEFAULT]
-    costs = [name for name in COSTS if any(name in facts["costs"] for facts in found.values())]
+    costs = [name for name in COSTS if any(name in facts.get("costs", {}) for facts in found.values())]
     lines += [
         "",
         "## What it costs",
@@ -285,7 +285,7 @@ def write_summary(pages: Path) -> None:
     ]
     lines += [f"| data | {' | '.join(costs)} |", "|---" * (len(costs) + 1) + "|"]
     lines += [
-        f"| {name} | {' | '.join(str(facts['costs'].get(cost, '–')) for cost in costs)} |"
+        f"| {name} | {' | '.join(str(facts.get('costs', {}).get(cost, '–')) for cost in costs)} |"
         for name, facts in found.items()
     ]
     if (pages / "pairs.md").exists():
