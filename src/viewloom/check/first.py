@@ -39,8 +39,9 @@ def next_command(
     kinds = {view: source.view_table[view].kind for view in counts}
     views = sorted(counts, key=lambda view: (KINDS.index(kinds[view]), -counts[view], view))
     drawn = [] if splits is not None else ["--splits", "generate"]
-    together = any({views[0], views[-1]} <= set(there) for there in spans.values())
-    if labels is not None and splits is not None and splits.train and splits.pairs and len(views) > 1 and together:
+    together = config.fold is None and any({views[0], views[-1]} <= set(there) for there in spans.values())
+    both_lists = splits is not None and bool(splits.train and splits.pairs)
+    if labels is not None and both_lists and len(views) > 1 and together and not folds:
         both = ["--from", views[0], "--to", views[-1]]
         return shlex.join(["viewloom", "transfer", *_settings(config), *both, "--run", "runs/transfer"])
     if folds and labels is not None:

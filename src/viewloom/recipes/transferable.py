@@ -19,7 +19,7 @@ BLOCK_FRAMES = 4096
 
 def refuse_untransferable(config: TransferConfig, dataset: MultiViewDataset) -> None:
     """`DataError` or `ConfigError` for data or settings that can't work; only names and spans are looked at."""
-    select_views(",".join(config.views), dataset)
+    select_views(",".join(config.views), dataset, "--from and --to")
     _refuse_unpaired(config, dataset)
     refuse_unusable(config, config.views, dataset)
     if config.student and config.teach.views is not None:

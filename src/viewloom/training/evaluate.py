@@ -39,8 +39,8 @@ class Scored:
     truth: Labels
 
 
-def select_views(views: str | None, dataset: MultiViewDataset) -> tuple[str, ...]:
-    """The views a comma-separated list names (None: all there are), each present somewhere."""
+def select_views(views: str | None, dataset: MultiViewDataset, option: str = "--views") -> tuple[str, ...]:
+    """The views a comma-separated list names (None: all there are), each present somewhere; ``option`` named them."""
     present = dict.fromkeys(v for name in dataset.source.recordings for v in dataset.source.views(name))
     if views is None:
         return tuple(present)
@@ -49,7 +49,7 @@ def select_views(views: str | None, dataset: MultiViewDataset) -> tuple[str, ...
     if absent or not names:
         raise DataError(
             f"No recording of {dataset.root} has view {listed(absent) if absent else '(none named)'}; "
-            f"its views are: {listed(present, 20)}. Name some of these."
+            f"its views are: {listed(present, 20)}. Pass {option} with some of these."
         )
     return names
 
