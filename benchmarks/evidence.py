@@ -165,12 +165,17 @@ def prepare(root: Path, case: Case) -> bool:
     elif case.name == "real_timelines" and annotations:
         run_simulate(SimulateConfig(out=str(folder), timelines=annotations, recordings=60))
     elif case.name in RIGS:
-        write_rig(folder, RIGS[case.name])
+        mark_simulated(write_rig(folder, RIGS[case.name]))
     else:
         hint = "set VIEWLOOM_ASSEMBLY101" if case.name == "real_timelines" else f"make bench-pixels, linked as {folder}"
         out.print(f"{case.name} is left out: it is not here ({hint}).")
         return False
     return True
+
+
+def mark_simulated(folder: Path) -> None:
+    """Say in a data set that nothing in it is real, so that every table says so too."""
+    write_text(folder / "simulation.json", json.dumps({"made_by": "tests/rigs.py"}) + "\n")
 
 
 def write_file(
@@ -216,7 +221,7 @@ def draw_curve(root: Path, pages: Path, seeds: Sequence[int], minutes: float | N
     """What `transfer` does with a share of the pairs: the page and picture ``pairs``."""
     started, folder = time.monotonic(), root / "many_pairs"
     if not folder.exists():
-        write_rig(folder, CURVE)
+        mark_simulated(write_rig(folder, CURVE))
     config = CurveConfig(
         data=str(folder),
         kind="pairs",
