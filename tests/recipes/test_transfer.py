@@ -206,3 +206,4 @@ def test_what_a_score_must_be_read_beside():
     (unfit,) = _beside("e4", {"head": 80.0, "clock": 3.0}, True)
     assert "naive head can't take e4" in unfit
     assert _beside("e4", {"head": 80.0, "clock": 3.0}, False) == []
+    assert _beside("e4", {"clock": 3.0}, True) == []  # a view that nothing was scored in

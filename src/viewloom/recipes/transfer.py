@@ -147,8 +147,8 @@ def _left(config: TransferConfig, steps: list[Step], needed: dict[str, float]) -
         needed: seconds of each, by title; what was found out is kept here.
     """
     if steps[0].result.name == REFINER_FILE:
-        limit = f"; candidates take {config.method_options.minutes:g} min at most" if config.method == AUTO else ""
-        return f"{limit}; the rest is estimated next"
+        limit = f"learned candidates take {config.method_options.minutes:g} min at most, "
+        return f"; {limit if config.method == AUTO else ''}the rest is estimated next"
     long = [step for step in steps if step.seconds is not None and not step.result.exists()]
     needed |= {step.title: step.seconds() for step in long if step.seconds is not None and step.title not in needed}
     return f", about {_clock(sum(needed[step.title] for step in long))} left" if long else ""
@@ -255,7 +255,7 @@ def _notes(config: TransferConfig, folder: Path) -> list[str]:
 def _beside(view: str, f1_50: Mapping[str, float], naive: bool) -> list[str]:
     """What the score in a view must be read beside."""
     found = []
-    if naive and NAIVE not in f1_50:
+    if naive and HEAD in f1_50 and NAIVE not in f1_50:
         found.append(
             f"The naive head can't take {view}, whose features are of another size, so no gap is told there: read the "
             "score between the clock's and the oracle's."
