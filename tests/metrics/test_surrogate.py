@@ -88,7 +88,7 @@ def test_neighbours_vote_with_equal_weight_for_every_class(monkeypatch):
     found = told_by_neighbours(z_NZ, ids_N, z_MZ, 5)
     assert found.tolist() == slow and len(set(slow)) > 1
     assert (told_by_neighbours(z_NZ + 1e6, ids_N, z_MZ + 1e6, 5) == found).all()
-    monkeypatch.setattr("viewloom.metrics.surrogate.BLOCK", 7)
+    monkeypatch.setattr("viewloom.metrics.neighbours.BLOCK", 7 * 200)
     assert (told_by_neighbours(z_NZ, ids_N, z_MZ, 5) == found).all()
     monkeypatch.setattr("viewloom.metrics.surrogate.MOST_STEPS", 100)
     assert (told_by_neighbours(z_NZ, ids_N, z_MZ, 5) == told_by_neighbours(z_NZ[::2], ids_N[::2], z_MZ, 5)).all()

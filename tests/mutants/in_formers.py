@@ -29,8 +29,8 @@ MUTANTS = [
     Mutant(
         "causal_convolution_looks_ahead",
         ASFORMER,
-        "F.pad(x_BCT, (self.before, 0))",
-        "F.pad(x_BCT, (self.before // 2, self.before // 2))",
+        "DilatedConv1d(config.width, dilation, config.causal)",
+        "DilatedConv1d(config.width, dilation, False)",
         ASFORMER_TESTS,
     ),
     Mutant("causal_norm_of_the_row", ASFORMER, "step_norm(found_BCT) if self.causal else ", "", ASFORMER_TESTS),

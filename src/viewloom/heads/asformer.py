@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from viewloom.heads.settings import ASFormerConfig, HeadConfig
 from viewloom.heads.staged import StagedHead
+from viewloom.nn.dilated import DilatedConv1d
 from viewloom.nn.masked import instance_norm, step_norm
 from viewloom.nn.window_attention import attend_blocks
 from viewloom.registry import HEADS
@@ -67,14 +68,6 @@ class ASFormer(StagedHead):
         return frozenset(name for name in names if any(part in name for part in still))
 
 
-def published_names(head: ASFormer) -> dict[str, str]:
-    """Names in a published checkpoint to the names of the same weights in ``head``: they are the same, all of them.
-
-    Published weights compute what they did with ``ASFormer.Config(masks="released", standardise=False)``.
-    """
-    return {name: name for name, _ in head.named_parameters()}
-
-
 class _Stage(nn.Module):
     """Encoder or decoder: a projection, layers whose reach doubles, a classifier."""
 
@@ -123,13 +116,10 @@ class _FeedForward(nn.Module):
 
     def __init__(self, dilation: int, config: ASFormerConfig) -> None:
         super().__init__()
-        self.before = 2 * dilation if config.causal else 0
-        around = 0 if config.causal else dilation
-        conv = nn.Conv1d(config.width, config.width, kernel_size=3, padding=around, dilation=dilation)
-        self.layer = nn.Sequential(conv, nn.ReLU())
+        self.layer = nn.Sequential(DilatedConv1d(config.width, dilation, config.causal), nn.ReLU())
 
     def forward(self, x_BCT: Tensor) -> Tensor:
-        return cast(Tensor, self.layer(F.pad(x_BCT, (self.before, 0)) if self.before else x_BCT))
+        return cast(Tensor, self.layer(x_BCT))
 
 
 class _Attention(nn.Module):

@@ -19,6 +19,7 @@ from scipy.cluster.vq import kmeans2
 from scipy.ndimage import uniform_filter1d
 
 from viewloom.metrics.linear_probe import balanced_accuracy
+from viewloom.metrics.neighbours import nearest
 
 Floats = NDArray[np.floating]
 Ids = NDArray[np.int64]
@@ -33,8 +34,6 @@ NEIGHBOURS = 15
 """Steps that vote for the cluster of another one."""
 MOST_STEPS = 20000
 """Steps that neighbours are sought among, at most."""
-BLOCK = 512
-"""Steps told at once."""
 
 
 def smoothed(x_TD: Floats, mask_T: NDArray[np.bool_], steps: int) -> NDArray[np.float64]:
@@ -97,16 +96,11 @@ def told_by_neighbours(z_NZ: Floats, ids_N: Ids, z_MZ: Floats, classes: int) -> 
     """
     every = -(-len(z_NZ) // MOST_STEPS)
     z_NZ, ids_N = np.asarray(z_NZ, np.float64)[::every], ids_N[::every]
-    mean_Z = z_NZ.mean(axis=0)  # far from the origin distances would lose digits
-    z_NZ, z_MZ = z_NZ - mean_Z, np.asarray(z_MZ, np.float64) - mean_Z
+    voters_MC = ids_N[nearest(np.asarray(z_MZ, np.float64), z_NZ, NEIGHBOURS)]
     weight_K = 1.0 / np.bincount(ids_N, minlength=classes).clip(min=1)
-    squares_N, found, count = np.square(z_NZ).sum(axis=1), [], min(NEIGHBOURS, len(z_NZ))
-    for z_BZ in np.array_split(z_MZ, -(-len(z_MZ) // BLOCK)):
-        nearest_BC = np.argpartition(squares_N - 2 * z_BZ @ z_NZ.T, count - 1, axis=1)[:, :count]
-        votes_BK = np.zeros((len(z_BZ), classes))
-        np.add.at(votes_BK, (np.arange(len(z_BZ))[:, None], ids_N[nearest_BC]), weight_K[ids_N[nearest_BC]])
-        found.append(votes_BK.argmax(axis=1))
-    return np.concatenate(found).astype(np.int64)
+    votes_MK = np.zeros((len(z_MZ), classes))
+    np.add.at(votes_MK, (np.arange(len(z_MZ))[:, None], voters_MC), weight_K[voters_MC])
+    return np.asarray(votes_MK.argmax(axis=1), np.int64)
 
 
 @dataclass(frozen=True)
