@@ -75,11 +75,11 @@ MUTANTS = [
     Mutant(
         "smoothing_left_out",
         STAGED,
-        "self.smoothing, self.smoothing_limit**2",
-        "0.0, self.smoothing_limit**2",
+        "config.smoothing, config.smoothing_limit**2",
+        "0.0, config.smoothing_limit**2",
         OF_STAGED,
     ),
-    Mutant("smoothing_limit_not_squared", STAGED, "self.smoothing_limit**2", "self.smoothing_limit", OF_STAGED),
+    Mutant("smoothing_limit_not_squared", STAGED, "config.smoothing_limit**2", "config.smoothing_limit", OF_STAGED),
     Mutant("stages_first_one_first", STAGED, "reversed(stages_BKT)", "stages_BKT", OF_STAGED),
     Mutant(
         "masked_steps_enter_the_stages", STAGED, "x_BTD.mT.masked_fill(outside_B1T, 0.0)", "x_BTD.mT", (*MASKS, *ALONE)

@@ -41,7 +41,6 @@ class ASFormer(StagedHead):
 
     def __init__(self, dim: int, classes: int, config: HeadConfig | None = None) -> None:
         super().__init__(dim, classes, config)
-        self.smoothing = self.config.smoothing
         self.encoder = _Stage(dim, classes, 1.0, self.config)
         self.decoders = nn.ModuleList(
             _Stage(classes, classes, math.exp(-DECAY * place), self.config) for place in range(self.config.decoders)

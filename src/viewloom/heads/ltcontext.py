@@ -37,7 +37,6 @@ class LTContext(StagedHead):
 
     def __init__(self, dim: int, classes: int, config: HeadConfig | None = None) -> None:
         super().__init__(dim, classes, config)
-        self.smoothing = self.config.smoothing
         first, later = self.config.width, self.config.width // self.config.shrink
         self.first = _Stage(dim, first, first, classes, self.config)
         self.refining = nn.ModuleList(

@@ -100,7 +100,17 @@ def _negative(config: HeadConfig, name: str) -> tuple[bool, str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StagedConfig(HeadConfig):
+class SmoothedConfig(HeadConfig):
+    """Settings of heads in one stage or several, each with the loss of MS-TCN."""
+
+    smoothing: float = 0.15
+    """Weight of the smoothing term beside the cross-entropy."""
+    smoothing_limit: float = 4.0
+    """Changes of a log-probability from step to step are smoothed up to this size."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StagedConfig(SmoothedConfig):
     """Settings of heads of dilated temporal convolutions in one stage or several, as in MS-TCN."""
 
     width: int = 64
@@ -109,27 +119,28 @@ class StagedConfig(HeadConfig):
     """Share of each layer's output that is dropped in training."""
     causal: bool = False
     """Look back only: a step's result then depends on no later one, for segmenting a live stream."""
-    smoothing: float = 0.15
-    """Weight of the smoothing term beside the cross-entropy."""
-    smoothing_limit: float = 4.0
-    """Changes of a log-probability from step to step are smoothed up to this size."""
 
 
 def _check_staged(head: str, config: StagedConfig, *depths: str) -> None:
     """Refuse settings that can't work; ``depths`` are those that say how many layers a stage has."""
     deepest = max(depths, key=lambda name: getattr(config, name))
-    faults = (
-        *(_too_small(config, name) for name in ("width", *depths)),
-        (
-            getattr(config, deepest) > MAX_LAYERS,
-            f"{deepest} is {getattr(config, deepest)}; the last of {MAX_LAYERS} layers already looks "
-            f"{2 ** (MAX_LAYERS - 1)} steps far",
-        ),
-        (not 0 <= config.dropout < 1, f"dropout is {config.dropout}; it must be at least 0 and below 1"),
-        _negative(config, "smoothing"),
-        (config.smoothing_limit <= 0, f"smoothing_limit is {config.smoothing_limit}; it must be above 0"),
+    too_deep = (
+        getattr(config, deepest) > MAX_LAYERS,
+        f"{deepest} is {getattr(config, deepest)}; the last of {MAX_LAYERS} layers already looks "
+        f"{2 ** (MAX_LAYERS - 1)} steps far",
     )
-    _refuse(head, faults)
+    _refuse(head, [*(_too_small(config, name) for name in ("width", *depths)), too_deep])
+    _check_trained(head, config, "dropout")
+
+
+def _check_trained(head: str, config: SmoothedConfig, *shares: str) -> None:
+    """Refuse shares that aren't from 0 to below 1, and a smoothing that there isn't."""
+    faults = [
+        (not 0 <= getattr(config, name) < 1, f"{name} is {getattr(config, name)}; it must be at least 0 and below 1")
+        for name in shares
+    ]
+    limit = (config.smoothing_limit <= 0, f"smoothing_limit is {config.smoothing_limit}; it must be above 0")
+    _refuse(head, [*faults, _negative(config, "smoothing"), limit])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +179,7 @@ class LinearConfig(HeadConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ASFormerConfig(HeadConfig):
+class ASFormerConfig(SmoothedConfig):
     """Settings of ASFormer."""
 
     layers: int = 10
@@ -183,8 +194,6 @@ class ASFormerConfig(HeadConfig):
     """Share of input features that a row loses in training, all their steps at once."""
     dropout: float = 0.5
     """Share of values that a layer loses in training before they are added to its input."""
-    smoothing: float = 0.15
-    """Weight of the smoothing term beside the cross-entropy."""
     masks: Literal["exact", "released"] = "exact"
     """Attention weights over exactly the valid steps of a window (exact), or with what the released code does: a
     window lacks its last step, and 1e-6 of a share goes to each that isn't valid (released, for its checkpoints)."""
@@ -193,8 +202,9 @@ class ASFormerConfig(HeadConfig):
     and in it up to oneself), and instead of instance norm over the row one over the channels of each step."""
 
     def __post_init__(self) -> None:
-        at_least = {"layers": 1, "decoders": 0, "width": 1, "reduction": 1}
-        _check_ranges("asformer", self, at_least, ("channel_dropout", "dropout"))
+        sizes = (_too_small(self, name) for name in ("layers", "width", "reduction"))
+        _refuse("asformer", [*sizes, _too_small(self, "decoders", 0)])
+        _check_trained("asformer", self, "channel_dropout", "dropout")
         if self.width % self.reduction:
             raise ConfigError(f"Head asformer: reduction is {self.reduction}; it must divide width {self.width}.")
         if self.masks not in ("exact", "released"):
@@ -204,7 +214,7 @@ class ASFormerConfig(HeadConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LTContextConfig(HeadConfig):
+class LTContextConfig(SmoothedConfig):
     """Settings of LTContext."""
 
     stages: int = 4
@@ -226,29 +236,16 @@ class LTContextConfig(HeadConfig):
     """Share of input features that a row loses in training, all their steps at once."""
     dropout: float = 0.2
     """Share of values that a layer loses in training before they are added to its input."""
-    smoothing: float = 0.15
-    """Weight of the smoothing term beside the cross-entropy."""
 
     def __post_init__(self) -> None:
         sizes = ("stages", "layers", "width", "shrink", "reduction", "window", "stride")
-        _check_ranges("ltcontext", self, dict.fromkeys(sizes, 1), ("channel_dropout", "dropout"))
+        _refuse("ltcontext", (_too_small(self, name) for name in sizes))
+        _check_trained("ltcontext", self, "channel_dropout", "dropout")
         if self.width % (self.shrink * self.reduction):
             raise ConfigError(
                 f"Head ltcontext: width is {self.width}; shrink {self.shrink} times reduction {self.reduction} must "
                 "divide it."
             )
-
-
-def _check_ranges(name: str, config: HeadConfig, at_least: Mapping[str, int], shares: tuple[str, ...]) -> None:
-    """Refuse sizes that are too small, shares that aren't from 0 to below 1, and negative smoothing."""
-    for key, least in at_least.items():
-        if (value := getattr(config, key)) < least:
-            raise ConfigError(f"Head {name}: {key} is {value}; it must be at least {least}.")
-    for key in shares:
-        if not 0 <= (value := getattr(config, key)) < 1:
-            raise ConfigError(f"Head {name}: {key} is {value}; it must be at least 0 and below 1.")
-    if (value := getattr(config, "smoothing", 0.0)) < 0:
-        raise ConfigError(f"Head {name}: smoothing is {value}; it can't be negative.")
 
 
 SETTINGS: Mapping[str, type[HeadConfig]] = {

@@ -9,29 +9,23 @@ from abc import abstractmethod
 from torch import Tensor
 
 from viewloom.heads.base import Head
-from viewloom.heads.settings import HeadConfig, StagedConfig
+from viewloom.heads.settings import SmoothedConfig
 from viewloom.losses.base import LossOutput
 from viewloom.losses.segmentation import counts, smoothed_cross_entropy
 from viewloom.nn.distributed import mean_count
 
 
 class StagedHead(Head):
-    """A head of one stage or several; the levels that `forward` returns are theirs, the last one's first.
+    """A head of one stage or several; the levels that `forward` returns are theirs, the last one's first."""
 
-    Attributes:
-        smoothing: weight of the smoothing term beside the cross-entropy.
-        smoothing_limit: largest change of a log-probability that counts there.
-    """
-
-    smoothing: float
-    smoothing_limit: float = 4.0
+    config: SmoothedConfig
 
     def loss(self, levels: list[Tensor], labels_BT: Tensor, mask_BT: Tensor) -> LossOutput:
         """Cross-entropy plus the weighted, truncated smoothing term, summed over stages."""
-        counted_2 = counts(labels_BT, mask_BT)
+        config, counted_2 = self.config, counts(labels_BT, mask_BT)
         counted_2 = mean_count(counted_2) if self.training else counted_2
         return smoothed_cross_entropy(
-            self.voted(levels), labels_BT, mask_BT, counted_2, self.smoothing, self.smoothing_limit**2
+            self.voted(levels), labels_BT, mask_BT, counted_2, config.smoothing, config.smoothing_limit**2
         )
 
     def decode(self, levels: list[Tensor], mask_BT: Tensor) -> Tensor:
@@ -41,12 +35,6 @@ class StagedHead(Head):
 
 class ConvolutionalHead(StagedHead):
     """A staged head of convolutions, whose channels come before the steps."""
-
-    config: StagedConfig
-
-    def __init__(self, dim: int, classes: int, config: HeadConfig | None = None) -> None:
-        super().__init__(dim, classes, config)
-        self.smoothing, self.smoothing_limit = self.config.smoothing, self.config.smoothing_limit
 
     @abstractmethod
     def stages(self, x_BCT: Tensor, outside_B1T: Tensor) -> list[Tensor]:
