@@ -147,8 +147,10 @@ def _left(config: TransferConfig, steps: list[Step], needed: dict[str, float]) -
         needed: seconds of each, by title; what was found out is kept here.
     """
     if steps[0].result.name == REFINER_FILE:
-        limit = f"learned candidates take {config.method_options.minutes:g} min at most, "
-        return f"; {limit if config.method == AUTO else ''}the rest is estimated next"
+        rest = "the rest is estimated next"
+        if config.method != AUTO:
+            return f"; {rest}"
+        return f"; learned candidates take {config.method_options.minutes:g} min at most, {rest}"
     long = [step for step in steps if step.seconds is not None and not step.result.exists()]
     needed |= {step.title: step.seconds() for step in long if step.seconds is not None and step.title not in needed}
     return f", about {_clock(sum(needed[step.title] for step in long))} left" if long else ""
