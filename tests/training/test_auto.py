@@ -45,16 +45,40 @@ def found(run):
 
 
 def test_it_takes_what_carries_over_best_and_keeps_all_figures(data, tmp_path, capfd):
-    path = run_auto(config(data, tmp_path / "run"))
+    run_auto(config(data, tmp_path / "run"))
     kept = found(tmp_path / "run")
     assert [entry["name"] for entry in kept["candidates"]] == ["none", "cca", "ridge"]
     transfer = {entry["name"]: entry["measured"]["transfer"] for entry in kept["candidates"]}
     assert kept["chosen"] != "none" and transfer["none"] < 0.8 * transfer[kept["chosen"]]
-    assert path.read_bytes() == (tmp_path / "run" / "candidates" / kept["chosen"] / path.name).read_bytes()
     said = capfd.readouterr().err
     assert "auto took" in said and said.count("transfer ") == 3 and "Kept the closed form" not in said
     invariance = json.loads((tmp_path / "run" / "invariance.json").read_text())
     assert invariance["chosen"].startswith(f"auto took {kept['chosen']}")
+
+
+def test_a_closed_form_that_was_chosen_is_fitted_again_on_all_pairs(data, tmp_path):
+    path = run_auto(config(data, tmp_path / "run", "cca"))
+    own = Candidate("cca", "cca").config(AutoConfig())
+    alone = config(data, tmp_path / "alone", method="cca", method_options=own, held_out=0.0)
+    assert run_pretrain(alone).read_bytes() == path.read_bytes()
+    assert path.read_bytes() != (tmp_path / "run" / "candidates" / "cca" / path.name).read_bytes()
+    invariance = json.loads((tmp_path / "run" / "invariance.json").read_text())
+    assert "fitted again on all pairs" in invariance["chosen"]
+    assert invariance["held_out"] == read_held_out(tmp_path / "run" / "candidates" / "cca")  # of pairs it hasn't seen
+
+
+def read_held_out(run):
+    return json.loads((run / "invariance.json").read_text())["held_out"]
+
+
+def test_a_learned_one_stays_as_its_held_out_pairs_chose_it(data, tmp_path):
+    path = run_auto(config(data, tmp_path / "run", "vicreg", epochs=2))
+    assert path.read_bytes() == (tmp_path / "run" / "candidates" / "vicreg" / path.name).read_bytes()
+
+
+def test_auto_needs_pairs_held_out(data, tmp_path):
+    with pytest.raises(ConfigError, match="--held_out is 0"):
+        run_auto(config(data, tmp_path / "run", held_out=0.0))
 
 
 def test_a_candidate_is_what_its_method_learns_alone(data, tmp_path):
@@ -138,7 +162,7 @@ def test_a_simpler_candidate_is_given_up_only_for_one_that_leads_by_two_standard
     ahead, error = several[3].measured.ahead_of(several[2].measured)
     assert ahead == 1.0 and 0.5 < error < 1.0  # within two of them
     assert best(several).candidate.name == "b" and best([*several[:2], *several[:1:-1]]).candidate.name == "c"
-    assert "c leads by 1.0 ± 0.9" in in_words(best(several), several) and "b is simpler" in in_words(
+    assert "c leads by 1.0 ± 0.9" in in_words(best(several), several) and "b is preferred" in in_words(
         several[2], several
     )
     # The same point counts where every part of the held-out pairs shows it, and where both go up and down together.

@@ -3,7 +3,8 @@
 No label is looked at. What is compared is how well stand-ins for labels carry over from view to view
 (`viewloom.metrics.surrogate`); a simpler candidate is given up only for one that leads by more than chance has it (the
 one-standard-error rule of Breiman et al., "Classification and Regression Trees", 1984, with two). Retrieval is shown
-beside. Every candidate is an ordinary run in ``candidates/``.
+beside. Every candidate is an ordinary run in ``candidates/``. One in closed form is fitted again, once it is chosen, on
+all pairs: of few, those held out are a large share.
 """
 
 import math
@@ -37,6 +38,8 @@ from viewloom.training.timing import seconds_to_learn
 from viewloom.training.trained import REFINER_FILE
 
 FILE = "auto.json"
+ON_ALL = "on_all_pairs"
+"""Run folder of the chosen candidate's fit on all pairs."""
 CRITERION = "transfer on held-out pairs: the first candidate whose lag behind the best is within two standard errors"
 TOLD_BY = 2.0
 """Standard errors by which the best candidate must lead to be told from one that is preferred."""
@@ -75,6 +78,8 @@ def begin_auto(config: PretrainConfig, dataset: MultiViewDataset | None = None) 
             "--method auto compares candidates in one process, since their time is limited. Run it in one, and what it "
             "takes (auto.json) with --method in several."
         )
+    if not config.held_out:
+        raise ConfigError("--method auto compares candidates on held-out pairs, and --held_out is 0. Leave it out.")
     candidates_of(config.method_options)
     _refuse_labelled(config)
     dataset = dataset or open_dataset(config)
@@ -106,8 +111,20 @@ def run_auto(config: PretrainConfig, dataset: MultiViewDataset | None = None) ->
     chosen = best(tried)
     text = in_words(chosen, tried)
     _write(folder, tried, chosen=chosen.candidate.name, why=text)
-    _keep(folder, chosen, text)
+    _keep(folder, chosen, text, _final(config, dataset, chosen))
     return folder / REFINER_FILE
+
+
+def _final(config: PretrainConfig, dataset: MultiViewDataset, chosen: Tried) -> Path:
+    """The run folder of the chosen candidate; where it has a closed form, of a fit on all pairs."""
+    settings = _settings(config, chosen.candidate)
+    if METHODS.get(chosen.candidate.method).fit == "gradient":
+        return Path(settings.run)  # which epoch to keep is chosen on held-out pairs
+    folder = Path(config.run) / ON_ALL
+    again = replace(settings, run=str(folder), held_out=0.0, resume=(folder / "config.yaml").exists())
+    left_out = _fit(again, dataset)
+    assert not left_out, left_out
+    return folder
 
 
 def best(tried: Sequence[Tried]) -> Tried:
@@ -169,7 +186,7 @@ def in_words(chosen: Tried, tried: Sequence[Tried]) -> str:
         return f"{text}; none does better than by chance, and {chosen.candidate.name} is the first that learns"
     return (
         f"{text}; {top.candidate.name} leads by {ahead:.1f} ± {error:.1f} (standard error), too little to tell, and "
-        f"{chosen.candidate.name} is simpler"
+        f"{chosen.candidate.name} is preferred"
     )
 
 
@@ -284,14 +301,15 @@ def _note(tried: Sequence[Tried], folder: Path) -> None:
     err.print(f"  {entry.candidate.name:<12} {text}", markup=False)
 
 
-def _keep(folder: Path, chosen: Tried, text: str) -> None:
-    """Put the chosen candidate's refiner and measures into the run's own folder."""
-    own = folder / "candidates" / chosen.candidate.name
-    invariance = read_json(own / "invariance.json")
-    before = f"{text}. {invariance['chosen']}" if invariance["chosen"] else text
+def _keep(folder: Path, chosen: Tried, text: str, final: Path) -> None:
+    """Put the chosen candidate's measures, and the refiner of its final fit, into the run's own folder."""
+    invariance = read_json(folder / "candidates" / chosen.candidate.name / "invariance.json")
+    text = f"{text}. It was fitted again on all pairs" if final.name == ON_ALL else text
+    words = read_json(final / "invariance.json")["chosen"]
+    before = f"{text}. {words}" if words else text
     warnings = nothing_carries_over(chosen) + invariance["warnings"]
     write_json(folder / "invariance.json", invariance | {"chosen": before, "warnings": warnings})
     err.print(f"{text}.", markup=False)
     show(warnings)
     with atomic_path(folder / REFINER_FILE) as temporary:
-        shutil.copyfile(own / REFINER_FILE, temporary)
+        shutil.copyfile(final / REFINER_FILE, temporary)

@@ -31,16 +31,17 @@ class Candidate:
 
 
 CANDIDATES = (
-    Candidate("none", "none"),
     Candidate("cca", "cca"),
     Candidate("delay_cca", "delay_cca"),
     Candidate("contrast", "contrast"),
     Candidate("two_stream", "two_stream", {"stem": "cca"}),
     Candidate("ey", "ey"),
     Candidate("rff_cca", "rff_cca"),
+    Candidate("none", "none"),
 )
 """The default ones, in the order of preference: simple before flexible, and what goes on as a line where pairs show
-nothing before what doesn't."""
+nothing before what doesn't. Features as they are come last: that views differ is the rule, and held-out pairs too few
+to tell are no reason to leave it at that."""
 
 
 def candidates_of(auto: AutoConfig) -> tuple[Candidate, ...]:

@@ -66,7 +66,7 @@ def split_pairs(config: PretrainConfig, dataset: MultiViewDataset) -> Pairs:
         ViewWindows(dataset.source, learn, views, sampling, config.seed, labels, 1 if lone else 2),
         ViewWindows(dataset.source, held, views, still, labels=labels) if held else None,
     )
-    if pairs.held_out is None:
+    if pairs.held_out is None and config.held_out:
         say(
             f"note: no pair recording with all of the views {listed(views)} can be held out, so neither retrieval nor "
             "collapse is measured, and the last epoch is kept."
@@ -116,9 +116,11 @@ def _divided(
 ) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
     """The pairs to learn from and those held out, which have all views.
 
-    None is held out where there is none with all views, or a view would be seen by no other recording, and the method
-    can do without (``lone``).
+    None is held out where none shall be, or where there is none with all views, or a view would be seen by no other
+    recording, and the method can do without (``lone``).
     """
+    if not config.held_out:
+        return items, ()
     source = dataset.source
     complete = {name for name in source.recordings if set(views) <= set(source.views(name))}
     if lone and not any(item.recording in complete for item in items):

@@ -218,8 +218,8 @@ def _unmeasured(select: Choice | None) -> Choice:
     """What chooses the checkpoint where nothing is held out: nothing; `ConfigError` where something was asked for."""
     if select not in (None, "last"):
         raise ConfigError(
-            f"--select {select} needs a pair recording with all of the views, to be held out, and there is none. Leave "
-            "it out: the last epoch is kept."
+            f"--select {select} needs a pair recording with all of the views, held out, and there is none. Leave it "
+            "out: the last epoch is kept."
         )
     return "last"
 

@@ -211,7 +211,8 @@ class PretrainConfig(LearnConfig):
     """Passes over the pair windows (closed-form methods need one); None takes 60, or more where windows are so few
     that the method would take fewer optimiser steps than it needs (400)."""
     held_out: float = 0.1
-    """Share of the pair recordings kept apart, to choose the checkpoint and to measure invariance on."""
+    """Share of the pair recordings, from 0 to below 1, kept apart to choose the checkpoint and to measure invariance
+    on, one at least; with 0 all are learned from, nothing is measured, and the last epoch is kept."""
     select: Choice | None = None
     """What chooses the checkpoint, on held-out pairs: retrieval (how often a step finds itself in the other view),
     loss (the method's own), agreement (how often a distilled head says what its teacher says), or last (nothing:
@@ -227,8 +228,8 @@ class PretrainConfig(LearnConfig):
     """Optimiser."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.held_out < 1:
-            raise ConfigError(f"--held_out must lie between 0 and 1, but is {self.held_out}.")
+        if not 0 <= self.held_out < 1:
+            raise ConfigError(f"--held_out must be 0 or more and below 1, but is {self.held_out}.")
         refuse_below_one(self, "epochs", "batch_size")
 
 
