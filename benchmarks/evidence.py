@@ -1,8 +1,9 @@
 """What `viewloom transfer` is worth, and why its defaults are what they are: `make bench-evidence`.
 
 Data sets are made or found, `viewloom compare` runs every row on each, and pages are written to docs/results/evidence.
-All features are simulated or rendered, and the pages say so. ``SMALL=1`` takes two of them, three seeds, fewer rows and
-short training, about 20 minutes on two cores; the whole takes hours. What is finished is used again.
+All features are simulated or rendered, and the pages say so. ``SMALL=1`` takes two of them, three seeds, three methods,
+less time for what `auto` learns and short training, about 20 minutes on two cores; the whole takes hours. What is finished
+is used again.
 """
 
 import argparse
@@ -127,8 +128,9 @@ CURVE = replace(SENSORS, splits=SENSORS.splits | {"pairs": 20})
 """Sensors with so many pairs that a twentieth of them is a recording."""
 POINTS = "5,20,100"
 SMALL = ("generated", "sensors")
-SLOW = ("contrast", "two_stream")
-"""Rows that the small version leaves out."""
+SMALL_ROWS = ("none", "cca", "auto")
+SMALL_MINUTES = 1.0
+"""Time for learned candidates of `auto` in the small version."""
 
 
 def main(
@@ -200,7 +202,7 @@ def write_file(
         "methods": [
             {**entry, **auto} if named(entry) == "auto" else entry
             for entry in METHODS
-            if wanted(named(entry), rows, small)
+            if not rows or named(entry) in rows
         ],
         "heads": [{"name": "c2f_tcn", "head": "c2f_tcn", "head_options": {"width": case.width}}],
         "students": [False, True],
@@ -376,11 +378,6 @@ def draw_criterion(points: Sequence[Mapping[str, Any]], path: Path) -> None:
         figure.savefig(temporary, format="png", dpi=120)
 
 
-def wanted(name: str, rows: Sequence[str], small: bool) -> bool:
-    """Whether a row is run: one that is asked for, or of all those that aren't too slow."""
-    return name in rows if rows else not (small and name in SLOW)
-
-
 def named(entry: Any) -> str:
     """Name of a method's entry."""
     return entry if isinstance(entry, str) else str(entry["name"])
@@ -395,21 +392,22 @@ def main_from_line() -> None:
     )
     parser.add_argument("--seeds", default=None, help="comma-separated; default: 0 to 4, with --small 0 to 2")
     parser.add_argument("--jobs", type=int, default=None, help="runs at once; default: as many as cores")
-    parser.add_argument("--rows", default=None, help="comma-separated; default: all, with --small the quick ones")
+    parser.add_argument("--rows", default=None, help="comma-separated; default: all, with --small three")
     parser.add_argument("--minutes", type=float, default=None, help="for learned candidates of auto; default: its own")
-    parser.add_argument("--small", action="store_true", help="two data sets, fewer rows, half the epochs")
+    parser.add_argument("--small", action="store_true", help="two data sets, three methods, half the epochs")
     parser.add_argument("--curve", action="store_true", help="only draw the curve over the share of pairs")
     parser.add_argument("--pages", default=str(PAGES), help="folder of the pages")
     args = parser.parse_args()
     names = args.cases.split(",") if args.cases else SMALL if args.small else tuple(CASES)
-    rows = args.rows.split(",") if args.rows else ()
+    rows = args.rows.split(",") if args.rows else SMALL_ROWS if args.small else ()
+    minutes = SMALL_MINUTES if args.small and args.minutes is None else args.minutes
     seeds = [int(seed) for seed in (args.seeds or ("0,1,2" if args.small else "0,1,2,3,4")).split(",")]
     if args.curve or not (args.small or args.cases):
-        draw_curve(Path(args.root), Path(args.pages), seeds, args.minutes)
+        draw_curve(Path(args.root), Path(args.pages), seeds, minutes)
     if args.curve:
         write_summary(Path(args.pages))
         return
-    main(Path(args.root), names, seeds, args.jobs, args.small, Path(args.pages), rows, args.minutes)
+    main(Path(args.root), names, seeds, args.jobs, args.small, Path(args.pages), rows, minutes)
 
 
 if __name__ == "__main__":
