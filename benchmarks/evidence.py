@@ -2,8 +2,8 @@
 
 Data sets are made or found, `viewloom compare` runs every row on each, and pages are written to docs/results/evidence.
 All features are simulated or rendered, and the pages say so. ``SMALL=1`` takes two of them, three seeds, three methods,
-less time for what `auto` learns and short training, about 20 minutes on two cores; the whole takes hours. What is finished
-is used again.
+less time for what `auto` learns and short training, about 20 minutes on two cores; the whole takes hours. What is
+finished is used again.
 """
 
 import argparse
