@@ -5,13 +5,14 @@
 # make bench  timings, as JSON and a table; make bench PAGE=docs/results/speed.md writes the page as well
 # make bench-pixels   render videos, extract features, train seven rows: hours on two cores
 # make bench-evidence  what transfer is worth on six data sets: hours; SMALL=1: two of them, 20 minutes
+# make bench-heads  every head behind nothing, cca and the default refiner, and as a student: hours
 # Everything runs in an own virtual environment, .venv, made at the first call.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test mutants check format bench bench-pixels bench-evidence clean
+.PHONY: demo test mutants check format bench bench-pixels bench-evidence bench-heads clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -44,6 +45,9 @@ bench-pixels: $(VENV)/installed
 
 bench-evidence: $(VENV)/installed
 	PYTHONPATH=. $(BIN)/python benchmarks/evidence.py $(if $(SMALL),--small) $(ARGS)
+
+bench-heads: $(VENV)/installed
+	PYTHONPATH=. $(BIN)/python benchmarks/heads.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) demo build dist

@@ -15,7 +15,8 @@ from viewloom.dataset.opening import open_dataset
 from viewloom.errors import ConfigError, DataError
 from viewloom.methods.settings import AutoConfig
 from viewloom.recipes.settings import TransferConfig
-from viewloom.recipes.transfer import _beside, run_transfer
+from viewloom.recipes.transfer import run_transfer
+from viewloom.recipes.transfer_notes import beside, lost
 from viewloom.recipes.transferable import refuse_broken
 from viewloom.training.settings import OptimConfig, TeachConfig, TrainerConfig
 
@@ -201,11 +202,21 @@ def test_one_recording_of_pairs_is_enough(tmp_path):
     assert head > 60 and head > naive + 20
 
 
-def test_what_a_score_must_be_read_beside():
-    assert _beside("e4", {"head": 80.0, "naive": 5.0, "clock": 63.0}, True) == []
-    (near,) = _beside("e4", {"head": 80.0, "naive": 5.0, "clock": 64.0}, True)
+def test_what_a_score_must_be_readbeside():
+    assert beside("e4", {"head": 80.0, "naive": 5.0, "clock": 63.0}, True) == []
+    (near,) = beside("e4", {"head": 80.0, "naive": 5.0, "clock": 64.0}, True)
     assert "clock alone" in near and "64.0 on e4" in near
-    (unfit,) = _beside("e4", {"head": 80.0, "clock": 3.0}, True)
+    (unfit,) = beside("e4", {"head": 80.0, "clock": 3.0}, True)
     assert "naive head can't take e4" in unfit
-    assert _beside("e4", {"head": 80.0, "clock": 3.0}, False) == []
-    assert _beside("e4", {"clock": 3.0}, True) == []  # a view that nothing was scored in
+    assert beside("e4", {"head": 80.0, "clock": 3.0}, False) == []
+    assert beside("e4", {"clock": 3.0}, True) == []  # a view that nothing was scored in
+
+
+def test_a_labelled_view_that_got_worse_is_named(data, tmp_path):
+    result = run_transfer(config(data, tmp_path / "run", student=False, epochs=40, references="naive"))
+    assert lost(("v3",), tmp_path / "run") == [] and not any("which is labelled" in note for note in result.notes)
+    blind = tmp_path / "run" / "blind"  # a head that saw nothing in its place: that of the clock
+    shutil.move(tmp_path / "run" / "head", blind)
+    shutil.copytree(tmp_path / "run" / "clock", tmp_path / "run" / "head")
+    (note,) = lost(("v3",), tmp_path / "run")
+    assert note.startswith("In v3, which is labelled") and str(tmp_path / "run" / "naive") in note

@@ -5,7 +5,7 @@ its scores in every view (`evaluate`), and a page about them (`report`). Nothing
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from viewloom.recipes.chain import filled, of_head, of_run, options_of
 from viewloom.recipes.label_controls import run_label_control
 from viewloom.recipes.planned import data_settings
 from viewloom.recipes.settings import LabelControlConfig, TransferConfig
+from viewloom.recipes.transfer_notes import CLOCK, HEAD, NAIVE, ORACLE, REFINER, SCORES, notes_of
 from viewloom.recipes.transferable import refuse_broken, refuse_untransferable, unscored
 from viewloom.training.evaluate import run_evaluate
 from viewloom.training.learn import learn_refiner
@@ -32,11 +33,7 @@ from viewloom.training.settings import EvaluateConfig, PretrainConfig, TrainConf
 from viewloom.training.timing import seconds_to_train
 from viewloom.training.trained import HEAD_FILE, REFINER_FILE
 
-REFINER, HEAD, NAIVE, ORACLE, CLOCK = "refiner", "head", "naive", "oracle", "clock"
-NEAR = 0.8
-"""Share of the head's F1@50 from which the clock's is worth a warning."""
-SCORES, PAGE = "metrics.json", "report.html"
-DONE = "transfer.json"
+PAGE, DONE = "report.html", "transfer.json"
 
 
 @dataclass(frozen=True)
@@ -105,7 +102,7 @@ def run_transfer(config: TransferConfig, dataset: MultiViewDataset | None = None
         err.print(f"{begin} ({_clock(time.monotonic() - started)} so far{left})", markup=False)
         step.run()
     scored = tuple(folder / name for name in (HEAD, NAIVE, ORACLE, CLOCK) if (folder / name / SCORES).exists())
-    notes = wary + _notes(config, folder)
+    notes = wary + notes_of(config, folder)
     write_json(folder / DONE, {"seconds": round(time.monotonic() - started, 1), "notes": notes})
     return TransferResult(folder, scored, tuple(notes))
 
@@ -237,37 +234,6 @@ def _report(config: TransferConfig) -> None:
     runs = [folder / REFINER, *(folder / name for name in (NAIVE, HEAD, ORACLE, CLOCK) if (folder / name).exists())]
     title = f"From {config.from_views} to {config.to_views}"
     run_report(ReportConfig(runs=",".join(map(str, runs)), out=str(folder / PAGE), title=title, overwrite=True))
-
-
-def _notes(config: TransferConfig, folder: Path) -> list[str]:
-    """How the head came about, what its runs warn of, and what its scores must be read beside."""
-    chosen = read_json(folder / REFINER / "invariance.json")
-    notes = [chosen["chosen"]] if chosen["chosen"] else []
-    notes += chosen["warnings"] + read_json(folder / HEAD / "environment.json").get("warnings", [])
-    scores = {
-        name: {view: of["scores"]["f1_50"] for view, of in read_json(folder / name / SCORES)["views"].items()}
-        for name in (HEAD, NAIVE, CLOCK)
-        if (folder / name / SCORES).exists()
-    }
-    for view in names_in(config.to_views) if scores else ():
-        notes += _beside(view, {name: of[view] for name, of in scores.items() if view in of}, NAIVE in scores)
-    return notes
-
-
-def _beside(view: str, f1_50: Mapping[str, float], naive: bool) -> list[str]:
-    """What the score in a view must be read beside."""
-    found = []
-    if naive and HEAD in f1_50 and NAIVE not in f1_50:
-        found.append(
-            f"The naive head can't take {view}, whose features are of another size, so no gap is told there: read the "
-            "score between the clock's and the oracle's."
-        )
-    if HEAD in f1_50 and CLOCK in f1_50 and f1_50[CLOCK] >= NEAR * f1_50[HEAD]:
-        found.append(
-            f"The clock alone, which sees no feature, scores F1@50 {f1_50[CLOCK]:.1f} on {view}, and the head "
-            f"{f1_50[HEAD]:.1f}: actions come in nearly the same order, or the head tells little."
-        )
-    return found
 
 
 def _plan(steps: list[Step]) -> str:
