@@ -68,7 +68,7 @@ def lost(labelled: tuple[str, ...], folder: Path) -> list[str]:
             interval = f"{less.estimate:+.1f}, 95 % interval {less.low:+.1f} to {less.high:+.1f}"
             found.append(
                 f"In {view}, which is labelled, the head scores F1@50 {own.scores['f1_50']:.1f}, and the naive one "
-                f"{other.scores['f1_50']:.1f} ({interval}): segment {view} with {folder / NAIVE}. More pairs, or another "
-                "--method, may help."
+                f"{other.scores['f1_50']:.1f} ({interval}): segment {view} with {folder / NAIVE}. More pairs, or "
+                "another --method, may help."
             )
     return found
