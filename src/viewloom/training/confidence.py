@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom.errors import DataError
+from viewloom.errors import DataError, listed
 from viewloom.metrics.calibration import (
     bin_sums,
     brier,
@@ -66,6 +66,18 @@ class Calibration:
         if self.temperature <= LOWEST:
             return "validation items are hardly ever wrong, and tell little of how sure to be elsewhere"
         return "probabilities tell hardly anything of the labels" if self.temperature >= HIGHEST else ""
+
+    def caution(self, views: Sequence[str]) -> str:
+        """What to know of confidences in some views, in a line; empty where the temperature was fitted in all."""
+        elsewhere = [view for view in views if view not in self.views]
+        if not self.fitted:
+            return "no temperature was fitted for this head: confidences are as it gives them."
+        if not elsewhere:
+            return ""
+        return (
+            f"confidences in {listed(elsewhere)} are extrapolated: the head's temperature was fitted in "
+            f"{listed(self.views)}."
+        )
 
     def to_json(self) -> dict[str, Any]:
         """JSON values by name."""

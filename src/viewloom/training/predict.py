@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom.console import track
+from viewloom.console import note, track
 from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
@@ -146,10 +146,13 @@ def write_prediction(out: Path, found: Prediction) -> None:
 
 def predict_dataset(trained: TrainedHead, config: PredictConfig, dataset: MultiViewDataset) -> Iterator[PredictedItem]:
     """Each recording in each view, view by view, as soon as it is computed."""
-    segmenter, temperature = trained.segmenter_on(dataset, config), trained.calibration.temperature
+    segmenter, calibration = trained.segmenter_on(dataset, config), trained.calibration
     source, names = dataset.source, select_recordings(config.recordings, dataset, config.fold is not None)
     views = fitting_views(source, select_views(config.views, dataset), config.views is not None, segmenter)
     note_other_rates(trained.extras, dataset, views)
+    if caution := calibration.caution(views):
+        note(caution)
+    temperature = calibration.temperature
     for view in views:
         items = [Item(name, name, *source.span(name, view)) for name in names if view in source.views(name)]
         for item, probs_TK in track(segmenter.each(source, items, view), f"Predicting {view}", len(items)):
