@@ -16,7 +16,14 @@ from viewloom.metrics.calibration import bin_sums, calibration_error
 from viewloom.metrics.segments import IGNORE
 from viewloom.training.calibrate import fit_calibration
 from viewloom.training.checkpoints import SavedHead, save_head
-from viewloom.training.confidence import Calibration, ItemConfidence, Sure, calibration_of, view_confidence
+from viewloom.training.confidence import (
+    Calibration,
+    ItemConfidence,
+    Sure,
+    calibration_of,
+    pooled_confidence,
+    view_confidence,
+)
 from viewloom.training.evaluate import predict_items, run_evaluate, true_labels
 from viewloom.training.pretrain import run_pretrain
 from viewloom.training.segment import run_train
@@ -206,3 +213,33 @@ def test_a_head_that_is_hardly_ever_wrong_says_so():
     assert "hardly ever wrong" in Calibration(0.1, ("v3",), 10, 0.5, 0.1).words
     assert "limit" not in Calibration(0.5, ("v3",), 10, 0.5, 0.1).words
     assert "no temperature" in Calibration().words
+
+
+def test_folds_are_pooled_as_if_all_items_had_been_scored_at_once():
+    rng = np.random.default_rng(4)
+    folds = []
+    for _ in range(3):
+        probs = rng.dirichlet(np.ones(3), int(rng.integers(40, 90))).astype(np.float32)
+        folds.append([ItemConfidence.of_item(probs, probs.argmax(axis=1), rng.integers(0, 3, len(probs)), 0.6)])
+    whole = view_confidence([item for fold in folds for item in fold], ["0", "1", "2"])
+    found = pooled_confidence([view_confidence(fold, ["r"]) for fold in folds])
+    for side in ("before", "after"):
+        for what in ("frames", "segments"):
+            one, other = found[side][what], whole[side][what]
+            for name in ("ece", "count", "confidence", "right", "log_loss", "brier", "interval"):
+                assert one.get(name) == pytest.approx(other.get(name)), name
+            assert one["bins"]["counts"] == other["bins"]["counts"]
+            for name in ("confidence", "right"):
+                pairs = zip(one["bins"][name], other["bins"][name], strict=True)
+                assert all(a == b or a == pytest.approx(b) for a, b in pairs)
+        assert found[side]["frames"]["ece_equal_mass"] is None
+    assert pooled_confidence([whole, {}]) == {}
+    assert pooled_confidence([]) == {}
+
+
+@pytest.mark.parametrize("views", [("v3",), ("v3", "e4"), ("e4",)])
+def test_a_caution_names_the_views_where_confidence_is_extrapolated(views):
+    text = Calibration(0.5, ("v3",), 10, 0.5, 0.1).caution(views)
+    assert ("confidences in e4 are extrapolated" in text) == ("e4" in views)
+    assert text == "" or "fitted in v3" in text
+    assert "no temperature" in Calibration().caution(views)

@@ -66,12 +66,13 @@ class Diagram:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the table: one run in one view; ``fitted`` says where its temperature comes from."""
+    """A line of the table: one run in one view; ``fitted`` says where its temperature comes from, which is None where
+    each fold has one."""
 
     run: str
     view: str
     fitted: str
-    temperature: float
+    temperature: float | None
     before: Mapping[str, Any]
     after: Mapping[str, Any]
     segments: Mapping[str, Any]
@@ -107,10 +108,10 @@ def line_of(run: Run, view: Any) -> Line:
     """The figures of a run in a view."""
     calibration, sides = run.scored.calibration, view.reliability
     fitted = NOWHERE if not calibration.get("views") else HERE if view.name in calibration["views"] else ELSEWHERE
-    temperature = float(calibration.get("temperature", 1.0))
+    temperature = None if calibration.get("temperature", 1.0) is None else float(calibration.get("temperature", 1.0))
     after, before = sides["after"], sides["before"]
     for side in (before["frames"], after["frames"]):
-        float(side["ece"]), float(side["log_loss"]), float(side["brier"]), float(side["ece_equal_mass"])
+        float(side["ece"]), float(side["log_loss"]), float(side["brier"]), side["ece_equal_mass"], side["interval"]
     float(after["segments"]["ece"])
     return Line(run.name, view.name, fitted, temperature, before["frames"], after["frames"], after["segments"])
 
@@ -167,7 +168,8 @@ def notes(runs: Sequence[Run], lines: Sequence[Line]) -> list[str]:
                 f"{line.run} on {line.view}: the temperature takes confidence further from the truth (calibration "
                 f"error {line.before['ece']:.1f} to {line.after['ece']:.1f}). Don't trust its confidences there."
             )
-    on_validation = [run.name for run in runs if _known(run) and run.scored.split == "val"]
+    fitted = [run for run in runs if _known(run) and run.scored.calibration.get("views")]
+    on_validation = [run.name for run in fitted if run.scored.split == "val"]
     if on_validation:
         found.append(f"{', '.join(on_validation)}: scored on the items that the temperature was fitted on.")
     return found

@@ -206,3 +206,35 @@ def _bins(sums: Floats) -> dict[str, Any]:
         "right": float(100 * both[1].sum() / total),
         "bins": {"counts": counts.astype(int).tolist(), "confidence": means[0], "right": means[1]},
     }
+
+
+def pooled_confidence(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What `view_confidence` said of one view in several folds, as of all their items; empty where one said nothing.
+
+    Each fold has a temperature of its own. Intervals draw whole folds anew; bins of equal mass can't be had of sums.
+    """
+    if not parts or not all(parts):
+        return {}
+    return {
+        side: {
+            "frames": _pooled_frames([part[side]["frames"] for part in parts]),
+            "segments": _bins(np.sum([_sums_of(part[side]["segments"]) for part in parts], axis=0)),
+        }
+        for side in ("before", "after")
+    }
+
+
+def _pooled_frames(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Reliability of the frames of several folds."""
+    sums, counts = [_sums_of(part) for part in parts], [part["count"] for part in parts]
+    ends = error_interval(sums, [str(place) for place in range(len(parts))])
+    means = {name: float(np.average([part[name] for part in parts], weights=counts)) for name in ("log_loss", "brier")}
+    interval = None if ends is None else list(ends)
+    return _bins(np.sum(sums, axis=0)) | {"interval": interval, "ece_equal_mass": None} | means
+
+
+def _sums_of(part: Mapping[str, Any]) -> Floats:
+    """The sums that `_bins` was made of, (3, bins)."""
+    counts = np.array(part["bins"]["counts"], np.float64)
+    means = (np.array([mean or 0.0 for mean in part["bins"][name]]) / 100 for name in ("confidence", "right"))
+    return np.stack([counts, *(counts * of for of in means)])
