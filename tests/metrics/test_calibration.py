@@ -94,6 +94,8 @@ def test_the_interval_draws_recordings_not_items():
     sole = error_interval(items[:3], ["a", "b", "c"], resamples=500)
     doubled = error_interval([*items[:3], *items[:3]], ["a", "b", "c"] * 2, resamples=500)
     assert doubled == pytest.approx(sole)
+    joined = error_interval([items[0] + items[1], items[2], items[3]], ["a", "b", "c"], resamples=500)
+    assert error_interval(items[:4], ["a", "a", "b", "c"], resamples=500) == pytest.approx(joined)
     low, high = error_interval(items, list("abcdef"))
     assert 0 < low < high < 100
     assert error_interval(items, ["a"] * 6) is None
