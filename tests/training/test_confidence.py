@@ -1,7 +1,10 @@
 """The temperature of a head: fitted on validation, saved, used for how sure it is, and never for what it says."""
 
 import json
+import re
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -243,3 +246,26 @@ def test_a_caution_names_the_views_where_confidence_is_extrapolated(views):
     assert ("confidences in e4 are extrapolated" in text) == ("e4" in views)
     assert text == "" or "fitted in v3" in text
     assert "no temperature" in Calibration().caution(views)
+
+
+def test_a_table_of_confidence_has_the_figures_of_every_view(data, trained):
+    scores = api.evaluate(trained, data, accelerator="cpu")
+    table = scores.confidence()
+    assert list(table.index) == ["v3", "e4"]
+    for view in table.index:
+        sides = scores.metrics["views"][view]["reliability"]
+        for side in ("before", "after"):
+            for name in ("ece", "log_loss"):
+                assert table.loc[view, f"{name}_{side}"] == sides[side]["frames"][name]
+        assert table.loc[view, "right"] == pytest.approx(scores[view]["mof"])
+    older = replace(scores, metrics=scores.metrics | {"views": {"v3": {}}})
+    assert older.confidence().empty
+
+
+def test_the_page_in_the_docs_runs_in_python(data, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs" / "confidence.md").read_text()
+    code = re.findall(r"```python\n(.*?)```", page, re.S)[0].replace("demo/data", data)
+    scope: dict = {}
+    exec(compile(code, "docs/confidence.md", "exec"), scope)  # noqa: S102
+    assert len(scope["first"]) > 0
+    assert scope["head"].calibration.fitted
