@@ -130,7 +130,8 @@ def test_a_picture_shows_the_views_that_are_asked_for(tmp_path, suffix):
     assert len(one) < len(both)
     if suffix == "svg":
         error = json.loads((run / "metrics.json").read_text())["views"]["e4"]["reliability"]["after"]["frames"]["ece"]
-        assert f"naive on e4: error {error:.1f}" in one.decode()
+        assert f"naive on e4: calibration error {error:.1f}" in one.decode()
+        assert "SIMULATED" in one.decode()
         assert "on v3" not in one.decode()
         assert "old on" not in both.decode()
     with pytest.raises(ConfigError, match="No run was scored on v9"):

@@ -68,9 +68,11 @@ def draw(runs: Sequence[Run], views: Sequence[str]) -> "Figure":
                 beneath.set_axis_off()
                 continue
             error = sides["after"]["frames"]["ece"]
-            above.set_title(f"{run.name} on {view}: error {error:.1f}", fontsize=9)
+            above.set_title(f"{run.name} on {view}: calibration error {error:.1f}", fontsize=9)
             _diagram(above, sides["after"]["frames"]["bins"], sides["before"]["frames"]["bins"])
             _counts(beneath, sides["after"]["frames"]["bins"]["counts"])
+    if any(run.simulated for run in runs):
+        figure.suptitle("SIMULATED features", fontsize=9, fontweight="bold")
     for axes in grid[:, 0]:
         axes.set_ylabel("right, %" if axes in grid[::2, 0] else "frames")
     for axes in grid[-1]:
