@@ -277,18 +277,17 @@ def predict(
         fps: frames per second of an array; None: as that view had in training. Frames in the result are on the clock of
             the head's training data.
         out: folder to write ``segments.csv`` and a text file for each recording and view into.
-        settings: others of `viewloom predict`, such as ``recordings``.
+        settings: others of `viewloom predict`, such as ``recordings``, or ``uncertain=50`` for the least certain ones.
 
     Returns:
         One line a segment: recording, view, start and end (frames, end exclusive), start_s and end_s (seconds), label,
-        and confidence, the mean probability of the label over the segment.
+        and confidence, the mean probability of the label over the segment. With ``uncertain`` those of
+        ``uncertain.csv`` alone, which have a runner-up too.
 
     Raises:
         DataError, ConfigError: a head, data or settings that can't be used, with what to do.
     """
-    from pandas import DataFrame
-
-    from viewloom.training.predict import COLUMNS, run_predict
+    from viewloom.training.predict import run_predict
     from viewloom.training.sampling import stored_rate
 
     trained = trained_head(head)
@@ -302,9 +301,7 @@ def predict(
         raise ConfigError("fps is the rate of an array; a data set has its own (open_dataset(..., fps=...)).")
     dataset = _dataset(data, settings)
     own = {"run": trained.where, "out": str(out or ""), "views": view}
-    lines = run_predict(settings_on(PredictConfig, dataset, own | settings), dataset, trained)
-    table: DataFrame = DataFrame(lines, columns=list(COLUMNS))
-    return table
+    return run_predict(settings_on(PredictConfig, dataset, own | settings), dataset, trained).table()
 
 
 def score(

@@ -201,10 +201,11 @@ def predict(config: PredictConfig) -> int:
     """Segment new, unlabelled recordings."""
     from viewloom import api
     from viewloom.keywords import own_settings
+    from viewloom.training.uncertain import uncertain_table
 
     data = api.open_dataset(config, with_splits=config.fold is not None)
     api.predict(config.run, data, **own_settings(config, "run", views="view"))
-    return show(Path(config.out, "segments.csv"))
+    return show(*uncertain_table(Path(config.out), config.uncertain), Path(config.out, "segments.csv"))
 
 
 @verb("viewloom experiment --table table1 --data demo/data --out tables --scale 0.1 --plan true")

@@ -114,6 +114,17 @@ def test_pooled_scores_are_those_of_all_predictions_at_once(done, view):
     assert set(row.view.clusters) == set(items) and row.run.notes == ()
 
 
+def test_pooled_confidence_is_that_of_all_folds(done):
+    pooled = read(done / "metrics.json")
+    folds = [read(done / f"fold{k}" / "metrics.json") for k in range(3)]
+    for view in ("v3", "e4"):
+        frames = [of["views"][view]["reliability"]["after"]["frames"] for of in (pooled, *folds)]
+        assert frames[0]["count"] == sum(of["count"] for of in frames[1:]) > 0
+        right = sum(of["count"] * of["right"] for of in frames[1:]) / frames[0]["count"]
+        assert frames[0]["right"] == pytest.approx(right) == pytest.approx(pooled["views"][view]["scores"]["mof"])
+    assert pooled["calibration"]["views"] == folds[0]["calibration"]["views"]
+
+
 def test_folds_scores_their_mean_and_deviation_stand_beside(done):
     folds = read(done / "metrics.json")["folds"]
     own = [read(done / f"fold{k}" / "metrics.json")["views"]["e4"]["scores"] for k in range(3)]

@@ -104,7 +104,7 @@ def test_views_that_the_refiner_does_not_know_are_left_out_and_said(wider, run, 
         score(wider, run, tmp_path, views="v3,v4")
     out = tmp_path / "segments"
     run_predict(PredictConfig(data=str(wider), run=str(run), out=str(out)))
-    assert {path.name for path in out.iterdir()} == {"segments.csv", "v3", "e4"}
+    assert {path.name for path in out.iterdir()} == {"segments.csv", "v3", "e4", "confidences"}
 
 
 def test_a_view_that_no_item_has_is_an_error(data, run, tmp_path):

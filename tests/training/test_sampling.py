@@ -258,7 +258,7 @@ def test_poolings_train_alike_from_device_cache_and_store(data, tmp_path, poolin
     assert found["pooling"] == pooling
 
 
-def test_validation_has_the_chunk_of_training(data, tmp_path, monkeypatch):
+def test_validation_has_the_chunk_of_training_and_the_temperature_those_of_evaluation(data, tmp_path, monkeypatch):
     chunks = []
     each = Segmenter.each
 
@@ -268,7 +268,8 @@ def test_validation_has_the_chunk_of_training(data, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Segmenter, "each", noted)
     train(data, tmp_path / "run", chunk_s=0.3)
-    assert set(chunks) == {(3, (3,))}
+    assert set(chunks[:-1]) == {(3, (3,))}
+    assert chunks[-1] == (3, (1, 3, 4))
 
 
 def test_a_student_works_at_its_teacher_s_chunks(data, trained, tmp_path):

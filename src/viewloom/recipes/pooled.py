@@ -15,6 +15,8 @@ from viewloom.files import write_csv, write_json
 from viewloom.metrics.segmentation import NAMES
 from viewloom.metrics.statistics import spread
 from viewloom.report.reading import read_metrics, read_predictions
+from viewloom.training.confidence import KEY as CALIBRATION
+from viewloom.training.confidence import pooled_confidence
 from viewloom.training.evaluate import Scored, predictions, summary
 from viewloom.training.runs import read_json
 
@@ -45,8 +47,11 @@ def write_pooled(folder: Path, folds: Sequence[Fold], total: int, missing: Mappi
     background = [actions.index(name) for name in shared["background"]]
     views: dict[str, Any] = {}
     for view, kind in {v: of["kind"] for metrics in found.values() for v, of in metrics["views"].items()}.items():
-        scored = pooled_items(folder, [fold for fold in folds if view in found[fold.number]["views"]], view)
+        having = [fold for fold in folds if view in found[fold.number]["views"]]
+        scored = pooled_items(folder, having, view)
         views[view] = summary(scored, actions, shared["protocol"], background) | {"kind": kind}
+        said = [found[fold.number]["views"][view].get("reliability", {}) for fold in having]
+        views[view]["reliability"] = pooled_confidence(said)
         write_json(folder / "predictions" / f"{view}.json", predictions(scored, actions, fps))
     each = [_fold_scores(fold, found[fold.number]) for fold in folds]
     metrics = shared | {
@@ -54,6 +59,7 @@ def write_pooled(folder: Path, folds: Sequence[Fold], total: int, missing: Mappi
         "warnings": [*_warnings(folds, total, missing), *_warnings_of_folds(folder, folds, found)],
         "views": views,
         "learned": _learned(found),
+        CALIBRATION: shared.get(CALIBRATION) or _calibration(found),
         "folds": {"known": total, "each": each, "missing": dict(missing), "over_folds": over_folds(each)},
     }
     write_csv(folder / "folds.csv", ("fold", "group", "view", "recordings", "items", *SCORES), csv_rows(metrics))
@@ -81,6 +87,12 @@ def _learned(found: Mapping[int, Any]) -> dict[str, list[str]]:
         for role, names in metrics.get("learned", {}).items():
             learned[role] = sorted({*learned.get(role, []), *names})
     return learned
+
+
+def _calibration(found: Mapping[int, Any]) -> dict[str, Any]:
+    """Where all folds have a temperature, each its own."""
+    fitted = [metrics.get(CALIBRATION, {}).get("views", []) for metrics in found.values()]
+    return {"temperature": None, "views": [view for view in fitted[0] if all(view in views for views in fitted)]}
 
 
 def _warnings(folds: Sequence[Fold], total: int, missing: Mapping[str, str]) -> list[str]:

@@ -3,11 +3,15 @@
 import shlex
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from viewloom.errors import ConfigError
 from viewloom.files import write_text
 from viewloom.names import names_in
 from viewloom.report.settings import ReportConfig
+
+if TYPE_CHECKING:
+    from viewloom.report.runs import Run
 
 
 def run_report(config: ReportConfig) -> Path:
@@ -28,9 +32,7 @@ def run_report(config: ReportConfig) -> Path:
         return _comparison(config, target)
     runs = load_runs(names_in(config.runs))
     if config.picture is not None:
-        from viewloom.report.picture import save_picture
-
-        return save_picture(runs, target, config.item, list(names_in(config.views)) or None)
+        return _picture(config, runs, target)
     from viewloom.report.page import page
     from viewloom.report.tables import score_rows
 
@@ -39,6 +41,17 @@ def run_report(config: ReportConfig) -> Path:
     reference = config.reference or config.naive or "naive"
     write_text(target, page(runs, rows, config.title, config.timelines, reference, command_line(config)))
     return target
+
+
+def _picture(config: ReportConfig, runs: "list[Run]", target: Path) -> Path:
+    """A picture of one item, or of confidence."""
+    from viewloom.report.picture import save_picture
+    from viewloom.report.reliability_picture import save_reliability
+
+    views = list(names_in(config.views)) or None
+    if config.picture_of == "confidence":
+        return save_reliability(runs, target, views)
+    return save_picture(runs, target, config.item, views)
 
 
 def _comparison(config: ReportConfig, target: Path) -> Path:

@@ -5,6 +5,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from viewloom.report import curves, formats, measures, sections
+from viewloom.report import reliability as reliabilities
 from viewloom.report.colours import ink
 from viewloom.report.confusion import confusions
 from viewloom.report.picking import pick
@@ -34,7 +35,13 @@ def environment() -> "Environment":
     made.filters |= {"pair_lines": measures.pair_lines, "matrices": measures.matrices}
     made.globals |= {"COLUMNS": measures.COLUMNS, "ABOUT": measures.ABOUT}
     made.tests["clear"] = sections.clear
-    made.globals |= {"FEW": FEW, "LEVEL": sections.LEVEL, "canvas": curves, "version": __version__}
+    made.globals |= {
+        "FEW": FEW,
+        "LEVEL": sections.LEVEL,
+        "canvas": curves,
+        "place": reliabilities,
+        "version": __version__,
+    }
     return made
 
 
@@ -59,6 +66,7 @@ def page(runs: Sequence[Run], rows: Sequence[ScoreRow], title: str, most: int, r
             ("Scores", "scores.html", sections.scores(rows, reference)),
             ("Timelines", "timelines.html", timelines(scored, colours, picked)),
             *found,
+            ("Confidence", "reliability.html", reliabilities.reliability(scored)),
             ("Confusions", "confusions.html", confusions(scored)),
             ("Actions", "sheet.html", sections.actions_sheet(scored)),
             ("Items", "sheet.html", sections.items_sheet(scored, picked)),

@@ -47,6 +47,7 @@ class ViewResult:
         items: truth and prediction of each item; empty where predictions were not kept.
         counts: what the scores are made of, item by item; None where there are no predictions, or where
             they are not those that were scored.
+        reliability: how sure the run was and how often right, as `viewloom evaluate` writes it; empty where unknown.
     """
 
     name: str
@@ -56,6 +57,7 @@ class ViewResult:
     per_item: list[dict[str, Any]]
     items: dict[str, ItemResult] = field(default_factory=dict)
     counts: Counts | None = None
+    reliability: dict[str, Any] = field(default_factory=dict)
 
     @property
     def clusters(self) -> list[str]:
@@ -89,6 +91,8 @@ class Metrics:
     """Recordings among the scored ones that the run learned from, by role."""
     views: dict[str, ViewResult]
     """Without their predictions, which lie in files of their own."""
+    calibration: dict[str, Any] = field(default_factory=dict)
+    """The run's temperature, and the views it was fitted in."""
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -121,6 +125,7 @@ def read_metrics(path: Path) -> Metrics:
         warnings=_texts(value.get("warnings", [])),
         learned={str(role): _texts(names) for role, names in value.get("learned", {}).items()},
         views=views,
+        calibration=dict(value.get("calibration", {})),
     )
 
 
@@ -137,7 +142,8 @@ def _view(name: str, value: Any, path: Path) -> ViewResult:
     for row in value["per_item"]:
         _need(row, ("item", "recording", "frames", *NAMES), path, f"an item of {where}")
     scores = {score: float(value["scores"][score]) for score in (*NAMES, "total")}
-    return ViewResult(name, str(value["kind"]), scores, list(value["per_class"]), list(value["per_item"]))
+    rows, known = (list(value["per_class"]), list(value["per_item"])), dict(value.get("reliability", {}))
+    return ViewResult(name, str(value["kind"]), scores, *rows, reliability=known)
 
 
 def _need(value: Any, keys: Sequence[str], path: Path, where: str) -> None:

@@ -1,6 +1,7 @@
 """Settings of `viewloom report`."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from viewloom.errors import ConfigError
 
@@ -27,6 +28,8 @@ class ReportConfig:
     """Name of the run that the others are compared with, recording by recording; default: the naive one."""
     picture: str | None = None
     """Picture file (.png or .svg) of truth and prediction of one item, to write instead of the page."""
+    picture_of: Literal["item", "confidence"] = "item"
+    """What that picture shows: one item's timelines, or how sure runs are and how often right (docs/confidence.md)."""
     item: str | None = None
     """Item in that picture; default: the one of median F1@50."""
     views: str | None = None

@@ -20,6 +20,8 @@ from viewloom.metrics.per_class import score_per_class
 from viewloom.metrics.segmentation import score, score_per_item
 from viewloom.metrics.segments import Segments
 from viewloom.names import names_in
+from viewloom.training.confidence import KEY as CALIBRATION
+from viewloom.training.confidence import Calibration, ItemConfidence, view_confidence
 from viewloom.training.provenance import allowed_roles, refuse_learned, scored_again
 from viewloom.training.sampling import note_other_rates
 from viewloom.training.scores import Scores
@@ -32,11 +34,12 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Scored:
-    """One item in one view: what was predicted and what is true, a label a frame."""
+    """One item in one view: what was predicted and what is true, a label a frame; how sure the head was, if known."""
 
     item: Item
     prediction: Labels
     truth: Labels
+    confidence: ItemConfidence | None = None
 
 
 def select_views(views: str | None, dataset: MultiViewDataset, option: str = "--views") -> tuple[str, ...]:
@@ -109,6 +112,8 @@ def evaluate_head(trained: TrainedHead, config: EvaluateConfig, dataset: MultiVi
     name, trained = config.name or default_name(trained, config.refiner), trained.behind(config.refiner)
     actions = shared_actions(dataset, trained)
     segmenter = trained.segmenter_on(dataset, config)
+    # A temperature is of the chain that it was fitted through.
+    calibration = trained.calibration if config.refiner is None else Calibration()
     background = background_ids(config.background, actions)
     items = dataset.items(config.split)
     views = views_to_score(config.views, dataset, items, segmenter)
@@ -127,12 +132,14 @@ def evaluate_head(trained: TrainedHead, config: EvaluateConfig, dataset: MultiVi
         "scored_with": scored_with(config),
         "sampling": asdict(segmenter.sampling),
         "learned": learned,
+        CALIBRATION: calibration.to_json(),
         "views": {},
     }
     scores = Scores(metrics, {})
     for view in views:
-        scored = score_view(dataset, items, view, segmenter)
+        scored = score_view(dataset, items, view, segmenter, calibration.temperature)
         found = summary(scored, actions, config.protocol, background) | {"kind": dataset.views[view].kind}
+        found["reliability"] = reliability(scored)
         metrics["views"][view] = found
         scores.predictions[view] = predictions(scored, actions, dataset.source.fps)
     segmenter.missing.say(segmenter.sampling.missing_frames)
@@ -216,13 +223,24 @@ def background_ids(names: str, actions: tuple[str, ...]) -> tuple[int, ...]:
     return tuple(actions.index(name) for name in wanted)
 
 
-def score_view(dataset: MultiViewDataset, items: Sequence[Item], view: str, segmenter: Segmenter) -> list[Scored]:
-    """Predict every item in one view, with a progress bar."""
+def score_view(
+    dataset: MultiViewDataset, items: Sequence[Item], view: str, segmenter: Segmenter, temperature: float = 1.0
+) -> list[Scored]:
+    """Predict every item in one view, with a progress bar; ``temperature`` is the head's, for how sure it is alone."""
     predicted = track(predict_items(dataset, items, view, segmenter), f"Predicting {view}", len(items))
-    return [
-        Scored(item, probs_TK.argmax(axis=1).astype(np.int64), true_labels(dataset, item))
-        for item, probs_TK in predicted
-    ]
+    return [scored_item(item, probs_TK, true_labels(dataset, item), temperature) for item, probs_TK in predicted]
+
+
+def scored_item(item: Item, probs_TK: NDArray[np.float32], truth_T: Labels, temperature: float) -> Scored:
+    """What is predicted of an item, and how sure the head is; the temperature has no say in what is predicted."""
+    predicted_T = probs_TK.argmax(axis=1).astype(np.int64)
+    return Scored(item, predicted_T, truth_T, ItemConfidence.of_item(probs_TK, predicted_T, truth_T, temperature))
+
+
+def reliability(scored: Sequence[Scored]) -> dict[str, Any]:
+    """What confidence means in one view (`view_confidence`), over the items whose confidence is known."""
+    known = [(entry.confidence, entry.item.recording) for entry in scored if entry.confidence is not None]
+    return view_confidence([of for of, _ in known], [recording for _, recording in known])
 
 
 def summary(

@@ -3,22 +3,37 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom.console import track
+from viewloom.console import note, track
 from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
 from viewloom.errors import ConfigError, DataError, listed
-from viewloom.files import write_csv, write_text
+from viewloom.files import atomic_path, write_csv, write_text
 from viewloom.metrics.segments import Floats, Segments
+from viewloom.metrics.temperature import at_temperature
 from viewloom.names import names_in
 from viewloom.training.evaluate import fitting_views, select_views
 from viewloom.training.sampling import note_other_rates
 from viewloom.training.settings import PredictConfig
 from viewloom.training.trained import TrainedHead, load_head
+from viewloom.training.uncertain import COLUMNS as UNCERTAIN_COLUMNS
+from viewloom.training.uncertain import FILE as UNCERTAIN
+from viewloom.training.uncertain import (
+    Doubt,
+    PredictedSegments,
+    doubts,
+    least_sure,
+    second_best,
+    write_uncertain,
+)
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 COLUMNS = ("recording", "view", "start", "end", "start_s", "end_s", "label", "confidence")
 FILE = "segments.csv"
@@ -26,30 +41,65 @@ Row = tuple[str, str, int, int, float, float, str, float]
 """A predicted segment, by `COLUMNS`."""
 
 
+CONFIDENCES, PROBABILITIES = "confidences", "probabilities"
+"""Folders inside the output, with a folder for each view."""
+
+
 @dataclass(frozen=True, eq=False)
-class PredictedSegments(Segments):
-    """Predicted segments.
+class PredictedItem:
+    """What a head says of one recording in one view.
 
     Attributes:
-        confidences: (S,) mean probability of the segment's class over its frames.
+        view: its name.
+        recording: its name.
+        found: segments.
+        probs_TK: class probabilities of its frames, as they come out of the chain.
+        temperature: the head's.
     """
 
-    confidences: Floats
+    view: str
+    recording: str
+    found: PredictedSegments
+    probs_TK: NDArray[np.float32]
+    temperature: float
+
+    @property
+    def scaled_TK(self) -> Floats:
+        """Class probabilities at the temperature."""
+        return at_temperature(self.probs_TK, self.temperature)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What `run_predict` gives.
+
+    Attributes:
+        rows: every segment, by `COLUMNS`, by recording, view by view.
+        uncertain: the least certain ones, the least certain first; None where they weren't asked for.
+    """
+
+    rows: list[Row]
+    uncertain: list[Doubt] | None
+
+    def table(self) -> "DataFrame":
+        """The least certain segments where they were asked for, else every segment."""
+        from pandas import DataFrame
+
+        table: DataFrame = DataFrame(self.rows, columns=list(COLUMNS))
+        if self.uncertain is not None:
+            table = DataFrame([doubt.row for doubt in self.uncertain], columns=list(UNCERTAIN_COLUMNS))
+        return table
 
 
 def run_predict(
     config: PredictConfig, dataset: MultiViewDataset | None = None, trained: TrainedHead | None = None
-) -> list[Row]:
-    """Segment recordings, and write ``segments.csv`` and the text files where the settings name a folder.
+) -> Prediction:
+    """Segment recordings, and write files where the settings name a folder.
 
     Args:
         config: settings.
         dataset: what to segment; None opens what the settings name.
         trained: the head; None reads it from the run that the settings name.
-
-    Returns:
-        Recording, view, start and end (frames, end exclusive), start_s and end_s (seconds), label, confidence (mean
-        probability of the label over the segment), by recording, view by view.
     """
     out = Path(config.out) if config.out else None
     if out is not None and (out / FILE).exists() and not config.overwrite:
@@ -58,27 +108,55 @@ def run_predict(
     dataset = dataset or open_dataset(config, with_splits=config.fold is not None)
     trained = trained or load_head(config.run)
     rows: list[Row] = []
-    for view, recording, found in predict_dataset(trained, config, dataset):
-        rows.extend(table_rows(recording, view, found, trained.actions, dataset.source.fps))
+    doubtful: list[Doubt] = []
+    for item in predict_dataset(trained, config, dataset):
+        spans = item.recording, item.view, item.found, trained.actions, dataset.source.fps
+        rows.extend(table_rows(*spans))
+        if config.uncertain is not None:
+            doubtful = least_sure([*doubtful, *doubts(*spans)], config.uncertain)
         if out is not None:
-            write_text(out / view / f"{recording}.txt", as_text(found, trained.actions, config.text))
+            write_item(out, item, trained.actions, config)
+    found = Prediction(rows, None if config.uncertain is None else doubtful)
     if out is not None:
-        write_csv(out / FILE, COLUMNS, rows)
-    return rows
+        write_prediction(out, found)
+    return found
 
 
-def predict_dataset(
-    trained: TrainedHead, config: PredictConfig, dataset: MultiViewDataset
-) -> Iterator[tuple[str, str, PredictedSegments]]:
-    """View, recording and segments, view by view, as soon as each is computed."""
-    segmenter = trained.segmenter_on(dataset, config)
+def write_item(out: Path, item: PredictedItem, actions: tuple[str, ...], config: PredictConfig) -> None:
+    """Write the text file of a recording in a view, and beside it how sure the head is of each line."""
+    own, found = Path(item.view, f"{item.recording}.txt"), item.found
+    write_text(out / own, as_text(found, actions, config.text))
+    sure = found.confidences
+    if config.text == "frames":
+        sure = item.scaled_TK[np.arange(len(item.probs_TK)), np.repeat(found.labels, found.durations)]
+    write_text(out / CONFIDENCES / own, "".join(f"{value:.4f}\n" for value in sure.tolist()))
+    if config.probabilities:
+        path = out / PROBABILITIES / item.view / f"{item.recording}.npy"
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.save(file, item.scaled_TK.astype(np.float32))
+
+
+def write_prediction(out: Path, found: Prediction) -> None:
+    """Write ``uncertain.csv``, if it was asked for, and ``segments.csv``, which is there when all is."""
+    (out / UNCERTAIN).unlink(missing_ok=True)  # of an earlier prediction
+    if found.uncertain is not None:
+        write_uncertain(out, found.uncertain)
+    write_csv(out / FILE, COLUMNS, found.rows)
+
+
+def predict_dataset(trained: TrainedHead, config: PredictConfig, dataset: MultiViewDataset) -> Iterator[PredictedItem]:
+    """Each recording in each view, view by view, as soon as it is computed."""
+    segmenter, calibration = trained.segmenter_on(dataset, config), trained.calibration
     source, names = dataset.source, select_recordings(config.recordings, dataset, config.fold is not None)
     views = fitting_views(source, select_views(config.views, dataset), config.views is not None, segmenter)
     note_other_rates(trained.extras, dataset, views)
+    if caution := calibration.caution(views):
+        note(caution)
+    temperature = calibration.temperature
     for view in views:
         items = [Item(name, name, *source.span(name, view)) for name in names if view in source.views(name)]
         for item, probs_TK in track(segmenter.each(source, items, view), f"Predicting {view}", len(items)):
-            yield view, item.name, to_segments(probs_TK, item.start)
+            yield PredictedItem(view, item.name, to_segments(probs_TK, item.start, temperature), probs_TK, temperature)
     segmenter.missing.say(segmenter.sampling.missing_frames)
 
 
@@ -97,13 +175,15 @@ def select_recordings(names: str | None, dataset: MultiViewDataset, tested: bool
     return wanted
 
 
-def to_segments(probs_TK: NDArray[np.float32], first_frame: int) -> PredictedSegments:
-    """Runs of the most probable class, with the mean of its probability."""
+def to_segments(probs_TK: NDArray[np.float32], first_frame: int, temperature: float = 1.0) -> PredictedSegments:
+    """Runs of the most probable class, with the mean of its probability at a temperature, and the class behind it."""
     labels_T = probs_TK.argmax(axis=1)
     found = Segments.of_frames(labels_T, first_frame)
-    highest_T = probs_TK[np.arange(len(labels_T)), labels_T].astype(np.float64)
-    sums = np.add.reduceat(highest_T, found.starts - first_frame)
-    return PredictedSegments(found.starts, found.ends, found.labels, sums / found.durations)
+    scaled_TK = at_temperature(probs_TK, temperature)
+    highest_T, starts = scaled_TK[np.arange(len(labels_T)), labels_T], found.starts - first_frame
+    sums = np.add.reduceat(highest_T, starts)
+    behind = second_best(scaled_TK, starts, found.labels)
+    return PredictedSegments(found.starts, found.ends, found.labels, sums / found.durations, *behind)
 
 
 def table_rows(name: str, view: str, found: PredictedSegments, actions: tuple[str, ...], fps: float) -> Iterator[Row]:

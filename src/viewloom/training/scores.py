@@ -52,6 +52,25 @@ class Scores:
         table: DataFrame = DataFrame(lines).rename(columns=TITLES)
         return table
 
+    def confidence(self) -> DataFrame:
+        """One line a view, frames: mean confidence, share right, expected calibration error (percent) before and after
+        the temperature, and log-loss (nats a frame). docs/confidence.md says what they mean."""
+        from pandas import DataFrame
+
+        lines = {}
+        for view, found in self.metrics["views"].items():
+            if found.get("reliability"):
+                before, after = (found["reliability"][side]["frames"] for side in ("before", "after"))
+                names = {name: after[name] for name in ("confidence", "right")}
+                pairs = {
+                    f"{name}_{when}": side[name]
+                    for name in ("ece", "log_loss")
+                    for when, side in (("before", before), ("after", after))
+                }
+                lines[view] = names | pairs
+        table: DataFrame = DataFrame.from_dict(lines, orient="index").rename_axis("view")
+        return table
+
     def write(self, out: Path | str) -> None:
         """Write ``metrics.json`` and ``predictions/<view>.json`` into a folder; what is there is replaced."""
         for view, found in self.predictions.items():

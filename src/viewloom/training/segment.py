@@ -22,7 +22,9 @@ from viewloom.features.base import common_dim, pooled_dim
 from viewloom.heads.base import Head
 from viewloom.registry import HEADS
 from viewloom.training.agreement import Compared, percent
+from viewloom.training.calibrate import fit_calibration
 from viewloom.training.checkpoints import SavedHead, save_head
+from viewloom.training.confidence import KEY as CALIBRATION
 from viewloom.training.evaluate import item_scores, select_views
 from viewloom.training.learned import against_majority, warn
 from viewloom.training.length import with_length
@@ -350,10 +352,13 @@ def finish(folder: Path, module: SegmentationModule, best: bool) -> Path:
     extra = {"epoch": checkpoint["epoch"], "kept": name, "seed": module.config.seed, "learned_from": learned}
     extra |= kept(module.sampling, module.dataset, module.views)
     saved = SavedHead(module.head, labels.actions, module.views, module.dataset.source.fps, extra)
+    chain = TrainedHead(**vars(saved), refiner=module.refiner)
+    segmenter = chain.segmenter(module.sampling, accelerator_of(module.config))
+    calibration = fit_calibration(module.dataset, items, views, segmenter)
+    extra[CALIBRATION] = calibration.to_json()
     if module.lesson is not None:
-        chain = TrainedHead(**vars(saved), refiner=module.refiner)
-        segmenter = chain.segmenter(module.sampling, accelerator_of(module.config))
         keep_agreement(folder, module.dataset, module.lesson, module.soft, segmenter)
     save_head(folder / "head.safetensors", saved)
     err.print(f"Kept the {name} epoch ({checkpoint['epoch'] + 1} of {module.config.epochs}).")
+    err.print(f"Confidence: {calibration.words}", markup=False)
     return folder / "head.safetensors"

@@ -313,7 +313,8 @@ class PredictConfig(DataConfig):
     run: str
     """Run folder of `viewloom train`."""
     out: str
-    """Folder to write: segments.csv and one text file per recording and view."""
+    """Folder to write: segments.csv, one text file per recording and view, and how sure the head is of each line of
+    these, in confidences/."""
     views: str | None = None
     """Views to segment, comma-separated; default: all there are."""
     recordings: str | None = None
@@ -321,6 +322,11 @@ class PredictConfig(DataConfig):
     text: Literal["segments", "frames"] = "segments"
     """Text files: segments (start, end, action, tab-separated, as Assembly101's labels) or frames (one
     action a line, as MS-TCN's)."""
+    uncertain: int | None = None
+    """Write uncertain.csv too: this many segments, of all recordings and views, that the head is least sure of, with
+    the action that it thinks likeliest after the one it says. Label these first."""
+    probabilities: bool = False
+    """Write the class probabilities of every frame too, (T, K) float32: probabilities/VIEW/RECORDING.npy."""
     accelerator: str = "auto"
     """Device: auto, cpu, cuda."""
     batch_size: int = 8
@@ -329,6 +335,9 @@ class PredictConfig(DataConfig):
     """Replace files of an earlier prediction."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     """Windows, chunk sizes averaged, policy for missing frames; by default as the head was trained."""
+
+    def __post_init__(self) -> None:
+        refuse_below_one(self, "uncertain")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from viewloom.errors import ConfigError
 from viewloom.methods.refiner import Refiner
 from viewloom.methods.refiner_file import load_refiner
 from viewloom.training.checkpoints import SavedHead, read_head
+from viewloom.training.confidence import Calibration, calibration_of
 from viewloom.training.refined import FrozenRefiner
 from viewloom.training.runs import environment_of, refuse_other_backbone
 from viewloom.training.sampling import own_pooling, used_sampling, warn_assumed_fps
@@ -55,6 +56,11 @@ class TrainedHead(SavedHead):
     def extras(self) -> tuple[Mapping[str, Any], ...]:
         """What was stored with the head, and with the refiner before it."""
         return self.extra, {} if self.refiner is None else self.refiner.extra
+
+    @property
+    def calibration(self) -> Calibration:
+        """The temperature of its probabilities, 1 unless one was fitted; `DataError` for one that can't be used."""
+        return calibration_of(self.extra, self.where)
 
     def behind(self, path: str | None) -> TrainedHead:
         """The same head behind another refiner's file; None: as it is."""

@@ -1,0 +1,45 @@
+"""Fitting the temperature of a trained head on validation items, through its whole chain."""
+
+from collections.abc import Sequence
+
+from viewloom.console import track
+from viewloom.dataset.dataset import Item, MultiViewDataset
+from viewloom.metrics.temperature import LabelledRuns, fit_temperature
+from viewloom.training.confidence import Calibration
+from viewloom.training.evaluate import predict_items, true_labels
+from viewloom.training.segmenter import Segmenter
+
+
+def fit_calibration(
+    dataset: MultiViewDataset, items: Sequence[Item], views: Sequence[str], segmenter: Segmenter
+) -> Calibration:
+    """The temperature under which labels of items are likeliest, over all their labelled frames in some views.
+
+    What is scaled are the probabilities that `evaluate` and `predict` see: averaged over levels and chunk sizes. The
+    order of items and views changes nothing.
+
+    Args:
+        dataset: where the items are.
+        items: validation items; with none, or without a labelled frame, nothing is fitted.
+        views: labelled views.
+        segmenter: the head's chain.
+    """
+    there = dataset.source.views
+    wanted = [(view, item) for view in sorted(views) for item in sorted(items, key=lambda item: item.name)]
+    wanted = [(view, item) for view, item in wanted if view in there(item.recording)]
+    by_view = (
+        (view, item, probs_TK)
+        for view in sorted(views)
+        for item, probs_TK in predict_items(dataset, [item for of, item in wanted if of == view], view, segmenter)
+    )
+    parts, used = [], set()
+    for view, item, probs_TK in track(by_view, "Fitting the temperature", len(wanted)):
+        part = LabelledRuns.of_frames(probs_TK, true_labels(dataset, item))
+        parts.append(part)
+        used |= {view} if part.frames else set()
+    if not used:
+        return Calibration()
+    runs = LabelledRuns.joined(parts)
+    temperature = fit_temperature(runs)
+    losses = runs.log_loss(1.0), runs.log_loss(temperature)
+    return Calibration(temperature, tuple(view for view in views if view in used), runs.frames, *losses)
