@@ -10,6 +10,7 @@ from viewloom.heads.settings import HeadConfig
 from viewloom.identity import added, free
 from viewloom.methods.settings import Choice
 from viewloom.metrics.protocols import PROTOCOLS
+from viewloom.training.optim_settings import OptimConfig as OptimConfig  # offered from here too
 from viewloom.windows.settings import DeviceData
 
 
@@ -65,20 +66,6 @@ class TrainerConfig:
     def fused_optimiser(self) -> bool:
         """Whether an optimiser may step in one pass over the weights: not where Lightning has to scale gradients."""
         return not str(self.precision).startswith("16")
-
-
-@dataclass(frozen=True, kw_only=True)
-class OptimConfig:
-    """Optimiser of the head: Adam with a step-wise learning rate."""
-
-    lr: float = 1e-3
-    """Learning rate at the start."""
-    weight_decay: float = 1e-4
-    """Weight decay (added to the gradient, as Adam does)."""
-    lr_step_epochs: int | None = None
-    """Epochs between two reductions of the learning rate; None takes 40 % of the epochs, and 40 at least."""
-    lr_factor: float = 0.5
-    """Factor of each reduction."""
 
 
 @dataclass(frozen=True, kw_only=True)
