@@ -12,10 +12,15 @@ import yaml
 from tests.mstcn import ACTIONS, write_mstcn
 from tests.parity.reference_scores import plain_scores
 from viewloom.cli import main
+from viewloom.dataset.chosen_splits import folds_of
+from viewloom.dataset.dataset_file import complete
+from viewloom.dataset.opening import find_files, open_dataset
+from viewloom.dataset.settings import DataConfig, SamplingConfig
 from viewloom.errors import ConfigError, DataError
 from viewloom.metrics.protocols import PROTOCOLS
 from viewloom.recipes import fold_run
 from viewloom.recipes.benchmarks.published import PUBLISHED
+from viewloom.recipes.benchmarks.runs import head_runs
 from viewloom.recipes.benchmarks.tables import BENCHMARKS, head_rows
 from viewloom.recipes.benchmarks.values import training_values
 from viewloom.recipes.experiment import run_experiment
@@ -124,14 +129,14 @@ def test_the_page_names_protocol_source_and_what_differs(done):
         "| published | 74.3 | 80.7 | 78.5 | 70.1 | 83.7 |",
         "TPAMI 2020), Table 16",
         "- folds: 2, scored: 2",
-        "- comparable: no",
+        "- comparable: no: see",
         "**Here**: 2 folds, the papers' are 5",
         "**Here**: 12 values in a feature, the papers' are 2048",
         "**Here**: epochs shrunk to 0.02",
         "the one with the best mean over the test splits was printed",
         "its configuration for 50Salads was not released",
         "every second frame (15 of 30 a second)",
-        "C2F-TCN drops action_start,action_end",
+        "C2F-TCN drops action_start, action_end",
     ):
         assert told in text, told
     assert (Path(text.splitlines()[-1]).parent / "table.md").read_text() in text
@@ -286,6 +291,24 @@ def test_data_that_can_not_be_used_is_told(tmp_path):
     with pytest.raises(DataError, match=r"has 2 views \(.*\), but these tables are of one"):
         run_experiment(config(root, tmp_path / "out", "gtea", rows="ms_tcn2"))
     assert not (tmp_path / "out").exists()
+
+
+def test_sampling_is_the_heads_own(data, tmp_path):
+    with pytest.raises(ConfigError, match="--sampling has no say in 50salads"):
+        run_experiment(config(data, tmp_path, sampling=SamplingConfig(chunk_frames=3)))
+    root = write_mstcn(tmp_path / "data", "gtea", folds=2, videos=4)
+    (root / "dataset.yaml").write_text("fps: 25\nsampling: {chunk_s: 3.0, pooling: both}\n")
+    text = run_experiment(config(root, tmp_path / "out", "gtea", rows="ms_tcn2", plan=True))
+    assert "sampling.chunk_frames 1 (released)" in text
+    settings = head_runs(config(root, tmp_path / "out", "gtea", rows="ms_tcn2", fps=25.0), *opened(root))[0].config
+    assert (settings.sampling.chunk_frames, settings.sampling.pooling) == (1, "first")
+
+
+def opened(root):
+    """A data set and its folds."""
+    settings = complete(DataConfig(data=str(root)))
+    dataset = open_dataset(settings, with_splits=False)
+    return dataset, folds_of(*find_files(settings), dataset.source.recordings, dataset.labels)
 
 
 def test_the_command_takes_it(data, tmp_path, capfd):

@@ -9,6 +9,7 @@ from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.folds import Fold
 from viewloom.dataset.opening import find_files, open_dataset
+from viewloom.dataset.settings import SamplingConfig
 from viewloom.errors import ConfigError, DataError
 from viewloom.files import write_json, write_text
 from viewloom.identity import Identity, settings_of
@@ -26,6 +27,8 @@ from viewloom.recipes.settings import ExperimentConfig
 
 def run_benchmark(config: ExperimentConfig) -> str:
     """Run (or plan) the heads of a table on all folds of a data set; returns the plan's or the results' text."""
+    if config.sampling != SamplingConfig():
+        raise ConfigError(f"--sampling has no say in {config.table}: each head has its own. Leave it out.")
     config = with_facts(config)
     dataset = open_dataset(config, with_splits=False)
     if dataset.labels is None:

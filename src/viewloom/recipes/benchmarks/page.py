@@ -6,6 +6,7 @@ from typing import Any
 
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.errors import listed
+from viewloom.names import names_in
 from viewloom.recipes.benchmarks.published import PUBLISHED
 from viewloom.recipes.benchmarks.scores import HeadResult
 from viewloom.recipes.benchmarks.tables import BENCHMARKS, Benchmark, HeadRow
@@ -66,7 +67,7 @@ def _header(table: Table) -> list[str]:
         "command": f"`{command()}`",
         "data set": f"{dataset.name}, {len(dataset.source.recordings)} videos",
         "simulated": simulated,
-        "comparable": "no, as found below"
+        "comparable": "no: see what differs here"
         if found_differences(table)
         else "as far as can be seen; what can't stands below",
         "folds": f"{table.folds}, scored: {listed(sorted(folds)) if folds else 'none'}",
@@ -134,7 +135,7 @@ def _caveats(table: Table) -> list[str]:
         "Features: the papers' are I3D features of 2,048 values, as released with MS-TCN. Others, even of the same "
         "network, move all scores.",
         "Averages: scores of each fold, then their mean, as papers do; `viewloom crossval` pools videos: it differs.",
-        "Implementation: first weights, order of videos and libraries are ours; published figures are of one seed.",
+        "Implementation: first weights, order of videos and libraries are ours, and the releases fix one seed.",
     ]
     lines += [f"{row.title}: {text}." for row in table.rows for text in row.differences]
     return [f"- {line}" for line in lines]
@@ -143,7 +144,9 @@ def _caveats(table: Table) -> list[str]:
 def _background(benchmark: Benchmark) -> str:
     shared = benchmark.background
     text = f"segments of {shared} don't count" if shared else "every action counts"
-    other = [f"{row.title} drops {row.background}" for row in benchmark.rows if row.background != shared]
+    other = [
+        f"{row.title} drops {listed(names_in(row.background))}" for row in benchmark.rows if row.background != shared
+    ]
     ends = f"; {'; '.join(other)}, by its released code, which moves F1 by points" if other else ""
     return f"{text}, as MS-TCN's evaluation has it{ends}."
 
