@@ -1,5 +1,9 @@
 """Published checkpoints become run folders whose outputs are those of the published weights."""
 
+import json
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -107,6 +111,21 @@ def test_a_published_asformer_computes_what_was_released(tmp_path, wrapped):
 
 def _path(tmp_path):
     return tmp_path / "p.pth"
+
+
+@pytest.mark.parametrize("head", ["ms_tcn2", "asformer"])
+def test_the_names_and_shapes_of_published_checkpoints_convert(tmp_path, assembly101, head):
+    path = Path(os.path.normpath(assembly101 / ".." / "legacy" / "state_dict_keys.json"))
+    if not path.exists():
+        pytest.skip(f"{path} is not there")
+    weights = random_weights(json.loads(path.read_text())[head])
+    torch.save(weights, _path(tmp_path))
+    classes = next(len(t) for n, t in weights.items() if n.endswith("conv_out.bias") and len(t) not in (32, 64))
+    (tmp_path / "mapping.txt").write_text("".join(f"{k} action{k}\n" for k in range(classes)))
+    asked = ("--head", head, "--actions", str(tmp_path / "mapping.txt"), "--sample_rate", "1")
+    assert convert(tmp_path, "head", *asked) == 0
+    saved = load_head(tmp_path / "r").head.state_dict()
+    assert saved.keys() == weights.keys() and all(torch.equal(saved[name], weights[name]) for name in weights)
 
 
 @pytest.mark.parametrize("sizes", [{"layers": 3, "decoders": 0, "width": 6}, {"layers": 2, "decoders": 2, "width": 9}])
