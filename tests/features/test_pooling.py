@@ -20,7 +20,7 @@ from .stores import write_lmdb, write_npy
 
 CAMERA = "C10118_rgb"
 VIEW = "v3"
-POOLINGS = ("max", "mean", "both")
+POOLINGS = ("max", "mean", "both", "first")
 KINDS = ("npy", "lmdb", "float16", "float32")
 
 

@@ -129,7 +129,7 @@ def test_any_stretch_is_the_nearest_frames(opened, name, view):
     same_bits(source.read_stored(name, view, first, first + len(x_TD)), x_TD)
 
 
-@pytest.mark.parametrize("pooling", ["max", "mean", "both"])
+@pytest.mark.parametrize("pooling", ["max", "mean", "both", "first"])
 @pytest.mark.parametrize("chunk", [1, 4, 20, 500])
 def test_pooled_windows_and_those_kept(opened, tmp_path, chunk, pooling):
     source, rows = opened

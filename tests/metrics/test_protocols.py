@@ -53,6 +53,20 @@ def test_ignored_deleted():
     assert score([prediction], [truth], "ignored_deleted").f1_50 == 50
 
 
+def test_per_video():
+    # A long video with its one segment wrong, a short one all right, and a third with frames to be deleted.
+    truths = [frames((0, 90)), frames((1, 10)), frames((0, 4), (-100, 2), (0, 4))]
+    predictions = [frames((2, 90)), frames((1, 10)), frames((0, 10))]
+    # Pooled: 18 of 108 labelled frames; 2 * 3 / (4 + 4). Per video: (0 + 100 + 100) / 3, and F1 likewise.
+    pooled, mean = score(predictions, truths), score(predictions, truths, "per_video")
+    assert (pooled.mof, pooled.f1_50) == (pytest.approx(100 * 18 / 108), 75)
+    assert (mean.mof, mean.f1_50, mean.edit) == pytest.approx((200 / 3, 200 / 3, 200 / 3))
+    # What it deletes, it joins: one segment is found, not two.
+    assert count(predictions, truths, "per_video").true.tolist() == [1, 1, 1]
+    # mean_f1 averages F1 alone.
+    assert score(predictions, truths, "mean_f1").mof == pooled.mof
+
+
 def test_background_counted():
     # Background right, action wrong.
     truth, prediction = frames((9, 5), (0, 5)), frames((9, 5), (1, 5))
@@ -73,7 +87,7 @@ def test_cut_to_prediction():
         score([prediction], [truth])
 
 
-@pytest.mark.parametrize("name", [name for name in PROTOCOLS if name != "mean_f1"])
+@pytest.mark.parametrize("name", [name for name in PROTOCOLS if PROTOCOLS[name].f1 == "pooled"])
 def test_on_one_video_labelled_throughout_only_the_last_frame_can_matter(name):
     predictions, truths = random_pairs(seed=5, items=1)
     predictions[0][-5:] = truths[0][-5:] = 7

@@ -72,6 +72,15 @@ MUTANTS = [
         "chunk_max(seen_TD, chunk_frames).float()",
         POOL_TESTS,
     ),
+    Mutant("first_frame_may_be_missing", POOLING, "found_S < len(x_TD)", "found_S < 0", POOL_TESTS),
+    Mutant("frames_behind_a_first_unseen", POOLING, 'pooling != "first" or', "True or", POOL_TESTS),
+    Mutant(
+        "first_frame_has_the_chunk_s_label",
+        "windows/segments.py",
+        'self.sampling.pooling == "first"',
+        "False",
+        ("tests/windows/test_single_frames.py",),
+    ),
     Mutant("holes_count_as_zero", POOLING, "~there_T[:, None], -torch.inf)", "~there_T[:, None], 0.0)", POOL_TESTS),
     Mutant(
         "missing_frames_count_in_a_mean",

@@ -84,6 +84,9 @@ MUTANTS = [
     ),
     Mutant("last_segment_whole", "metrics/protocols.py", "last_end=-1", "last_end=0", PROTOCOL_TESTS),
     Mutant("mean_f1_pooled", "metrics/protocols.py", 'f1="mean")', 'f1="pooled")', PROTOCOL_TESTS),
+    Mutant("per_video_mof_pooled", "metrics/protocols.py", 'mof="mean"', 'mof="pooled"', PROTOCOL_TESTS),
+    Mutant("per_video_f1_pooled", "metrics/protocols.py", 'f1="mean", mof', 'f1="pooled", mof', PROTOCOL_TESTS),
+    Mutant("mof_of_frames", SCORES, "percent(right, frames) / 100.0", "percent(right, frames) / 99.0", SCORE_TESTS),
     Mutant("ignored_split", "metrics/protocols.py", 'ignored="deleted")', 'ignored="split")', PROTOCOL_TESTS),
     Mutant("truth_whole", "metrics/protocols.py", 'truth="cut")', 'truth="whole")', PROTOCOL_TESTS),
     Mutant(

@@ -15,19 +15,28 @@ REFINED = ("tests/training/test_refined.py",)
 MEASURED = ("tests/training/test_invariance.py",)
 PLUGINS, REGISTRY, PLUGGED = "plugins.py", "registry.py", ("tests/test_plugins.py",)
 ORDERED = ("tests/features/test_store.py",)
+SCHEDULES, OF_RATES = "training/schedules.py", ("tests/training/test_schedules.py",)
 
 MUTANTS = [
     Mutant("head_adamw_for_adam", SEGMENT, "torch.optim.Adam(", "torch.optim.AdamW(", TRAIN),
     Mutant("head_weight_decay_ignored", SEGMENT, "weight_decay=optim.weight_decay", "weight_decay=0.0", TRAIN),
-    Mutant("head_rate_falls_by_batches", SEGMENT, '"interval": "epoch"', '"interval": "step"', TRAIN),
+    Mutant("head_rate_falls_by_batches", SCHEDULES, '"interval": "epoch"', '"interval": "step"', TRAIN),
     Mutant(
         "head_rate_factor_ignored",
-        SEGMENT,
+        SCHEDULES,
         "optim.lr_step_epochs, optim.lr_factor)",
         "optim.lr_step_epochs, 0.5)",
         TRAIN,
     ),
-    Mutant("head_rate_step_ignored", SEGMENT, "optim.lr_step_epochs, optim.lr_factor)", "40, optim.lr_factor)", TRAIN),
+    Mutant(
+        "head_rate_step_ignored",
+        SCHEDULES,
+        "optim.lr_step_epochs, optim.lr_factor)",
+        "40, optim.lr_factor)",
+        TRAIN,
+    ),
+    Mutant("plateau_forgotten_on_resuming", SCHEDULES, "self.kept = dict(state_dict)", "self.kept = {}", OF_RATES),
+    Mutant("cosine_never_held", SCHEDULES, "(epoch - optim.lr_hold_epochs)", "epoch", OF_RATES),
     Mutant("head_never_augmented", SEGMENT, "self.windows(self.config.seed)", "self.windows()", TRAIN),
     Mutant("head_starts_from_one_seed", SEGMENT, "torch.manual_seed(config.seed)", "torch.manual_seed(0)", TRAIN),
     Mutant("refiner_not_frozen", SEGMENT, ").freeze()", ")", FROZEN),

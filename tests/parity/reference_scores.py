@@ -68,15 +68,17 @@ def f1(hits, false_alarms, misses):
 
 def plain_scores(predictions, truths, rules, background=()):
     """(edit, f1 at each overlap, mof) over sequences of plain lists, under a protocol's rules."""
-    edits, right, frames = [], 0, 0
+    edits, right, frames, shares = [], 0, 0, []
     counts = {overlap: [0, 0, 0] for overlap in OVERLAPS}
     single = {overlap: [] for overlap in OVERLAPS}
     for prediction, truth in zip(predictions, truths, strict=True):
         if rules.truth == "cut":
             shorter = min(len(prediction), len(truth))
             prediction, truth = prediction[:shorter], truth[:shorter]
-        frames += sum(label != IGNORE for label in truth)
-        right += sum(p == t and t != IGNORE for p, t in zip(prediction, truth, strict=True))
+        labelled = sum(label != IGNORE for label in truth)
+        correct = sum(p == t and t != IGNORE for p, t in zip(prediction, truth, strict=True))
+        frames, right = frames + labelled, right + correct
+        shares.append(100.0 * correct / labelled if labelled else 100.0)
         if rules.ignored == "deleted":
             prediction = [p for p, t in zip(prediction, truth, strict=True) if t != IGNORE]
             truth = [t for t in truth if t != IGNORE]
@@ -96,4 +98,7 @@ def plain_scores(predictions, truths, rules, background=()):
         f1s = [sum(single[o]) / len(single[o]) if single[o] else 100.0 for o in OVERLAPS]
     else:
         f1s = [f1(*counts[o]) for o in OVERLAPS]
-    return [edit, *f1s, 100.0 * right / frames if frames else 100.0]
+    mof = 100.0 * right / frames if frames else 100.0
+    if rules.mof == "mean":
+        mof = sum(shares) / len(shares) if shares else 100.0
+    return [edit, *f1s, mof]

@@ -1,14 +1,20 @@
 """Published checkpoints become run folders whose outputs are those of the published weights."""
 
+import json
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from tests.heads.published_names import ms_tcn2_shapes, random_weights
+from tests.heads.published_names import asformer_shapes, ms_tcn2_shapes, random_weights
+from tests.parity import reference_asformer, test_asformer
 from tests.parity.reference_c2f_tcn import probabilities
 from tests.parity.reference_staged import Reference, softmax
 from viewloom import load_head, load_refiner
 from viewloom.cli import main
+from viewloom.heads.asformer import ASFormer
 from viewloom.heads.c2f_tcn import C2FTCN
 from viewloom.heads.ms_tcn2 import MSTCN2
 from viewloom.methods.residual import ResidualRefiner
@@ -48,6 +54,7 @@ def ms_tcn2_weights(**sizes):
     return {name: 30 * (value - 0.01) for name, value in weights.items()}
 
 
+ASFORMER = ASFormer(8, 2, ASFormer.Config(layers=2, width=4, standardise=False)).state_dict()
 SMALL = {"width": 6, "layers": 4, "refinements": 2, "refinement_layers": 3}
 
 
@@ -75,6 +82,89 @@ def test_a_published_ms_tcn2_computes_what_was_released(tmp_path, actions, sizes
     np.testing.assert_allclose(saved.head.decode(levels, mask_BT)[0], softmax(stages[-1]).T, atol=1e-5)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_published_asformer_computes_what_was_released(tmp_path, wrapped):
+    """Ten layers and three decoders by their names, with the released masks, to 1e-5 of the plain reference."""
+    weights = {n: v.float() for n, v in test_asformer.drawn(asformer_shapes(5, 3, width=8)).items()}
+    torch.save({"state_dict": {f"module.{n}": t for n, t in weights.items()}} if wrapped else weights, _path(tmp_path))
+    (tmp_path / "mapping.txt").write_text("0 cut\n1 peel\n2 mix\n")
+    asked = ("--head", "asformer", "--actions", str(tmp_path / "mapping.txt"), "--sample_rate", "2", "--fps", "30")
+    assert convert(tmp_path, "head", *asked) == 0
+    saved = load_head(tmp_path / "r" / "head.safetensors")
+    assert saved.head.config == ASFormer.Config(width=8, masks="released", standardise=False)
+    assert saved.actions == ("cut", "peel", "mix") and not saved.head.training
+    assert stored_sampling(saved.extra) == Sampling(
+        chunk_frames=2, test_chunks=(2,), max_chunks=100_000, augment_probability=0.0, pooling="first"
+    )
+    x_BTD, mask_BT = torch.randn(1, 70, 5, generator=torch.Generator().manual_seed(3)), torch.ones(1, 70).bool()
+    levels = saved.head(x_BTD, mask_BT)
+    state = {name: value.numpy() for name, value in weights.items()}
+    features_DT, every = x_BTD[0].double().numpy().T, np.ones(70, bool)
+    stages = reference_asformer.Reference(state, "released")(features_DT, every)
+    for level_BTK, stage_KT in zip(levels, reversed(stages), strict=True):
+        np.testing.assert_allclose(level_BTK[0], stage_KT.T, rtol=1e-5, atol=1e-5)
+    exact = reference_asformer.Reference(state, "exact")(features_DT, every)
+    assert np.abs(exact[-1] - stages[-1]).max() > 1e-3, "the fault of the masks shows"
+    np.testing.assert_allclose(saved.head.decode(levels, mask_BT)[0], softmax(stages[-1]).T, atol=1e-5)
+
+
+def _path(tmp_path):
+    return tmp_path / "p.pth"
+
+
+@pytest.mark.parametrize("head", ["ms_tcn2", "asformer"])
+def test_the_names_and_shapes_of_published_checkpoints_convert(tmp_path, assembly101, head):
+    path = Path(os.path.normpath(assembly101 / ".." / "legacy" / "state_dict_keys.json"))
+    if not path.exists():
+        pytest.skip(f"{path} is not there")
+    weights = random_weights(json.loads(path.read_text())[head])
+    torch.save(weights, _path(tmp_path))
+    classes = next(len(t) for n, t in weights.items() if n.endswith("conv_out.bias") and len(t) not in (32, 64))
+    (tmp_path / "mapping.txt").write_text("".join(f"{k} action{k}\n" for k in range(classes)))
+    asked = ("--head", head, "--actions", str(tmp_path / "mapping.txt"), "--sample_rate", "1")
+    assert convert(tmp_path, "head", *asked) == 0
+    saved = load_head(tmp_path / "r").head.state_dict()
+    assert saved.keys() == weights.keys() and all(torch.equal(saved[name], weights[name]) for name in weights)
+
+
+@pytest.mark.parametrize("sizes", [{"layers": 3, "decoders": 0, "width": 6}, {"layers": 2, "decoders": 2, "width": 9}])
+def test_sizes_of_an_asformer_are_the_checkpoints_own(tmp_path, actions, sizes):
+    options = ASFormer.Config(**sizes, reduction=3, masks="released", standardise=False)
+    torch.save(ASFormer(4, 2, options).state_dict(), _path(tmp_path))
+    assert convert(tmp_path, "head", "--head", "asformer", "--actions", actions) == 0
+    saved = load_head(tmp_path / "r")
+    assert saved.head.config == options and stored_sampling(saved.extra) == Sampling()
+
+
+def test_converted_from_single_frames_it_segments_every_second_one(tmp_path):
+    """Scores of a run folder are those of the network on ``features[:, ::2]`` of whole videos, labels repeated."""
+    head = ASFormer(6, 3, ASFormer.Config(layers=4, decoders=1, width=8, masks="released", standardise=False)).eval()
+    head.load_state_dict(test_asformer.drawn({name: value.shape for name, value in head.state_dict().items()}))
+    torch.save(head.state_dict(), _path(tmp_path))
+    x_DT = {f"vid{i}": np.random.default_rng(i).normal(size=(6, 71 + 2 * i)).astype(np.float32) for i in range(3)}
+    data, names = tmp_path / "data", ("cut", "peel", "mix")
+    for folder in ("features", "groundTruth", "splits"):
+        (data / folder).mkdir(parents=True)
+    for name, features in x_DT.items():
+        np.save(data / "features" / f"{name}.npy", features)
+        (data / "groundTruth" / f"{name}.txt").write_text("cut\n" * features.shape[1])
+    (data / "mapping.txt").write_text("".join(f"{i} {name}\n" for i, name in enumerate(names)))
+    (data / "splits" / "train.split1.bundle").write_text("vid0.txt\n")
+    (data / "splits" / "test.split1.bundle").write_text("vid1.txt\nvid2.txt\n")
+    asked = ("--head", "asformer", "--actions", str(data / "mapping.txt"), "--views", "v1", "--sample_rate", "2")
+    assert convert(tmp_path, "head", *asked) == 0
+    out = ["--run", str(tmp_path / "r"), "--out", str(tmp_path / "out"), "--text", "frames"]
+    assert main(["predict", "--data", str(data), "--fold", "1", "--accelerator", "cpu", *out]) == 0
+    for name in ("vid1", "vid2"):
+        (path,) = (tmp_path / "out").rglob(f"{name}*.txt")
+        sampled_TD = torch.from_numpy(x_DT[name][:, ::2].T.copy())[None]
+        with torch.no_grad():
+            classes = head(sampled_TD, torch.ones(sampled_TD.shape[:2]).bool())[0][0].argmax(dim=-1).numpy()
+        expected = [names[k] for k in np.repeat(classes, 2)[: x_DT[name].shape[1]]]
+        assert len(set(expected)) > 1 and path.read_text().split() == expected
+
+
 def without(weights, *names):
     return {name: value for name, value in weights.items() if name not in names}
 
@@ -83,6 +173,10 @@ def without(weights, *names):
     ("head", "change", "message"),
     [
         ("c2f_tcn", dict, "isn't a c2f_tcn head"),
+        ("asformer", dict, "Pass --head ms_tcn2"),
+        ("ms_tcn2", lambda _: ASFORMER, "Pass --head asformer"),
+        ("asformer", lambda _: without(ASFORMER, "encoder.layers.0.conv_1x1.bias"), "1 missing"),
+        ("asformer", lambda _: ASFORMER | {"gate": torch.ones(3)}, "1 unexpected (gate)"),
         ("c2f_tcn", dict, "--head ms_tcn2"),
         ("ms_tcn2", lambda w: without(w, "PG.conv_fusion.1.weight"), "1 missing (PG.conv_fusion.1.weight)"),
         ("ms_tcn2", lambda w: w | {"gate": torch.ones(3)}, "1 unexpected (gate)"),
@@ -179,6 +273,7 @@ def test_level_weights_that_can_not_be_are_refused(tmp_path, actions, capfd, cho
         ("refiner", "--level_weights", "c2f_tcn"),
         ("refiner", "--actions", "actions.csv"),
         ("refiner", "--fps", "30"),
+        ("refiner", "--sample_rate", "1"),
         ("refiner", "--head", "ms_tcn2"),
         ("head", "--context", "batch"),
     ],

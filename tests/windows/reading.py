@@ -25,7 +25,7 @@ def pooled_window(source, window, view, sampling):
 
 
 def pool_valid(x_TD, chunk, pooling="max"):
-    """Chunk by chunk, frame by frame: maximum or mean of the rows that aren't NaN, zeros positive."""
+    """Chunk by chunk, frame by frame: maximum, mean or first of the rows that aren't NaN, zeros positive."""
     steps, mask = [], []
     for start in range(0, len(x_TD), chunk):
         rows = [row for row in x_TD[start : start + chunk] if not np.isnan(row).all()]
@@ -35,7 +35,9 @@ def pool_valid(x_TD, chunk, pooling="max"):
             top = row.copy() if place == 0 else np.maximum(top, row)
             total = (total + row).astype(np.float32)
         mean = total / np.float32(max(1, len(rows)))
-        steps.append(np.concatenate({"max": [top], "mean": [mean], "both": [top, mean]}[pooling]) + np.float32(0))
+        first = rows[0] if rows else top
+        kept = {"max": [top], "mean": [mean], "both": [top, mean], "first": [first]}[pooling]
+        steps.append(np.concatenate(kept) + np.float32(0))
     width = x_TD.shape[1] * (2 if pooling == "both" else 1)
     return np.array(steps, np.float32).reshape(-1, width), np.array(mask, bool)
 

@@ -55,7 +55,7 @@ def compare(loader, held):
 
 @pytest.mark.parametrize("probability", [0.0, 0.7])
 @pytest.mark.parametrize("kind", ["segments", "views"])
-@pytest.mark.parametrize("pooling", ["max", "mean", "both"])
+@pytest.mark.parametrize("pooling", ["max", "mean", "both", "first"])
 def test_batches_are_the_loader_s_to_the_bit(data, kind, probability, pooling):
     dataset = open_dataset(DataConfig(data=data))
     sampling = Sampling(augment_probability=probability, max_chunks=15, pooling=pooling)

@@ -117,9 +117,10 @@ class SamplingConfig:
     0.5, 0.85 and 1.2 times the chunk (10, 17 and 24 of 20). evaluate, predict: as saved with the head."""
     test_chunks_s: float | str | tuple[float, ...] | None = None
     """The same in seconds, instead of test_chunks."""
-    pooling: Literal["max", "mean", "both"] | None = None
-    """What a step keeps of its frames: element-wise maximum, mean, or both side by side (twice the size). Default:
-    max, but mean where more than 1 % of the training features' values are negative; behind a refiner, its own."""
+    pooling: Literal["max", "mean", "both", "first"] | None = None
+    """What a step keeps of its frames: element-wise maximum, mean, both side by side (twice the size), or its first
+    frame and label alone (first), as MS-TCN and its heirs take every n-th frame. Default: max, but mean where more
+    than 1 % of the training features' values are negative; behind a refiner, its own."""
     missing_frames: Literal["mask", "nearest", "error"] | None = None
     """Frames a view lacks: leave them out, copy the nearest frame of the view, or stop. Default: mask."""
     nearest_within_frames: int | None = None

@@ -1,4 +1,4 @@
-"""Frames into steps: the element-wise maximum or mean of each chunk, or both, over the frames there are.
+"""Frames into steps: the element-wise maximum or mean of each chunk, or both, over the frames there are, or its first.
 
 The same functions pool what stores read and what a GPU holds, so that neither changes a bit of it: a maximum rounds
 nothing, and a mean adds up frame after frame in float32, each chunk in one go. Zeros always come out positive: which
@@ -32,16 +32,28 @@ def pool(
         chunk with a NaN in it gives NaN.
     """
     halves = []
-    if pooling != "mean":
+    if pooling == "first":
+        halves.append(pool_first(x_TD, chunk_frames, there_T))
+    if pooling in ("max", "both"):
         seen_TD = x_TD if there_T is None else x_TD.masked_fill(~there_T[:, None], -torch.inf)
         halves.append(chunk_max(seen_TD, chunk_frames).float() + 0.0)
-    if pooling != "max":
+    if pooling in ("mean", "both"):
         halves.append(pool_mean(x_TD, chunk_frames, there_T))
     x_SZ = torch.cat(halves, dim=1) if len(halves) > 1 else halves[0]
     if there_T is None:
         return x_SZ, torch.ones(len(x_SZ), dtype=torch.bool, device=x_SZ.device)
     mask_S = chunk_max(there_T[:, None].byte(), chunk_frames)[:, 0] > 0
     return x_SZ.masked_fill_(~mask_S[:, None], 0.0), mask_S
+
+
+def pool_first(x_TD: Tensor, chunk_frames: int, there_T: Tensor | None = None) -> Tensor:
+    """The first frame (S, D) of each chunk, in float32; where frames are missing, the first one that there is."""
+    first_S = torch.arange(0, len(x_TD), chunk_frames, device=x_TD.device)
+    if there_T is not None:
+        places_T = torch.arange(len(x_TD), device=x_TD.device)
+        found_S = -chunk_max((-places_T).masked_fill(~there_T, -len(x_TD))[:, None], chunk_frames)[:, 0]
+        first_S = torch.where(found_S < len(x_TD), found_S, first_S)
+    return x_TD[first_S].float() + 0.0
 
 
 def pool_mean(x_TD: Tensor, chunk_frames: int, there_T: Tensor | None = None) -> Tensor:
@@ -100,8 +112,9 @@ def pool_rows(
     """
     rows_TD = torch.from_numpy(x_TD)
     x_SZ, mask_S = pool(rows_TD, chunk_frames, pooling)
-    # NaN and infinity show in what was pooled, but for minus infinity, which a maximum hides.
+    # NaN and infinity show in what was pooled, but for minus infinity, which a maximum hides, and behind a first frame.
     seen = pooling != "max" or checked or not len(x_TD) or bool(rows_TD.min() > -torch.inf)
+    seen = seen and (pooling != "first" or bool(rows_TD.isfinite().all()))
     if seen and bool(x_SZ.isfinite().all()):
         return x_SZ, mask_S, np.empty(0, np.int64)
     missing = missing_rows(x_TD, where, first_frame)

@@ -5,8 +5,8 @@ from typing import Literal
 
 from viewloom.errors import ConfigError
 
-Pooling = Literal["max", "mean", "both"]
-"""What a step keeps of its frames: the maximum, the mean, or the one beside the other."""
+Pooling = Literal["max", "mean", "both", "first"]
+"""What a step keeps of its frames: the maximum, the mean, the one beside the other, or the first frame alone."""
 MissingPolicy = Literal["mask", "nearest", "error"]
 """What is done with frames that a view lacks: left out, copied from the nearest one, or refused."""
 Mode = Literal["full", "sampled"]

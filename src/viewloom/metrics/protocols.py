@@ -15,6 +15,7 @@ class Protocol:
         last_end: frames added to the end of a sequence's last segment; -1: it is one frame short, and a last
             segment of one frame is empty: it overlaps nothing but still counts.
         f1: counts pooled over sequences, or F1 of each sequence averaged.
+        mof: frames pooled over sequences, or the share of each sequence averaged, however long it is.
         ignored: frames without a label split segments and are dropped, or are deleted before segmenting, which
             joins the segments around them.
         background: segments of background classes are dropped, or counted like others. MoF counts their frames
@@ -26,6 +27,7 @@ class Protocol:
     source: str
     last_end: Literal[0, -1] = 0
     f1: Literal["pooled", "mean"] = "pooled"
+    mof: Literal["pooled", "mean"] = "pooled"
     ignored: Literal["split", "deleted"] = "split"
     background: Literal["dropped", "counted"] = "dropped"
     truth: Literal["whole", "cut"] = "whole"
@@ -42,7 +44,11 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
         "mean_f1": Protocol(source="ED-TCN (Lea et al., CVPR 2017), metrics.py", f1="mean"),
         # That code has one list for unlabelled and background classes. To repeat it with background, label the
         # background frames of the truth -100 and name the classes as background too.
-        "ignored_deleted": Protocol(source="LTContext (Bahrami et al., ICCV 2023)", ignored="deleted"),
+        "ignored_deleted": Protocol(source="LTContext (Bahrami et al., ICCV 2023), a whole split", ignored="deleted"),
+        # Its test_net.py scores each video by these metrics, and averages all five over the videos.
+        "per_video": Protocol(
+            source="LTContext (Bahrami et al., ICCV 2023), test_net.py", f1="mean", mof="mean", ignored="deleted"
+        ),
         # MS-TCN's code names one class "background"; data sets that call it otherwise (Breakfast: SIL) keep it.
         "background_counted": Protocol(
             source="MS-TCN's eval.py on Breakfast, whose background class SIL it doesn't know",

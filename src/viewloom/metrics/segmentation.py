@@ -76,11 +76,15 @@ class Counts:
         """
         found: Floats = (2 * self.hits).astype(np.float64)
         possible = np.repeat((self.predicted + self.true)[:, None], len(OVERLAPS), axis=1).astype(np.float64)
-        if find_protocol(protocol).f1 == "mean":
+        right, frames = self.right.astype(np.float64), self.frames.astype(np.float64)
+        rules = find_protocol(protocol)
+        if rules.f1 == "mean":
             found, possible = percent(found, possible) / 100.0, np.ones_like(found)
+        if rules.mof == "mean":
+            right, frames = percent(right, frames) / 100.0, np.ones_like(frames)
         return (
-            np.column_stack([self.edit / 100.0, found, self.right]),
-            np.column_stack([np.ones(len(self.edit)), possible, self.frames]),
+            np.column_stack([self.edit / 100.0, found, right]),
+            np.column_stack([np.ones(len(self.edit)), possible, frames]),
         )
 
 

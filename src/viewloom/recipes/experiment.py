@@ -13,6 +13,8 @@ from viewloom.dataset.splits import DRAWN, VARIANTS
 from viewloom.errors import ConfigError, UserError
 from viewloom.features.content import views_in_use, written_facts
 from viewloom.identity import Identity, settings_of
+from viewloom.recipes.benchmarks.command import run_benchmark
+from viewloom.recipes.benchmarks.tables import BENCHMARKS
 from viewloom.recipes.docs_page import check_page
 from viewloom.recipes.jobs import make_jobs, table_views
 from viewloom.recipes.plan import plan_text
@@ -27,6 +29,8 @@ from viewloom.windows.sampling import Sampling, over_saved, resolve_sampling
 
 def run_experiment(config: ExperimentConfig) -> str | None:
     """Run (or plan) a table; returns the plan's or the results' text."""
+    if config.table in BENCHMARKS:
+        return run_benchmark(config)
     config = with_variant(complete(config))
     dataset = open_dataset(config)
     select_views(",".join(table_views(config)), dataset)  # names a view that the data lacks

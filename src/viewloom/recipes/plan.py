@@ -61,7 +61,9 @@ class Cost:
     memory_gib: float
 
 
-def reading(dataset: MultiViewDataset, role: Role, views: Sequence[str], config: ExperimentConfig) -> Reading:
+def reading(
+    dataset: MultiViewDataset, role: Role, views: Sequence[str], config: ExperimentConfig | TrainConfig
+) -> Reading:
     """What one pass over the items of a role reads in some views, at the plain chunk size."""
     items = dataset.items(role, views, "labelled")  # as the recipes have it
     sampling = resolve_sampling(config.sampling, dataset.source.fps)

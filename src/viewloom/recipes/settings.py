@@ -1,17 +1,17 @@
 """Settings of the commands that do several runs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal
 
 from viewloom.dataset.settings import DataConfig, SamplingConfig
 from viewloom.errors import ConfigError, listed
 from viewloom.heads.settings import HeadConfig
-from viewloom.identity import free
+from viewloom.identity import added, free
 from viewloom.methods.settings import AUTO
 from viewloom.metrics.protocols import PROTOCOLS
 from viewloom.names import names_in
-from viewloom.recipes.tables import table_rows
+from viewloom.recipes.benchmarks.tables import BENCHMARKS, check_rows
 from viewloom.recipes.values import Setting
 from viewloom.training.settings import (
     OptimConfig,
@@ -25,10 +25,10 @@ from viewloom.training.settings import (
 
 @dataclass(frozen=True, kw_only=True)
 class ExperimentConfig(DataConfig):
-    """Run one of the report's tables: pre-training, heads, scores, and the published figures beside ours."""
+    """Run one of the report's tables, or heads on a data set with folds, and show the published figures beside ours."""
 
     table: str
-    """table1 to table5."""
+    """table1 to table5 of the report; or 50salads, breakfast, gtea: heads as published, on folds of that data set."""
     out: str = free()
     """Folder for runs and results. What is finished there is used again, also by other tables; a stopped
     experiment goes on when started again."""
@@ -39,7 +39,9 @@ class ExperimentConfig(DataConfig):
     scale: float = 1.0
     """Factor on epochs and on layer counts of pre-training networks, above 0 and up to 1; the table states it."""
     rows: str | None = None
-    """Rows to run, comma-separated; default: all of the table."""
+    """Rows to run, comma-separated; default: all of the table. Of a data set with folds they are heads."""
+    folds: str | None = added(None)
+    """Folds to run of a data set that has some, comma-separated numbers; default: all."""
     plan: bool = free(default=False)
     """Show what would run (data, parameters, FLOPs, memory in GiB, GPU-hours), and run nothing."""
     tflops: float = free(default=10.0)
@@ -80,8 +82,19 @@ class ExperimentConfig(DataConfig):
                 f"--trainer.devices must be 1 here, but is {self.trainer.devices}. Start several commands with "
                 "different --rows or --seeds on the same --out, or train a refiner with `viewloom pretrain`."
             )
-        table_rows(self.table, self.rows)
+        check_rows(self.table, self.rows)
         parse_numbers("seeds", self.seeds)
+        if self.folds is not None:
+            parse_numbers("folds", self.folds)
+        unused = OF_VIEWS if self.table in BENCHMARKS else ("folds",)
+        for entry in (entry for entry in fields(self) if entry.name in unused):
+            value = getattr(self, entry.name)
+            if value != (entry.default if entry.default is not MISSING else None):
+                raise ConfigError(f"--{entry.name} {value} has no say in {self.table}. Leave it out.")
+
+
+OF_VIEWS = ("setting", "exo", "ego", "second_exo", "head", "head_epochs", "head_batch_size", "head_width")
+"""Settings of the report's tables, whose rows share a head; rows of a data set with folds each have their own."""
 
 
 def parse_numbers(name: str, text: str) -> tuple[int, ...]:

@@ -1,11 +1,23 @@
 """The rows of the report's tables as recipes, and beside them the rows that keep the comparison honest."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
 from viewloom.errors import ConfigError, listed
 from viewloom.names import names_in
 from viewloom.recipes.published import PUBLISHED, Figures
+
+
+class Named(Protocol):
+    """What has a name."""
+
+    @property
+    def name(self) -> str:
+        """What --rows calls it."""
+        ...
+
+
+R = TypeVar("R", bound=Named)
 
 
 @dataclass(frozen=True)
@@ -62,7 +74,11 @@ def table_rows(table: str, names: str | None) -> tuple[Row, ...]:
     """The rows of a table, or those of them that a comma-separated list names, in the table's order."""
     if table not in TABLES:
         raise ConfigError(f"There is no table {table!r}; there are: {listed(TABLES)}.")
-    rows = TABLES[table]
+    return pick_rows(table, TABLES[table], names)
+
+
+def pick_rows(table: str, rows: tuple[R, ...], names: str | None) -> tuple[R, ...]:
+    """All rows, or those of them that a comma-separated list names, in their order."""
     if names is None:
         return rows
     wanted = names_in(names)

@@ -102,7 +102,8 @@ def head_values(views: int, setting: Setting) -> dict[str, Sourced]:
 
 def scaled_values(values: Values, scale: float) -> dict[str, Sourced]:
     """The same with fewer epochs and layers: each times ``scale``, rounded, one at least."""
-    counts = ("epochs", "optim.lr_step_epochs", "method_options.layers")
+    rates = ("optim.lr_step_epochs", "optim.lr_hold_epochs", "optim.lr_cosine_epochs")
+    counts = ("epochs", *rates, "method_options.layers")
     smaller = {
         name: Sourced(max(1, round(values[name].value * scale)), values[name].source)
         for name in counts

@@ -5,14 +5,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from viewloom.dataset.actions import read_actions
+from viewloom.dataset.actions import read_actions, read_mapping
 from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json, write_text
 from viewloom.heads.base import Head
 from viewloom.heads.settings import LEVEL_WEIGHTS, C2FTCNConfig
 from viewloom.names import names_in
 from viewloom.training.checkpoints import SavedHead, save_head
-from viewloom.training.published import load_published_head, load_published_ms_tcn2, read_weights
+from viewloom.training.published import (
+    load_published_asformer,
+    load_published_head,
+    load_published_ms_tcn2,
+    read_weights,
+)
 from viewloom.training.runs import as_yaml
 from viewloom.training.settings import ConvertConfig
 from viewloom.version import __version__
@@ -36,8 +41,10 @@ def run_convert(config: ConvertConfig) -> Path:
     return target
 
 
-OF_HEADS, OF_REFINERS = ("head", "actions", "fps", "level_weights"), ("context",)
+OF_HEADS, OF_REFINERS = ("head", "actions", "fps", "sample_rate", "level_weights"), ("context",)
 """Settings of one kind alone."""
+WHOLE = 100_000
+"""Steps in a window that no video of the published data sets has: windows are whole videos."""
 
 
 def _refuse_misfits(config: ConvertConfig) -> None:
@@ -72,14 +79,32 @@ def _convert_head(config: ConvertConfig, views: tuple[str, ...], target: Path) -
     """A head, with the action list it was trained on."""
     if config.actions is None:
         raise ConfigError("A head needs --actions FILE, the action list whose ids its outputs are.")
-    head, actions = LOADERS[config.head or "c2f_tcn"](config), read_actions(Path(config.actions))
+    path = Path(config.actions)
+    head, actions = LOADERS[config.head or "c2f_tcn"](config), READERS.get(path.suffix, read_actions)(path)
     if len(actions) != head.classes:
         raise ConfigError(
             f"{config.checkpoint} has {head.classes} outputs, but {config.actions} lists {len(actions)} actions. "
             "Pass the list it was trained with."
         )
-    extra = {"published": config.checkpoint, "sampling": asdict(Sampling())}  # its defaults are the published values
+    extra = {"published": config.checkpoint, "sampling": asdict(_sampling(config.sample_rate))}
     save_head(target, SavedHead(head.eval(), actions, views, config.fps or 30.0, extra))
+
+
+def _sampling(sample_rate: int | None) -> Sampling:
+    """How a published head sees videos: every n-th frame of whole ones; None: the report's chunks."""
+    if sample_rate is None:
+        return Sampling()
+    return Sampling(
+        chunk_frames=sample_rate,
+        test_chunks=(sample_rate,),
+        max_chunks=WHOLE,
+        augment_probability=0.0,
+        pooling="first",
+    )
+
+
+READERS = {".txt": read_mapping}
+"""Action lists that aren't Assembly101's, by the end of their names."""
 
 
 def _c2f_tcn(config: ConvertConfig) -> Head:
@@ -90,6 +115,7 @@ def _c2f_tcn(config: ConvertConfig) -> Head:
 LOADERS: Mapping[str, Callable[[ConvertConfig], Head]] = {
     "c2f_tcn": _c2f_tcn,
     "ms_tcn2": lambda config: load_published_ms_tcn2(config.checkpoint),
+    "asformer": lambda config: load_published_asformer(config.checkpoint),
 }
 """Heads whose published checkpoints are known."""
 

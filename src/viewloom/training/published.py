@@ -16,9 +16,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from viewloom.errors import DataError, listed
+from viewloom.heads.asformer import ASFormer
 from viewloom.heads.c2f_tcn import C2FTCN
 from viewloom.heads.ms_tcn2 import MSTCN2
-from viewloom.heads.settings import C2FTCNConfig, MSTCN2Config
+from viewloom.heads.settings import ASFormerConfig, C2FTCNConfig, MSTCN2Config
 from viewloom.methods.refiner import Refiner
 from viewloom.methods.residual import ResidualRefiner
 from viewloom.methods.settings import ResidualConfig
@@ -31,6 +32,7 @@ PREFIX = "module."
 ENDS = {
     "c2f_tcn": ("inc.conv.conv.0.weight", "outcc.conv.weight"),
     "ms_tcn2": ("PG.conv_1x1_in.weight", "PG.conv_out.weight"),
+    "asformer": ("encoder.conv_1x1.weight", "encoder.conv_out.weight"),
 }
 """First and last weight of each head whose published checkpoints are known: they tell feature size and classes."""
 
@@ -108,6 +110,29 @@ def load_published_ms_tcn2(path: Path | str) -> MSTCN2:
         standardise=False,
     )
     head = MSTCN2(dim, classes, config)
+    load_weights(head, weights, path)
+    return head.eval()
+
+
+def load_published_asformer(path: Path | str) -> ASFormer:
+    """A published ASFormer checkpoint as a head in evaluation mode; all sizes are its own.
+
+    Published heads took features as they are, so ``standardise`` is False, and were trained with the released code's
+    masks of attention windows, so ``masks`` is ``released``.
+    """
+    weights = read_weights(path)
+    dim, classes = head_size(weights, path, "asformer")
+    width = weights["encoder.conv_1x1.weight"].shape[0]
+    keys = weights.get("encoder.layers.0.att_layer.key_conv.bias")
+    config = ASFormerConfig(
+        layers=max(1, _entries(weights, "encoder.layers.")),
+        decoders=_entries(weights, "decoders."),
+        width=width,
+        reduction=1 if keys is None else max(1, width // max(1, len(keys))),
+        masks="released",
+        standardise=False,
+    )
+    head = ASFormer(dim, classes, config)
     load_weights(head, weights, path)
     return head.eval()
 

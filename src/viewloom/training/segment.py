@@ -45,6 +45,7 @@ from viewloom.training.runs import (
 )
 from viewloom.training.sampling import kept, own_pooling, run_sampling, segment_frames
 from viewloom.training.scaling import take_statistics
+from viewloom.training.schedules import lr_schedule, schedule_callbacks
 from viewloom.training.segmenter import Segmenter
 from viewloom.training.settings import TrainConfig
 from viewloom.training.taught import Soft
@@ -195,13 +196,12 @@ class SegmentationModule(LightningModule):
         return Segmenter(self.head, self.frozen, sampling, self.device, self.config.batch_size)
 
     def configure_optimizers(self) -> Any:
-        """Adam and a step-wise learning rate, as published for C2F-TCN."""
+        """Adam, and a learning rate that falls as the settings say: step by step, as published for C2F-TCN."""
         optim = self.config.optim
         fused = self.config.trainer.fused_optimiser
         adam = torch.optim.Adam(self.head.parameters(), lr=optim.lr, weight_decay=optim.weight_decay, fused=fused)
-        assert optim.lr_step_epochs is not None, "run_train fills it in"
-        steps = torch.optim.lr_scheduler.StepLR(adam, optim.lr_step_epochs, optim.lr_factor)
-        return {"optimizer": adam, "lr_scheduler": {"scheduler": steps, "interval": "epoch"}}
+        assert self.config.epochs is not None, "run_train fills it in"
+        return {"optimizer": adam, **lr_schedule(adam, optim, self.config.epochs)}
 
 
 def validation_items(dataset: MultiViewDataset) -> tuple[Item, ...]:
@@ -248,6 +248,7 @@ def run_train(config: TrainConfig, dataset: MultiViewDataset | None = None) -> P
     if module.lesson is not None:
         module.soft = taught(module, module.lesson, folder)
     trainer = build_trainer(config.trainer, folder, config.epochs, config.seed, monitor, "max")
+    trainer.callbacks += schedule_callbacks(config.optim)  # type: ignore[attr-defined]
     with using_threads(threads):
         trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
     if trainer.global_rank:

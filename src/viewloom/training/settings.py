@@ -10,6 +10,7 @@ from viewloom.heads.settings import HeadConfig
 from viewloom.identity import added, free
 from viewloom.methods.settings import Choice
 from viewloom.metrics.protocols import PROTOCOLS
+from viewloom.training.optim_settings import OptimConfig as OptimConfig  # offered from here too
 from viewloom.windows.settings import DeviceData
 
 
@@ -65,20 +66,6 @@ class TrainerConfig:
     def fused_optimiser(self) -> bool:
         """Whether an optimiser may step in one pass over the weights: not where Lightning has to scale gradients."""
         return not str(self.precision).startswith("16")
-
-
-@dataclass(frozen=True, kw_only=True)
-class OptimConfig:
-    """Optimiser of the head: Adam with a step-wise learning rate."""
-
-    lr: float = 1e-3
-    """Learning rate at the start."""
-    weight_decay: float = 1e-4
-    """Weight decay (added to the gradient, as Adam does)."""
-    lr_step_epochs: int | None = None
-    """Epochs between two reductions of the learning rate; None takes 40 % of the epochs, and 40 at least."""
-    lr_factor: float = 0.5
-    """Factor of each reduction."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -350,14 +337,18 @@ class ConvertConfig:
     """What it holds: a head (--head says which), or a refiner of the view-invariance report."""
     run: str
     """Run folder to write: head.safetensors or refiner.safetensors."""
-    head: Literal["c2f_tcn", "ms_tcn2"] | None = None
-    """Which head it holds: c2f_tcn, or ms_tcn2 (MS-TCN++), whose sizes are the checkpoint's own; default: c2f_tcn."""
+    head: Literal["c2f_tcn", "ms_tcn2", "asformer"] | None = None
+    """Which head it holds: c2f_tcn, or ms_tcn2 (MS-TCN++) or asformer, whose sizes are the checkpoint's own; default:
+    c2f_tcn."""
     actions: str | None = None
-    """Action list of a head: Assembly101's actions.csv, ids as the head's outputs."""
+    """Action list of a head, ids as the head's outputs: Assembly101's actions.csv, or a mapping.txt of MS-TCN."""
     views: str = "v3"
     """Views it was trained on, comma-separated; for tables."""
     fps: float | None = None
     """Frames per second of the features a head was trained on; default: 30."""
+    sample_rate: int | None = None
+    """A head that was trained on single frames of whole videos: it segments every n-th one, 1 for all, 2 on 50Salads.
+    Default: the report's chunks, at most 1200 in a window."""
     level_weights: str | None = None
     """How the six decoder levels of c2f_tcn vote: view_invariance (all alike, as in the release of the view-invariance
     report and in Assembly101's baseline), c2f_tcn (the four finest alike, as in the release of C2F-TCN), or six
@@ -365,3 +356,6 @@ class ConvertConfig:
     context: Literal["frame", "time", "batch"] | None = None
     """What a refiner's attention looks at: frame, time or batch, which repeats the released code, whose results depend
     on batch mates; default: frame."""
+
+    def __post_init__(self) -> None:
+        refuse_below_one(self, "sample_rate")

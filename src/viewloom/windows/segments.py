@@ -104,11 +104,14 @@ class SegmentWindows(Dataset[SegmentRow]):
         return self.labels_of(window), None
 
     def labels_of(self, window: Window) -> NDArray[np.int64]:
-        """Label of each step of a window; one `IGNORE` for a window without a step."""
+        """Label of each step of a window, that of most frames or of the first; one `IGNORE` where it has no step."""
         if self.labels is None or window.start == window.end or window.item not in self.labels.annotations:
             return np.full(max(1, window.steps), IGNORE, np.int64)
         annotation = self.labels.annotations[window.item]
-        return pool_labels(annotation.frame_labels(window.start, window.end), window.chunk_frames)
+        labels_T = annotation.frame_labels(window.start, window.end)
+        if self.sampling.pooling == "first":
+            return labels_T[:: window.chunk_frames]
+        return pool_labels(labels_T, window.chunk_frames)
 
 
 def planned_rows(
