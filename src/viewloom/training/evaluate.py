@@ -1,6 +1,6 @@
 """`viewloom evaluate`: frame-level scores of a trained head on every view, per class and per recording."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,12 @@ from viewloom.dataset.opening import open_dataset
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.features.base import FeatureSource
 from viewloom.features.rows import hash_file
-from viewloom.identity import settings_of
+from viewloom.identity import added_settings, settings_of
 from viewloom.metrics.per_class import score_per_class
 from viewloom.metrics.segmentation import score, score_per_item
 from viewloom.metrics.segments import Segments
 from viewloom.names import names_in
+from viewloom.training.decoding import Decide, decision, likeliest
 from viewloom.training.provenance import allowed_roles, refuse_learned, scored_again
 from viewloom.training.sampling import note_other_rates
 from viewloom.training.scores import Scores
@@ -110,6 +111,7 @@ def evaluate_head(trained: TrainedHead, config: EvaluateConfig, dataset: MultiVi
     actions = shared_actions(dataset, trained)
     segmenter = trained.segmenter_on(dataset, config)
     background = background_ids(config.background, actions)
+    decide = decision(config, trained, dataset.source.fps, segmenter.sampling)
     items = dataset.items(config.split)
     views = views_to_score(config.views, dataset, items, segmenter)
     note_other_rates(trained.extras, dataset, views)
@@ -131,7 +133,7 @@ def evaluate_head(trained: TrainedHead, config: EvaluateConfig, dataset: MultiVi
     }
     scores = Scores(metrics, {})
     for view in views:
-        scored = score_view(dataset, items, view, segmenter)
+        scored = score_view(dataset, items, view, segmenter, decide)
         found = summary(scored, actions, config.protocol, background) | {"kind": dataset.views[view].kind}
         metrics["views"][view] = found
         scores.predictions[view] = predictions(scored, actions, dataset.source.fps)
@@ -195,6 +197,11 @@ def scored_with(config: EvaluateConfig) -> dict[str, Any]:
     return settings_of(config) | {"refiner": refiner}
 
 
+def scored_alike(metrics: Mapping[str, Any], config: EvaluateConfig) -> bool:
+    """Whether scores were made with these settings; those from before a setting was added did as its default does."""
+    return added_settings(config) | dict(metrics.get("scored_with", {})) == scored_with(config)
+
+
 def shared_actions(dataset: MultiViewDataset, trained: TrainedHead) -> tuple[str, ...]:
     """The head's actions, which the data set must share in the same order."""
     if dataset.labels is None:
@@ -216,13 +223,12 @@ def background_ids(names: str, actions: tuple[str, ...]) -> tuple[int, ...]:
     return tuple(actions.index(name) for name in wanted)
 
 
-def score_view(dataset: MultiViewDataset, items: Sequence[Item], view: str, segmenter: Segmenter) -> list[Scored]:
-    """Predict every item in one view, with a progress bar."""
+def score_view(
+    dataset: MultiViewDataset, items: Sequence[Item], view: str, segmenter: Segmenter, decide: Decide = likeliest
+) -> list[Scored]:
+    """Predict every item in one view, with a progress bar; ``decide`` makes labels of probabilities."""
     predicted = track(predict_items(dataset, items, view, segmenter), f"Predicting {view}", len(items))
-    return [
-        Scored(item, probs_TK.argmax(axis=1).astype(np.int64), true_labels(dataset, item))
-        for item, probs_TK in predicted
-    ]
+    return [Scored(item, decide(probs_TK), true_labels(dataset, item)) for item, probs_TK in predicted]
 
 
 def summary(

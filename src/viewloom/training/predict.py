@@ -15,6 +15,7 @@ from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import write_csv, write_text
 from viewloom.metrics.segments import Floats, Segments
 from viewloom.names import names_in
+from viewloom.training.decoding import Decide, decision, likeliest
 from viewloom.training.evaluate import fitting_views, select_views
 from viewloom.training.sampling import note_other_rates
 from viewloom.training.settings import PredictConfig
@@ -75,10 +76,11 @@ def predict_dataset(
     source, names = dataset.source, select_recordings(config.recordings, dataset, config.fold is not None)
     views = fitting_views(source, select_views(config.views, dataset), config.views is not None, segmenter)
     note_other_rates(trained.extras, dataset, views)
+    decide = decision(config, trained, source.fps, segmenter.sampling)
     for view in views:
         items = [Item(name, name, *source.span(name, view)) for name in names if view in source.views(name)]
         for item, probs_TK in track(segmenter.each(source, items, view), f"Predicting {view}", len(items)):
-            yield view, item.name, to_segments(probs_TK, item.start)
+            yield view, item.name, to_segments(probs_TK, item.start, decide)
     segmenter.missing.say(segmenter.sampling.missing_frames)
 
 
@@ -97,12 +99,12 @@ def select_recordings(names: str | None, dataset: MultiViewDataset, tested: bool
     return wanted
 
 
-def to_segments(probs_TK: NDArray[np.float32], first_frame: int) -> PredictedSegments:
-    """Runs of the most probable class, with the mean of its probability."""
-    labels_T = probs_TK.argmax(axis=1)
+def to_segments(probs_TK: NDArray[np.float32], first_frame: int, decide: Decide = likeliest) -> PredictedSegments:
+    """Runs of the class that is decided for, the likeliest by default, with the mean of its probability."""
+    labels_T = decide(probs_TK)
     found = Segments.of_frames(labels_T, first_frame)
-    highest_T = probs_TK[np.arange(len(labels_T)), labels_T].astype(np.float64)
-    sums = np.add.reduceat(highest_T, found.starts - first_frame)
+    chosen_T = probs_TK[np.arange(len(labels_T)), labels_T].astype(np.float64)
+    sums = np.add.reduceat(chosen_T, found.starts - first_frame)
     return PredictedSegments(found.starts, found.ends, found.labels, sums / found.durations)
 
 
