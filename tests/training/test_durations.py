@@ -14,6 +14,12 @@ from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig
 from viewloom.errors import ConfigError
 from viewloom.metrics.segments import Segments
+from viewloom.recipes.compare.build import Bench, Builder
+from viewloom.recipes.compare.reading import comparison
+from viewloom.recipes.crossval import run_crossval
+from viewloom.recipes.settings import CrossvalConfig, TransferConfig
+from viewloom.recipes.transfer import run_transfer
+from viewloom.report.tables import scores_table
 from viewloom.training.bounded import bounded_labels
 from viewloom.training.decoding_settings import DecodedConfig, DurationsConfig
 from viewloom.training.durations import KEY, Bounds, bounds_of, training_durations, within
@@ -191,11 +197,19 @@ def test_evaluate_and_predict_decide_by_it(trained, tmp_path):
     assert all(0 < row[-1] <= 1 for row in rows)
 
 
+def trained_metrics(trained, tmp_path):
+    """The scores by argmax."""
+    data, run = trained
+    return run_evaluate(EvaluateConfig(data=str(data), run=str(run), out=str(tmp_path / "plain"))) / "metrics.json"
+
+
 def test_scores_say_how_they_were_decoded(trained, tmp_path):
     data, run = trained
     config = EvaluateConfig(data=str(data), run=str(run), views="v3", out=str(tmp_path), accelerator="cpu")
     metrics = read_json(run_evaluate(replace(config, decoding="durations")) / "metrics.json")
     assert metrics["scored_with"]["decoding"] == "durations" and metrics["scored_with"]["durations.longest"] == 1.0
+    assert metrics["decoding"] == "durations" and "decoding" not in read_json(trained_metrics(trained, tmp_path))
+    assert "durations decoding" in str(scores_table([tmp_path]).title)
     assert not scored_alike(metrics, config) and scored_alike(metrics, replace(config, decoding="durations"))
     quantile = replace(config, decoding="durations", durations=DurationsConfig(shortest=0.1))
     assert not scored_alike(metrics, quantile)
@@ -207,6 +221,44 @@ def test_scores_from_before_there_was_a_choice_are_those_of_argmax(trained):
     assert len(before) < len(scored_with(config))
     assert scored_alike({"scored_with": before}, config)
     assert not scored_alike({"scored_with": before}, replace(config, decoding="durations"))
+
+
+def test_folds_are_decoded_alike_and_scored_again_for_another_decoding(tmp_path):
+    data = write_tiny(tmp_path / "data", recordings=6)
+    config = CrossvalConfig(
+        data=str(data), splits="loso", run=str(tmp_path / "folds"), views="v3", head="linear", epochs=1, folds="0,1"
+    )
+    run_crossval(replace(config, trainer=QUIET))
+    weights = [(tmp_path / "folds" / fold / "head.safetensors").read_bytes() for fold in ("fold0", "fold1")]
+    assert "decoding" not in read_json(tmp_path / "folds" / "metrics.json")
+    run_crossval(replace(config, trainer=QUIET, decoding="durations"))
+    for name in ("", "fold0", "fold1"):
+        assert read_json(tmp_path / "folds" / name / "metrics.json")["decoding"] == "durations"
+    assert weights == [(tmp_path / "folds" / fold / "head.safetensors").read_bytes() for fold in ("fold0", "fold1")]
+    with pytest.raises(ConfigError, match="bounds of --decoding durations"):
+        replace(config, durations=DurationsConfig(shortest=0.1))
+
+
+def test_a_transfer_scores_by_it(tmp_path):
+    data = write_tiny(tmp_path / "data", recordings=12)
+    common = {"data": str(data), "run": str(tmp_path / "run"), "from_views": "v3", "to_views": "e4", "head": "linear"}
+    settings = common | {"method": "cca", "student": False, "epochs": 1, "trainer": QUIET}
+    run_transfer(TransferConfig(**settings, decoding="durations"))
+    assert read_json(tmp_path / "run" / "head" / "metrics.json")["decoding"] == "durations"
+    with pytest.raises(ConfigError, match="decoding 'argmax' instead of 'durations'"):
+        run_transfer(TransferConfig(**settings))
+
+
+def test_a_comparison_decodes_all_rows_alike(tmp_path):
+    data = str(write_tiny(tmp_path / "data", recordings=12))
+    values = {"labelled": "v3", "unlabelled": "e4", "methods": ["none"], "heads": ["linear"], "out": "o", "data": data}
+    what = comparison(values | {"evaluate": {"decoding": "durations", "durations": {"shortest": 0.1}}})
+    cells = Builder(what, Bench.of(what.data[0])).cells()
+    configs = [cell.evaluation.config for cell in cells if cell.evaluation.kind == "evaluate"]
+    assert configs and {(c.decoding, c.durations.shortest) for c in configs} == {("durations", 0.1)}
+    for wrong in ({"decoding": "best"}, {"protocol": "mean_f1"}, {"durations": {"shortest": 0.1}}):
+        with pytest.raises(ConfigError):
+            comparison(values | {"evaluate": wrong})
 
 
 def test_python_takes_it_as_keywords(trained):

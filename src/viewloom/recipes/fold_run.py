@@ -106,6 +106,8 @@ class FoldRun:
             views=config.score_views,
             protocol=config.protocol,
             background=config.background,
+            decoding=config.decoding,
+            durations=config.durations,
             allow_learned=config.allow_learned,
             accelerator=config.trainer.device_kind,
             batch_size=config.batch_size,

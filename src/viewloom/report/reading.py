@@ -89,6 +89,8 @@ class Metrics:
     """Recordings among the scored ones that the run learned from, by role."""
     views: dict[str, ViewResult]
     """Without their predictions, which lie in files of their own."""
+    decoding: str = "argmax"
+    """How probabilities became segments."""
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -121,6 +123,7 @@ def read_metrics(path: Path) -> Metrics:
         warnings=_texts(value.get("warnings", [])),
         learned={str(role): _texts(names) for role, names in value.get("learned", {}).items()},
         views=views,
+        decoding=str(value.get("decoding", "argmax")),
     )
 
 

@@ -31,6 +31,12 @@ class DurationsConfig:
             )
 
 
+def refuse_idle_bounds(decoding: str, durations: DurationsConfig) -> None:
+    """`ConfigError` for bounds that nothing looks at."""
+    if decoding != "durations" and durations != DurationsConfig():
+        raise ConfigError("--durations are bounds of --decoding durations: pass that, or leave them out.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class DecodedConfig(DataConfig):
     """What commands have that segment with a head."""
@@ -42,5 +48,4 @@ class DecodedConfig(DataConfig):
     """How long segments may be, with --decoding durations."""
 
     def __post_init__(self) -> None:
-        if self.decoding == "argmax" and self.durations != DurationsConfig():
-            raise ConfigError("--durations are bounds of --decoding durations: pass that, or leave them out.")
+        refuse_idle_bounds(self.decoding, self.durations)

@@ -131,6 +131,8 @@ def evaluate_head(trained: TrainedHead, config: EvaluateConfig, dataset: MultiVi
         "learned": learned,
         "views": {},
     }
+    if decide is not likeliest:
+        metrics["decoding"] = config.decoding
     scores = Scores(metrics, {})
     for view in views:
         scored = score_view(dataset, items, view, segmenter, decide)
