@@ -113,13 +113,19 @@ def test_memory_is_linear_in_the_frames():
 
 
 def test_quantiles_are_durations_that_there_are():
-    whole = bounds_of(STORED, DurationsConfig(), "runs/x")
+    whole = bounds_of(STORED, DurationsConfig(enough=1), "runs/x")
     np.testing.assert_allclose(whole.shortest_K, [0.5, 0.5, 0.7])
-    np.testing.assert_allclose(whole.longest_K, [4.0, 4.0, 0.7])
-    inner = bounds_of(STORED, DurationsConfig(shortest=0.4, longest=0.5), "runs/x")
+    np.testing.assert_allclose(whole.longest_K, [4.0, np.inf, 0.7])
+    inner = bounds_of(STORED, DurationsConfig(shortest=0.4, longest=0.5, enough=1), "runs/x")
     np.testing.assert_allclose((inner.shortest_K[0], inner.longest_K[0]), (1.0, 2.0))
     free = bounds_of(STORED, DurationsConfig(shortest=None, longest=None), "runs/x")
     assert not free.shortest_K.any() and np.isinf(free.longest_K).all()
+
+
+def test_few_segments_tell_of_no_longest_one():
+    few = bounds_of(STORED, DurationsConfig(enough=4), "runs/x")
+    np.testing.assert_allclose(few.longest_K, [4.0, np.inf, np.inf])
+    assert np.isinf(bounds_of(STORED, DurationsConfig(), "runs/x").longest_K).all()
 
 
 @pytest.mark.parametrize("extra", [{}, {KEY: {"fps": 30.0, "frames": [[], []]}}])
@@ -134,6 +140,7 @@ def test_a_head_that_knows_no_durations_says_so(extra):
         ({"shortest": 0.9, "longest": 0.1}, "shortest must not be above"),
         ({"shortest": -0.1}, "shortest must lie between 0 and 1"),
         ({"longest": 1.5}, "longest must lie between 0 and 1"),
+        ({"enough": 0}, "enough must be 1 or more"),
     ],
 )
 def test_bounds_that_cannot_be_are_refused(values, message):

@@ -18,12 +18,17 @@ class DurationsConfig:
     longest: float | None = added(1.0)
     """Longest segment of an action: the quantile likewise, not below the other; 1 is the longest of all, and none sets
     no bound."""
+    enough: int = added(50)
+    """Segments of an action in training, 1 or more, from which their longest is a bound. Of n segments the next one is
+    longer than all with probability 1 / (n + 1), and a bound that is too tight breaks what was right."""
 
     def __post_init__(self) -> None:
         for name in ("shortest", "longest"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise ConfigError(f"--durations.{name} must lie between 0 and 1, or be none, but is {value}.")
+        if self.enough < 1:
+            raise ConfigError(f"--durations.enough must be 1 or more, but is {self.enough}.")
         if self.shortest is not None and self.longest is not None and self.shortest > self.longest:
             raise ConfigError(
                 f"--durations.shortest must not be above --durations.longest, but they are {self.shortest} and "

@@ -57,8 +57,8 @@ class Bounds:
 def bounds_of(extra: Mapping[str, Any], config: DurationsConfig, where: str) -> Bounds:
     """Bounds by what was stored with a head.
 
-    An action without a segment in training takes the bounds of all segments together: nothing says that it lasts
-    otherwise, and without bounds it would fill what others may not.
+    One action's longest segment is a bound only where there are enough. An action without a segment in training has the
+    shortest of all together: nothing says that it lasts otherwise, and without one it would fill what others may not.
 
     Args:
         extra: what was stored.
@@ -78,7 +78,8 @@ def bounds_of(extra: Mapping[str, Any], config: DurationsConfig, where: str) -> 
     each = [durations or every for durations in frames]
     fps = float(extra[KEY]["fps"])
     shortest = [_quantile(durations, config.shortest, "lower", 0.0) for durations in each]
-    longest = [_quantile(durations, config.longest, "higher", np.inf) for durations in each]
+    shares = [config.longest if len(durations) >= config.enough else None for durations in frames]
+    longest = [_quantile(*pair, "higher", np.inf) for pair in zip(each, shares, strict=True)]
     return Bounds(np.array(shortest) / fps, np.array(longest) / fps)
 
 
