@@ -19,6 +19,8 @@ from viewloom.recipes.compare.reading import comparison
 from viewloom.recipes.crossval import run_crossval
 from viewloom.recipes.settings import CrossvalConfig, TransferConfig
 from viewloom.recipes.transfer import run_transfer
+from viewloom.report.runs import load_runs
+from viewloom.report.sections import facts
 from viewloom.report.tables import scores_table
 from viewloom.training.bounded import bounded_labels
 from viewloom.training.decoding_settings import DecodedConfig, DurationsConfig
@@ -217,6 +219,8 @@ def test_scores_say_how_they_were_decoded(trained, tmp_path):
     assert metrics["scored_with"]["decoding"] == "durations" and metrics["scored_with"]["durations.longest"] == 1.0
     assert metrics["decoding"] == "durations" and "decoding" not in read_json(trained_metrics(trained, tmp_path))
     assert "durations decoding" in str(scores_table([tmp_path]).title)
+    assert "durations decoding" in facts(load_runs([tmp_path]))
+    assert not any("decoding" in fact for fact in facts(load_runs([tmp_path / "plain"])))
     assert not scored_alike(metrics, config) and scored_alike(metrics, replace(config, decoding="durations"))
     quantile = replace(config, decoding="durations", durations=DurationsConfig(shortest=0.1))
     assert not scored_alike(metrics, quantile)
@@ -266,6 +270,13 @@ def test_a_comparison_decodes_all_rows_alike(tmp_path):
     for wrong in ({"decoding": "best"}, {"protocol": "mean_f1"}, {"durations": {"shortest": 0.1}}):
         with pytest.raises(ConfigError):
             comparison(values | {"evaluate": wrong})
+
+
+def test_the_command_line_sets_bounds_and_leaves_them_out():
+    from viewloom.cli import parse
+
+    line = "--data d --run r --decoding durations --durations.shortest 0.1 --durations.longest null"
+    assert parse("evaluate", line.split()).durations == DurationsConfig(shortest=0.1, longest=None)
 
 
 def test_python_takes_it_as_keywords(trained):

@@ -14,9 +14,9 @@ class DurationsConfig:
 
     shortest: float | None = added(0.0)
     """Shortest segment of an action: the quantile, from 0 to 1, of its segments in training; 0 is the shortest of all,
-    and none sets no bound. The first and the last segment of an item may be shorter."""
+    and null sets no bound. The first and the last segment of an item may be shorter."""
     longest: float | None = added(1.0)
-    """Longest segment of an action: the quantile likewise, not below the other; 1 is the longest of all, and none sets
+    """Longest segment of an action: the quantile likewise, not below the other; 1 is the longest of all, and null sets
     no bound."""
     enough: int = added(50)
     """Segments of an action in training, 1 or more, from which their longest is a bound. Of n segments the next one is
@@ -26,7 +26,7 @@ class DurationsConfig:
         for name in ("shortest", "longest"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
-                raise ConfigError(f"--durations.{name} must lie between 0 and 1, or be none, but is {value}.")
+                raise ConfigError(f"--durations.{name} must lie between 0 and 1, or be null, but is {value}.")
         if self.enough < 1:
             raise ConfigError(f"--durations.enough must be 1 or more, but is {self.enough}.")
         if self.shortest is not None and self.longest is not None and self.shortest > self.longest:
