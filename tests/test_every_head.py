@@ -37,6 +37,9 @@ def variants(name):
     hints = get_type_hints(config_class)
     known = {field.name for field in fields(config_class)}
     small = {key: value for key, value in SMALL.items() if key in known}
+    if "inner" in known:
+        yield from wrapped(name, config_class, small)
+        return
     choices = {key: get_args(hints[key]) for key in sorted(known) if get_origin(hints[key]) is Literal}
     choices |= {key: (False, True) for key in sorted(known) if hints[key] is bool and key != "standardise"}
     for chosen in itertools.product(*choices.values()):
@@ -46,6 +49,16 @@ def variants(name):
             yield "-".join((name, *words)), config_class(**small, **changes)
         except ConfigError:
             continue
+
+
+def wrapped(name, config_class, small):
+    """Configs of a head around each other one, in its first variant, and with each of its own choices around one."""
+    for inner in HEADS.names():
+        if inner != name:
+            options = asdict(next(config for _, config in variants(inner))) | {"standardise": False}
+            yield f"{name}-{inner}", config_class(inner=inner, inner_options=options, **small)
+    for vote in get_args(get_type_hints(config_class)["vote"])[1:]:
+        yield f"{name}-{vote}", config_class(inner="linear", vote=vote, **small)
 
 
 CASES = [pytest.param(name, config, id=label) for name in HEADS.names() for label, config in variants(name)]
@@ -244,7 +257,8 @@ def test_a_taught_step_weighs_what_is_asked_whatever_the_mix(name, config):
     alone = {weight: head.loss_with_taught(levels, none_BT, soft_BTK, mask_BT, weight) for weight in (0.0, 0.25)}
     taught = (mask_BT & (soft_BTK.sum(-1) > 0)).sum()
     expected = sum(-(soft_BTK * logp_BTK)[mask_BT].sum() / taught for logp_BTK in head.voted(levels))
-    assert_same([alone[0.25].total - alone[0.0].total], [0.25 * expected], 1e-10)
+    beside = alone[0.25].parts.get("boundary_taught", 0.0)
+    assert_same([alone[0.25].total - alone[0.0].total], [0.25 * (expected + beside)], 1e-10)
     assert_same([alone[0.25].parts["taught"]], [expected], 1e-10)
     without = head.loss_with_taught(levels, labels_BT, torch.zeros_like(soft_BTK), mask_BT, 0.25)
     assert_same([without.total], [head.loss(levels, labels_BT, mask_BT).total], 1e-10)

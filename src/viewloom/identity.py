@@ -45,6 +45,8 @@ def added_settings(settings: Any, prefix: str = "") -> dict[str, Any]:
     """Names, dotted where nested, and defaults of the settings that `added` marks."""
     found: dict[str, Any] = {}
     for entry in fields(settings):
+        if entry.metadata.get("changes_result") is False:
+            continue
         value = getattr(settings, entry.name)
         if is_dataclass(value):
             found |= added_settings(value, f"{prefix}{entry.name}.")

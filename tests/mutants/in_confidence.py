@@ -74,8 +74,8 @@ MUTANTS = [
     Mutant(
         "predicted_at_temperature_one",
         "training/predict.py",
-        "to_segments(probs_TK, item.start, temperature)",
-        "to_segments(probs_TK, item.start)",
+        "to_segments(probs_TK, item.start, decide, temperature)",
+        "to_segments(probs_TK, item.start, decide)",
         PREDICTED,
     ),
     Mutant(

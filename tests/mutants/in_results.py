@@ -146,7 +146,7 @@ MUTANTS = [
         CLAIMS,
     ),
     Mutant("part_finished_without_its_needs", RUNS, " or not all(run.finished for run in self.needs)", "", CLAIMS),
-    Mutant("somebody_s_evaluation_taken", RUNS, "return alike and set(", "return set(", CLAIMS),
+    Mutant("somebody_s_evaluation_taken", RUNS, "return _alike(metrics, self.config) and set(", "return set(", CLAIMS),
     Mutant("front_row_trains_a_new_head", "recipes/jobs.py", "None if row.front else refiner", "refiner", CLAIMS),
     Mutant("one_seed_for_all_rows", "recipes/jobs.py", '"seed": seed,', '"seed": 0,', CLAIMS),
     Mutant(

@@ -91,7 +91,7 @@ def test_confidences_are_at_the_heads_temperature(data, run, tmp_path):
 def test_means_and_the_class_behind_are_those_of_plain_loops():
     rng = np.random.default_rng(0)
     probs_TK = np.repeat(rng.dirichlet(np.ones(5), 40), rng.integers(1, 6, 40), axis=0).astype(np.float32)
-    found = to_segments(probs_TK, 100, 0.7)
+    found = to_segments(probs_TK, 100, temperature=0.7)
     scaled_TK = at_temperature(probs_TK, 0.7)
     for place, (start, end, label) in enumerate(found.rows):
         means = [np.mean([scaled_TK[t, k] for t in range(start - 100, end - 100)]) for k in range(5)]

@@ -4,10 +4,12 @@ A head of another package, or in a file of its own, nests its settings as ``Conf
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_type_hints
 
 from viewloom.errors import ConfigError
+from viewloom.identity import has_type
+from viewloom.registry import HEADS
 
 POOLS = (2, 3, 5, 6)
 LEVEL_WEIGHTS = {"c2f_tcn": (1.0, 1.0, 1.0, 1.0, 0.0, 0.0), "view_invariance": (1.0,) * 6}
@@ -248,7 +250,81 @@ class LTContextConfig(SmoothedConfig):
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class BoundaryConfig(HeadConfig):
+    """Settings of the boundary head: what finds boundaries, and the head whose actions they cut into segments."""
+
+    inner: str = "ms_tcn2"
+    """Registered head that finds the actions; any but boundary itself."""
+    inner_options: dict[str, Any] | HeadConfig | None = None
+    """Its settings, as `viewloom train --head INNER --help` lists them: --head_options.inner_options.width 32. It can't
+    be causal, since a segment takes one action over its whole length, and what standardises is the boundary head."""
+    stages: int = 4
+    """Stages that find boundaries: one of the features, and others that each refine the boundaries found so far."""
+    layers: int = 10
+    """Dilated layers of each; the last looks 2^(layers - 1) steps to each side."""
+    width: int = 64
+    """Their channels."""
+    dropout: float = 0.5
+    """Share of each layer's output that is dropped in training."""
+    loss_weight: float = 0.1
+    """Weight of the boundaries' loss beside the inner head's."""
+    positive_weight: float | None = None
+    """Weight of a boundary step in that loss, where another step has 1; default: as many as there are other steps for
+    each boundary step in the batch, so that both kinds weigh the same."""
+    threshold: float = 0.5
+    """Probability, above 0 and below 1, from which a local maximum is a boundary."""
+    vote: Literal["mean", "majority"] = "mean"
+    """How the steps of a segment agree on its action: the mean of their probabilities, or, as published, the share of
+    steps in which each action is the likeliest."""
+
+    def __post_init__(self) -> None:
+        _check_trained_stages(self)
+        object.__setattr__(self, "inner_options", _inner_settings(self.inner, self.inner_options))
+
+    @property
+    def inner_config(self) -> HeadConfig:
+        """Settings of the inner head."""
+        assert isinstance(self.inner_options, HeadConfig)
+        return self.inner_options
+
+
+def _check_trained_stages(config: BoundaryConfig) -> None:
+    """Refuse settings that can't work."""
+    faults = [_too_small(config, name) for name in ("stages", "layers", "width")]
+    faults += [
+        (config.layers > MAX_LAYERS, f"layers is {config.layers}; it must be {MAX_LAYERS} at most"),
+        (not 0 <= config.dropout < 1, f"dropout is {config.dropout}; it must be at least 0 and below 1"),
+        _negative(config, "loss_weight"),
+        (
+            config.positive_weight is not None and config.positive_weight <= 0,
+            f"positive_weight is {config.positive_weight}; it must be above 0",
+        ),
+        (not 0 < config.threshold < 1, f"threshold is {config.threshold}; it must be above 0 and below 1"),
+        (config.vote not in ("mean", "majority"), f"vote is {config.vote!r}; it can be mean or majority"),
+    ]
+    _refuse("boundary", faults)
+
+
+def _inner_settings(name: str, options: dict[str, Any] | HeadConfig | None) -> HeadConfig:
+    """The settings of an inner head, all of them, from those that are set."""
+    if name == "boundary":
+        raise ConfigError("Head boundary: inner is 'boundary', but it can't stand in itself. Name another head.")
+    cls: type[HeadConfig] = HEADS.settings(name)
+    values = asdict(options) if isinstance(options, HeadConfig) else dict(options or {})
+    hints, faults = get_type_hints(cls), []
+    for key, value in values.items():
+        there = key in hints
+        wrong = f"{key!r} must be {hints[key]}, but is {value!r}" if there else f"{name} has no setting {key!r}"
+        faults.append((not there or not has_type(value, hints[key]), f"inner_options: {wrong}"))
+    faults.append((values.get("standardise") is True, "inner_options: standardise belongs to the boundary head"))
+    faults.append((values.get("causal") is True, "inner_options: causal is true, but a segment's action looks ahead"))
+    _refuse("boundary", faults)
+    return cls(**values | {"standardise": False})
+
+
 SETTINGS: Mapping[str, type[HeadConfig]] = {
+    "boundary": BoundaryConfig,
     "c2f_tcn": C2FTCNConfig,
     "linear": LinearConfig,
     "tcn": TCNConfig,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.dataset.folds import Fold
 from viewloom.recipes.planned import data_settings
-from viewloom.training.evaluate import run_evaluate, scored_with, select_views
+from viewloom.training.evaluate import run_evaluate, scored_alike, select_views
 from viewloom.training.learn import begin_learning, learn_refiner
 from viewloom.training.runs import CONFIG, read_json
 from viewloom.training.segment import begin_train, run_train
@@ -56,7 +56,7 @@ class FoldRun:
             if any(view in source.views(item.recording) for item in items)
         }
         there = all((self.folder / "predictions" / f"{view}.json").exists() for view in views)
-        return there and set(metrics["views"]) == views and metrics.get("scored_with") == scored_with(settings)
+        return there and set(metrics["views"]) == views and scored_alike(metrics, settings)
 
     def check(self) -> None:
         """`ConfigError` where the finished head was begun with other settings or data."""
@@ -106,6 +106,8 @@ class FoldRun:
             views=config.score_views,
             protocol=config.protocol,
             background=config.background,
+            decoding=config.decoding,
+            durations=config.durations,
             allow_learned=config.allow_learned,
             accelerator=config.trainer.device_kind,
             batch_size=config.batch_size,

@@ -20,7 +20,7 @@ from viewloom.identity import Identity, settings_of
 from viewloom.recipes.label_controls import run_label_control
 from viewloom.recipes.mismatch import Mismatch
 from viewloom.recipes.settings import LabelControlConfig
-from viewloom.training.evaluate import run_evaluate, scored_with
+from viewloom.training.evaluate import run_evaluate, scored_alike
 from viewloom.training.learn import learn_refiner
 from viewloom.training.run_identity import RunContent
 from viewloom.training.runs import as_yaml, read_json
@@ -62,8 +62,7 @@ class PlannedRun:
         if not path.exists() or not all(run.finished for run in self.needs):
             return False
         metrics = read_json(path)
-        alike = metrics.get("scored_with") == _scored_with(self.config)  # somebody may have scored the run otherwise
-        return alike and set(self.config.views.split(",")) <= set(metrics["views"])
+        return _alike(metrics, self.config) and set(self.config.views.split(",")) <= set(metrics["views"])
 
     def run(self) -> None:
         """Do it, going on where it was stopped."""
@@ -86,9 +85,11 @@ class PlannedRun:
         return self.mismatch.on(open_dataset(complete(config)), config.views.split(","))
 
 
-def _scored_with(config: EvaluateConfig | LabelControlConfig) -> dict[str, Any]:
-    """The settings that scores depend on, as their file has them."""
-    return scored_with(config) if isinstance(config, EvaluateConfig) else settings_of(config)
+def _alike(metrics: Mapping[str, Any], config: EvaluateConfig | LabelControlConfig) -> bool:
+    """Whether scores were made with these settings: somebody may have scored the run otherwise."""
+    if isinstance(config, EvaluateConfig):
+        return scored_alike(metrics, config)
+    return bool(metrics.get("scored_with") == settings_of(config))
 
 
 def data_settings(config: DataConfig) -> dict[str, Any]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 SCORES = (*NAMES, "total")
-SHARED = ("protocol", "split", "background", "fps", "actions", "trained_on", "simulated")
+SHARED = ("protocol", "decoding", "split", "background", "fps", "actions", "trained_on", "simulated")
 """What the folds' scores must have in common to be pooled."""
 
 

@@ -13,6 +13,7 @@ from viewloom.metrics.protocols import PROTOCOLS
 from viewloom.names import names_in
 from viewloom.recipes.benchmarks.tables import BENCHMARKS, check_rows
 from viewloom.recipes.values import Setting
+from viewloom.training.decoding_settings import DecodedConfig, DurationsConfig, refuse_idle_bounds
 from viewloom.training.settings import (
     OptimConfig,
     PretrainOptimConfig,
@@ -171,6 +172,10 @@ class CrossvalConfig(TrainConfig):
     """Named score protocol."""
     background: str = free(default="")
     """Actions that don't count as segments, comma-separated."""
+    decoding: Literal["argmax", "durations"] = free(default="argmax")
+    """How probabilities become segments, as `viewloom evaluate` has it: argmax or durations."""
+    durations: DurationsConfig = free(default_factory=DurationsConfig)
+    """How long segments may be, with --decoding durations."""
     allow_learned: str | None = free(default=None)
     """Ways in which a fold may have learned from what it is scored on, as `viewloom evaluate` has it: a --refiner for
     all folds may have seen their pairs. Such scores are marked."""
@@ -181,6 +186,7 @@ class CrossvalConfig(TrainConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        refuse_idle_bounds(self.decoding, self.durations)
         if self.fold is not None:
             raise ConfigError(f"--fold {self.fold} chooses one fold of other commands. Pass --folds {self.fold} here.")
         if self.protocol not in PROTOCOLS:
@@ -225,7 +231,7 @@ class ChainConfig(DataConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransferConfig(ChainConfig):
+class TransferConfig(ChainConfig, DecodedConfig):
     """Learn in the labelled views, segment in the others: refiner, head, student, scores and report."""
 
     from_views: str
@@ -250,6 +256,7 @@ class TransferConfig(ChainConfig):
     """Seed of everything."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         refuse_below_one(self, "epochs", "pretrain_epochs", "batch_size")
         unknown = sorted(set(names_in(self.references)) - {"naive", "oracle"})
         if unknown:

@@ -209,6 +209,8 @@ def _score(config: TransferConfig, name: str, dataset: MultiViewDataset) -> None
         **data_settings(config),
         run=str(Path(config.run) / name),
         accelerator=config.trainer.device_kind,
+        decoding=config.decoding,
+        durations=config.durations,
     )
     run_evaluate(settings, dataset)
 

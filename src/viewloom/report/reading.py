@@ -93,6 +93,8 @@ class Metrics:
     """Without their predictions, which lie in files of their own."""
     calibration: dict[str, Any] = field(default_factory=dict)
     """The run's temperature, and the views it was fitted in."""
+    decoding: str = "argmax"
+    """How probabilities became segments."""
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -126,6 +128,7 @@ def read_metrics(path: Path) -> Metrics:
         learned={str(role): _texts(names) for role, names in value.get("learned", {}).items()},
         views=views,
         calibration=dict(value.get("calibration", {})),
+        decoding=str(value.get("decoding", "argmax")),
     )
 
 

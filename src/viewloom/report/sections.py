@@ -31,6 +31,8 @@ def facts(runs: Sequence[Run]) -> list[str]:
         frames = {row["item"]: row["frames"] for run in scored for view in run.views.values() for row in view.per_item}
         hours = clock(sum(frames.values()) / scored[0].scored.fps)
         found += [f"{', '.join(_values(scored, what))} {what}" for what in ("split", "protocol")]
+        decodings = _values(scored, "decoding")
+        found += [f"{', '.join(decodings)} decoding"] if decodings != ["argmax"] else []
         found += [f"{len(frames)} items, {hours} in all", f"{len(scored[0].scored.actions)} actions"]
     return [*found, f"{len(runs)} run" + "s" * (len(runs) != 1)]
 

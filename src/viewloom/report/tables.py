@@ -132,7 +132,9 @@ def scores_table(runs: Sequence[str | Path | Run]) -> "Table":
     rows = score_rows(loaded)
     simulated = any(row.run.simulated for row in rows)
     protocols = listed(dict.fromkeys(row.run.scored.protocol for row in rows))
+    decodings = list(dict.fromkeys(row.run.scored.decoding for row in rows))
     title = f"Scores in percent, {protocols} protocol" + (", SIMULATED features" * simulated)
+    title += f", {listed(decodings)} decoding" * (decodings != ["argmax"])
     table = Table(title=title, title_justify="left", box=None, header_style="bold", padding=(0, 1, 0, 0))
     gaps, notes = shows_gaps(rows), Footnotes()
     for name in ("view", "run", "from"):

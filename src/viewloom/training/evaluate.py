@@ -1,6 +1,6 @@
 """`viewloom evaluate`: frame-level scores of a trained head on every view, per class and per recording."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,14 @@ from viewloom.dataset.opening import open_dataset
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.features.base import FeatureSource
 from viewloom.features.rows import hash_file
-from viewloom.identity import settings_of
+from viewloom.identity import added_settings, settings_of
 from viewloom.metrics.per_class import score_per_class
 from viewloom.metrics.segmentation import score, score_per_item
 from viewloom.metrics.segments import Segments
 from viewloom.names import names_in
 from viewloom.training.confidence import KEY as CALIBRATION
 from viewloom.training.confidence import Calibration, ItemConfidence, view_confidence
+from viewloom.training.decoding import Decide, decision, likeliest
 from viewloom.training.provenance import allowed_roles, refuse_learned, scored_again
 from viewloom.training.sampling import note_other_rates
 from viewloom.training.scores import Scores
@@ -115,6 +116,7 @@ def evaluate_head(trained: TrainedHead, config: EvaluateConfig, dataset: MultiVi
     # A temperature is of the chain that it was fitted through.
     calibration = trained.calibration if config.refiner is None else Calibration()
     background = background_ids(config.background, actions)
+    decide = decision(config, trained, dataset.source.fps, segmenter.sampling)
     items = dataset.items(config.split)
     views = views_to_score(config.views, dataset, items, segmenter)
     note_other_rates(trained.extras, dataset, views)
@@ -135,9 +137,11 @@ def evaluate_head(trained: TrainedHead, config: EvaluateConfig, dataset: MultiVi
         CALIBRATION: calibration.to_json(),
         "views": {},
     }
+    if decide is not likeliest:
+        metrics["decoding"] = config.decoding
     scores = Scores(metrics, {})
     for view in views:
-        scored = score_view(dataset, items, view, segmenter, calibration.temperature)
+        scored = score_view(dataset, items, view, segmenter, decide, calibration.temperature)
         found = summary(scored, actions, config.protocol, background) | {"kind": dataset.views[view].kind}
         found["reliability"] = reliability(scored)
         metrics["views"][view] = found
@@ -202,6 +206,11 @@ def scored_with(config: EvaluateConfig) -> dict[str, Any]:
     return settings_of(config) | {"refiner": refiner}
 
 
+def scored_alike(metrics: Mapping[str, Any], config: EvaluateConfig) -> bool:
+    """Whether scores were made with these settings; those from before a setting was added did as its default does."""
+    return added_settings(config) | dict(metrics.get("scored_with", {})) == scored_with(config)
+
+
 def shared_actions(dataset: MultiViewDataset, trained: TrainedHead) -> tuple[str, ...]:
     """The head's actions, which the data set must share in the same order."""
     if dataset.labels is None:
@@ -224,16 +233,34 @@ def background_ids(names: str, actions: tuple[str, ...]) -> tuple[int, ...]:
 
 
 def score_view(
-    dataset: MultiViewDataset, items: Sequence[Item], view: str, segmenter: Segmenter, temperature: float = 1.0
+    dataset: MultiViewDataset,
+    items: Sequence[Item],
+    view: str,
+    segmenter: Segmenter,
+    decide: Decide = likeliest,
+    temperature: float = 1.0,
 ) -> list[Scored]:
-    """Predict every item in one view, with a progress bar; ``temperature`` is the head's, for how sure it is alone."""
+    """Predict every item in one view, with a progress bar.
+
+    Args:
+        dataset: opened data set.
+        items: what to predict.
+        view: in which view.
+        segmenter: the run's chain.
+        decide: makes labels of probabilities.
+        temperature: the head's, which only says how sure it is.
+    """
     predicted = track(predict_items(dataset, items, view, segmenter), f"Predicting {view}", len(items))
-    return [scored_item(item, probs_TK, true_labels(dataset, item), temperature) for item, probs_TK in predicted]
+    return [
+        scored_item(item, probs_TK, true_labels(dataset, item), decide, temperature) for item, probs_TK in predicted
+    ]
 
 
-def scored_item(item: Item, probs_TK: NDArray[np.float32], truth_T: Labels, temperature: float) -> Scored:
+def scored_item(
+    item: Item, probs_TK: NDArray[np.float32], truth_T: Labels, decide: Decide, temperature: float
+) -> Scored:
     """What is predicted of an item, and how sure the head is; the temperature has no say in what is predicted."""
-    predicted_T = probs_TK.argmax(axis=1).astype(np.int64)
+    predicted_T = decide(probs_TK)
     return Scored(item, predicted_T, truth_T, ItemConfidence.of_item(probs_TK, predicted_T, truth_T, temperature))
 
 

@@ -17,6 +17,7 @@ from viewloom.files import atomic_path, write_csv, write_text
 from viewloom.metrics.segments import Floats, Segments
 from viewloom.metrics.temperature import at_temperature
 from viewloom.names import names_in
+from viewloom.training.decoding import Decide, decision, likeliest
 from viewloom.training.evaluate import fitting_views, select_views
 from viewloom.training.sampling import note_other_rates
 from viewloom.training.settings import PredictConfig
@@ -152,11 +153,12 @@ def predict_dataset(trained: TrainedHead, config: PredictConfig, dataset: MultiV
     note_other_rates(trained.extras, dataset, views)
     if caution := calibration.caution(views):
         note(caution)
-    temperature = calibration.temperature
+    temperature, decide = calibration.temperature, decision(config, trained, source.fps, segmenter.sampling)
     for view in views:
         items = [Item(name, name, *source.span(name, view)) for name in names if view in source.views(name)]
         for item, probs_TK in track(segmenter.each(source, items, view), f"Predicting {view}", len(items)):
-            yield PredictedItem(view, item.name, to_segments(probs_TK, item.start, temperature), probs_TK, temperature)
+            segments = to_segments(probs_TK, item.start, decide, temperature)
+            yield PredictedItem(view, item.name, segments, probs_TK, temperature)
     segmenter.missing.say(segmenter.sampling.missing_frames)
 
 
@@ -175,13 +177,16 @@ def select_recordings(names: str | None, dataset: MultiViewDataset, tested: bool
     return wanted
 
 
-def to_segments(probs_TK: NDArray[np.float32], first_frame: int, temperature: float = 1.0) -> PredictedSegments:
-    """Runs of the most probable class, with the mean of its probability at a temperature, and the class behind it."""
-    labels_T = probs_TK.argmax(axis=1)
+def to_segments(
+    probs_TK: NDArray[np.float32], first_frame: int, decide: Decide = likeliest, temperature: float = 1.0
+) -> PredictedSegments:
+    """Runs of the class that is decided for, the likeliest by default, with the mean of its probability at a
+    temperature, and the class behind it."""
+    labels_T = decide(probs_TK)
     found = Segments.of_frames(labels_T, first_frame)
     scaled_TK = at_temperature(probs_TK, temperature)
-    highest_T, starts = scaled_TK[np.arange(len(labels_T)), labels_T], found.starts - first_frame
-    sums = np.add.reduceat(highest_T, starts)
+    chosen_T, starts = scaled_TK[np.arange(len(labels_T)), labels_T], found.starts - first_frame
+    sums = np.add.reduceat(chosen_T, starts)
     behind = second_best(scaled_TK, starts, found.labels)
     return PredictedSegments(found.starts, found.ends, found.labels, sums / found.durations, *behind)
 

@@ -25,6 +25,7 @@ from viewloom.training.agreement import Compared, percent
 from viewloom.training.calibrate import fit_calibration
 from viewloom.training.checkpoints import SavedHead, save_head
 from viewloom.training.confidence import KEY as CALIBRATION
+from viewloom.training.durations import KEY, training_durations
 from viewloom.training.evaluate import item_scores, select_views
 from viewloom.training.learned import against_majority, warn
 from viewloom.training.length import with_length
@@ -352,6 +353,7 @@ def finish(folder: Path, module: SegmentationModule, best: bool) -> Path:
     learned = learned_from(run_content(module.config, module))
     extra = {"epoch": checkpoint["epoch"], "kept": name, "seed": module.config.seed, "learned_from": learned}
     extra |= kept(module.sampling, module.dataset, module.views)
+    extra |= {KEY: training_durations(module.dataset, module.dataset.items("train"))}
     saved = SavedHead(module.head, labels.actions, module.views, module.dataset.source.fps, extra)
     chain = TrainedHead(**vars(saved), refiner=module.refiner)
     segmenter = chain.segmenter(module.sampling, accelerator_of(module.config))

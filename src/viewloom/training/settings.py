@@ -10,6 +10,7 @@ from viewloom.heads.settings import HeadConfig
 from viewloom.identity import added, free
 from viewloom.methods.settings import Choice
 from viewloom.metrics.protocols import PROTOCOLS
+from viewloom.training.decoding_settings import DecodedConfig
 from viewloom.training.optim_settings import OptimConfig as OptimConfig  # offered from here too
 from viewloom.windows.settings import DeviceData
 
@@ -221,7 +222,7 @@ class PretrainConfig(LearnConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateConfig(DataConfig):
+class EvaluateConfig(DecodedConfig):
     """Score a trained head on the test items, in every view."""
 
     run: str = free()
@@ -253,6 +254,7 @@ class EvaluateConfig(DataConfig):
     """Windows, chunk sizes averaged, policy for missing frames; by default as the head was trained."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.protocol not in PROTOCOLS:
             raise ConfigError(f"There is no protocol {self.protocol!r}; there are: {listed(PROTOCOLS)}.")
 
@@ -294,7 +296,7 @@ class MeasureConfig(DataConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictConfig(DataConfig):
+class PredictConfig(DecodedConfig):
     """Segment recordings with a trained head; labels are not needed."""
 
     run: str

@@ -234,16 +234,17 @@ class Builder:
 
     def _scoring(self, head: PlannedRun, views: Sequence[str], name: str) -> EvaluateConfig:
         trainer, data = self.comparison.trainer, self.bench.entry.config
-        return EvaluateConfig(
-            **data_settings(data),
-            run=str(head.folder),
-            views=",".join(views),
-            allow_learned="train,val,pairs" if data.allow_overlap else None,  # so were the lists, by name
-            sampling=self.comparison.sampling,
-            accelerator=trainer.device_kind,
-            out=str(head.folder),
-            name=name,
-        )
+        own = {
+            "run": str(head.folder),
+            "views": ",".join(views),
+            "allow_learned": "train,val,pairs" if data.allow_overlap else None,  # so were the lists, by name
+            "sampling": self.comparison.sampling,
+            "accelerator": trainer.device_kind,
+            "out": str(head.folder),
+            "name": name,
+        }
+        settings: EvaluateConfig = built(EvaluateConfig, data_settings(data) | own | dict(self.comparison.evaluate))
+        return settings
 
     def _label_control(self, name: Any) -> PlannedRun:
         views = ",".join(self.bench.entry.views)

@@ -24,11 +24,12 @@ from viewloom.recipes.compare.settings import (
 )
 from viewloom.recipes.settings import parse_numbers
 from viewloom.registry import HEADS, METHODS
+from viewloom.training.decoding_settings import DecodedConfig
 from viewloom.training.settings import TrainConfig, TrainerConfig
 
 KEYS = (
     *("data", "labelled", "unlabelled", "methods", "heads", "students", "seeds", "controls", "tuning", "pretrain"),
-    *("train", "teach", "sampling", "trainer", "out", "jobs", "launch", "slurm"),
+    *("train", "teach", "evaluate", "sampling", "trainer", "out", "jobs", "launch", "slurm"),
 )
 FREE = ("out", "jobs", "launch", "slurm")
 """Settings that change no result."""
@@ -98,6 +99,7 @@ def comparison(values: Mapping[str, Any], where: str = "The comparison") -> Comp
         jobs=_jobs(values.get("jobs")),
         launch=_one_of("launch", values.get("launch", "local"), ("local", "slurm")),
         slurm=_slurm(_mapping("slurm", values.get("slurm"))),
+        evaluate=_decoding(_mapping("evaluate", values.get("evaluate"))),
         values={name: value for name, value in values.items() if name not in FREE},
     )
 
@@ -220,6 +222,13 @@ def _trainer(values: Mapping[str, Any]) -> TrainerConfig:
     if trainer.devices not in ("1", "auto"):
         raise ConfigError(f"trainer.devices must be 1 here, but is {trainer.devices}: runs stand side by side.")
     return replace(trainer, devices="1")
+
+
+def _decoding(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """How probabilities become segments; what can't be is refused before anything runs."""
+    _refuse_unknown(values, ("decoding", "durations"), "`evaluate`")
+    built(DecodedConfig, {"data": "", **values})
+    return values
 
 
 def _slurm(values: Mapping[str, Any]) -> SlurmConfig:

@@ -189,6 +189,7 @@ class Comparison:
         launch: where runs are started.
         slurm: what each run asks of Slurm.
         values: the file's settings as they are, those that change a result.
+        evaluate: settings of `viewloom evaluate` that say how probabilities become segments, the same for every row.
     """
 
     data: tuple[DataEntry, ...]
@@ -208,6 +209,7 @@ class Comparison:
     launch: Launch
     slurm: SlurmConfig
     values: Mapping[str, Any]
+    evaluate: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for what, entries in (("data", self.data), ("methods", self.methods), ("heads", self.heads)):
