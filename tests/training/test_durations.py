@@ -198,7 +198,7 @@ def test_evaluate_and_predict_decide_by_it(trained, tmp_path):
     assert count[1] < count[0]
     rows = run_predict(
         PredictConfig(data=str(data), run=str(run), out="", views="e4", decoding="durations", accelerator="cpu")
-    )
+    ).rows
     name = next(iter(bounded["items"]))
     actions = bounded["actions"]
     mine = [[start, end, actions.index(label)] for rec, _, start, end, _, _, label, _ in rows if rec == name]
