@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.metrics.segments import IGNORE, Segments
-from viewloom.training.evaluate import predict_items, true_labels
+from viewloom.training.evaluate import true_labels
 from viewloom.training.lesson import Lesson
+from viewloom.training.predicted import predict_items
 from viewloom.training.segmenter import Segmenter
 from viewloom.training.taught import sees
 from viewloom.windows.taught import SoftLabels

@@ -1,6 +1,6 @@
 """`viewloom evaluate`: frame-level scores of a trained head on every view, per class and per recording."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,14 @@ from viewloom.metrics.per_class import score_per_class
 from viewloom.metrics.segmentation import score, score_per_item
 from viewloom.metrics.segments import Segments
 from viewloom.names import names_in
+from viewloom.training.multilabel import (
+    class_predictions,
+    class_results,
+    class_summary,
+    item_class_scores,
+    refuse_other_mode,
+)
+from viewloom.training.predicted import predict_items
 from viewloom.training.provenance import allowed_roles, refuse_learned, scored_again
 from viewloom.training.sampling import note_other_rates
 from viewloom.training.scores import Scores
@@ -54,14 +62,6 @@ def select_views(views: str | None, dataset: MultiViewDataset, option: str = "--
     return names
 
 
-def predict_items(
-    dataset: MultiViewDataset, items: Sequence[Item], view: str, segmenter: Segmenter
-) -> Iterator[tuple[Item, NDArray[np.float32]]]:
-    """Frame probabilities of every item whose recording has the view."""
-    present = [item for item in items if view in dataset.source.views(item.recording)]
-    return segmenter.each(dataset.source, present, view)
-
-
 def true_labels(dataset: MultiViewDataset, item: Item) -> Labels:
     """The label of each frame of an item."""
     assert dataset.labels is not None
@@ -71,7 +71,11 @@ def true_labels(dataset: MultiViewDataset, item: Item) -> Labels:
 def item_scores(
     dataset: MultiViewDataset, items: Sequence[Item], views: Sequence[str], segmenter: Segmenter
 ) -> dict[str, float]:
-    """Canonical scores of items, all views pooled, with the total; for validation."""
+    """Canonical scores of items, all views pooled, with the total; for validation.
+
+    Those of `viewloom.metrics.multilabel` where a frame may have several labels."""
+    if segmenter.head.multi:
+        return item_class_scores(dataset, items, views, segmenter)
     pairs = [
         (probs.argmax(axis=1), true_labels(dataset, item))
         for view in views
@@ -116,6 +120,7 @@ def evaluate_head(trained: TrainedHead, config: EvaluateConfig, dataset: MultiVi
     learned = scored_again(dataset, items, segmenter.learned_from(trained.extra))
     refuse_learned(learned, allowed_roles(config.allow_learned, config.split))
     metrics: dict[str, Any] = {
+        **({"labels_mode": "multi", "threshold": config.threshold} if trained.head.multi else {}),
         "protocol": config.protocol,
         "split": config.split,
         "background": [actions[i] for i in background],
@@ -131,12 +136,29 @@ def evaluate_head(trained: TrainedHead, config: EvaluateConfig, dataset: MultiVi
     }
     scores = Scores(metrics, {})
     for view in views:
-        scored = score_view(dataset, items, view, segmenter)
-        found = summary(scored, actions, config.protocol, background) | {"kind": dataset.views[view].kind}
-        metrics["views"][view] = found
-        scores.predictions[view] = predictions(scored, actions, dataset.source.fps)
+        found, kept = _scored_view(config, dataset, items, view, segmenter, background)
+        metrics["views"][view] = found | {"kind": dataset.views[view].kind}
+        scores.predictions[view] = kept
     segmenter.missing.say(segmenter.sampling.missing_frames)
     return scores
+
+
+def _scored_view(
+    config: EvaluateConfig,
+    dataset: MultiViewDataset,
+    items: Sequence[Item],
+    view: str,
+    segmenter: Segmenter,
+    background: Sequence[int],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Scores of one view, and truth and predictions of its items."""
+    assert dataset.labels is not None
+    actions = dataset.labels.actions
+    if segmenter.head.multi:
+        results = class_results(dataset, items, view, segmenter, config.threshold)
+        return class_summary(results, actions, config.threshold), class_predictions(dataset, results, actions)
+    scored = score_view(dataset, items, view, segmenter)
+    return summary(scored, actions, config.protocol, background), predictions(scored, actions, dataset.source.fps)
 
 
 def views_to_score(
@@ -199,6 +221,7 @@ def shared_actions(dataset: MultiViewDataset, trained: TrainedHead) -> tuple[str
     """The head's actions, which the data set must share in the same order."""
     if dataset.labels is None:
         raise DataError(f"{dataset.root} has no labels to score against. `viewloom predict` needs none.")
+    refuse_other_mode(dataset.labels, trained.head.multi, trained.where)
     if dataset.labels.actions != trained.actions:
         raise ConfigError(
             f"{trained.where} knows {len(trained.actions)} actions and {dataset.root} has "

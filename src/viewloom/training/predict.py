@@ -13,6 +13,7 @@ from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import write_csv, write_text
+from viewloom.metrics.class_segments import decided_segments
 from viewloom.metrics.segments import Floats, Segments
 from viewloom.names import names_in
 from viewloom.training.evaluate import fitting_views, select_views
@@ -57,6 +58,8 @@ def run_predict(
     config = complete(config)
     dataset = dataset or open_dataset(config, with_splits=config.fold is not None)
     trained = trained or load_head(config.run)
+    if trained.head.multi and config.text == "frames":
+        raise ConfigError("--text frames has one action a line, but this head gives any number. Pass --text segments.")
     rows: list[Row] = []
     for view, recording, found in predict_dataset(trained, config, dataset):
         rows.extend(table_rows(recording, view, found, trained.actions, dataset.source.fps))
@@ -78,7 +81,7 @@ def predict_dataset(
     for view in views:
         items = [Item(name, name, *source.span(name, view)) for name in names if view in source.views(name)]
         for item, probs_TK in track(segmenter.each(source, items, view), f"Predicting {view}", len(items)):
-            yield view, item.name, to_segments(probs_TK, item.start)
+            yield view, item.name, decide(trained, probs_TK, item.start, config.threshold)
     segmenter.missing.say(segmenter.sampling.missing_frames)
 
 
@@ -95,6 +98,16 @@ def select_recordings(names: str | None, dataset: MultiViewDataset, tested: bool
     if absent:
         raise DataError(f"{dataset.root} has no recording {listed(absent)}. `viewloom check` lists what it has.")
     return wanted
+
+
+def decide(
+    trained: TrainedHead, probs_TK: NDArray[np.float32], first_frame: int, threshold: float
+) -> PredictedSegments:
+    """Segments of a recording: of the most probable class, or of each class that a threshold says is there."""
+    if not trained.head.multi:
+        return to_segments(probs_TK, first_frame)
+    found = decided_segments(probs_TK, threshold, first_frame)
+    return PredictedSegments(found.starts, found.ends, found.labels, found.confidences)
 
 
 def to_segments(probs_TK: NDArray[np.float32], first_frame: int) -> PredictedSegments:

@@ -20,6 +20,7 @@ from viewloom.dataset.opening import open_dataset
 from viewloom.errors import ConfigError, DataError
 from viewloom.features.base import common_dim, pooled_dim
 from viewloom.heads.base import Head
+from viewloom.heads.multilabel import for_classes
 from viewloom.registry import HEADS
 from viewloom.training.agreement import Compared, percent
 from viewloom.training.checkpoints import SavedHead, save_head
@@ -45,6 +46,7 @@ from viewloom.training.sampling import kept, own_pooling, run_sampling, segment_
 from viewloom.training.scaling import take_statistics
 from viewloom.training.segmenter import Segmenter
 from viewloom.training.settings import TrainConfig
+from viewloom.training.step_loss import loss_on
 from viewloom.training.taught import Soft
 from viewloom.training.teach import (
     FOLDER,
@@ -138,11 +140,7 @@ class SegmentationModule(LightningModule):
         if self.frozen is not None:
             batch = self.frozen.refine(batch)
         levels = self.head(batch.features_BTD, batch.mask_BT)
-        if batch.taught_BTK is None:
-            loss = self.head.loss(levels, batch.labels_BT, batch.mask_BT)
-        else:
-            targets = batch.labels_BT, batch.taught_BTK, batch.mask_BT
-            loss = self.head.loss_with_taught(levels, *targets, self.config.teach.weight)
+        loss = loss_on(self.head, levels, batch, self.config.teach.weight)
         values = {"train/loss": loss.total} | {f"train/{name}": part for name, part in loss.parts.items()}
         rows = rows_in_batch(self.trainer, place)
         self.log_dict(values, on_step=False, on_epoch=True, batch_size=rows, sync_dist=True)
@@ -323,6 +321,7 @@ def build_module(config: TrainConfig, dataset: MultiViewDataset) -> Segmentation
     cls = HEADS.get(config.head)
     torch.manual_seed(config.seed)
     head = cls(dim, len(dataset.labels.actions), config.head_options)
+    head = for_classes(head) if dataset.labels.mode == "multi" else head
     return SegmentationModule(head, refiner, dataset, replace(config, sampling=sampling.as_request()), lesson)
 
 

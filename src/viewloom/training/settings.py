@@ -20,6 +20,12 @@ def refuse_below_one(settings: Any, *names: str, of: str = "") -> None:
             raise ConfigError(f"--{of}{name} must be 1 or more, but is {getattr(settings, name)}.")
 
 
+def refuse_no_share(threshold: float) -> None:
+    """`ConfigError` for a threshold that nothing or everything reaches."""
+    if not 0 < threshold < 1:
+        raise ConfigError(f"--threshold must lie above 0 and below 1, but is {threshold}.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainerConfig:
     """Where and how a run computes."""
@@ -248,6 +254,8 @@ class EvaluateConfig(DataConfig):
     """Named score protocol."""
     background: str = ""
     """Actions that don't count as segments, comma-separated."""
+    threshold: float = added(0.5)
+    """Least probability, above 0 and below 1, of an action that is there; with --labels_mode multi alone."""
     allow_learned: str | None = free(default=None)
     """Recordings that may be scored although the run learned from them: train, val, pairs, comma-separated. They are
     marked in every table. --split train and --split val allow their own."""
@@ -267,6 +275,7 @@ class EvaluateConfig(DataConfig):
     def __post_init__(self) -> None:
         if self.protocol not in PROTOCOLS:
             raise ConfigError(f"There is no protocol {self.protocol!r}; there are: {listed(PROTOCOLS)}.")
+        refuse_no_share(self.threshold)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -317,6 +326,8 @@ class PredictConfig(DataConfig):
     """Views to segment, comma-separated; default: all there are."""
     recordings: str | None = None
     """Recordings to segment, comma-separated; default: those that --fold tests, or else all there are."""
+    threshold: float = 0.5
+    """Least probability, above 0 and below 1, of an action that is there; for heads of --labels_mode multi alone."""
     text: Literal["segments", "frames"] = "segments"
     """Text files: segments (start, end, action, tab-separated, as Assembly101's labels) or frames (one
     action a line, as MS-TCN's)."""
@@ -328,6 +339,9 @@ class PredictConfig(DataConfig):
     """Replace files of an earlier prediction."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     """Windows, chunk sizes averaged, policy for missing frames; by default as the head was trained."""
+
+    def __post_init__(self) -> None:
+        refuse_no_share(self.threshold)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.dataset.dataset import Item, MultiViewDataset
+from viewloom.dataset.multilabel import Classes
 from viewloom.features.base import pooled_dim
 from viewloom.metrics.segments import IGNORE
 from viewloom.windows.batch import Window
@@ -145,6 +146,11 @@ class TaughtWindows(SegmentWindows):
         self.rows += planned_rows(source, teaching.items, teaching.views, sampling.chunk_frames, sampling.max_chunks)
         used = dict.fromkeys(view for _, view in self.rows)
         self.dims = {view: pooled_dim(source.dim(view), sampling.pooling) for view in used}
+
+    def classes_of(self, window: Window, row: int) -> Classes | None:
+        """Classes (S, K) of a labelled row where a step may have several; of a taught row nobody says any."""
+        found = super().classes_of(window, row)
+        return found if found is None or row < self.first_taught else np.full_like(found, IGNORE)
 
     def targets_of(self, window: Window, row: int) -> tuple[NDArray[np.int64], Floats | None]:
         """Labels (S,) of a labelled row, and no step's probabilities; of a taught row the other way round."""
