@@ -87,10 +87,6 @@ class LabelSet:
         """The annotations of a recording, in time order; none is no error."""
         return self._by_recording.get(recording, ())
 
-    def single(self, name: str) -> Annotation | None:
-        """The annotation of that name where each frame has one label; None where there is none, or frames have sets."""
-        return self.annotations.get(name) if self.mode == "single" else None
-
     @property
     def recordings(self) -> tuple[str, ...]:
         """Recordings with at least one annotation, sorted."""

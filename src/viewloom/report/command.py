@@ -31,10 +31,11 @@ def run_report(config: ReportConfig) -> Path:
         from viewloom.report.picture import save_picture
 
         return save_picture(runs, target, config.item, list(names_in(config.views)) or None)
+    from viewloom.report.multilabel_table import is_multi
     from viewloom.report.page import page
     from viewloom.report.tables import score_rows
 
-    scored = any(run.metrics is not None for run in runs)
+    scored = any(run.metrics is not None for run in runs) and not is_multi(runs)
     rows = score_rows(runs, config.naive, config.oracle, config.reference) if scored else []
     reference = config.reference or config.naive or "naive"
     write_text(target, page(runs, rows, config.title, config.timelines, reference, command_line(config)))

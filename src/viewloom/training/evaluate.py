@@ -112,6 +112,7 @@ def evaluate_head(trained: TrainedHead, config: EvaluateConfig, dataset: MultiVi
     dataset = dataset or open_dataset(config)
     name, trained = config.name or default_name(trained, config.refiner), trained.behind(config.refiner)
     actions = shared_actions(dataset, trained)
+    refuse_other_mode(dataset.labels, trained)
     segmenter = trained.segmenter_on(dataset, config)
     background = background_ids(config.background, actions)
     items = dataset.items(config.split)
@@ -221,7 +222,6 @@ def shared_actions(dataset: MultiViewDataset, trained: TrainedHead) -> tuple[str
     """The head's actions, which the data set must share in the same order."""
     if dataset.labels is None:
         raise DataError(f"{dataset.root} has no labels to score against. `viewloom predict` needs none.")
-    refuse_other_mode(dataset.labels, trained.head.multi, trained.where)
     if dataset.labels.actions != trained.actions:
         raise ConfigError(
             f"{trained.where} knows {len(trained.actions)} actions and {dataset.root} has "

@@ -15,6 +15,7 @@ from viewloom.metrics.multilabel import ClassResult, frame_scores, score_classes
 from viewloom.metrics.segments import IGNORE, Segments
 from viewloom.training.predicted import predict_items
 from viewloom.training.segmenter import Segmenter
+from viewloom.training.trained import TrainedHead
 
 THRESHOLD = 0.5
 """The least probability of a class that is there, while a run is validated."""
@@ -25,12 +26,12 @@ def true_classes(dataset: MultiViewDataset, item: Item) -> Classes:
     return frame_classes(dataset.labels, item.name, item.start, item.end)
 
 
-def refuse_other_mode(labels: LabelSet, multi: bool, where: str) -> None:
+def refuse_other_mode(labels: LabelSet | None, trained: TrainedHead) -> None:
     """`ConfigError` where a head was trained in another ``labels_mode`` than labels were opened in."""
-    own: LabelsMode = "multi" if multi else "single"
-    if labels.mode != own:
+    own: LabelsMode = "multi" if trained.head.multi else "single"
+    if labels is not None and labels.mode != own:
         raise ConfigError(
-            f"{where} was trained with --labels_mode {own}, but these labels were opened with {labels.mode}. Pass "
+            f"{trained.where} was trained with --labels_mode {own}, but these labels were opened with {labels.mode}. Pass "
             f"--labels_mode {own} (or write it into dataset.yaml), or train on these."
         )
 

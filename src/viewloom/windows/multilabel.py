@@ -24,10 +24,8 @@ def pool_classes(classes_TK: Classes, chunk_frames: int) -> Classes:
     return np.where(labelled_SK > 0, pooled_SK, np.int8(IGNORE))
 
 
-def window_classes(labels: LabelSet | None, window: Window) -> Classes | None:
-    """Classes (S, K) of a window's steps; one row of `IGNORE` for a window without a step; None with single labels."""
-    if labels is None or labels.mode == "single":
-        return None
+def window_classes(labels: LabelSet, window: Window) -> Classes:
+    """Classes (S, K) of a window's steps; one row of `IGNORE` for a window without a step."""
     if window.start == window.end:
         return np.full((1, len(labels.actions)), IGNORE, np.int8)
     return pool_classes(frame_classes(labels, window.item, window.start, window.end), window.chunk_frames)

@@ -139,7 +139,7 @@ class ResidentSegments(ResidentLoader[SegmentWindows, SegmentBatch]):
         drawn = [(self.drawn(windows.rows[row][0], epoch, row), windows.rows[row][1]) for epoch, row in keys]
         cut = [(window, row) for (window, _), (_, row) in zip(drawn, keys, strict=True)]
         targets = [windows.targets_of(window, row) for window, row in cut]
-        classes = [of for window, row in cut if (of := windows.classes_of(window, row)) is not None]
+        classes = [windows.classes_of(window, row) for window, row in cut] if windows.multi else []
         labels, taught = [label for label, _ in targets], [soft for _, soft in targets if soft is not None]
         shape = len(keys), max(map(len, labels))
         x_BTD = torch.zeros(*shape, max(windows.dims[view] for _, view in drawn), device=self.device)

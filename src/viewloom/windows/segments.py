@@ -62,6 +62,7 @@ class SegmentWindows(Dataset[SegmentRow]):
 
     Attributes:
         dims: size of a step's features in each view.
+        multi: whether a step may have several labels.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class SegmentWindows(Dataset[SegmentRow]):
         self.source = source
         self.unread = unread
         self.labels = labels
+        self.multi = labels is not None and labels.mode == "multi"
         self.sampling = sampling
         self.seed = seed
         chunk = chunk_frames or sampling.chunk_frames
@@ -96,7 +98,7 @@ class SegmentWindows(Dataset[SegmentRow]):
         window, view = self.rows[row]
         window = drawn_window(window, self.sampling, self.seed, epoch, row)
         labels_S, taught_SK = self.targets_of(window, row)
-        targets = labels_S, window, view, taught_SK, self.classes_of(window, row)
+        targets = labels_S, window, view, taught_SK, self.classes_of(window, row) if self.multi else None
         if window.start == window.end or (window, view) in self.unread:
             return SegmentRow(None, self.dims[view], *targets)
         reader = self._reader if window.chunk_frames in self._kept else self._uncached
@@ -108,16 +110,19 @@ class SegmentWindows(Dataset[SegmentRow]):
         """Labels (S,) of a row's window, and a teacher's probabilities (S, K) where there is one."""
         return self.labels_of(window), None
 
-    def classes_of(self, window: Window, row: int) -> Classes | None:
-        """Classes (S, K) of a row's window where a step may have several, else None."""
+    def classes_of(self, window: Window, row: int) -> Classes:
+        """Classes (S, K) of a row's window, where a step may have several."""
+        assert self.labels is not None
         return window_classes(self.labels, window)
 
     def labels_of(self, window: Window) -> NDArray[np.int64]:
         """Label of each step of a window; one `IGNORE` for a window without a step. All `IGNORE` where a step may have
         several: `classes_of`."""
-        annotation = None if self.labels is None else self.labels.single(window.item)
-        if annotation is None or window.start == window.end:
+        if self.labels is None or self.multi or window.start == window.end:
             return np.full(max(1, window.steps), IGNORE, np.int64)
+        if window.item not in self.labels.annotations:
+            return np.full(window.steps, IGNORE, np.int64)
+        annotation = self.labels.annotations[window.item]
         return pool_labels(annotation.frame_labels(window.start, window.end), window.chunk_frames)
 
 

@@ -147,10 +147,10 @@ class TaughtWindows(SegmentWindows):
         used = dict.fromkeys(view for _, view in self.rows)
         self.dims = {view: pooled_dim(source.dim(view), sampling.pooling) for view in used}
 
-    def classes_of(self, window: Window, row: int) -> Classes | None:
+    def classes_of(self, window: Window, row: int) -> Classes:
         """Classes (S, K) of a labelled row where a step may have several; of a taught row nobody says any."""
-        found = super().classes_of(window, row)
-        return found if found is None or row < self.first_taught else np.full_like(found, IGNORE)
+        found_SK = super().classes_of(window, row)
+        return found_SK if row < self.first_taught else np.full_like(found_SK, IGNORE)
 
     def targets_of(self, window: Window, row: int) -> tuple[NDArray[np.int64], Floats | None]:
         """Labels (S,) of a labelled row, and no step's probabilities; of a taught row the other way round."""
