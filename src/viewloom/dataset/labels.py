@@ -7,9 +7,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from viewloom.dataset.settings import LabelsMode
 from viewloom.errors import DataError
-from viewloom.metrics.segments import Segments
+from viewloom.metrics.segments import Ints, Segments
 
 LARGEST_FRAME = 1 << 40
 """A frame number beyond this is a typing error: a thousand years at 30 fps."""
@@ -62,6 +64,11 @@ class Annotation(Segments):
     def end(self) -> int:
         """Frame after the last labelled one."""
         return int(self.ends[-1])
+
+    @property
+    def labelled_N2(self) -> Ints:
+        """(N, 2) starts and ends of what is labelled; stretches may overlap."""
+        return np.stack([self.starts, self.ends], axis=1)
 
     @property
     def facts(self) -> list[Any]:

@@ -53,6 +53,11 @@ class MultiAnnotation(Annotation):
         return self.last
 
     @property
+    def labelled_N2(self) -> Ints:
+        """(1, 2): from the first labelled frame to the last, whatever happens."""
+        return np.array([[self.first, self.last]])
+
+    @property
     def facts(self) -> list[Any]:
         """What its labels are, by content."""
         return [*super().facts, self.first, self.last, self.ignored_N2.tolist()]
@@ -150,8 +155,8 @@ def refuse_multi(labels: LabelSet | None, what: str) -> None:
     """`DataError` where labels were opened with several a frame, and something needs one; ``what`` names it."""
     if labels is not None and labels.mode == "multi":
         raise DataError(
-            f"{what} needs one label a frame, but --labels_mode is multi. It works with train, evaluate, predict, "
-            "report and check (docs/multilabel.md); leave it out for this, on the line and in dataset.yaml."
+            f"{what} needs one label a frame, but --labels_mode is multi. check, train, evaluate, predict, report and "
+            "transfer know several (docs/multilabel.md); leave the mode out for this, on the line and in dataset.yaml."
         )
 
 

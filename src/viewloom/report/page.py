@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from viewloom.report import curves, formats, measures, sections
 from viewloom.report.colours import ink
 from viewloom.report.confusion import confusions
-from viewloom.report.lanes import lane_timelines
+from viewloom.report.lanes import lane_timelines, lay
 from viewloom.report.multilabel import RANKED_BY, multi_actions, multi_items, multi_scores
 from viewloom.report.multilabel_table import is_multi
 from viewloom.report.picking import pick
@@ -37,7 +37,7 @@ def environment() -> "Environment":
     made.filters |= {"pair_lines": measures.pair_lines, "matrices": measures.matrices}
     made.globals |= {"COLUMNS": measures.COLUMNS, "ABOUT": measures.ABOUT}
     made.tests["clear"] = sections.clear
-    made.globals |= {"FEW": FEW, "LEVEL": sections.LEVEL, "canvas": curves, "version": __version__}
+    made.globals |= {"lay": lay, "FEW": FEW, "LEVEL": sections.LEVEL, "canvas": curves, "version": __version__}
     return made
 
 

@@ -31,8 +31,8 @@ def refuse_other_mode(labels: LabelSet | None, trained: TrainedHead) -> None:
     own: LabelsMode = "multi" if trained.head.multi else "single"
     if labels is not None and labels.mode != own:
         raise ConfigError(
-            f"{trained.where} was trained with --labels_mode {own}, but these labels were opened with {labels.mode}. Pass "
-            f"--labels_mode {own} (or write it into dataset.yaml), or train on these."
+            f"{trained.where} was trained with --labels_mode {own}, but these labels were opened with {labels.mode}. "
+            f"Pass --labels_mode {own} (or write it into dataset.yaml), or train on these."
         )
 
 

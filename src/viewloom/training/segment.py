@@ -21,6 +21,7 @@ from viewloom.errors import ConfigError, DataError
 from viewloom.features.base import common_dim, pooled_dim
 from viewloom.heads.base import Head
 from viewloom.heads.multilabel import for_classes
+from viewloom.metrics.multilabel import SUMMED
 from viewloom.registry import HEADS
 from viewloom.training.agreement import Compared, percent
 from viewloom.training.checkpoints import SavedHead, save_head
@@ -160,7 +161,8 @@ class SegmentationModule(LightningModule):
             return
         self.head.eval()
         scores = item_scores(self.dataset, self.val_items, self.val_views, self._validator())
-        scores |= self._agreement(scores["total"] / SCORES)
+        summed = len(SUMMED) if self.head.multi else SCORES
+        scores |= self._agreement(scores["total"] / summed)
         self.head.train()
         # Every process scores all items, so the values agree without being synchronised.
         self.log_dict({f"val/{name}": value for name, value in scores.items()}, rank_zero_only=False)
