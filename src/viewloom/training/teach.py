@@ -101,6 +101,7 @@ def _facts(
     )
     facts = {
         "actions": list(dataset.labels.actions),
+        **({"labels_mode": "multi"} if multi else {}),
         "fps": dataset.source.fps,
         "labelled_views": list(lesson.labelled),
         "views": list(lesson.views),
@@ -138,7 +139,9 @@ def keep_agreement(folder: Path, dataset: MultiViewDataset, lesson: Lesson, soft
         held = f" ({of['held_out']:.1f} % of those held out)" if of["held_out"] is not None else ""
         if of["learned"] is not None:
             texts.append(f"{view} {of['learned']:.1f} %{held}")
-    say(f"Frames of the pairs in which the student agrees with its teacher: {', '.join(texts)}.")
+    alone = "Frames of the pairs in which the student agrees with its teacher"
+    what = "F1 of the student's actions with its teacher's, frame by frame" if segmenter.head.multi else alone
+    say(f"{what}: {', '.join(texts)}.")
 
 
 def accelerator_of(config: TrainConfig) -> str:
