@@ -27,8 +27,8 @@ MUTANTS = [
     Mutant(
         "frames_that_nobody_labelled_vote",
         WINDOWS,
-        "classes_TK != IGNORE, borders_S",
-        "classes_TK > -200, borders_S",
+        " - frames_between(borders, unknown.select(unknown.durations > 0), None)",
+        "",
         OF_WINDOWS,
     ),
     Mutant(

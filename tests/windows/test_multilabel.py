@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import viewloom as vl
+from viewloom.dataset.multilabel import ABSENT, build_multi_annotation
 from viewloom.metrics.segments import IGNORE
-from viewloom.windows.multilabel import pool_classes, stack_classes
+from viewloom.windows.multilabel import stack_classes, step_classes
 from viewloom.windows.plan import FILLER
 from viewloom.windows.resident import ResidentSegments
 from viewloom.windows.sampling import Sampling
@@ -27,12 +28,16 @@ def by_hand(classes_TK, chunk):
     return np.array(found, np.int8).reshape(-1, classes_TK.shape[1])
 
 
-@given(frames=st.integers(0, 40), chunk=st.integers(1, 12), seed=st.integers(0, 99))
-def test_a_chunk_has_what_half_of_its_labelled_frames_have(frames, chunk, seed):
-    rng = np.random.default_rng(seed)
-    classes_TK = (rng.random((frames, 3)) < 0.5).astype(np.int8)
-    classes_TK[rng.random(frames) < 0.3] = IGNORE
-    np.testing.assert_array_equal(pool_classes(classes_TK, chunk), by_hand(classes_TK, chunk))
+row = st.tuples(st.integers(0, 40), st.integers(1, 15), st.sampled_from([0, 1, 2, IGNORE, ABSENT]))
+
+
+@given(rows=st.lists(row, max_size=10), start=st.integers(0, 50), frames=st.integers(1, 40), chunk=st.integers(1, 12))
+def test_a_chunk_has_what_half_of_its_labelled_frames_have(rows, start, frames, chunk):
+    rows = [(10, 5, 1), *rows]  # with one action at least
+    annotation = build_multi_annotation("labels.csv", "r", "r", [(s, s + n, k, 0) for s, n, k in rows])
+    classes_TK = annotation.frame_classes(start, start + frames, 3)
+    found = step_classes(annotation, start, start + frames, chunk, 3)
+    np.testing.assert_array_equal(found, by_hand(classes_TK, chunk))
 
 
 def test_rows_are_padded_with_what_nobody_says():

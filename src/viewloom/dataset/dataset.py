@@ -126,6 +126,7 @@ class MultiViewDataset:
         source, views = self.source, dict.fromkeys(v for name in self.recordings for v in self.source.views(name))
         sizes = ", ".join(f"{view} ({source.dim(view)})" for view in views)
         actions = f", {len(self.labels.actions)} actions" if self.labels is not None else ", no labels"
+        actions += ", several at once" if self.labels is not None and self.labels.mode == "multi" else ""
         roles = [f"{len(names)} {role}" for role in ROLES if self.splits and (names := getattr(self.splits, role))]
         return (
             f"{self.name}{' (simulated)' if self.simulated else ''}: {len(self.recordings)} recordings at "

@@ -8,6 +8,7 @@ nothing happens; needed only to begin an annotation before its first action, or 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from viewloom.dataset.labels import Annotation, LabelSet, Row, build_annotation, check_segment, of_no_row
 from viewloom.dataset.settings import LabelsMode
 from viewloom.errors import DataError
+from viewloom.metrics.class_segments import segments_of_classes
 from viewloom.metrics.segments import IGNORE, Ints, Segments
 
 IGNORED, NOTHING = "ignore", "none"
@@ -81,6 +83,18 @@ class MultiAnnotation(Annotation):
         there_TK = (changes_TK[:-1].cumsum(axis=0, dtype=np.int16) > 0).astype(np.int8)
         there_TK[self._unknown(start, end)] = IGNORE
         return there_TK
+
+    @cached_property
+    def known(self) -> Segments:
+        """The actions in labelled frames: of one action apart from each other, of several in order of time."""
+        classes = int(self.labels.max()) + 1
+        return segments_of_classes(self.frame_classes(self.first, self.last, classes) == 1, self.first)
+
+    @cached_property
+    def unknown(self) -> Segments:
+        """The stretches between the first labelled frame and the last in which nobody says what happens, apart."""
+        found = Segments.of_frames(self._unknown(self.first, self.last), self.first)
+        return found.select(found.labels == 1)
 
     def _unknown(self, start: int, end: int) -> NDArray[np.bool_]:
         """Frames in [start, end) that lie outside, or in an ignored stretch."""
