@@ -41,6 +41,8 @@ def test_a_lane_that_is_taken_is_not_taken_again():
     # Class 2 comes too early, while class 0 is still said in its lane; class 3 isn't true at all.
     found = lay(Segments.of_rows([[0, 14, 0], [2, 20, 1], [12, 20, 2], [15, 20, 3]]), truth)
     assert [row[3] for row in found.rows] == [0, 1, 2, 0] and found.lanes == 3
+    alone = lay(Segments.of_rows([[2, 18, 1]]), truth)  # where the truth has it, though the first lane is free
+    assert alone.rows == [(2, 18, 1, 1)] and alone.lanes == 2
 
 
 @given(seed=st.integers(0, 200))
