@@ -28,6 +28,8 @@ class Rig:
         noise: deviation of a view's own noise, the shared signal's being 1.
         memory_s: time over which noise and posture stay alike.
         others: actions more, which the pairs show instead of the labelled ones.
+    parallel: actions at once: so many timelines (hands), whose signals add; labels overlap then.
+    idle: share of the segments of each of several timelines in which nothing happens.
     """
 
     views: Mapping[str, str]
@@ -41,6 +43,8 @@ class Rig:
     noise: float = 0.7
     memory_s: float = 1.0
     others: int = 0
+    parallel: int = 1
+    idle: float = 0.2
 
 
 SENSORS = Rig(
@@ -86,7 +90,12 @@ def write_rig(root: Path, rig: Rig, seed: int = 0, **changes: object) -> Path:
         else:
             rows += [f"{name},{e - n},{e},act{a}" for a, n, e in zip(labels, lengths, ends, strict=True)]
         frames = int(ends[-1])
-        shared_TL = means_KL[np.repeat(labels, lengths)] + _drift((frames, rig.latent), rig, rng)
+        shown_TL = means_KL[np.repeat(labels, lengths)]
+        for _ in range(rig.parallel - 1):
+            more_TL, more = _other_hand(rig, rng, frames, means_KL)
+            shown_TL = shown_TL + more_TL
+            rows += [f"{name},{start},{end},act{action}" for start, end, action in more]
+        shared_TL = shown_TL + _drift((frames, rig.latent), rig, rng)
         for view, (mix_LD, scale_D, offset_D) in looks.items():
             # Noise enters before the look, as clothes or light do, and after it, as in a sensor.
             own_TL = shared_TL + rig.noise * _drift((frames, rig.latent), rig, rng)
@@ -119,6 +128,19 @@ def _timeline(rig: Rig, rng: np.random.Generator, actions: int) -> tuple[NDArray
     while len(labels) < len(lengths):
         labels.append(int((labels[-1] + rng.integers(1, actions)) % actions))
     return np.array(labels), np.array(lengths)
+
+
+def _other_hand(
+    rig: Rig, rng: np.random.Generator, frames: int, means_KL: Floats
+) -> tuple[Floats, list[tuple[int, int, int]]]:
+    """What another hand adds to the signal (T, L), and its segments, between which it may rest."""
+    labels, lengths = _timeline(replace(rig, seconds=(frames / FPS, frames / FPS)), rng, rig.actions)
+    acts = rng.random(len(labels)) >= rig.idle
+    ends = np.minimum(np.cumsum(lengths), frames)
+    starts = np.minimum(np.cumsum(lengths) - lengths, frames)
+    kept = np.flatnonzero(acts & (ends > starts))
+    shown_TL = (means_KL[labels] * acts[:, None])[np.repeat(np.arange(len(labels)), lengths)][:frames]
+    return shown_TL, [(int(starts[s]), int(ends[s]), int(labels[s])) for s in kept]
 
 
 def _drift(shape: tuple[int, int], rig: Rig, rng: np.random.Generator) -> Floats:

@@ -163,8 +163,8 @@ MUTANTS = [
     Mutant(
         "unread_windows_lose_their_labels",
         MODULE,
-        "return SegmentRow(None, self.dims[view], labels_S, window, view, taught_SK)",
-        "return SegmentRow(None, self.dims[view], np.full(max(1, window.steps), IGNORE), window, view, taught_SK)",
+        "return SegmentRow(None, self.dims[view], *targets)",
+        "return SegmentRow(None, self.dims[view], np.full(max(1, window.steps), IGNORE), *targets[1:])",
         ("tests/training/test_refined.py::test_a_window_that_is_not_read_keeps_its_labels",),
     ),
     Mutant("single_views_are_pairs", PAIRS, "& set(views)) >= least_views", "& set(views)) >= 1", MODULE_TESTS),

@@ -52,7 +52,7 @@ MUTANTS = [
         (*PARITY, *MASKS),
     ),
     Mutant("nearby_at_the_stride", LTCONTEXT, "valid_BT, self.stride)", "valid_BT, self.window)", LTCONTEXT_TESTS),
-    Mutant("refined_from_logits", LTCONTEXT, "level_BKT.softmax(dim=1)", "level_BKT", LTCONTEXT_TESTS),
+    Mutant("refined_from_logits", LTCONTEXT, "self.shares(level_BKT)", "level_BKT", LTCONTEXT_TESTS),
     Mutant(
         "norm_with_masked_steps",
         MASKED,

@@ -28,9 +28,9 @@ MUTANTS = [
     ),
     Mutant(
         "labels_not_in_the_identity",
-        "dataset/content.py",
-        "one.ends, one.labels)",
-        "one.ends)",
+        "dataset/labels.py",
+        "self.ends, self.labels)]",
+        "self.ends)]",
         OTHER_DATA,
     ),
     Mutant(

@@ -111,15 +111,15 @@ MUTANTS = [
     Mutant(
         "logits_refined_not_probabilities",
         MS_TCN2,
-        "stages_BKT[-1].softmax(dim=1)",
+        "self.shares(stages_BKT[-1])",
         "stages_BKT[-1]",
         OF_STAGED,
     ),
     Mutant(
         "every_stage_refines_the_first",
         MS_TCN2,
-        "stages_BKT[-1].softmax(dim=1)",
-        "stages_BKT[0].softmax(dim=1)",
+        "self.shares(stages_BKT[-1])",
+        "self.shares(stages_BKT[0])",
         OF_STAGED,
     ),
     Mutant("published_depth_assumed", PUBLISHED, '_entries(weights, "Rs.0.layers.")', "10", CONVERT),

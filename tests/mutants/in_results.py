@@ -92,8 +92,8 @@ MUTANTS = [
     Mutant(
         "predicted_from_frame_zero",
         "training/predict.py",
-        "PredictedSegments(found.starts,",
-        "PredictedSegments(found.starts - first_frame,",
+        "found.starts, found.ends, found.labels, sums",
+        "found.starts - first_frame, found.ends, found.labels, sums",
         SCORED,
     ),
     Mutant("head_file_in_train_mode", "training/checkpoints.py", "head.eval(),", "head.train(),", HEADS),
@@ -133,9 +133,9 @@ MUTANTS = [
     ),
     Mutant(
         "labels_not_in_the_folder_s_name",
-        "dataset/content.py",
-        "one.ends, one.labels)",
-        "one.ends)",
+        "dataset/labels.py",
+        "self.ends, self.labels)]",
+        "self.ends)]",
         CLAIMS,
     ),
     Mutant(

@@ -54,7 +54,13 @@ MUTANTS = [
         "probs_TK[1:].argmax(axis=1) != probs_TK[:-1].argmax(axis=1)",
         OF_WINDOWS,
     ),
-    Mutant("temperature_upside_down", WINDOWS, "** (1 / temperature)", "** temperature", OF_WINDOWS),
+    Mutant(
+        "temperature_upside_down",
+        WINDOWS,
+        "astype(np.float64) ** (1 / temperature)",
+        "astype(np.float64) ** temperature",
+        OF_WINDOWS,
+    ),
     Mutant("confidence_not_asked", WINDOWS, "& (highest_S1 >= confidence)", "& (confidence >= 0)", OF_WINDOWS),
     Mutant(
         "labels_of_taught_rows_read",

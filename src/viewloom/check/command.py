@@ -60,7 +60,7 @@ def check(config: CheckConfig) -> CheckReport:
     if fps is None:
         remedy = "Pass --fps: seconds in labels, durations and offsets rest on it."
         report.add("warning", "Frame rate assumed to be 30 fps, since nobody says", [config.data], remedy)
-    labels = read_labels(report, files, fps)
+    labels = read_labels(report, files, fps, settled(config.labels_mode))
     if labels is not None:
         describe_labels(report, labels, fps or 30.0)
     spans = _spans(report, config, files, source)
@@ -69,7 +69,7 @@ def check(config: CheckConfig) -> CheckReport:
         if labels is not None:
             fit_labels(report, labels, spans, settled(config.past_end))
     splits, folds = _check_splits(report, config, files, labels, spans)
-    if labels is not None:
+    if labels is not None and labels.mode == "single":
         check_clock(report, labels, splits)
     if source is not None and config.depth != "spans":
         check_frames(report, source, config.depth)

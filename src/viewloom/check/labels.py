@@ -8,16 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.check.findings import CheckReport, Severity, Spans, duration
+from viewloom.check.multilabel import describe_multi
 from viewloom.dataset.label_files import recording_in
 from viewloom.dataset.labels import Annotation, LabelSet, UnknownAction
 from viewloom.dataset.layout import LayoutFiles
-from viewloom.dataset.settings import DataConfig
+from viewloom.dataset.multilabel import in_mode
+from viewloom.dataset.settings import DataConfig, LabelsMode
 from viewloom.dataset.splits import ROLES, Role, Splits, variant_of, wrong_overlaps
 from viewloom.errors import DataError
 from viewloom.features.base import Span
 
 
-def read_labels(report: CheckReport, files: LayoutFiles, fps: float | None) -> LabelSet | None:
+def read_labels(
+    report: CheckReport, files: LayoutFiles, fps: float | None, mode: LabelsMode = "single"
+) -> LabelSet | None:
     """The labels that can be read; every fault of a line or file is noted. None where there are none at all."""
     if files.labels is None:
         remedy = "Without labels, recordings serve as pairs and for `viewloom predict`. Pass --labels to add some."
@@ -26,7 +30,7 @@ def read_labels(report: CheckReport, files: LayoutFiles, fps: float | None) -> L
     faults: list[DataError] = []
     labels = None
     with report.catching("Labels"):
-        labels = files.labels(fps, faults.append)
+        labels = in_mode(files.labels(fps, faults.append), mode)
     strange: dict[str, list[str]] = {}
     for fault in faults:
         if isinstance(fault, UnknownAction):
@@ -42,6 +46,9 @@ def read_labels(report: CheckReport, files: LayoutFiles, fps: float | None) -> L
 
 def describe_labels(report: CheckReport, labels: LabelSet, fps: float) -> None:
     """Counts, hours and durations; classes that never occur; unlabelled gaps; annotations that overlap."""
+    if labels.mode == "multi":
+        describe_multi(report, labels, fps)
+        return
     annotations = list(labels.annotations.values())
     lengths = np.concatenate([a.durations for a in annotations])
     used = np.unique(np.concatenate([a.labels for a in annotations]))
@@ -113,7 +120,7 @@ def labelled_share(annotations: Sequence[Annotation], spans: Spans) -> float:
     """Of the frames that some view of a labelled recording has, the share that has a label; each counts once."""
     labelled = there = 0
     for name in {a.recording for a in annotations}:
-        own = [np.stack([a.starts, a.ends], axis=1) for a in annotations if a.recording == name]
+        own = [a.labelled_N2 for a in annotations if a.recording == name]
         views = np.array([(span.first, span.end) for span in spans[name].values()])
         frames = _covered(views)
         there += frames

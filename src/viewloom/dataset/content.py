@@ -18,5 +18,6 @@ def labels_facts(labels: LabelSet | None, items: Collection[Item]) -> dict[str, 
     if labels is None:
         return {}
     there = (labels.annotations[item.name] for item in items if item.name in labels.annotations)
-    segments = {one.name: digest([values.tolist() for values in (one.starts, one.ends, one.labels)]) for one in there}
-    return {"the action list": digest(labels.actions)} | segments
+    segments = {one.name: digest(one.facts) for one in there}
+    mode = {} if labels.mode == "single" else {"the labels_mode": labels.mode}
+    return {"the action list": digest(labels.actions)} | mode | segments

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from viewloom.console import note
 from viewloom.dataset.label_files import recording_in
 from viewloom.dataset.labels import Annotation, LabelSet
+from viewloom.dataset.multilabel import Classes, frame_classes, in_mode
 from viewloom.dataset.settings import IN_MEMORY, DataConfig, PairSpans
 from viewloom.dataset.splits import ROLES, Role, Splits
 from viewloom.errors import DataError, listed
@@ -109,11 +110,23 @@ class MultiViewDataset:
             labels_T = np.where(own_T == IGNORE, labels_T, own_T)
         return labels_T
 
+    def frame_classes(self, recording: str, start: int, end: int) -> Classes:
+        """Which of K classes each frame [start, end) of a recording has, (T, K), by all its annotations: 1 where it has
+        one, 0 where it hasn't, -100 where nobody says."""
+        classes = 0 if self.labels is None else len(self.labels.actions)
+        found_TK = np.full((end - start, classes), IGNORE, np.int8)
+        labels = None if self.labels is None else in_mode(self.labels, "multi")
+        for annotation in () if labels is None else labels.of_recording(recording):
+            own_TK = frame_classes(labels, annotation.name, start, end)
+            found_TK = np.where(own_TK == IGNORE, found_TK, own_TK)
+        return found_TK
+
     def __str__(self) -> str:
         """What it is, in a line or two."""
         source, views = self.source, dict.fromkeys(v for name in self.recordings for v in self.source.views(name))
         sizes = ", ".join(f"{view} ({source.dim(view)})" for view in views)
         actions = f", {len(self.labels.actions)} actions" if self.labels is not None else ", no labels"
+        actions += ", several at once" if self.labels is not None and self.labels.mode == "multi" else ""
         roles = [f"{len(names)} {role}" for role in ROLES if self.splits and (names := getattr(self.splits, role))]
         return (
             f"{self.name}{' (simulated)' if self.simulated else ''}: {len(self.recordings)} recordings at "

@@ -72,7 +72,7 @@ def _check_table(path: str, prefix: str, table: dict[Any, Any], names: list[str]
     unknown = sorted(f"{prefix}{key}" for key in table if key not in names)
     if unknown:
         all_names = names if prefix else ["name", *names, "sampling"]
-        raise DataError(f"{path} sets {listed(unknown)}; settings are: {listed(all_names, 20)}.")
+        raise DataError(f"{path} sets {listed(unknown)}; settings are: {listed(all_names, 30)}.")
     for key, value in table.items():
         if not _fits(value, hints[key]):
             raise DataError(f"{path}: {prefix}{key} is {value!r}, but must be {_in_words(hints[key])}.")

@@ -6,11 +6,15 @@ the check notes all of them instead.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
-from viewloom.dataset.labels import Annotation, Fault, LabelSet, UnknownAction, build_annotation, stop
+from viewloom.dataset.labels import Annotation, Fault, LabelSet, Row, UnknownAction, stop
+from viewloom.dataset.multilabel import BUILDERS, class_ids, occurring_actions
+from viewloom.dataset.settings import LabelsMode
 from viewloom.dataset.text_files import CsvTable, is_number, numbered, read_csv, read_lines
 from viewloom.errors import DataError, listed
 
@@ -36,9 +40,11 @@ def recording_in(labels: LabelSet | None) -> Callable[[str], str]:
     return lambda name: annotations[name].recording if name in annotations else recording_of(name)
 
 
-def read_segment_folder(folder: Path, actions: Sequence[str], fault: Fault = stop) -> LabelSet:
+def read_segment_folder(
+    folder: Path, actions: Sequence[str], fault: Fault = stop, mode: LabelsMode = "single"
+) -> LabelSet:
     """All Assembly101 label files of a folder."""
-    return _read_folder(folder, read_segments, actions, fault)
+    return replace(_read_folder(folder, partial(read_segments, mode=mode), actions, fault), mode=mode)
 
 
 def read_frame_folder(folder: Path, actions: Sequence[str], fault: Fault = stop) -> LabelSet:
@@ -67,7 +73,9 @@ def _read_folder(
     return LabelSet(tuple(actions), found)
 
 
-def read_segments(path: Path, actions: Sequence[str], fault: Fault = stop) -> dict[str, Annotation]:
+def read_segments(
+    path: Path, actions: Sequence[str], fault: Fault = stop, mode: LabelsMode = "single"
+) -> dict[str, Annotation]:
     """An Assembly101 label file: lines of ``start end action``, tab-separated, end exclusive."""
 
     def parse(where: str, line: str) -> Parsed:
@@ -79,7 +87,7 @@ def read_segments(path: Path, actions: Sequence[str], fault: Fault = stop) -> di
             )
         return path.stem, int(fields[0]), int(fields[1]), fields[2]
 
-    return _annotations(path, numbered(path), parse, actions, fault, path.stem, recording_of)
+    return _annotations(path, numbered(path), parse, actions, fault, path.stem, recording_of, mode)
 
 
 def read_frames(path: Path, actions: Sequence[str], fault: Fault = stop) -> dict[str, Annotation]:
@@ -98,7 +106,13 @@ def read_frames(path: Path, actions: Sequence[str], fault: Fault = stop) -> dict
     return _annotations(path, stretches(), lambda where, row: row, actions, fault, path.stem)
 
 
-def read_table(path: Path, fps: float | None, actions: Sequence[str] | None = None, fault: Fault = stop) -> LabelSet:
+def read_table(
+    path: Path,
+    fps: float | None,
+    actions: Sequence[str] | None = None,
+    fault: Fault = stop,
+    mode: LabelsMode = "single",
+) -> LabelSet:
     """A CSV with the columns ``recording,start,end,label`` in frames, end exclusive. Fields are separated by commas,
     or by semicolons, and then a comma may stand for the decimal point.
 
@@ -111,12 +125,13 @@ def read_table(path: Path, fps: float | None, actions: Sequence[str] | None = No
         fps: frames per second; None where nobody said, which seconds don't allow.
         actions: class names by id; None takes the labels that occur, sorted.
         fault: what to do with a bad row.
+        mode: whether rows of a recording may overlap (multi).
     """
     table = read_csv(path)
     columns = _columns(path, table)
     if actions is None:
         whole = (fields for _, fields in table.rows if all(name in fields for name in columns))
-        actions = sorted({fields["label"] for fields in whole} - {""})
+        actions = occurring_actions((fields["label"] for fields in whole), mode)
 
     def parse(where: str, fields: dict[str, str]) -> Parsed:
         table.check_length(where, fields, columns)
@@ -131,7 +146,7 @@ def read_table(path: Path, fps: float | None, actions: Sequence[str] | None = No
         start, end = (_frame(where, fields[name], rate, table.delimiter == ";") for name in columns[1:3])
         return fields["recording"], start, end, fields["label"]
 
-    return LabelSet(tuple(actions), _annotations(path, table.rows, parse, actions, fault))
+    return LabelSet(tuple(actions), _annotations(path, table.rows, parse, actions, fault, mode=mode), mode)
 
 
 def _columns(path: Path, table: CsvTable) -> tuple[str, ...]:
@@ -168,6 +183,7 @@ def _annotations(
     fault: Fault,
     only: str | None = None,
     recording: Callable[[str], str] = str,
+    mode: LabelsMode = "single",
 ) -> dict[str, Annotation]:
     """The annotations of a file, by name.
 
@@ -179,9 +195,10 @@ def _annotations(
         fault: what to do with a bad line, or with segments that don't go together.
         only: name of the one annotation in the file, which must have segments then.
         recording: maps an annotation's name to its recording.
+        mode: whether segments may overlap.
     """
-    ids = {name: i for i, name in enumerate(actions)}
-    groups: dict[str, list[tuple[int, int, int, int]]] = {} if only is None else {only: []}
+    ids, build = class_ids(actions, mode), BUILDERS[mode]
+    groups: dict[str, list[Row]] = {} if only is None else {only: []}
     for number, line in lines:
         where = f"{path}, line {number}"
         try:
@@ -192,7 +209,7 @@ def _annotations(
     found = {}
     for name, rows in sorted(groups.items()):
         try:
-            found[name] = build_annotation(path, name, recording(name), rows)
+            found[name] = build(path, name, recording(name), rows)
         except DataError as error:
             fault(error)
     return found

@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from viewloom.dataset.settings import LabelsMode
 from viewloom.errors import DataError
-from viewloom.metrics.segments import Segments
+from viewloom.metrics.segments import Ints, Segments
 
 LARGEST_FRAME = 1 << 40
 """A frame number beyond this is a typing error: a thousand years at 30 fps."""
@@ -24,6 +28,9 @@ class UnknownAction(DataError):
         super().__init__(message)
         self.action = action
 
+
+Row = tuple[int, int, int, int]
+"""Start, end (exclusive), class id and line of a segment."""
 
 Fault = Callable[[DataError], None]
 """What a reader does with a fault of one row or file: raise it, or note it and go on without the row."""
@@ -58,6 +65,16 @@ class Annotation(Segments):
         """Frame after the last labelled one."""
         return int(self.ends[-1])
 
+    @property
+    def labelled_N2(self) -> Ints:
+        """(N, 2) starts and ends of what is labelled; stretches may overlap."""
+        return np.stack([self.starts, self.ends], axis=1)
+
+    @property
+    def facts(self) -> list[Any]:
+        """What its labels are, by content, as JSON values."""
+        return [values.tolist() for values in (self.starts, self.ends, self.labels)]
+
 
 @dataclass(frozen=True)
 class LabelSet:
@@ -65,11 +82,13 @@ class LabelSet:
 
     Attributes:
         actions: class names; the class id is the place.
-        annotations: by name.
+        annotations: by name; with mode multi each is a `viewloom.dataset.multilabel.MultiAnnotation`.
+        mode: whether a frame has one label, or any number.
     """
 
     actions: tuple[str, ...]
     annotations: Mapping[str, Annotation]
+    mode: LabelsMode = "single"
 
     def of_recording(self, recording: str) -> tuple[Annotation, ...]:
         """The annotations of a recording, in time order; none is no error."""
@@ -88,7 +107,7 @@ class LabelSet:
         return found
 
 
-def build_annotation(path: Path, name: str, recording: str, rows: Iterable[tuple[int, int, int, int]]) -> Annotation:
+def build_annotation(path: Path, name: str, recording: str, rows: Iterable[Row]) -> Annotation:
     """An annotation from rows of start, end, class id and line, checked.
 
     Args:
@@ -102,26 +121,38 @@ def build_annotation(path: Path, name: str, recording: str, rows: Iterable[tuple
     """
     rows = sorted(rows)
     if not rows:
-        raise DataError(f"{path} holds no segment for {name}. Remove the file, or label the recording.")
+        raise of_no_row(path, name)
     for before, row in pairwise([(-1, -1, -1, 0), *rows]):
-        _check_segment(path, row, before)
+        check_segment(path, row)
+        _check_order(path, row, before)
     found = Segments.of_rows([row[:3] for row in rows])
     return Annotation(found.starts, found.ends, found.labels, name, recording, path)
 
 
-def _check_segment(path: Path, row: tuple[int, int, int, int], before: tuple[int, int, int, int]) -> None:
-    """`DataError` for a segment that can't be, or that doesn't lie behind the one before it in time."""
+def of_no_row(path: Path, name: str) -> DataError:
+    """What is raised for an annotation without a segment."""
+    return DataError(f"{path} holds no segment for {name}. Remove the file, or label the recording.")
+
+
+def check_segment(path: Path, row: Row) -> None:
+    """`DataError` for a segment that can't be."""
     start, end, _, line = row
-    where = f"{path}, line {line}"
     if start < 0 or end <= start or end > LARGEST_FRAME:
         raise DataError(
-            f"{where}: the segment runs from {start} to {end}; its end must lie behind its start, and no frame "
-            "number may be negative or beyond belief. Correct the line."
+            f"{path}, line {line}: the segment runs from {start} to {end}; its end must lie behind its start, and no "
+            "frame number may be negative or beyond belief. Correct the line."
         )
+
+
+def _check_order(path: Path, row: Row, before: Row) -> None:
+    """`DataError` for a segment that doesn't lie behind the one before it in time."""
+    start, _, _, line = row
+    where = f"{path}, line {line}"
     if row[:3] == before[:3]:
         raise DataError(f"{where} says the same as line {before[3]}. Remove one of them.")
     if start < before[1]:
         raise DataError(
             f"{where}: the segment from {start} overlaps the one in line {before[3]}, which ends at {before[1]} "
-            "(end exclusive). Each frame may have one label."
+            "(end exclusive). Each frame may have one label; where several things happen at once, pass --labels_mode "
+            "multi."
         )

@@ -14,7 +14,8 @@ from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.label_files import recording_in
 from viewloom.dataset.labels import Annotation, LabelSet, build_annotation
-from viewloom.dataset.settings import IN_MEMORY, DataConfig
+from viewloom.dataset.memory_multilabel import multi_labels
+from viewloom.dataset.settings import IN_MEMORY, DataConfig, LabelsMode
 from viewloom.dataset.splits import ROLES, Splits, refuse_overlap
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.features.arrays import ArraySource
@@ -38,6 +39,7 @@ def from_arrays(
     views: Mapping[str, Mapping[str, Any]] | None = None,
     name: str = "arrays",
     split_seed: int = 0,
+    labels_mode: LabelsMode | None = None,
 ) -> MultiViewDataset:
     """A data set of arrays in memory; every function that takes a data set takes it.
 
@@ -45,7 +47,8 @@ def from_arrays(
         features: {recording: {view: (T, D)}}, numpy or torch, D and T of each view's own; a row of NaN is a missing
             frame. Frames count from 0; (first, array) begins elsewhere.
         labels: {recording: actions}: one a frame, from the first frame of the views on (None where there is none), or
-            segments (start, end, action), end exclusive. None: no labels.
+            segments (start, end, action), end exclusive. Or (T, K), True where a frame has a class: any number of them
+            (``labels_mode`` multi), a row of NaN where nobody says. None: no labels.
         splits: {"pairs", "train", "val" or "test": recordings}; pairs are the training recordings where none are named.
             Or "generate", which deals recordings to all four (40, 30, 10, 20 %). None: only prediction is possible.
         fps: frames per second of the data set's clock, on which labels are; None: not known, 30 is assumed.
@@ -55,6 +58,7 @@ def from_arrays(
             what is left out is the data set's.
         name: for reports.
         split_seed: seed of ``splits="generate"``.
+        labels_mode: single, or multi, where segments may overlap; None: multi for (T, K), else single.
 
     Raises:
         DataError: arrays, labels or splits that can't be used, with the recording and what to do.
@@ -63,8 +67,9 @@ def from_arrays(
         raise ConfigError(f"fps must be a positive number, but is {fps!r}.")
     source = ArraySource(features, None if fps is None else float(fps), _view_table(features, views))
     _note_lengths(source, views or {})
-    found = None if labels is None else _labels(labels, source, actions)
-    config = complete(DataConfig(data=IN_MEMORY, fps=source.fps if source.fps_known else None, split_seed=split_seed))
+    found = None if labels is None else _labels(labels, source, actions, labels_mode)
+    config = DataConfig(data=IN_MEMORY, fps=source.fps if source.fps_known else None, split_seed=split_seed)
+    config = complete(replace(config, labels_mode=labels_mode if found is None else found.mode))
     dealt: Splits | None = None
     if splits == "generate":
         dealt = generated(config, source.recordings, found)
@@ -123,11 +128,16 @@ def _with_kind(view: View, standard: Mapping[str, Any]) -> View:
     return replace(view, kind=standard.get(view.name, named))
 
 
-def _labels(labels: Labels, source: ArraySource, actions: Sequence[str] | None) -> LabelSet:
+def _labels(labels: Labels, source: ArraySource, actions: Sequence[str] | None, mode: LabelsMode | None) -> LabelSet:
     """Annotations of every recording that has labels."""
     if not isinstance(labels, Mapping):
         raise DataError(f"`labels` must be {{recording: actions}}, but is a {type(labels).__name__}.")
-    segments = {recording: _segments(recording, entries, source) for recording, entries in labels.items()}
+    plain = {name: entries for name, entries in labels.items() if getattr(entries, "ndim", 1) != 2}
+    if mode == "single" and len(plain) < len(labels):
+        raise DataError("`labels` holds arrays (T, K) of several classes a frame, but labels_mode is single.")
+    segments = {recording: _segments(recording, entries, source) for recording, entries in plain.items()}
+    if mode == "multi" or len(plain) < len(labels):
+        return multi_labels(labels, source, actions, segments)
     occurring = {action for rows in segments.values() for _, _, action in rows}
     names = _in_order(occurring) if actions is None else tuple(str(plain_label(action)) for action in actions)
     if len(set(names)) < len(names):

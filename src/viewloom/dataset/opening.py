@@ -11,6 +11,7 @@ from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.dataset.dataset_file import C, with_dataset_file
 from viewloom.dataset.labels import stop
 from viewloom.dataset.layout import LayoutFiles
+from viewloom.dataset.multilabel import in_mode
 from viewloom.dataset.settings import DataConfig, settled
 from viewloom.errors import DataError
 from viewloom.features.cache import CachedSource
@@ -58,7 +59,7 @@ def open_dataset(config: DataConfig, with_splits: bool = True) -> MultiViewDatas
     config, files = find_files(config)
     source = open_features_of(config, files)
     fps = stated_fps(config, files, source)
-    labels = files.labels(fps, stop) if files.labels is not None else None
+    labels = in_mode(files.labels(fps, stop), settled(config.labels_mode)) if files.labels is not None else None
     return MultiViewDataset(
         name=files.name or root.resolve().name,
         root=root,

@@ -14,6 +14,8 @@ IN_MEMORY = "arrays in memory"
 
 N = TypeVar("N", int, float)
 T = TypeVar("T")
+LabelsMode = Literal["single", "multi"]
+"""Whether a frame has one label, or any number of them."""
 PairSpans = Literal["recordings", "labelled"]
 """What pairs are: whole recordings, or the spans of them that are labelled."""
 _UNITS = {"chunk_s": "chunk_frames", "test_chunks_s": "test_chunks"}
@@ -37,6 +39,9 @@ class DataConfig:
     """Feature store to use instead of the folder's own (LMDB folder, npy folder, packed store)."""
     labels: str | None = free(default=None)
     """Label folder or CSV to use instead of the folder's own."""
+    labels_mode: LabelsMode | None = free(default=None)
+    """Labels of a frame: one (single), or any number (multi), so that segments may overlap: two hands, parallel
+    actions. Heads then decide on each class by itself. Default: single."""
     splits: str | None = free(default=None)
     """Folder with split lists to use instead of the folder's own, `generate` to draw them by recording, or `loso` for
     folds that leave one recording (or group, see split_by) out each."""
@@ -79,6 +84,7 @@ class DataConfig:
 
 DEFAULTS: Mapping[str, Any] = {
     "layout": "auto",
+    "labels_mode": "single",
     "split_variant": "auto",
     "split_seed": 0,
     "missing": "error",

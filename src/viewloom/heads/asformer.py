@@ -53,7 +53,7 @@ class ASFormer(StagedHead):
         level_BKT, features_BCT = self.encoder(x_BDT, None, mask_BT)
         levels = [level_BKT.mT]
         for decoder in self.decoders:
-            level_BKT, features_BCT = decoder(level_BKT.softmax(dim=1), features_BCT, mask_BT)
+            level_BKT, features_BCT = decoder(self.shares(level_BKT), features_BCT, mask_BT)
             levels.append(level_BKT.mT)
         return levels[::-1]
 

@@ -38,18 +38,23 @@ class Head(nn.Module, ABC):
 
     Attributes:
         scaling: statistics of the input; until they were taken (`viewloom train` does so) features pass unchanged.
+        multi: whether a step may have any number of classes, each decided by itself (`viewloom.heads.multilabel`).
     """
 
     Config: ClassVar[type[HeadConfig]] = HeadConfig
     least_steps: ClassVar[int] = 600
     """Optimiser steps below which training stops too early, whatever the data: the default number of epochs gives
     as many at least."""
+    knows_multi: ClassVar[bool] = True
+    """Whether it can be trained on several labels a step: its `loss` and `decode` must look at nothing but their
+    arguments, and take levels of any number of rows and classes."""
 
     def __init__(self, dim: int, classes: int, config: HeadConfig | None = None) -> None:
         super().__init__()
         self.dim = dim
         self.classes = classes
         self.config = config if config is not None else type(self).Config()
+        self.multi = False
         self.scaling = Standardiser(dim, (ANY_VIEW,), "pooled" if self.config.standardise else "none")
 
     def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> list[Tensor]:
@@ -81,6 +86,11 @@ class Head(nn.Module, ABC):
     def needs_statistics(self) -> bool:
         """Whether the input is to be standardised, and its statistics are not there yet."""
         return not self.scaling.ready
+
+    def shares(self, logits_BKT: Tensor) -> Tensor:
+        """What a stage that refines others sees of their classes (B, K, T): probabilities, which sum to one at a step
+        unless it may have several classes."""
+        return logits_BKT.sigmoid() if self.multi else logits_BKT.softmax(dim=1)
 
     @property
     def idle(self) -> frozenset[str]:

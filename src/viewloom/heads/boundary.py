@@ -41,6 +41,8 @@ class Boundary(Head):
     config: BoundaryConfig
     least_steps = 600
     """As many as any inner head needs."""
+    knows_multi = False
+    """A boundary ends one segment and begins another, and segments of several classes have none in common."""
 
     def __init__(self, dim: int, classes: int, config: HeadConfig | None = None) -> None:
         super().__init__(dim, classes, config)

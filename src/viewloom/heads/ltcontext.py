@@ -51,7 +51,7 @@ class LTContext(StagedHead):
         level_BKT, features_BCT = self.first(x_BDT, None, mask_BT)
         levels = [level_BKT.mT]
         for stage in self.refining:
-            level_BKT, features_BCT = stage(level_BKT.softmax(dim=1), features_BCT, mask_BT)
+            level_BKT, features_BCT = stage(self.shares(level_BKT), features_BCT, mask_BT)
             levels.append(level_BKT.mT)
         return levels[::-1]
 

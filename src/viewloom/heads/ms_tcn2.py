@@ -43,7 +43,7 @@ class MSTCN2(ConvolutionalHead):
         """Logits (B, K, T): of the prediction generation, then of each refinement."""
         stages_BKT = [self.PG(x_BCT, outside_B1T)]
         for refine in self.Rs:
-            stages_BKT.append(refine(stages_BKT[-1].softmax(dim=1), outside_B1T))
+            stages_BKT.append(refine(self.shares(stages_BKT[-1]), outside_B1T))
         return stages_BKT
 
 

@@ -80,6 +80,11 @@ class SyncKDHead(Method):
     def with_teacher(self, head: Head) -> Self:
         """Take a trained head as teacher, frozen, and make the student from it; the head itself is not touched."""
         size = dict(zip(self.views, self.dims, strict=True))
+        if head.multi:
+            raise ConfigError(
+                "The teacher head was trained with --labels_mode multi, which sync_kd_head doesn't know. Pass another "
+                "head, or let a student follow it: `viewloom train --teach_on_pairs true`."
+            )
         if head.dim != size[self.roles.teacher]:
             raise ConfigError(
                 f"The teacher head takes features of size {head.dim}, but those of view {self.roles.teacher!r} have "

@@ -11,6 +11,7 @@ from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.folds import Fold, choose, tested
 from viewloom.dataset.label_files import recording_in
+from viewloom.dataset.multilabel import refuse_multi
 from viewloom.dataset.opening import find_files, open_dataset
 from viewloom.dataset.splits import ROLES, overlaps, refuse_overlap
 from viewloom.errors import ConfigError, DataError, UserError, listed
@@ -51,6 +52,7 @@ def run_crossval(config: CrossvalConfig) -> CrossvalResult | str:
     """
     config = with_options(complete(config))
     dataset = open_dataset(config, with_splits=False)
+    refuse_multi(dataset.labels, "viewloom crossval")
     if dataset.labels is None:
         raise DataError(f"{dataset.root} has no labels, and a head can't be trained without. Pass --labels.")
     all_folds = folds_of(*find_files(config), dataset.source.recordings, dataset.labels)

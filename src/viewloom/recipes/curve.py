@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from viewloom.dataset.dataset import Item, MultiViewDataset
+from viewloom.dataset.multilabel import refuse_multi
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import SamplingConfig
 from viewloom.dataset.splits import Role
@@ -29,6 +30,7 @@ def run_curve(config: CurveConfig) -> str:
     config = filled(config)
     config = replace(config, trainer=replace(config.trainer, devices="1"))
     dataset = open_dataset(config)
+    refuse_multi(dataset.labels, "viewloom curve")
     refuse_unusable(config, config.names, dataset)
     build = Builder(config, dataset, *shared_sampling(config, dataset))
     jobs = build.jobs()

@@ -7,6 +7,7 @@ from viewloom.console import err
 from viewloom.dataset.chosen_splits import split_folder
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.dataset.dataset_file import complete
+from viewloom.dataset.multilabel import refuse_multi
 from viewloom.dataset.opening import find_files, open_dataset
 from viewloom.dataset.settings import SamplingConfig
 from viewloom.dataset.splits import DRAWN, VARIANTS
@@ -33,6 +34,7 @@ def run_experiment(config: ExperimentConfig) -> str | None:
         return run_benchmark(config)
     config = with_variant(complete(config))
     dataset = open_dataset(config)
+    refuse_multi(dataset.labels, "viewloom experiment")
     select_views(",".join(table_views(config)), dataset)  # names a view that the data lacks
     config = replace(config, sampling=recipe_sampling(config.sampling, dataset.source.fps).as_request())
     data = data_identity(dataset, table_views(config), config.compare_features)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from viewloom.dataset.dataset import Item, MultiViewDataset
+from viewloom.dataset.multilabel import refuse_multi
 from viewloom.dataset.opening import open_dataset
 from viewloom.errors import DataError
 from viewloom.identity import settings_of
@@ -23,6 +24,7 @@ def run_label_control(config: LabelControlConfig, dataset: MultiViewDataset | No
         DataError: data without labels, or no test item with one of the views.
     """
     dataset = dataset or open_dataset(config)
+    refuse_multi(dataset.labels, f"The control {config.control}")
     if dataset.labels is None:
         raise DataError(f"{dataset.root} has no labels, and the control {config.control} is made of them.")
     actions, items = dataset.labels.actions, dataset.items("test")

@@ -125,14 +125,20 @@ def _steps(config: TransferConfig, dataset: MultiViewDataset) -> list[Step]:
     for name in (NAIVE, ORACLE):
         if name in names_in(config.references):
             steps += _head_steps(config, dataset, name, scoring)
-    if scoring:
+    if scoring and not _multi(dataset):
         steps.append(
             Step(
                 "score the clock, which sees no feature", folder / CLOCK / SCORES, lambda: _score_clock(config, dataset)
             )
         )
+    if scoring:
         steps.append(Step("write the report", folder / PAGE, lambda: _report(config)))
     return steps
+
+
+def _multi(dataset: MultiViewDataset) -> bool:
+    """Whether a frame may have several labels: then there is no commonest one, and no clock."""
+    return dataset.labels is not None and dataset.labels.mode == "multi"
 
 
 def _left(config: TransferConfig, steps: list[Step], needed: dict[str, float]) -> str:

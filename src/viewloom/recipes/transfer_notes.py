@@ -26,7 +26,10 @@ def notes_of(config: TransferConfig, folder: Path) -> list[str]:
     notes = [chosen["chosen"]] if chosen["chosen"] else []
     notes += chosen["warnings"] + read_json(folder / HEAD / "environment.json").get("warnings", [])
     scores = {
-        name: {view: of["scores"]["f1_50"] for view, of in read_json(folder / name / SCORES)["views"].items()}
+        name: {
+            view: of["scores"].get("f1_50", of["scores"].get("f1_micro"))
+            for view, of in read_json(folder / name / SCORES)["views"].items()
+        }
         for name in (HEAD, NAIVE, CLOCK)
         if (folder / name / SCORES).exists()
     }

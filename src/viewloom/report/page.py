@@ -1,6 +1,6 @@
 """One self-contained page: no network, no scripts from elsewhere, readable in print, in the dark and on a phone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +8,9 @@ from viewloom.report import curves, formats, measures, sections
 from viewloom.report import reliability as reliabilities
 from viewloom.report.colours import ink
 from viewloom.report.confusion import confusions
+from viewloom.report.lanes import lane_timelines, lay
+from viewloom.report.multilabel import RANKED_BY, multi_actions, multi_items, multi_scores
+from viewloom.report.multilabel_table import is_multi
 from viewloom.report.picking import pick
 from viewloom.report.runs import Run
 from viewloom.report.strips import action_colours, timelines
@@ -39,10 +42,22 @@ def environment() -> "Environment":
         "FEW": FEW,
         "LEVEL": sections.LEVEL,
         "canvas": curves,
+        "lay": lay,
         "place": reliabilities,
         "version": __version__,
     }
     return made
+
+
+def _of_classes(scored: Sequence[Run], colours: Mapping[int, str], most: int) -> list[tuple[str, str, Any]]:
+    """Sections about scores, of runs with several labels a frame."""
+    picked = pick(scored, most, RANKED_BY)
+    return [
+        ("Scores", "multi_scores.html", multi_scores(scored)),
+        ("Timelines", "lanes.html", lane_timelines(scored, colours, picked)),
+        ("Actions", "sheet.html", multi_actions(scored)),
+        ("Items", "sheet.html", multi_items(scored, picked)),
+    ]
 
 
 def page(runs: Sequence[Run], rows: Sequence[ScoreRow], title: str, most: int, reference: str, command: str) -> str:
@@ -60,7 +75,9 @@ def page(runs: Sequence[Run], rows: Sequence[ScoreRow], title: str, most: int, r
     colours = sections.with_taught(action_colours(scored), runs)
     found: list[tuple[str, str, Any]] = [("Training curves", "curves.html", curves.curves(runs))]
     found.insert(0, ("Agreement of views", "measures.html", [run for run in runs if run.measures]))
-    if scored:
+    if scored and is_multi(scored):
+        found = [*_of_classes(scored, colours, most), *found]
+    elif scored:
         picked = pick(scored, most)
         found = [
             ("Scores", "scores.html", sections.scores(rows, reference)),

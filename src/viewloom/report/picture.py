@@ -1,6 +1,5 @@
 """A picture file of truth and predictions of one item, for documents; the page draws its own (`strips`)."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 from viewloom.errors import ConfigError, listed
 from viewloom.files import atomic_path
 from viewloom.metrics.segments import Segments
-from viewloom.report.colours import ink, palette
+from viewloom.report.colours import ink
 from viewloom.report.formats import clock
+from viewloom.report.lane_picture import draw_lanes
+from viewloom.report.multilabel import RANKED_BY
+from viewloom.report.multilabel_table import is_multi
 from viewloom.report.picking import median_item
 from viewloom.report.runs import Run, evaluated
-from viewloom.report.strips import Card, Strip, item_names, item_strips, longest, time_step
+from viewloom.report.strips import Card, item_names, item_strips, picture_colours, time_step
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +62,8 @@ def save_picture(runs: Sequence[Run], path: Path, item: str | None = None, views
     if path.suffix not in (".png", ".svg"):
         raise ConfigError(f"--picture {path}: the file must end in .png or .svg.")
     scored = evaluated(runs)
-    shown = item or median_item(scored)
+    multi = is_multi(scored)
+    shown = item or median_item(scored, RANKED_BY if multi else "f1_50")
     if shown is None:
         raise ConfigError("No run has predictions. Run `viewloom evaluate` first.")
     strips = [strip for strip in item_strips(scored, shown) if views is None or strip.view in views]
@@ -68,7 +71,8 @@ def save_picture(runs: Sequence[Run], path: Path, item: str | None = None, views
     if missing or not strips:
         raise ConfigError(f"No prediction of {shown} in {listed(missing or ['any view'])}. {_available(scored, shown)}")
     with rc_context(SETTINGS), atomic_path(path) as temporary:
-        figure = draw(Card(None, strips, scored[0].scored.fps), scored[0].scored.actions)
+        card, actions = Card(None, strips, scored[0].scored.fps), scored[0].scored.actions
+        figure = draw_lanes(card, actions) if multi else draw(card, actions)
         date = {"Date": None} if path.suffix == ".svg" else None
         figure.savefig(temporary, format=path.suffix[1:], dpi=160, metadata=date)
     return path
@@ -80,17 +84,6 @@ def _available(runs: Sequence[Run], item: str) -> str:
     if views:
         return f"There are predictions of it in {listed(views)}."
     return f"There are: {listed(sorted(item_names(runs)))}."
-
-
-def picture_colours(strips: Sequence[Strip]) -> dict[int, str]:
-    """Colours for one item alone, clearer than the page's: actions of the truth first, the longest-lasting first."""
-    truth, predicted = Counter[int](), Counter[int]()
-    for frames, shown in ((truth, [longest(strips).truth]), (predicted, [s.result.prediction for s in strips])):
-        for start, end, label in (row for of in shown for row in of.rows):
-            frames[label] += end - start
-    order = [label for of in (truth, predicted) for label in sorted(of, key=lambda label: (-of[label], label))]
-    labels = list(dict.fromkeys(order))
-    return dict(zip(labels, palette(len(labels)), strict=True))
 
 
 def draw(card: Card, actions: Sequence[str]) -> "Figure":

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.errors import DataError, listed
+from viewloom.metrics.multilabel import NAMES as MULTI_NAMES
 from viewloom.metrics.segmentation import NAMES, Counts
 from viewloom.metrics.segments import Segments
 
@@ -20,6 +21,22 @@ Points = list[tuple[float, float]]
 """(epoch counted from 1, value); a value may be NaN or infinite."""
 
 AGAIN = "Run `viewloom evaluate` again with --overwrite true."
+
+
+@dataclass(frozen=True)
+class Written:
+    """Names of the scores that ``metrics.json`` holds of a view, of a class and of an item."""
+
+    scores: tuple[str, ...]
+    of_class: tuple[str, ...]
+    of_item: tuple[str, ...]
+
+
+SCORES = {
+    "single": Written(NAMES, ("precision", "recall", "f1_50", "mof"), NAMES),
+    "multi": Written(MULTI_NAMES, ("precision", "recall", "f1", "frame_ap", "ap_50"), ("f1_micro", "f1_macro")),
+}
+"""By ``labels_mode``."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +49,8 @@ class ItemResult:
     end: int
     truth: Segments
     prediction: Segments
+    ignored: tuple[tuple[int, int], ...] = ()
+    """Start and end of stretches without a label, where a frame may have several: what isn't true there isn't false."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +108,8 @@ class Metrics:
     warnings: list[str]
     learned: dict[str, list[str]]
     """Recordings among the scored ones that the run learned from, by role."""
+    labels_mode: str
+    """Whether a frame has one label (single), or any number (multi): then segments overlap, and scores are others."""
     views: dict[str, ViewResult]
     """Without their predictions, which lie in files of their own."""
     calibration: dict[str, Any] = field(default_factory=dict)
@@ -112,11 +133,12 @@ def read_metrics(path: Path) -> Metrics:
     """``metrics.json`` of a run; `DataError` naming what is missing from it."""
     value = read_json(path)
     _need(value, ("protocol", "split", "fps", "actions", "trained_on", "views"), path, "it")
-    views = {name: _view(name, view, path) for name, view in value["views"].items()}
+    mode = str(value.get("labels_mode", "single"))
+    views = {name: _view(name, view, path, SCORES[mode]) for name, view in value["views"].items()}
     if not views:
         raise DataError(f"{path} holds no view. {AGAIN}")
     return Metrics(
-        protocol=str(value["protocol"]),
+        protocol=f"multi-label (threshold {value.get('threshold')})" if mode == "multi" else str(value["protocol"]),
         split=str(value["split"]),
         fps=float(value["fps"]),
         actions=_texts(value["actions"]),
@@ -126,6 +148,7 @@ def read_metrics(path: Path) -> Metrics:
         run=None if value.get("row") is None else str(value["row"]),
         warnings=_texts(value.get("warnings", [])),
         learned={str(role): _texts(names) for role, names in value.get("learned", {}).items()},
+        labels_mode=mode,
         views=views,
         calibration=dict(value.get("calibration", {})),
         decoding=str(value.get("decoding", "argmax")),
@@ -136,15 +159,15 @@ def _texts(values: Sequence[Any]) -> list[str]:
     return [str(value) for value in values]
 
 
-def _view(name: str, value: Any, path: Path) -> ViewResult:
+def _view(name: str, value: Any, path: Path, written: Written) -> ViewResult:
     where = f"view {name}"
     _need(value, ("kind", "scores", "per_class", "per_item"), path, where)
-    _need(value["scores"], (*NAMES, "total"), path, f"the scores of {where}")
+    _need(value["scores"], (*written.scores, "total"), path, f"the scores of {where}")
     for row in value["per_class"]:
-        _need(row, ("action", "segments", "frames", "precision", "recall", "f1_50", "mof"), path, f"a class of {where}")
+        _need(row, ("action", "segments", "frames", *written.of_class), path, f"a class of {where}")
     for row in value["per_item"]:
-        _need(row, ("item", "recording", "frames", *NAMES), path, f"an item of {where}")
-    scores = {score: float(value["scores"][score]) for score in (*NAMES, "total")}
+        _need(row, ("item", "recording", "frames", *written.of_item), path, f"an item of {where}")
+    scores = {score: float(value["scores"][score]) for score in (*written.scores, "total")}
     rows, known = (list(value["per_class"]), list(value["per_item"])), dict(value.get("reliability", {}))
     return ViewResult(name, str(value["kind"]), scores, *rows, reliability=known)
 
@@ -162,22 +185,24 @@ def read_predictions(path: Path, metrics: Metrics) -> dict[str, ItemResult]:
     _need(value, ("actions", "items"), path, "it")
     if list(value["actions"]) != metrics.actions:
         raise DataError(f"{path} has other actions than the metrics.json beside it. {AGAIN}")
-    return {name: _item(name, item, len(metrics.actions), path) for name, item in sorted(value["items"].items())}
+    overlap, classes = metrics.labels_mode == "multi", len(metrics.actions)
+    return {name: _item(name, item, classes, path, overlap) for name, item in sorted(value["items"].items())}
 
 
-def _item(name: str, value: Any, classes: int, path: Path) -> ItemResult:
+def _item(name: str, value: Any, classes: int, path: Path, overlap: bool) -> ItemResult:
     _need(value, ("recording", "start", "end", "truth", "prediction"), path, f"item {name}")
     start, end = int(value["start"]), int(value["end"])
     if end <= start:
         raise DataError(f"{path}: item {name} has no frames (start {start}, end {end}). {AGAIN}")
     truth, prediction = (
-        _segments(value[kind], start, end, classes, f"{path}: the {kind} of item {name}")
+        _segments(value[kind], start, end, classes, f"{path}: the {kind} of item {name}", overlap)
         for kind in ("truth", "prediction")
     )
-    return ItemResult(name, str(value["recording"]), start, end, truth, prediction)
+    ignored = tuple((int(first), int(last)) for first, last in value.get("ignored", ()))
+    return ItemResult(name, str(value["recording"]), start, end, truth, prediction, ignored)
 
 
-def _segments(value: Any, start: int, end: int, classes: int, where: str) -> Segments:
+def _segments(value: Any, start: int, end: int, classes: int, where: str, overlap: bool) -> Segments:
     try:
         found = Segments.of_rows(value)
     except (ValueError, TypeError, OverflowError):
@@ -187,7 +212,7 @@ def _segments(value: Any, start: int, end: int, classes: int, where: str) -> Seg
         (starts >= ends, "has no frames"),
         ((starts < start) | (ends > end), f"lies outside of the item's frames {start} to {end}"),
         ((ids < 0) | (ids >= classes), f"has a class id that is not below {classes}"),
-        (np.append(False, starts[1:] < ends[:-1]), "overlaps the one before"),
+        (np.append(False, starts[1:] < (starts if overlap else ends)[:-1]), "overlaps the one before"),
     ):
         if wrong.any():
             raise DataError(f"{where}: segment {found.select(wrong).rows[0]} {why}. {AGAIN}")

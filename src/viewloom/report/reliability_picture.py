@@ -11,7 +11,7 @@ from viewloom.files import atomic_path
 from viewloom.report.picture import SETTINGS
 from viewloom.report.reliability import FEW
 from viewloom.report.runs import Run, evaluated
-from viewloom.report.tables import view_names
+from viewloom.report.views import view_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -175,7 +175,9 @@ def _load_views(folder: Path, metrics: Metrics) -> tuple[dict[str, ViewResult], 
         path = folder / "predictions" / f"{name}.json"
         view = replace(scored, items=read_predictions(path, metrics) if path.exists() else {})
         counts, note = None, f"no timelines, confusions or intervals for {name}: {path} is not there"
-        if view.items:
+        if view.items and metrics.labels_mode == "multi":
+            note = ""
+        elif view.items:
             counts, note = _checked_counts(view, metrics)
         found[name] = replace(view, counts=counts)
         notes += [note] if note else []
@@ -217,7 +219,7 @@ def _check_common(runs: Sequence[Run]) -> None:
     """Refuse runs of which no common page can be made."""
     scored = [run for run in runs if run.metrics is not None]
     for run in scored[1:]:
-        for what in ("actions", "fps"):
+        for what in ("actions", "fps", "labels_mode"):
             if getattr(run.scored, what) != getattr(scored[0].scored, what):
                 raise DataError(
                     f"{scored[0].folder} and {run.folder} were scored with different {what}, so they are of "

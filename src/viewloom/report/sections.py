@@ -103,7 +103,7 @@ def actions_sheet(runs: Sequence[Run]) -> dict[str, Any]:
     """F1@50 of every action that occurs, in order of ids, and all scores."""
     columns = ("action", "segments", "frames", "precision", "recall")
     named = {name: name for name in columns} | {"f1_50": "F1@50", "mof": "frames right"}
-    return _sheet(runs, "per_class", ("action", "segments"), runs[0].scored.actions, named)
+    return sheet(runs, "per_class", ("action", "segments"), runs[0].scored.actions, named)
 
 
 def items_sheet(runs: Sequence[Run], picked: Sequence[Pick]) -> dict[str, Any]:
@@ -111,13 +111,19 @@ def items_sheet(runs: Sequence[Run], picked: Sequence[Pick]) -> dict[str, Any]:
     named = {"item": "item", "frames": "frames"} | {key: name for key, name in TITLES.items() if key != "total"}
     items = dict.fromkeys(row["item"] for run in runs for view in run.views.values() for row in view.per_item)
     links = {one.item: one.rank for one in picked}
-    return _sheet(runs, "per_item", ("item", "recording"), items, named) | {"links": links}
+    return sheet(runs, "per_item", ("item", "recording"), items, named) | {"links": links}
 
 
-def _sheet(
-    runs: Sequence[Run], which: str, head: tuple[str, str], order: Iterable[str], columns: dict[str, str]
+def sheet(
+    runs: Sequence[Run],
+    which: str,
+    head: tuple[str, str],
+    order: Iterable[str],
+    columns: dict[str, str],
+    by: str = "f1_50",
+    title: str = "F1@50",
 ) -> dict[str, Any]:
-    """F1@50 of each name of an order in each run and view (results), behind two columns and the seconds."""
+    """A score of each name of an order in each run and view (results), behind two columns and the seconds."""
     results = [(run, view) for run in runs for view in run.views.values()]
     by_name = [{row[head[0]]: row for row in getattr(view, which)} for _, view in results]
     rows = []
@@ -126,9 +132,10 @@ def _sheet(
         first = next(filter(None, found), None)
         if first is not None:
             start = (name, first[head[1]], first["frames"] / runs[0].scored.fps)
-            rows.append((start, [row and row["f1_50"] for row in found]))
+            rows.append((start, [row and row[by] for row in found]))
     head_of_all = (*head, "seconds")
-    return {"head": head_of_all, "results": results, "rows": rows, "columns": columns, "which": which, "links": {}}
+    found_of_all = {"head": head_of_all, "results": results, "rows": rows, "columns": columns, "which": which}
+    return found_of_all | {"links": {}, "title": title}
 
 
 def taught_runs(runs: Sequence[Run]) -> list[tuple[Run, Taught]]:

@@ -1,6 +1,7 @@
 """Truth and predictions as coloured strips: one card an item, one strip a run and view, one colour an action."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,7 @@ from viewloom.report.colours import palette
 from viewloom.report.picking import Pick
 from viewloom.report.reading import ItemResult
 from viewloom.report.runs import Run
-from viewloom.report.tables import view_names
+from viewloom.report.views import view_names
 
 LAST_MARK = 0.96
 """Marks behind this share of a time axis would stick out."""
@@ -112,6 +113,17 @@ def action_colours(runs: Sequence[Run]) -> dict[int, str]:
         predicted.update(label for strip in strips for label in strip.result.prediction.labels.tolist())
     order = sorted(frames, key=lambda label: (-frames[label], label)) + sorted(predicted - set(frames))
     return dict(zip(order, palette(len(order)), strict=True))
+
+
+def picture_colours(strips: Sequence[Strip]) -> dict[int, str]:
+    """Colours for one item alone, clearer than the page's: actions of the truth first, the longest-lasting first."""
+    truth, predicted = Counter[int](), Counter[int]()
+    for frames, shown in ((truth, [longest(strips).truth]), (predicted, [s.result.prediction for s in strips])):
+        for start, end, label in (row for of in shown for row in of.rows):
+            frames[label] += end - start
+    order = [label for of in (truth, predicted) for label in sorted(of, key=lambda label: (-of[label], label))]
+    labels = list(dict.fromkeys(order))
+    return dict(zip(labels, palette(len(labels)), strict=True))
 
 
 def longest(strips: Sequence[Strip]) -> ItemResult:

@@ -10,15 +10,14 @@ from viewloom.errors import ConfigError, listed
 from viewloom.metrics.segmentation import TITLES
 from viewloom.metrics.statistics import Difference, Interval, differences, intervals
 from viewloom.report.gaps import NOT_BETTER, Footnotes, Gap, called, gap_closed, same_items, why_no_interval
+from viewloom.report.multilabel_table import is_multi, multi_table
 from viewloom.report.reading import ViewResult
 from viewloom.report.runs import Run, evaluated, load_runs
+from viewloom.report.views import view_names
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-
-KINDS = ("exo", "other", "ego")
-"""Order of views on the page: fixed cameras first."""
 
 FEW = 20
 """With fewer recordings than this, bootstrap intervals come out too narrow."""
@@ -97,12 +96,6 @@ def score_rows(
     ]
 
 
-def view_names(runs: Sequence[Run]) -> list[str]:
-    """All views that some run was scored on, exo before ego, then by name."""
-    kinds = {name: view.kind for run in runs for name, view in run.views.items()}
-    return sorted(kinds, key=lambda name: (KINDS.index(kinds[name]) if kinds[name] in KINDS else 1, name))
-
-
 def _difference(run: Run, other: Run, view: str) -> Difference | None:
     """Difference of F1@50 to the reference, where both were scored on the same items in the same way."""
     if other is run or view not in other.views or other.scored.protocol != run.scored.protocol:
@@ -129,6 +122,8 @@ def scores_table(runs: Sequence[str | Path | Run]) -> "Table":
 
     folders = [run for run in runs if not isinstance(run, Run)]
     loaded = [run for run in runs if isinstance(run, Run)] + (load_runs(folders) if folders else [])
+    if is_multi(loaded):
+        return multi_table(loaded)
     rows = score_rows(loaded)
     simulated = any(row.run.simulated for row in rows)
     protocols = listed(dict.fromkeys(row.run.scored.protocol for row in rows))

@@ -43,6 +43,7 @@ class Taught:
         recording: the one whose strips are shown, ``start`` and ``frames`` of it, and whether it was held out.
         strips: who says what, as segments; the teacher first.
         actions: names of the classes.
+        multi: whether frames may have several classes; agreement is an F1 then.
     """
 
     minutes: float
@@ -57,6 +58,7 @@ class Taught:
     was_held_out: bool
     strips: dict[str, Segments]
     actions: list[str]
+    multi: bool = False
 
 
 def load_taught(folder: Path) -> Taught | None:
@@ -94,4 +96,5 @@ def _taught(facts: Mapping[str, Any]) -> Taught:
         was_held_out=bool(shown["held_out"]),
         strips={who: Segments.of_rows(segments) for who, segments in rows.items()},
         actions=[str(action) for action in facts["actions"]],
+        multi=facts.get("labels_mode") == "multi",
     )

@@ -9,9 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.dataset.dataset import Item, MultiViewDataset
+from viewloom.metrics.class_segments import segments_of_classes
 from viewloom.metrics.segments import IGNORE, Segments
-from viewloom.training.evaluate import predict_items, true_labels
+from viewloom.training.agreed_classes import THRESHOLD, alike, sureness, taught_frames
+from viewloom.training.evaluate import true_labels
 from viewloom.training.lesson import Lesson
+from viewloom.training.multilabel import true_classes
+from viewloom.training.predicted import predict_items
 from viewloom.training.segmenter import Segmenter
 from viewloom.training.taught import sees
 from viewloom.windows.taught import SoftLabels
@@ -32,20 +36,20 @@ LEAST_SHARE = 0.1
 Soft = Mapping[str, SoftLabels]
 
 
-def says(soft: Soft, confidence: float) -> dict[str, float]:
-    """How much a teacher said of the pairs, and how surely.
+def says(soft: Soft, confidence: float, multi: bool = False) -> dict[str, float]:
+    """How much a teacher said of the pairs, and how surely; ``multi``: frames may have several classes.
 
     Returns:
         ``frames`` that it sees, ``mean_confidence`` (mean over these of its largest probability), and ``used``, percent
         of these that reach a confidence.
     """
     frames_N = np.concatenate([labels.frames_R[labels.seen_R] for labels in soft.values()])
-    highest_N = np.concatenate([labels.probs_RK[labels.seen_R].max(axis=1) for labels in soft.values()])
+    sure_NX = np.concatenate([sureness(labels.probs_RK[labels.seen_R], multi) for labels in soft.values()])
     total = max(int(frames_N.sum()), 1)
     return {
         "frames": int(frames_N.sum()),
-        "mean_confidence": float((frames_N * highest_N.astype(np.float64)).sum() / total),
-        "used": 100.0 * float(frames_N[highest_N >= confidence].sum() / total),
+        "mean_confidence": float((frames_N * sure_NX.astype(np.float64).mean(axis=1)).sum() / total),
+        "used": 100.0 * float((frames_N * (sure_NX >= confidence).mean(axis=1)).sum() / total),
     }
 
 
@@ -53,7 +57,8 @@ def mean_confidence(
     dataset: MultiViewDataset, items: Sequence[Item], views: Sequence[str], segmenter: Segmenter
 ) -> float | None:
     """Mean over the frames of items in some views of the largest probability; None where there is no item."""
-    found = [p_TK.max(axis=1) for view in views for _, p_TK in predict_items(dataset, items, view, segmenter)]
+    predicted = (p_TK for view in views for _, p_TK in predict_items(dataset, items, view, segmenter))
+    found = [sureness(p_TK, segmenter.head.multi).mean(axis=1) for p_TK in predicted]
     return float(np.concatenate(found).mean(dtype=np.float64)) if found else None
 
 
@@ -62,10 +67,13 @@ def class_shares(dataset: MultiViewDataset, soft: Soft) -> tuple[NDArray[np.floa
     assert dataset.labels is not None
     classes = len(dataset.labels.actions)
     trained_K, taught_K = np.zeros(classes), np.zeros(classes)
+    multi = dataset.labels.mode == "multi"
     for item in dataset.items("train"):
-        labels_T = true_labels(dataset, item)
+        labels_T = np.nonzero(true_classes(dataset, item) == 1)[1] if multi else true_labels(dataset, item)
         trained_K += np.bincount(labels_T[labels_T != IGNORE], minlength=classes)
-    for labels in soft.values():
+    if multi:
+        taught_K = sum(map(taught_frames, soft.values()), taught_K)
+    for labels in () if multi else soft.values():
         likeliest_R = labels.probs_RK[labels.seen_R].argmax(axis=1)
         taught_K += np.bincount(likeliest_R, weights=labels.frames_R[labels.seen_R], minlength=classes)
     return trained_K / max(trained_K.sum(), 1), taught_K / max(taught_K.sum(), 1)
@@ -76,6 +84,7 @@ def little_to_learn(
     on_validation: float | None,
     trained_K: NDArray[np.float64],
     taught_K: NDArray[np.float64],
+    chance: float | None = None,
 ) -> list[str]:
     """Warnings of a student that has little to learn from: an unsure teacher, or pairs that show other actions.
 
@@ -84,9 +93,10 @@ def little_to_learn(
         on_validation: the teacher's mean confidence on validation items; None where there are none.
         trained_K: share of each class in the training labels.
         taught_K: the same in the teacher's labels.
+        chance: confidence of a teacher that knows nothing; None: one over the number of classes.
     """
     found, remedy = [], "Add pairs that show the labelled actions, or leave --teach_on_pairs out."
-    chance = 1 / len(trained_K)
+    chance = 1 / len(trained_K) if chance is None else chance
     sure = said["mean_confidence"]
     if on_validation is not None and sure - chance < SURE * (on_validation - chance):
         found.append(
@@ -123,26 +133,33 @@ class Compared:
     items: Sequence[Item]
     views: Sequence[str]
     soft: Soft
-    _targets: dict[tuple[str, str], NDArray[np.int64]] = field(default_factory=dict)
+    _targets: dict[tuple[str, str], NDArray[Any]] = field(default_factory=dict)
 
     def counts(self, segmenter: Segmenter) -> dict[str, tuple[int, int]]:
-        """In each view the frames in which a student finds likeliest what the teacher does, and the frames compared."""
+        """In each view the frames in which a student finds likeliest what the teacher does, and the frames compared;
+        where frames may have several classes, numerator and denominator of F1."""
         return {view: self._counts_of(view, segmenter) for view in self.views}
 
     def _counts_of(self, view: str, segmenter: Segmenter) -> tuple[int, int]:
         hits = frames = 0
         for item, probs_TK in predict_items(self.dataset, self.items, view, segmenter):
             target_T = self._target(item, view, segmenter)
+            if segmenter.head.multi:
+                right, all_of_both = alike(probs_TK, target_T)
+                hits, frames = hits + right, frames + all_of_both
+                continue
             hits += int((probs_TK.argmax(axis=1) == target_T).sum())
             frames += int((target_T != IGNORE).sum())
         return hits, frames
 
-    def _target(self, item: Item, view: str, segmenter: Segmenter) -> NDArray[np.int64]:
-        """The teacher's class of each frame of an item; `IGNORE` where it, or the student, sees nothing."""
+    def _target(self, item: Item, view: str, segmenter: Segmenter) -> NDArray[Any]:
+        """The teacher's class (T,) of each frame of an item, or classes (T, K); `IGNORE` where it, or the student, sees
+        nothing."""
         if (item.name, view) not in self._targets:
             there_T = sees(self.dataset.source, item, view, segmenter.sampling)
-            labels_T = self.soft[item.recording].frame_labels(item.start, item.end)
-            self._targets[item.name, view] = np.where(there_T, labels_T, IGNORE)
+            labels_T = _said(self.soft[item.recording], item, segmenter.head.multi)
+            labels_T[~there_T] = IGNORE
+            self._targets[item.name, view] = labels_T
         return self._targets[item.name, view]
 
 
@@ -178,9 +195,10 @@ def strips(dataset: MultiViewDataset, lesson: Lesson, soft: Soft, segmenter: Seg
     """
     source, items = dataset.source, lesson.held_out or lesson.learn
     item = max(items, key=lambda item: len(set(source.views(item.recording)) & set(lesson.views)))
-    teacher = soft[item.recording].frame_labels(item.start, item.end)
+    multi = segmenter.head.multi
+    teacher = _said(soft[item.recording], item, multi)
     views = {
-        view: _rows(probs_TK.argmax(axis=1), item)
+        view: _rows((probs_TK >= THRESHOLD).astype(np.int8) if multi else probs_TK.argmax(axis=1), item)
         for view in lesson.views
         for _, probs_TK in predict_items(dataset, [item], view, segmenter)
     }
@@ -188,5 +206,14 @@ def strips(dataset: MultiViewDataset, lesson: Lesson, soft: Soft, segmenter: Seg
     return facts | {"teacher": _rows(teacher, item), "views": views}
 
 
-def _rows(labels_T: NDArray[np.int64], item: Item) -> list[list[int]]:
+def _said(labels: SoftLabels, item: Item, multi: bool) -> NDArray[Any]:
+    """What a teacher says of an item: the class (T,) of each frame, or its classes (T, K)."""
+    if multi:
+        return labels.frame_classes(item.start, item.end, THRESHOLD)
+    return labels.frame_labels(item.start, item.end)
+
+
+def _rows(labels_T: NDArray[Any], item: Item) -> list[list[int]]:
+    if labels_T.ndim == 2:
+        return segments_of_classes(labels_T == 1, item.start).rows
     return Segments.of_frames(labels_T, item.start).labelled.rows

@@ -6,7 +6,8 @@ from viewloom.console import track
 from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.metrics.temperature import LabelledRuns, fit_temperature
 from viewloom.training.confidence import Calibration
-from viewloom.training.evaluate import predict_items, true_labels
+from viewloom.training.evaluate import true_labels
+from viewloom.training.predicted import predict_items
 from viewloom.training.segmenter import Segmenter
 
 
@@ -16,7 +17,7 @@ def fit_calibration(
     """The temperature under which labels of items are likeliest, over all their labelled frames in some views.
 
     What is scaled are the probabilities that `evaluate` and `predict` see: averaged over levels and chunk sizes. The
-    order of items and views changes nothing.
+    order of items and views changes nothing. Nothing is fitted where a frame may have several labels.
 
     Args:
         dataset: where the items are.
@@ -24,6 +25,8 @@ def fit_calibration(
         views: labelled views.
         segmenter: the head's chain.
     """
+    if segmenter.head.multi:
+        return Calibration()
     there = dataset.source.views
     wanted = [(view, item) for view in sorted(views) for item in sorted(items, key=lambda item: item.name)]
     wanted = [(view, item) for view, item in wanted if view in there(item.recording)]

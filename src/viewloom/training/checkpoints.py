@@ -6,6 +6,7 @@ from typing import Any
 
 from viewloom.errors import DataError
 from viewloom.heads.base import Head
+from viewloom.heads.multilabel import for_classes
 from viewloom.registry import HEADS
 from viewloom.saved import (
     COUNT,
@@ -68,7 +69,7 @@ def save_head(path: Path, saved: SavedHead) -> None:
         "actions": saved.actions,
         "views": saved.views,
         "fps": saved.fps,
-        "extra": saved.extra,
+        "extra": saved.extra | ({"labels_mode": "multi"} if head.multi else {}),
     }
     write_saved(path, HEAD, metadata, head)
 
@@ -93,5 +94,6 @@ def read_head(path: Path | str) -> SavedHead:
         config = read_settings(path, cls.Config, {"standardise": False} | metadata["config"])
         head: Head = cls(metadata["dim"], metadata["classes"], config)
         fill(path, head, weights)
+        head = for_classes(head) if metadata["extra"].get("labels_mode") == "multi" else head
     views, actions = tuple(metadata["views"]), tuple(metadata["actions"])
     return SavedHead(head.eval(), actions, views, metadata["fps"], metadata["extra"])

@@ -53,7 +53,7 @@ class Calibration:
     def words(self) -> str:
         """What was fitted, in a line."""
         if not self.fitted:
-            return "no labelled validation items, so no temperature: confidences are as the head gives them."
+            return "no temperature, which takes validation items of one label a frame: confidences are as they come."
         limit = f" (the limit: {self.at_limit})" if self.at_limit else ""
         return (
             f"temperature {self.temperature:g}{limit}, by {self.frames} validation frames in {', '.join(self.views)}: "

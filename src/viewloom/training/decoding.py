@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from viewloom.errors import ConfigError
 from viewloom.training.decoding_settings import DecodedConfig
 from viewloom.training.durations import bounds_of, within
 from viewloom.training.trained import TrainedHead
@@ -31,8 +32,13 @@ def decision(config: DecodedConfig, trained: TrainedHead, fps: float, sampling: 
         sampling: chunks of the head.
 
     Raises:
-        ConfigError: the head doesn't know what the decision needs.
+        ConfigError: the head doesn't know what the decision needs, or decides on each class by itself.
     """
+    if trained.head.multi and config.decoding != "argmax":
+        raise ConfigError(
+            f"--decoding {config.decoding} gives each frame one action, but {trained.where} was trained with "
+            "--labels_mode multi. Leave it out."
+        )
     return DECISIONS[config.decoding](config, trained, fps, sampling)
 
 

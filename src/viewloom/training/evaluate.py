@@ -1,6 +1,6 @@
 """`viewloom evaluate`: frame-level scores of a trained head on every view, per class and per recording."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,14 @@ from viewloom.names import names_in
 from viewloom.training.confidence import KEY as CALIBRATION
 from viewloom.training.confidence import Calibration, ItemConfidence, view_confidence
 from viewloom.training.decoding import Decide, decision, likeliest
+from viewloom.training.multilabel import (
+    class_predictions,
+    class_results,
+    class_summary,
+    item_class_scores,
+    refuse_other_mode,
+)
+from viewloom.training.predicted import predict_items
 from viewloom.training.provenance import allowed_roles, refuse_learned, scored_again
 from viewloom.training.sampling import note_other_rates
 from viewloom.training.scores import Scores
@@ -58,14 +66,6 @@ def select_views(views: str | None, dataset: MultiViewDataset, option: str = "--
     return names
 
 
-def predict_items(
-    dataset: MultiViewDataset, items: Sequence[Item], view: str, segmenter: Segmenter
-) -> Iterator[tuple[Item, NDArray[np.float32]]]:
-    """Frame probabilities of every item whose recording has the view."""
-    present = [item for item in items if view in dataset.source.views(item.recording)]
-    return segmenter.each(dataset.source, present, view)
-
-
 def true_labels(dataset: MultiViewDataset, item: Item) -> Labels:
     """The label of each frame of an item."""
     assert dataset.labels is not None
@@ -75,7 +75,11 @@ def true_labels(dataset: MultiViewDataset, item: Item) -> Labels:
 def item_scores(
     dataset: MultiViewDataset, items: Sequence[Item], views: Sequence[str], segmenter: Segmenter
 ) -> dict[str, float]:
-    """Canonical scores of items, all views pooled, with the total; for validation."""
+    """Canonical scores of items, all views pooled, with the total; for validation.
+
+    Those of `viewloom.metrics.multilabel` where a frame may have several labels."""
+    if segmenter.head.multi:
+        return item_class_scores(dataset, items, views, segmenter)
     pairs = [
         (probs.argmax(axis=1), true_labels(dataset, item))
         for view in views
@@ -112,6 +116,7 @@ def evaluate_head(trained: TrainedHead, config: EvaluateConfig, dataset: MultiVi
     dataset = dataset or open_dataset(config)
     name, trained = config.name or default_name(trained, config.refiner), trained.behind(config.refiner)
     actions = shared_actions(dataset, trained)
+    refuse_other_mode(dataset.labels, trained)
     segmenter = trained.segmenter_on(dataset, config)
     # A temperature is of the chain that it was fitted through.
     calibration = trained.calibration if config.refiner is None else Calibration()
@@ -123,6 +128,7 @@ def evaluate_head(trained: TrainedHead, config: EvaluateConfig, dataset: MultiVi
     learned = scored_again(dataset, items, segmenter.learned_from(trained.extra))
     refuse_learned(learned, allowed_roles(config.allow_learned, config.split))
     metrics: dict[str, Any] = {
+        **({"labels_mode": "multi", "threshold": config.threshold} if trained.head.multi else {}),
         "protocol": config.protocol,
         "split": config.split,
         "background": [actions[i] for i in background],
@@ -141,13 +147,26 @@ def evaluate_head(trained: TrainedHead, config: EvaluateConfig, dataset: MultiVi
         metrics["decoding"] = config.decoding
     scores = Scores(metrics, {})
     for view in views:
-        scored = score_view(dataset, items, view, segmenter, decide, calibration.temperature)
-        found = summary(scored, actions, config.protocol, background) | {"kind": dataset.views[view].kind}
-        found["reliability"] = reliability(scored)
-        metrics["views"][view] = found
-        scores.predictions[view] = predictions(scored, actions, dataset.source.fps)
+        if segmenter.head.multi:
+            found, kept = _classes_in_view(config, dataset, items, view, segmenter)
+        else:
+            scored = score_view(dataset, items, view, segmenter, decide, calibration.temperature)
+            found = summary(scored, actions, config.protocol, background) | {"reliability": reliability(scored)}
+            kept = predictions(scored, actions, dataset.source.fps)
+        metrics["views"][view] = found | {"kind": dataset.views[view].kind}
+        scores.predictions[view] = kept
     segmenter.missing.say(segmenter.sampling.missing_frames)
     return scores
+
+
+def _classes_in_view(
+    config: EvaluateConfig, dataset: MultiViewDataset, items: Sequence[Item], view: str, segmenter: Segmenter
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Scores of one view, and truth and predictions of its items, where a frame may have several classes."""
+    assert dataset.labels is not None
+    actions = dataset.labels.actions
+    results = class_results(dataset, items, view, segmenter, config.threshold)
+    return class_summary(results, actions, config.threshold), class_predictions(dataset, results, actions)
 
 
 def views_to_score(

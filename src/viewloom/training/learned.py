@@ -14,6 +14,7 @@ from viewloom.methods.refiner import Refiner
 from viewloom.metrics.segmentation import score
 from viewloom.training.evaluate import true_labels
 from viewloom.training.invariance import HeldOut
+from viewloom.training.multilabel import always_commonest
 from viewloom.training.runs import read_json
 
 MARK = "LEARNED NOTHING"
@@ -85,6 +86,9 @@ def against_majority(
         folder: the run folder, whose metrics.csv has the head's scores.
         epoch: the epoch kept, counted from 0.
     """
+    assert dataset.labels is not None
+    if dataset.labels.mode == "multi":
+        return against_commonest(dataset, items, views, _value(folder / "metrics.csv", epoch, "val/f1_micro"))
     right = _value(folder / "metrics.csv", epoch, "val/mof")
     truths = [
         true_labels(dataset, item) for view in views for item in items if view in dataset.source.views(item.recording)
@@ -95,7 +99,6 @@ def against_majority(
     alone = score([np.full_like(truth, common) for truth in truths], truths).mof
     if right > alone:
         return []
-    assert dataset.labels is not None
     if alone == 100:
         return [
             f"{MARK}: the validation frames show one action alone, {dataset.labels.actions[common]}, so there is "
@@ -105,6 +108,19 @@ def against_majority(
         f"{MARK}: the head kept gets {right:.1f} % of the validation frames right, and the commonest training action "
         f"alone, {dataset.labels.actions[common]}, {alone:.1f} %. Try more --epochs, smaller steps "
         "(--sampling.chunk_frames), another learning rate (--optim.lr), or see `viewloom check`."
+    ]
+
+
+def against_commonest(
+    dataset: MultiViewDataset, items: Sequence[Item], views: Sequence[str], f1: float | None
+) -> list[str]:
+    """As `against_majority`, where a frame may have several labels; ``f1`` is the kept epoch's micro F1 of frames."""
+    alone, what = always_commonest(dataset, items, views) if items else (0.0, "")
+    if f1 is None or f1 > alone:
+        return []
+    return [
+        f"{MARK}: the head kept has {f1:.1f} % micro F1 on the validation frames, and {what} {alone:.1f} %. Try more "
+        "--epochs, another learning rate (--optim.lr), or see `viewloom check`."
     ]
 
 

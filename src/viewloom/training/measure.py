@@ -10,6 +10,7 @@ from typing import Any
 
 from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.dataset.dataset_file import complete
+from viewloom.dataset.multilabel import refuse_multi
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig
 from viewloom.errors import ConfigError, DataError, listed
@@ -46,6 +47,7 @@ def run_measure(
         raise ConfigError(f"{out / FILE} is there already. Pass --overwrite true or another --out.")
     config = complete(config)
     dataset = dataset or open_dataset(config)
+    refuse_multi(dataset.labels, "viewloom measure")
     if refiner is None and config.refiner is not None:
         refiner = load_refiner(_refiner_file(config.refiner))
     measures = measure_views(config, dataset, refiner)

@@ -11,6 +11,7 @@ import torch
 
 from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.dataset.labels import LabelSet
+from viewloom.dataset.multilabel import refuse_multi
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.methods.base import Method
 from viewloom.methods.settings import AUTO
@@ -139,6 +140,7 @@ def _pair_labels(config: PretrainConfig, dataset: MultiViewDataset, learn: Seque
     """The labels, for a method that learns from those of the pairs, which is said out loud; None for others."""
     if _requires(config.method) != "labels":
         return None
+    refuse_multi(dataset.labels, f"The method {config.method!r}")
     labelled = () if dataset.labels is None else dataset.labels.recordings
     recordings = {item.recording for item in learn}
     count = len(recordings.intersection(labelled))

@@ -14,6 +14,7 @@ from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import atomic_path, write_csv, write_text
+from viewloom.metrics.class_segments import decided_segments
 from viewloom.metrics.segments import Floats, Segments
 from viewloom.metrics.temperature import at_temperature
 from viewloom.names import names_in
@@ -108,6 +109,8 @@ def run_predict(
     config = complete(config)
     dataset = dataset or open_dataset(config, with_splits=config.fold is not None)
     trained = trained or load_head(config.run)
+    if trained.head.multi and config.text == "frames":
+        raise ConfigError("--text frames has one action a line, but this head gives any number. Pass --text segments.")
     rows: list[Row] = []
     doubtful: list[Doubt] = []
     for item in predict_dataset(trained, config, dataset):
@@ -157,7 +160,11 @@ def predict_dataset(trained: TrainedHead, config: PredictConfig, dataset: MultiV
     for view in views:
         items = [Item(name, name, *source.span(name, view)) for name in names if view in source.views(name)]
         for item, probs_TK in track(segmenter.each(source, items, view), f"Predicting {view}", len(items)):
-            segments = to_segments(probs_TK, item.start, decide, temperature)
+            segments = (
+                class_segments(probs_TK, item.start, config.threshold)
+                if trained.head.multi
+                else to_segments(probs_TK, item.start, decide, temperature)
+            )
             yield PredictedItem(view, item.name, segments, probs_TK, temperature)
     segmenter.missing.say(segmenter.sampling.missing_frames)
 
@@ -175,6 +182,13 @@ def select_recordings(names: str | None, dataset: MultiViewDataset, tested: bool
     if absent:
         raise DataError(f"{dataset.root} has no recording {listed(absent)}. `viewloom check` lists what it has.")
     return wanted
+
+
+def class_segments(probs_TK: NDArray[np.float32], first_frame: int, threshold: float) -> PredictedSegments:
+    """Segments of each class that a threshold says is there; none has another that would be there instead of it."""
+    found = decided_segments(probs_TK, threshold, first_frame)
+    nothing = np.zeros(len(found.labels))
+    return PredictedSegments(found.starts, found.ends, found.labels, found.confidences, found.labels, nothing)
 
 
 def to_segments(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from viewloom.files import write_json
+from viewloom.metrics.multilabel import TITLES as MULTI_TITLES
 from viewloom.metrics.segmentation import TITLES
 from viewloom.training.runs import read_json
 
@@ -41,7 +42,8 @@ class Scores:
         from pandas import DataFrame
 
         lines = {view: {"kind": found["kind"]} | found["scores"] for view, found in self.metrics["views"].items()}
-        table: DataFrame = DataFrame.from_dict(lines, orient="index").rename(columns=TITLES).rename_axis("view")
+        named = TITLES | MULTI_TITLES
+        table: DataFrame = DataFrame.from_dict(lines, orient="index").rename(columns=named).rename_axis("view")
         return table
 
     def per_item(self) -> DataFrame:
@@ -49,7 +51,7 @@ class Scores:
         from pandas import DataFrame
 
         lines = [{"view": v} | item for v, found in self.metrics["views"].items() for item in found["per_item"]]
-        table: DataFrame = DataFrame(lines).rename(columns=TITLES)
+        table: DataFrame = DataFrame(lines).rename(columns=TITLES | MULTI_TITLES)
         return table
 
     def confidence(self) -> DataFrame:
@@ -79,7 +81,13 @@ class Scores:
 
     def __repr__(self) -> str:
         metrics = self.metrics
-        marks = [metrics["row"], f"{metrics['split']} items", f"protocol {metrics['protocol']}"]
+        multi = metrics.get("labels_mode") == "multi"
+        way = (
+            f"several labels a frame, threshold {metrics['threshold']:g}"
+            if multi
+            else f"protocol {metrics['protocol']}"
+        )
+        marks = [metrics["row"], f"{metrics['split']} items", way]
         marks += ["simulated features"] if metrics["simulated"] else []
         learned = sum(map(len, metrics["learned"].values()))
         marks += [f"learned from {learned} of the recordings"] if learned else []

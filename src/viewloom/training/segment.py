@@ -20,6 +20,8 @@ from viewloom.dataset.opening import open_dataset
 from viewloom.errors import ConfigError, DataError
 from viewloom.features.base import common_dim, pooled_dim
 from viewloom.heads.base import Head
+from viewloom.heads.multilabel import for_classes
+from viewloom.metrics.multilabel import SUMMED
 from viewloom.registry import HEADS
 from viewloom.training.agreement import Compared, percent
 from viewloom.training.calibrate import fit_calibration
@@ -49,6 +51,7 @@ from viewloom.training.scaling import take_statistics
 from viewloom.training.schedules import lr_schedule, schedule_callbacks
 from viewloom.training.segmenter import Segmenter
 from viewloom.training.settings import TrainConfig
+from viewloom.training.step_loss import loss_on
 from viewloom.training.taught import Soft
 from viewloom.training.teach import (
     FOLDER,
@@ -142,11 +145,7 @@ class SegmentationModule(LightningModule):
         if self.frozen is not None:
             batch = self.frozen.refine(batch)
         levels = self.head(batch.features_BTD, batch.mask_BT)
-        if batch.taught_BTK is None:
-            loss = self.head.loss(levels, batch.labels_BT, batch.mask_BT)
-        else:
-            targets = batch.labels_BT, batch.taught_BTK, batch.mask_BT
-            loss = self.head.loss_with_taught(levels, *targets, self.config.teach.weight)
+        loss = loss_on(self.head, levels, batch, self.config.teach.weight)
         values = {"train/loss": loss.total} | {f"train/{name}": part for name, part in loss.parts.items()}
         rows = rows_in_batch(self.trainer, place)
         self.log_dict(values, on_step=False, on_epoch=True, batch_size=rows, sync_dist=True)
@@ -166,7 +165,8 @@ class SegmentationModule(LightningModule):
             return
         self.head.eval()
         scores = item_scores(self.dataset, self.val_items, self.val_views, self._validator())
-        scores |= self._agreement(scores["total"] / SCORES)
+        summed = len(SUMMED) if self.head.multi else SCORES
+        scores |= self._agreement(scores["total"] / summed)
         self.head.train()
         # Every process scores all items, so the values agree without being synchronised.
         self.log_dict({f"val/{name}": value for name, value in scores.items()}, rank_zero_only=False)
@@ -327,6 +327,7 @@ def build_module(config: TrainConfig, dataset: MultiViewDataset) -> Segmentation
     cls = HEADS.get(config.head)
     torch.manual_seed(config.seed)
     head = cls(dim, len(dataset.labels.actions), config.head_options)
+    head = for_classes(head) if dataset.labels.mode == "multi" else head
     return SegmentationModule(head, refiner, dataset, replace(config, sampling=sampling.as_request()), lesson)
 
 
@@ -353,7 +354,8 @@ def finish(folder: Path, module: SegmentationModule, best: bool) -> Path:
     learned = learned_from(run_content(module.config, module))
     extra = {"epoch": checkpoint["epoch"], "kept": name, "seed": module.config.seed, "learned_from": learned}
     extra |= kept(module.sampling, module.dataset, module.views)
-    extra |= {KEY: training_durations(module.dataset, module.dataset.items("train"))}
+    if not module.head.multi:
+        extra |= {KEY: training_durations(module.dataset, module.dataset.items("train"))}
     saved = SavedHead(module.head, labels.actions, module.views, module.dataset.source.fps, extra)
     chain = TrainedHead(**vars(saved), refiner=module.refiner)
     segmenter = chain.segmenter(module.sampling, accelerator_of(module.config))

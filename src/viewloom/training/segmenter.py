@@ -13,6 +13,7 @@ from viewloom.dataset.dataset import Item
 from viewloom.errors import ConfigError
 from viewloom.features.base import FeatureSource, pooled_dim
 from viewloom.heads.base import Head
+from viewloom.heads.multilabel import probabilities
 from viewloom.training.missing import MissingFrames
 from viewloom.training.provenance import Learned, together
 from viewloom.training.refined import FrozenRefiner
@@ -120,7 +121,7 @@ class Segmenter:
         with using_threads(inference_threads(self.device, *parts)):
             if self.refiner is not None:
                 batch = self.refiner.refine(batch)
-            probs_BTK = self.head.decode(self.head(batch.features_BTD, batch.mask_BT), batch.mask_BT)
+            probs_BTK = probabilities(self.head, self.head(batch.features_BTD, batch.mask_BT), batch.mask_BT)
         return probs_BTK.float().cpu().numpy()
 
 

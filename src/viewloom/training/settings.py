@@ -22,6 +22,12 @@ def refuse_below_one(settings: Any, *names: str, of: str = "") -> None:
             raise ConfigError(f"--{of}{name} must be 1 or more, but is {getattr(settings, name)}.")
 
 
+def refuse_no_share(threshold: float) -> None:
+    """`ConfigError` for a threshold that nothing or everything reaches."""
+    if not 0 < threshold < 1:
+        raise ConfigError(f"--threshold must lie above 0 and below 1, but is {threshold}.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainerConfig:
     """Where and how a run computes."""
@@ -237,6 +243,8 @@ class EvaluateConfig(DecodedConfig):
     """Named score protocol."""
     background: str = ""
     """Actions that don't count as segments, comma-separated."""
+    threshold: float = added(0.5)
+    """Least probability, above 0 and below 1, of an action that is there; with --labels_mode multi alone."""
     allow_learned: str | None = free(default=None)
     """Recordings that may be scored although the run learned from them: train, val, pairs, comma-separated. They are
     marked in every table. --split train and --split val allow their own."""
@@ -257,6 +265,7 @@ class EvaluateConfig(DecodedConfig):
         super().__post_init__()
         if self.protocol not in PROTOCOLS:
             raise ConfigError(f"There is no protocol {self.protocol!r}; there are: {listed(PROTOCOLS)}.")
+        refuse_no_share(self.threshold)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,6 +317,8 @@ class PredictConfig(DecodedConfig):
     """Views to segment, comma-separated; default: all there are."""
     recordings: str | None = None
     """Recordings to segment, comma-separated; default: those that --fold tests, or else all there are."""
+    threshold: float = 0.5
+    """Least probability, above 0 and below 1, of an action that is there; for heads of --labels_mode multi alone."""
     text: Literal["segments", "frames"] = "segments"
     """Text files: segments (start, end, action, tab-separated, as Assembly101's labels) or frames (one
     action a line, as MS-TCN's)."""
@@ -327,6 +338,7 @@ class PredictConfig(DecodedConfig):
 
     def __post_init__(self) -> None:
         refuse_below_one(self, "uncertain")
+        refuse_no_share(self.threshold)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -88,7 +88,8 @@ def _facts(
 ) -> tuple[dict[str, Any], list[str]]:
     """What ``taught.json`` says of the teacher, said in a line too; and warnings."""
     assert dataset.labels is not None
-    said = says(soft, config.teach.confidence)
+    multi = segmenter.head.multi
+    said = says(soft, config.teach.confidence, multi)
     val = dataset.items("val") if dataset.splits is not None and dataset.splits.val else ()
     on_validation = mean_confidence(dataset, val, lesson.labelled, segmenter)
     trained_K, taught_K = class_shares(dataset, soft)
@@ -100,6 +101,7 @@ def _facts(
     )
     facts = {
         "actions": list(dataset.labels.actions),
+        **({"labels_mode": "multi"} if multi else {}),
         "fps": dataset.source.fps,
         "labelled_views": list(lesson.labelled),
         "views": list(lesson.views),
@@ -113,14 +115,15 @@ def _facts(
         "trained_shares": trained_K.tolist(),
         "taught_shares": taught_K.tolist(),
     }
-    return facts, little_to_learn(said, on_validation, trained_K, taught_K)
+    return facts, little_to_learn(said, on_validation, trained_K, taught_K, 1 / 2 if multi else None)
 
 
 def teaching_of(config: TrainConfig, dataset: MultiViewDataset, lesson: Lesson, soft: Soft) -> Teaching:
     """The lesson as windows need it."""
     assert dataset.labels is not None
     teach, classes = config.teach, len(dataset.labels.actions)
-    return Teaching(lesson.learn, lesson.views, classes, soft, teach.temperature, teach.confidence)
+    multi = dataset.labels.mode == "multi"
+    return Teaching(lesson.learn, lesson.views, classes, soft, teach.temperature, teach.confidence, multi)
 
 
 def keep_agreement(folder: Path, dataset: MultiViewDataset, lesson: Lesson, soft: Soft, segmenter: Segmenter) -> None:
@@ -136,7 +139,9 @@ def keep_agreement(folder: Path, dataset: MultiViewDataset, lesson: Lesson, soft
         held = f" ({of['held_out']:.1f} % of those held out)" if of["held_out"] is not None else ""
         if of["learned"] is not None:
             texts.append(f"{view} {of['learned']:.1f} %{held}")
-    say(f"Frames of the pairs in which the student agrees with its teacher: {', '.join(texts)}.")
+    alone = "Frames of the pairs in which the student agrees with its teacher"
+    what = "F1 of the student's actions with its teacher's, frame by frame" if segmenter.head.multi else alone
+    say(f"{what}: {', '.join(texts)}.")
 
 
 def accelerator_of(config: TrainConfig) -> str:

@@ -79,6 +79,8 @@ class SegmentBatch(Batch):
         missing_frames: frames of each row that its view lacks.
         taught_BTK: float32, class probabilities of steps that a teacher labelled, zeros at all others; None where there
             is no teacher.
+        classes_BTK: int8, 1 where a step has a class, 0 where it hasn't, -100 where nobody says; None where a step has
+            one label (``labels_BT``, which is -100 everywhere otherwise).
     """
 
     features_BTD: Tensor
@@ -88,6 +90,7 @@ class SegmentBatch(Batch):
     views: tuple[str, ...]
     missing_frames: tuple[int, ...] = ()
     taught_BTK: Tensor | None = None
+    classes_BTK: Tensor | None = None
 
 
 @dataclass

@@ -20,6 +20,7 @@ from viewloom.features.pooling import pool
 from viewloom.features.settings import Pooling
 from viewloom.metrics.segments import IGNORE
 from viewloom.windows.batch import Batch, SegmentBatch, ViewBatch, Window
+from viewloom.windows.multilabel import stack_classes
 from viewloom.windows.pairs import ViewWindows, stack_labels
 from viewloom.windows.plan import drawn_window, recording_labels
 from viewloom.windows.segments import EpochBatches, SegmentWindows, padded
@@ -136,7 +137,9 @@ class ResidentSegments(ResidentLoader[SegmentWindows, SegmentBatch]):
         """The batch of some (epoch, row) keys."""
         windows = self.windows
         drawn = [(self.drawn(windows.rows[row][0], epoch, row), windows.rows[row][1]) for epoch, row in keys]
-        targets = [windows.targets_of(window, row) for (window, _), (_, row) in zip(drawn, keys, strict=True)]
+        cut = [(window, row) for (window, _), (_, row) in zip(drawn, keys, strict=True)]
+        targets = [windows.targets_of(window, row) for window, row in cut]
+        classes = [windows.classes_of(window, row) for window, row in cut] if windows.multi else []
         labels, taught = [label for label, _ in targets], [soft for _, soft in targets if soft is not None]
         shape = len(keys), max(map(len, labels))
         x_BTD = torch.zeros(*shape, max(windows.dims[view] for _, view in drawn), device=self.device)
@@ -158,6 +161,7 @@ class ResidentSegments(ResidentLoader[SegmentWindows, SegmentBatch]):
             views=tuple(view for _, view in drawn),
             missing_frames=tuple(missing),
             taught_BTK=torch.from_numpy(padded(taught, shape[1])).to(self.device) if taught else None,
+            classes_BTK=torch.from_numpy(stack_classes(classes, shape[1])).to(self.device) if classes else None,
         )
 
 

@@ -10,11 +10,13 @@ from torch.utils.data import DataLoader, Dataset
 
 from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.dataset.labels import LabelSet
+from viewloom.dataset.multilabel import Classes
 from viewloom.errors import DataError
 from viewloom.features.base import FeatureSource, Pooled, pooled_dim
 from viewloom.features.missing import with_policy
 from viewloom.metrics.segments import IGNORE
 from viewloom.windows.batch import SegmentBatch, Window
+from viewloom.windows.multilabel import stack_classes, window_classes
 from viewloom.windows.plan import FILLER, drawn_window, plan_windows, pool_labels
 from viewloom.windows.sampling import Sampling
 
@@ -30,6 +32,7 @@ class SegmentRow:
         window: what it is.
         view: in which view.
         taught_SK: a teacher's probabilities, of no step in a labelled window; None where there is no teacher at all.
+        classes_SK: its classes where a step may have several, else None.
     """
 
     pooled: Pooled | None
@@ -38,6 +41,7 @@ class SegmentRow:
     window: Window
     view: str
     taught_SK: NDArray[np.float32] | None = None
+    classes_SK: Classes | None = None
 
 
 class SegmentWindows(Dataset[SegmentRow]):
@@ -58,6 +62,7 @@ class SegmentWindows(Dataset[SegmentRow]):
 
     Attributes:
         dims: size of a step's features in each view.
+        multi: whether a step may have several labels.
     """
 
     def __init__(
@@ -74,6 +79,7 @@ class SegmentWindows(Dataset[SegmentRow]):
         self.source = source
         self.unread = unread
         self.labels = labels
+        self.multi = labels is not None and labels.mode == "multi"
         self.sampling = sampling
         self.seed = seed
         chunk = chunk_frames or sampling.chunk_frames
@@ -92,21 +98,30 @@ class SegmentWindows(Dataset[SegmentRow]):
         window, view = self.rows[row]
         window = drawn_window(window, self.sampling, self.seed, epoch, row)
         labels_S, taught_SK = self.targets_of(window, row)
+        targets = labels_S, window, view, taught_SK, self.classes_of(window, row) if self.multi else None
         if window.start == window.end or (window, view) in self.unread:
-            return SegmentRow(None, self.dims[view], labels_S, window, view, taught_SK)
+            return SegmentRow(None, self.dims[view], *targets)
         reader = self._reader if window.chunk_frames in self._kept else self._uncached
         span = window.start, window.end, window.chunk_frames, self.sampling.pooling
         pooled = reader.read_pooled(window.recording, view, *span)
-        return SegmentRow(pooled, self.dims[view], labels_S, window, view, taught_SK)
+        return SegmentRow(pooled, self.dims[view], *targets)
 
     def targets_of(self, window: Window, row: int) -> tuple[NDArray[np.int64], NDArray[np.float32] | None]:
         """Labels (S,) of a row's window, and a teacher's probabilities (S, K) where there is one."""
         return self.labels_of(window), None
 
+    def classes_of(self, window: Window, row: int) -> Classes:
+        """Classes (S, K) of a row's window, where a step may have several."""
+        assert self.labels is not None
+        return window_classes(self.labels, window)
+
     def labels_of(self, window: Window) -> NDArray[np.int64]:
-        """Label of each step of a window, that of most frames or of the first; one `IGNORE` where it has no step."""
-        if self.labels is None or window.start == window.end or window.item not in self.labels.annotations:
+        """Label of each step of a window, that of most frames or of the first; one `IGNORE` where it has no step. All
+        `IGNORE` where a step may have several: `classes_of`."""
+        if self.labels is None or self.multi or window.start == window.end:
             return np.full(max(1, window.steps), IGNORE, np.int64)
+        if window.item not in self.labels.annotations:
+            return np.full(window.steps, IGNORE, np.int64)
         annotation = self.labels.annotations[window.item]
         labels_T = annotation.frame_labels(window.start, window.end)
         if self.sampling.pooling == "first":
@@ -141,6 +156,7 @@ def collate(rows: Sequence[SegmentRow]) -> SegmentBatch:
             x_BTD[place, : len(x_SZ), : x_SZ.shape[1]] = x_SZ
             mask_BT[place, : len(x_SZ)] = row.pooled.mask_S
     taught = [row.taught_SK for row in rows if row.taught_SK is not None]
+    classes = [row.classes_SK for row in rows if row.classes_SK is not None]
     return SegmentBatch(
         features_BTD=torch.from_numpy(x_BTD),
         mask_BT=torch.from_numpy(mask_BT),
@@ -149,6 +165,7 @@ def collate(rows: Sequence[SegmentRow]) -> SegmentBatch:
         views=tuple(row.view for row in rows),
         missing_frames=tuple(0 if row.pooled is None else len(row.pooled.missing) for row in rows),
         taught_BTK=torch.from_numpy(padded(taught, shape[1])) if taught else None,
+        classes_BTK=torch.from_numpy(stack_classes(classes, shape[1])) if classes else None,
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.dataset.dataset import Item, MultiViewDataset
+from viewloom.dataset.multilabel import Classes
 from viewloom.features.base import pooled_dim
 from viewloom.metrics.segments import IGNORE
 from viewloom.windows.batch import Window
@@ -56,6 +57,16 @@ class SoftLabels:
         labels_T = labels_R[np.searchsorted(self.starts_R, frames_T, "right") - 1]
         return np.where((frames_T >= self.starts_R[0]) & (frames_T < self.end), labels_T, IGNORE)
 
+    def frame_classes(self, start: int, end: int, threshold: float) -> Classes:
+        """Where a frame may have several classes: which each frame [start, end) has, (end - start, K), by a least
+        probability; `IGNORE` where the teacher sees none."""
+        classes_RK = np.where(self.seen_R[:, None], self.probs_RK >= threshold, IGNORE).astype(np.int8)
+        frames_T = np.arange(start, end)
+        classes_TK = classes_RK[np.searchsorted(self.starts_R, frames_T, "right") - 1]
+        outside_T = (frames_T < self.starts_R[0]) | (frames_T >= self.end)
+        classes_TK[outside_T] = IGNORE
+        return classes_TK
+
     def pooled(self, window: Window) -> Floats:
         """Mean probabilities (S, K) of each chunk of a window over the frames that the teacher sees; zeros for none."""
         chunk = window.chunk_frames
@@ -88,6 +99,22 @@ def as_target(probs_SK: Floats, temperature: float, confidence: float) -> Floats
     return np.where(counts_S1, target_SK, 0.0).astype(np.float32)
 
 
+def as_target_classes(probs_SK: Floats, temperature: float, confidence: float) -> Floats:
+    """`as_target` where a step may have several classes: each by itself, NaN where the teacher isn't sure of it.
+
+    `p^(1/T) / (p^(1/T) + (1 - p)^(1/T))`; a class counts where p or 1 - p reaches the confidence.
+
+    Args:
+        probs_SK: mean probabilities of each step; zeros where the teacher sees nothing.
+        temperature: as `as_target`.
+        confidence: as `as_target`.
+    """
+    there_SK = probs_SK.astype(np.float64)
+    counts_SK = (probs_SK.sum(axis=1) > 0)[:, None] & (np.maximum(there_SK, 1 - there_SK) >= confidence)
+    yes_SK, no_SK = there_SK ** (1 / temperature), (1 - there_SK) ** (1 / temperature)
+    return np.where(counts_SK, yes_SK / (yes_SK + no_SK), np.nan).astype(np.float32)
+
+
 @dataclass(frozen=True)
 class Teaching:
     """What is taught.
@@ -99,6 +126,7 @@ class Teaching:
         soft: what the teacher says, by recording.
         temperature: see `as_target`.
         confidence: see `as_target`.
+        multi: whether a step may have several classes.
     """
 
     items: Sequence[Item]
@@ -107,6 +135,7 @@ class Teaching:
     soft: Mapping[str, SoftLabels]
     temperature: float = 1.0
     confidence: float = 0.0
+    multi: bool = False
 
 
 class TaughtWindows(SegmentWindows):
@@ -146,11 +175,21 @@ class TaughtWindows(SegmentWindows):
         used = dict.fromkeys(view for _, view in self.rows)
         self.dims = {view: pooled_dim(source.dim(view), sampling.pooling) for view in used}
 
+    def classes_of(self, window: Window, row: int) -> Classes:
+        """Classes (S, K) of a labelled row where a step may have several; of a taught row nobody says any."""
+        found_SK = super().classes_of(window, row)
+        return found_SK if row < self.first_taught else np.full_like(found_SK, IGNORE)
+
     def targets_of(self, window: Window, row: int) -> tuple[NDArray[np.int64], Floats | None]:
-        """Labels (S,) of a labelled row, and no step's probabilities; of a taught row the other way round."""
+        """Labels (S,) of a labelled row, and no step's probabilities; of a taught row the other way round.
+
+        Where a step may have several classes, no probability is NaN: zero says that a class isn't there."""
         none: Any = np.empty((0, self.teaching.classes), np.float32)
         if row < self.first_taught:
-            return self.labels_of(window), none
+            labels_S = self.labels_of(window)
+            shape = len(labels_S), self.teaching.classes
+            return labels_S, np.full(shape, np.nan, np.float32) if self.teaching.multi else none
         probs_SK = self.teaching.soft[window.recording].pooled(window)
-        target_SK = as_target(probs_SK, self.teaching.temperature, self.teaching.confidence)
+        target = as_target_classes if self.teaching.multi else as_target
+        target_SK = target(probs_SK, self.teaching.temperature, self.teaching.confidence)
         return np.full(window.steps, IGNORE, np.int64), target_SK

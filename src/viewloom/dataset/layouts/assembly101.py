@@ -7,6 +7,7 @@ from viewloom.dataset.actions import read_actions
 from viewloom.dataset.label_files import read_segment_folder, read_table
 from viewloom.dataset.labels import Fault, LabelSet
 from viewloom.dataset.layout import Layout, LayoutFiles, folder_if_there, only_store
+from viewloom.dataset.settings import LabelsMode, settled
 from viewloom.features.opening import recognise
 from viewloom.features.views import ViewTable
 from viewloom.registry import LAYOUTS
@@ -40,9 +41,11 @@ class Assembly101(Layout):
 
         def read(fps: float | None, fault: Fault) -> LabelSet:
             assert labels is not None
+            mode: LabelsMode = settled(config.labels_mode)
             if labels.suffix == ".csv":
-                return read_table(labels, fps or FPS, read_actions(actions) if actions.is_file() else None, fault)
-            return read_segment_folder(labels, read_actions(actions), fault)
+                names = read_actions(actions) if actions.is_file() else None
+                return read_table(labels, fps or FPS, names, fault, mode)
+            return read_segment_folder(labels, read_actions(actions), fault, mode)
 
         return LayoutFiles(
             features=Path(config.features) if config.features else _features(root),

@@ -7,6 +7,7 @@ from viewloom.dataset.actions import read_action_list
 from viewloom.dataset.label_files import read_table
 from viewloom.dataset.labels import Fault, LabelSet
 from viewloom.dataset.layout import Layout, LayoutFiles, folder_if_there
+from viewloom.dataset.settings import settled
 from viewloom.features.opening import recognise
 from viewloom.registry import LAYOUTS
 
@@ -33,7 +34,8 @@ class Table(Layout):
         actions = root / "actions.txt"
 
         def read(fps: float | None, fault: Fault) -> LabelSet:
-            return read_table(labels, fps, read_action_list(actions) if actions.is_file() else None, fault)
+            names = read_action_list(actions) if actions.is_file() else None
+            return read_table(labels, fps, names, fault, settled(config.labels_mode))
 
         return LayoutFiles(
             features=Path(config.features) if config.features else _features(root),

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.dataset.dataset_file import complete
+from viewloom.dataset.multilabel import refuse_multi
 from viewloom.dataset.opening import open_dataset
 from viewloom.errors import ConfigError, DataError
 from viewloom.identity import Identity
@@ -90,6 +91,7 @@ class Bench:
         """
         entry = replace(entry, config=complete(entry.config))
         dataset = open_dataset(entry.config)
+        refuse_multi(dataset.labels, "viewloom compare")
         select_views(",".join(entry.views), dataset)
         if dataset.labels is None:
             raise DataError(

@@ -18,8 +18,9 @@ function show(event){
   var svg=rect.ownerSVGElement,box=svg.getBoundingClientRect(),view=svg.viewBox.baseVal;
   if(svg.classList.contains("prediction")){
     var at=view.x+(event.clientX-box.left)/box.width*view.width;
-    var truth=all(".truth rect",card).filter(function(r){return number(r,"x")<=at&&at<number(r,"x")+number(r,"width")})[0];
-    if(truth)text+=kind(truth)===kind(rect)?"\nas in the truth":"\ntruth here: "+action(truth);
+    var truths=all(".truth rect[class^=k]",card).filter(function(r){return number(r,"x")<=at&&at<number(r,"x")+number(r,"width")});
+    if(truths.some(function(r){return kind(r)===kind(rect)}))text+="\nas in the truth";
+    else if(truths.length)text+="\ntruth here: "+truths.map(action).join(", ");
   }
   tip.textContent=text;tip.hidden=false;
   var left=Math.min(event.clientX+14,window.innerWidth-tip.offsetWidth-8);
