@@ -19,7 +19,8 @@ from viewloom.heads.settings import ASFormerConfig, HeadConfig
 from viewloom.heads.staged import StagedHead
 from viewloom.nn.dilated import DilatedConv1d
 from viewloom.nn.masked import instance_norm, step_norm
-from viewloom.nn.window_attention import attend_blocks
+from viewloom.nn.stream import BLOCK, LooksBack
+from viewloom.nn.window_attention import attend_behind, attend_blocks, steps_behind
 from viewloom.registry import HEADS
 
 DECAY = 3.0
@@ -38,6 +39,7 @@ class ASFormer(StagedHead):
 
     Config: ClassVar[type[HeadConfig]] = ASFormerConfig
     config: ASFormerConfig
+    streams = True
 
     def __init__(self, dim: int, classes: int, config: HeadConfig | None = None) -> None:
         super().__init__(dim, classes, config)
@@ -121,7 +123,7 @@ class _FeedForward(nn.Module):
         return cast(Tensor, self.layer(x_BCT))
 
 
-class _Attention(nn.Module):
+class _Attention(LooksBack, nn.Module):
     """Attention within windows; queries and keys of one input, values of another."""
 
     def __init__(self, window: int, config: ASFormerConfig) -> None:
@@ -135,5 +137,14 @@ class _Attention(nn.Module):
 
     def forward(self, x_BCT: Tensor, values_BCT: Tensor, valid_BT: Tensor) -> Tensor:
         parts = self.query_conv(x_BCT), self.key_conv(x_BCT), self.value_conv(values_BCT)
-        y_BCT = attend_blocks(*parts, valid_BT, self.window, causal=self.causal, released=self.released)
+        if self.stream is None:
+            y_BCT = attend_blocks(*parts, valid_BT, self.window, causal=self.causal, released=self.released)
+        else:
+            y_BCT = self._in_stream(*parts, valid_BT, self.stream.start)
         return cast(Tensor, self.conv_out(F.relu(y_BCT)))
+
+    def _in_stream(self, q_BCS: Tensor, k_BCS: Tensor, v_BCS: Tensor, valid_BS: Tensor, start: int) -> Tensor:
+        behind = steps_behind(self.window, BLOCK)
+        k_BCN, v_BCN = self.with_past(k_BCS, behind, "k"), self.with_past(v_BCS, behind, "v")
+        valid_BN = self.with_past(valid_BS, behind, "valid")
+        return attend_behind(q_BCS, k_BCN, v_BCN, valid_BN, self.window, start)

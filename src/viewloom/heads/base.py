@@ -44,6 +44,9 @@ class Head(nn.Module, ABC):
     least_steps: ClassVar[int] = 600
     """Optimiser steps below which training stops too early, whatever the data: the default number of epochs gives
     as many at least."""
+    streams: ClassVar[bool] = False
+    """True if it can be computed block by block as its input comes, where it is `causal`: each step alone, or with what
+    `viewloom.nn.stream.LooksBack` keeps of those before."""
 
     def __init__(self, dim: int, classes: int, config: HeadConfig | None = None) -> None:
         super().__init__()
@@ -81,6 +84,16 @@ class Head(nn.Module, ABC):
     def needs_statistics(self) -> bool:
         """Whether the input is to be standardised, and its statistics are not there yet."""
         return not self.scaling.ready
+
+    @property
+    def causal(self) -> bool:
+        """Whether no step later than the look-ahead changes a result, as it is set."""
+        return self.streams and bool(getattr(self.config, "causal", True))
+
+    @property
+    def lookahead(self) -> int:
+        """Steps after its own that a causal head waits for before it says what a step is."""
+        return int(getattr(self.config, "lookahead_steps", 0))
 
     @property
     def idle(self) -> frozenset[str]:

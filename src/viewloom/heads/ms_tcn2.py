@@ -30,6 +30,7 @@ class MSTCN2(ConvolutionalHead):
     Config: ClassVar[type[HeadConfig]] = MSTCN2Config
     config: MSTCN2Config
     least_steps = 400
+    streams = True
 
     def __init__(self, dim: int, classes: int, config: HeadConfig | None = None) -> None:
         super().__init__(dim, classes, config)

@@ -26,6 +26,7 @@ class TCN(ConvolutionalHead):
     Config: ClassVar[type[HeadConfig]] = TCNConfig
     config: TCNConfig
     least_steps = 200
+    streams = True
 
     def __init__(self, dim: int, classes: int, config: HeadConfig | None = None) -> None:
         super().__init__(dim, classes, config)

@@ -269,6 +269,9 @@ class EncodedConfig(MethodConfig):
     """Dropout inside the network, in training."""
     noise: float = 0.5
     """Deviation of noise added to the principal components (of deviation 1) in training."""
+    causal: bool = added(False)
+    """Look back only: convolutions see 2 x (2^layers - 1) steps before a step, and no later one, for segmenting a live
+    stream. Not with encoder=transformer, which looks at all steps."""
 
     def __post_init__(self) -> None:
         if self.pca_dim < 0 or self.out_dim < 0:
@@ -278,6 +281,10 @@ class EncodedConfig(MethodConfig):
         if not 0 <= self.dropout < 1 or not self.noise >= 0:
             raise ConfigError(
                 f"dropout must be at least 0 and below 1 and noise 0 or more, but are {self.dropout} and {self.noise}."
+            )
+        if self.causal and self.encoder == "transformer":
+            raise ConfigError(
+                "causal looks back only, and encoder=transformer looks at all steps of a window. Set encoder to conv."
             )
 
 

@@ -10,8 +10,10 @@ from typing import cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from viewloom.nn.stream import LooksBack
 
-class DilatedConv1d(nn.Conv1d):
+
+class DilatedConv1d(LooksBack, nn.Conv1d):
     """Convolution over three steps, ``dilation`` apart, that keeps the length.
 
     Args:
@@ -26,7 +28,7 @@ class DilatedConv1d(nn.Conv1d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve ``input`` (B, C, T)."""
-        return super().forward(F.pad(input, (self.back, 0)) if self.back else input)
+        return super().forward(self.with_past(input, self.back))
 
 
 class DilatedResidual(nn.Module):
