@@ -15,6 +15,7 @@ LEVELS = {
     "cli": 0,
     "api": 1,
     "recipes": 2,
+    "online": 1,  # beside api: it takes what that takes
     "arguments": 2,
     "keywords": 3,
     "listing": 3,

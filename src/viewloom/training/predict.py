@@ -99,11 +99,16 @@ def select_recordings(names: str | None, dataset: MultiViewDataset, tested: bool
 
 def to_segments(probs_TK: NDArray[np.float32], first_frame: int) -> PredictedSegments:
     """Runs of the most probable class, with the mean of its probability."""
+    found, sums = summed_runs(probs_TK, first_frame)
+    return PredictedSegments(found.starts, found.ends, found.labels, sums / found.durations)
+
+
+def summed_runs(probs_TK: NDArray[np.float32], first_frame: int) -> tuple[Segments, Floats]:
+    """Runs of the most probable class, and the sum of its probability over each (S,)."""
     labels_T = probs_TK.argmax(axis=1)
     found = Segments.of_frames(labels_T, first_frame)
     highest_T = probs_TK[np.arange(len(labels_T)), labels_T].astype(np.float64)
-    sums = np.add.reduceat(highest_T, found.starts - first_frame)
-    return PredictedSegments(found.starts, found.ends, found.labels, sums / found.durations)
+    return found, np.add.reduceat(highest_T, found.starts - first_frame)
 
 
 def table_rows(name: str, view: str, found: PredictedSegments, actions: tuple[str, ...], fps: float) -> Iterator[Row]:

@@ -1,0 +1,199 @@
+"""A trained head on a stream: frames in, one by one or in blocks, segments out as they close."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from viewloom.arguments import trained_head, view_of_array
+from viewloom.dataset.settings import SamplingConfig
+from viewloom.errors import ConfigError, DataError
+from viewloom.features.arrays import as_features
+from viewloom.features.clock import Clock
+from viewloom.keywords import built
+from viewloom.online.chunks import ChunkStream, Probs
+from viewloom.online.clock import ClockStream, Frames
+from viewloom.online.closing import Closing, OnlineSegment
+from viewloom.online.state import read_state, write_state
+from viewloom.training.sampling import stored_rate
+from viewloom.training.streamed import Chain, StepStream, refuse_looking_ahead
+from viewloom.training.trained import TrainedHead
+from viewloom.windows.sampling import Sampling, over_saved, resolve_sampling, stored_sampling
+
+PIECE = 4096
+"""Frames worked on at once, however many come: memory doesn't grow with the block."""
+
+
+class OnlineSegmenter:
+    """Segments a stream of one view with a head, and a refiner before it, that look back only.
+
+    What it keeps doesn't grow with the stream. Its segments equal those that `viewloom.predict` gives of the whole
+    recording, in whatever blocks the frames come, and if it is stopped and restored in between.
+
+    Args:
+        head: what `viewloom.train` gave, or its run folder, with ``causal=True`` where the head has that setting.
+        view: which view the frames are of; None where the head tells none apart.
+        fps: frames per second that come; None: as that view had in training. Segments are on the clock of the head's
+            training data.
+        lookahead_s: refuse a head that looks further than so many seconds behind the end of a step; None: as it was
+            trained (``lookahead_s`` of `viewloom.train`).
+        accelerator: device: auto, cpu, cuda.
+        sampling: settings of the chunks, as a dictionary; by default as the head was trained.
+
+    Raises:
+        ConfigError: a head or refiner that looks ahead, with what to set instead.
+
+    Attributes:
+        segments: how many have closed.
+    """
+
+    def __init__(
+        self,
+        head: TrainedHead | str | Path,
+        view: str | None = None,
+        *,
+        fps: float | None = None,
+        lookahead_s: float | None = None,
+        accelerator: str = "cpu",
+        sampling: SamplingConfig | dict[str, Any] | None = None,
+    ) -> None:
+        self.trained = trained = trained_head(head)
+        refuse_looking_ahead(trained.head, trained.refiner)
+        self.view = view_of_array(trained, view)
+        self.sampling = online_sampling(trained, sampling)
+        segmenter = trained.segmenter(self.sampling, accelerator, fps=trained.fps)
+        refiner = None if segmenter.refiner is None else segmenter.refiner.refiner
+        self.chain = Chain(segmenter.head, refiner, self.view, segmenter.device)
+        self._refuse_view()
+        rate = fps or stored_rate(trained.extras, self.view) or trained.fps
+        self.clock = ClockStream(Clock.of(rate, 0.0, trained.fps))
+        self.streams = [self._of_chunks(chunk) for chunk in self.sampling.test_chunks]
+        self.ahead: list[Probs] = [np.empty((0, trained.head.classes), np.float32) for _ in self.streams]
+        self.closing = Closing(trained.actions, trained.fps)
+        self.segments, self.ended = 0, False
+        self._refuse_further(lookahead_s)
+
+    @property
+    def dim(self) -> int:
+        """Feature size D of a frame."""
+        return self.chain.dim // (2 if self.sampling.pooling == "both" else 1)
+
+    @property
+    def frames(self) -> int:
+        """Frames that have come."""
+        return self.clock.come
+
+    @property
+    def lookahead_s(self) -> float:
+        """Seconds that are seen behind the end of a step before it is decided."""
+        return self.chain.head.lookahead * max(self.sampling.test_chunks) / self.trained.fps
+
+    @property
+    def delay_s(self) -> float:
+        """Seconds after which a frame is decided, at the latest: its step's, and the look-ahead."""
+        return self.lookahead_s + max(self.sampling.test_chunks) / self.trained.fps
+
+    @property
+    def running(self) -> OnlineSegment | None:
+        """The segment that still runs, as far as it is decided; None before the first decision."""
+        return self.closing.running
+
+    def push(self, frames: Any) -> list[OnlineSegment]:
+        """Take frames in, and give the segments that close.
+
+        Args:
+            frames: features (T, D) or (D,) of the next frames, numpy or torch; a row of NaN is a missing frame.
+
+        Raises:
+            DataError: another feature size, or a frame that is NaN or infinite in part.
+            ConfigError: after `finish`.
+        """
+        if self.ended:
+            raise ConfigError("The stream has ended. Make another OnlineSegmenter for the next one.")
+        x_TD = as_features(frames, f"view {self.view}")
+        x_TD = x_TD[None] if x_TD.ndim == 1 else x_TD
+        if x_TD.ndim != 2 or x_TD.shape[1] != self.dim:
+            raise DataError(
+                f"Expected frames (T, {self.dim}) or one ({self.dim},), but got shape {x_TD.shape}. Use the features "
+                "that the head was trained on."
+            )
+        closed = []
+        for start in range(0, len(x_TD), PIECE):
+            closed += self._piece(self.clock.put(x_TD[start : start + PIECE].astype(np.float32)))
+        return closed
+
+    def finish(self) -> list[OnlineSegment]:
+        """End the stream: the segments of the frames that waited for later ones, the last one with them."""
+        if self.ended:
+            return []
+        closed, last = self._decided([stream.end() for stream in self.streams]), self.closing.running
+        self.ended = True
+        if last is None:
+            return closed
+        self.segments += 1
+        return [*closed, last]
+
+    def save_state(self, path: str | Path) -> None:
+        """Write what is kept into a safetensors file, at once or not at all: `restore` goes on from there."""
+        write_state(Path(path), self)
+
+    def restore(self, path: str | Path) -> None:
+        """Go on where another one with the same head and settings wrote its state.
+
+        Raises:
+            DataError: there is no such file, or it is broken.
+            ConfigError: it is of another head, view, rate or other chunks.
+        """
+        read_state(Path(path), self)
+
+    def _of_chunks(self, chunk_frames: int) -> ChunkStream:
+        """A stream of one chunk size; a refiner is told seconds, as offline."""
+        step_s = None if self.chain.refiner is None else chunk_frames / self.trained.fps
+        may_lack = self.sampling.missing_frames == "mask"
+        return ChunkStream(StepStream(self.chain, step_s), chunk_frames, self.sampling.pooling, may_lack, self.view)
+
+    def _piece(self, x_TD: Frames) -> list[OnlineSegment]:
+        return self._decided([stream.put(x_TD) for stream in self.streams])
+
+    def _decided(self, found: Sequence[Probs]) -> list[OnlineSegment]:
+        """The segments that close by what each chunk size has said of more frames: their mean, where all have."""
+        self.ahead = [np.concatenate(pair) if len(pair[0]) else pair[1] for pair in zip(self.ahead, found, strict=True)]
+        ready = min(map(len, self.ahead))
+        total_TK = np.zeros((ready, self.trained.head.classes), np.float32)
+        for probs_TK in self.ahead:
+            total_TK += probs_TK[:ready]
+        total_TK /= len(self.ahead)
+        self.ahead = [probs_TK[ready:].copy() for probs_TK in self.ahead]
+        closed = self.closing.put(total_TK)
+        self.segments += len(closed)
+        return closed
+
+    def _refuse_view(self) -> None:
+        """`ConfigError` for a view that the refiner has no map for."""
+        refiner = self.chain.refiner
+        if refiner is None:
+            return
+        dim = refiner.dim_of(self.view) if refiner.accepts(self.view) else 0
+        if (reason := refiner.misfit(self.view, dim)) is not None:
+            raise ConfigError(reason)
+
+    def _refuse_further(self, lookahead_s: float | None) -> None:
+        """`ConfigError` for a head that looks further ahead than it may."""
+        if lookahead_s is not None and self.lookahead_s > lookahead_s + 1e-9:
+            raise ConfigError(
+                f"This head looks {self.lookahead_s:g} s behind the end of a step, and lookahead_s is {lookahead_s:g}. "
+                f"Train one with --lookahead_s {lookahead_s:g}, or choose shorter --sampling.test_chunks_s."
+            )
+
+
+def online_sampling(trained: TrainedHead, request: SamplingConfig | dict[str, Any] | None) -> Sampling:
+    """The chunks of a stream: the head's, but for what is set; `ConfigError` for a policy that a stream can't have."""
+    request = built(SamplingConfig, request) if isinstance(request, dict) else request or SamplingConfig()
+    own = stored_sampling(trained.extra)
+    sampling = resolve_sampling(over_saved(request, own, trained.fps), trained.fps)
+    if sampling.missing_frames == "nearest":
+        raise ConfigError(
+            "missing_frames nearest copies frames that are yet to come. Pass --sampling.missing_frames mask, or error."
+        )
+    return sampling
