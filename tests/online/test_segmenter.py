@@ -109,9 +109,9 @@ def test_the_stream_is_the_head_itself(name, config):
     trained, x_TD = make_trained(name, config), frames(400, holes=0.1)
     segmenter = trained.segmenter(SAMPLING, "cpu")
     dataset = vl.from_arrays({"r": {VIEW: x_TD}}, fps=10)
-    item = [entry for entry in [dataset.items_of("r", labelled=False)[0]]]
     (_, stream_TK), (_, plain_TK) = (
-        next(replace(segmenter, streamed=way).each(dataset.source, item, VIEW)) for way in (True, False)
+        next(replace(segmenter, streamed=way).each(dataset.source, dataset.items_of("r", labelled=False), VIEW))
+        for way in (True, False)
     )
     np.testing.assert_allclose(stream_TK, plain_TK, atol=1e-5)
 
@@ -123,7 +123,7 @@ def test_what_comes_later_than_the_stated_delay_changes_nothing(name, config):
     online = vl.OnlineSegmenter(trained, VIEW)
     online.push(x_TD[:200])
     decided = 200 - round(online.delay_s * trained.fps)
-    assert online.closing.frames >= decided + 1
+    assert online.stream.closing.frames >= decided + 1
     others = [offline(trained, np.concatenate([x_TD[:200], frames(100, seed)])) for seed in (5, 6)]
     cut = [[(s, e, a) for s, e, _, _, a, _ in other if e <= decided] for other in others]
     assert cut[0] == cut[1] and len(cut[0]) > 2
@@ -133,7 +133,7 @@ def test_what_is_kept_does_not_grow():
     online, sizes = vl.OnlineSegmenter(make_trained("asformer"), VIEW), []
     for _ in range(12):
         online.push(frames(600))
-        sizes.append(state_bytes(online))
+        sizes.append(state_bytes(online.stream))
     assert max(sizes[1:]) - min(sizes[1:]) <= 4 * DIM * 30 + 4 * 4 * 30
     assert max(sizes) < 300_000
 
@@ -167,7 +167,7 @@ def test_the_segment_that_runs_is_shown():
     online = vl.OnlineSegmenter(make_trained(), VIEW)
     assert online.running is None
     closed = online.push(frames(100))
-    assert online.running.start == closed[-1].end and online.running.end == online.closing.frames
+    assert online.running.start == closed[-1].end and online.running.end == online.stream.closing.frames
     assert online.segments == len(closed)
     assert len(online.finish()) >= 1 and online.finish() == []
     with pytest.raises(ConfigError, match="has ended"):

@@ -38,6 +38,11 @@ class ChunkStream:
         self.pending: list[Frames] = []
 
     @property
+    def dim(self) -> int:
+        """Feature size D of a frame."""
+        return self.steps.chain.dim // (2 if self.pooling == "both" else 1)
+
+    @property
     def waiting(self) -> int:
         """Frames of the chunk that isn't whole yet."""
         return sum(map(len, self.pending))

@@ -1,23 +1,18 @@
 """A trained head on a stream: frames in, one by one or in blocks, segments out as they close."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from viewloom.arguments import trained_head, view_of_array
 from viewloom.dataset.settings import SamplingConfig
 from viewloom.errors import ConfigError, DataError
 from viewloom.features.arrays import as_features
-from viewloom.features.clock import Clock
 from viewloom.keywords import built
-from viewloom.online.chunks import ChunkStream, Probs
-from viewloom.online.clock import ClockStream, Frames
-from viewloom.online.closing import Closing, OnlineSegment
+from viewloom.online.closing import OnlineSegment
+from viewloom.online.running import Running
 from viewloom.online.state import read_state, write_state
 from viewloom.training.sampling import stored_rate
-from viewloom.training.streamed import Chain, StepStream, refuse_looking_ahead
+from viewloom.training.streamed import Chain, refuse_looking_ahead
 from viewloom.training.trained import TrainedHead
 from viewloom.windows.sampling import Sampling, over_saved, resolve_sampling, stored_sampling
 
@@ -43,9 +38,6 @@ class OnlineSegmenter:
 
     Raises:
         ConfigError: a head or refiner that looks ahead, with what to set instead.
-
-    Attributes:
-        segments: how many have closed.
     """
 
     def __init__(
@@ -67,11 +59,7 @@ class OnlineSegmenter:
         self.chain = Chain(segmenter.head, refiner, self.view, segmenter.device)
         self._refuse_view()
         rate = fps or stored_rate(trained.extras, self.view) or trained.fps
-        self.clock = ClockStream(Clock.of(rate, 0.0, trained.fps))
-        self.streams = [self._of_chunks(chunk) for chunk in self.sampling.test_chunks]
-        self.ahead: list[Probs] = [np.empty((0, trained.head.classes), np.float32) for _ in self.streams]
-        self.closing = Closing(trained.actions, trained.fps)
-        self.segments, self.ended = 0, False
+        self.stream = Running(self.chain, self.sampling, trained.actions, trained.fps, rate)
         self._refuse_further(lookahead_s)
 
     @property
@@ -82,7 +70,12 @@ class OnlineSegmenter:
     @property
     def frames(self) -> int:
         """Frames that have come."""
-        return self.clock.come
+        return self.stream.clock.come
+
+    @property
+    def segments(self) -> int:
+        """Segments that have closed."""
+        return self.stream.segments
 
     @property
     def lookahead_s(self) -> float:
@@ -97,7 +90,7 @@ class OnlineSegmenter:
     @property
     def running(self) -> OnlineSegment | None:
         """The segment that still runs, as far as it is decided; None before the first decision."""
-        return self.closing.running
+        return self.stream.closing.running
 
     def push(self, frames: Any) -> list[OnlineSegment]:
         """Take frames in, and give the segments that close.
@@ -109,7 +102,7 @@ class OnlineSegmenter:
             DataError: another feature size, or a frame that is NaN or infinite in part.
             ConfigError: after `finish`.
         """
-        if self.ended:
+        if self.stream.ended:
             raise ConfigError("The stream has ended. Make another OnlineSegmenter for the next one.")
         x_TD = as_features(frames, f"view {self.view}")
         x_TD = x_TD[None] if x_TD.ndim == 1 else x_TD
@@ -120,23 +113,16 @@ class OnlineSegmenter:
             )
         closed = []
         for start in range(0, len(x_TD), PIECE):
-            closed += self._piece(self.clock.put(x_TD[start : start + PIECE].astype(np.float32)))
+            closed += self.stream.put(x_TD[start : start + PIECE])
         return closed
 
     def finish(self) -> list[OnlineSegment]:
         """End the stream: the segments of the frames that waited for later ones, the last one with them."""
-        if self.ended:
-            return []
-        closed, last = self._decided([stream.end() for stream in self.streams]), self.closing.running
-        self.ended = True
-        if last is None:
-            return closed
-        self.segments += 1
-        return [*closed, last]
+        return [] if self.stream.ended else self.stream.end()
 
     def save_state(self, path: str | Path) -> None:
         """Write what is kept into a safetensors file, at once or not at all: `restore` goes on from there."""
-        write_state(Path(path), self)
+        write_state(Path(path), self.stream)
 
     def restore(self, path: str | Path) -> None:
         """Go on where another one with the same head and settings wrote its state.
@@ -145,29 +131,7 @@ class OnlineSegmenter:
             DataError: there is no such file, or it is broken.
             ConfigError: it is of another head, view, rate or other chunks.
         """
-        read_state(Path(path), self)
-
-    def _of_chunks(self, chunk_frames: int) -> ChunkStream:
-        """A stream of one chunk size; a refiner is told seconds, as offline."""
-        step_s = None if self.chain.refiner is None else chunk_frames / self.trained.fps
-        may_lack = self.sampling.missing_frames == "mask"
-        return ChunkStream(StepStream(self.chain, step_s), chunk_frames, self.sampling.pooling, may_lack, self.view)
-
-    def _piece(self, x_TD: Frames) -> list[OnlineSegment]:
-        return self._decided([stream.put(x_TD) for stream in self.streams])
-
-    def _decided(self, found: Sequence[Probs]) -> list[OnlineSegment]:
-        """The segments that close by what each chunk size has said of more frames: their mean, where all have."""
-        self.ahead = [np.concatenate(pair) if len(pair[0]) else pair[1] for pair in zip(self.ahead, found, strict=True)]
-        ready = min(map(len, self.ahead))
-        total_TK = np.zeros((ready, self.trained.head.classes), np.float32)
-        for probs_TK in self.ahead:
-            total_TK += probs_TK[:ready]
-        total_TK /= len(self.ahead)
-        self.ahead = [probs_TK[ready:].copy() for probs_TK in self.ahead]
-        closed = self.closing.put(total_TK)
-        self.segments += len(closed)
-        return closed
+        read_state(Path(path), self.stream)
 
     def _refuse_view(self) -> None:
         """`ConfigError` for a view that the refiner has no map for."""
