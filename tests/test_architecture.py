@@ -40,6 +40,7 @@ LEVELS = {
     "console": 12,
     "errors": 13,
     "version": 13,
+    "overview": 13,
     "__init__": 13,
 }
 HEAVY = ("torch", "lightning", "scipy", "sklearn", "matplotlib")

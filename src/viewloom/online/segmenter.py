@@ -38,6 +38,9 @@ class OnlineSegmenter:
 
     Raises:
         ConfigError: a head or refiner that looks ahead, with what to set instead.
+
+    Attributes:
+        rate: frames per second that come.
     """
 
     def __init__(
@@ -58,8 +61,8 @@ class OnlineSegmenter:
         refiner = None if segmenter.refiner is None else segmenter.refiner.refiner
         self.chain = Chain(segmenter.head, refiner, self.view, segmenter.device)
         self._refuse_view()
-        rate = fps or stored_rate(trained.extras, self.view) or trained.fps
-        self.stream = Running(self.chain, self.sampling, trained.actions, trained.fps, rate)
+        self.rate = fps or stored_rate(trained.extras, self.view) or trained.fps
+        self.stream = Running(self.chain, self.sampling, trained.actions, trained.fps, self.rate)
         self._refuse_further(lookahead_s)
 
     @property
