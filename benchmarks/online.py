@@ -118,7 +118,7 @@ def scores(root: Path, head: str, seeds: int, recordings: int, epochs: int | Non
         ways: list[dict[str, Any]] = [{}, *({"causal": True, "lookahead_s": value} for value in LOOKAHEADS_S)]
         for way in ways:
             trained = vl.train(data, views=["v3"], head=head, seed=seed, epochs=epochs, trainer=quiet, **way)
-            of_view = vl.evaluate(trained, data, views=["v3"]).table().loc["v3"]
+            of_view = vl.evaluate(trained, data, views=["v3"])["v3"]
             waits_s = trained.head.lookahead * max(trained.extra["sampling"]["test_chunks"]) / trained.fps
             line = {name: float(of_view[name]) for name in SCORES}
             found.append({"seed": seed, "lookahead_s": way.get("lookahead_s"), "waits_s": waits_s} | line)

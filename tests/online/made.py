@@ -59,11 +59,11 @@ def make_refiner(name, config):
 SAMPLING = Sampling(chunk_frames=4, test_chunks=(2, 3, 5), pooling="mean")
 
 
-def make_trained(head="tcn", config=None, refiner=None, sampling=SAMPLING, fps=10.0, seed=0):
+def make_trained(head="tcn", config=None, refiner=None, sampling=SAMPLING, fps=10.0, seed=0, dim=DIM):
     """A head behind a refiner (or None), as `viewloom.train` gives it."""
     cls = HEADS.get(head)
     torch.manual_seed(seed)
-    dim = DIM if refiner is None else refiner.out_dim
+    dim = dim if refiner is None else refiner.out_dim
     made = cls(dim, len(ACTIONS), config or settings_of(cls.Config))
     made.observe(torch.randn(1, 500, dim), torch.ones(1, 500, dtype=torch.bool))
     made.solve_scaling()

@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 
 import viewloom as vl
+from tests.extract.clips import write_clip
 from tests.online.made import DIM, VIEW, frames, make_trained
 from viewloom.cli import main, split_verb
 from viewloom.errors import ConfigError, DataError
+from viewloom.extract.run import run_extract
+from viewloom.extract.settings import ExtractConfig
 from viewloom.online.inputs import Stop
 from viewloom.online.rows import RowReader
 from viewloom.online.run import run_online
@@ -27,8 +30,10 @@ FPS = 10.0
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run folder with a causal head."""
-    folder = tmp_path_factory.mktemp("runs") / "causal"
-    made = make_trained(fps=FPS)
+    return keep(tmp_path_factory.mktemp("runs") / "causal", make_trained(fps=FPS))
+
+
+def keep(folder, made):
     save_head(folder / "head.safetensors", SavedHead(made.head, made.actions, made.views, made.fps, dict(made.extra)))
     return str(folder)
 
@@ -205,6 +210,30 @@ def test_an_input_that_ends_within_a_frame_is_refused(run, tmp_path):
     (tmp_path / "x.npy").write_bytes(frames(20).tobytes()[:-3])
     with pytest.raises(DataError, match=r"ended within a frame of 7 numbers \(25 bytes"):
         run_online(config(run, tmp_path))
+
+
+@pytest.mark.parametrize("stop", [None, 33])
+def test_a_video_is_segmented_as_its_extracted_features_are(tmp_path, monkeypatch, stop):
+    """Through the backbone that `viewloom extract` used; also when it is stopped and goes on."""
+    rng = np.random.default_rng(0)
+    pictures = np.repeat(rng.integers(0, 255, (16, 1, 1, 3)), 6, axis=0) * np.ones((1, 32, 32, 1))
+    video = write_clip(tmp_path / "videos" / "r" / f"{VIEW}.mkv", pictures.astype(np.uint8), fps=10)
+    backbone, store, out = "py:tests.extract.networks:mean_colour", tmp_path / "f", tmp_path / "out.jsonl"
+    settings = ExtractConfig(videos=str(tmp_path / "videos"), out=str(store), backbone=backbone, fps=FPS, workers=0)
+    run_extract(settings)
+    run = keep(tmp_path / "run", make_trained(fps=FPS, dim=3))
+    table = vl.predict(run, vl.open_dataset(store, with_splits=False), view=VIEW, accelerator="cpu")
+    camera, state = CameraConfig(backbone=backbone), str(tmp_path / "state")
+    shared = config(run, tmp_path, input=str(video), camera=camera, view=VIEW, state=state)
+    if stop is not None:
+        asked = iter(range(1000))
+        monkeypatch.setattr(Stop, "__call__", lambda _: next(asked) >= stop)
+        assert run_online(shared).frames == stop
+        monkeypatch.undo()
+    assert run_online(shared).frames == 96
+    found = [(s["start"], s["end"], s["action"], s["confidence"]) for s in written(out)]
+    assert found == [tuple(row) for row in table[["start", "end", "label", "confidence"]].to_numpy()]
+    assert len(found) > 2
 
 
 def test_settings_that_cannot_work_are_refused(run, tmp_path):
