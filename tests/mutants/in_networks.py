@@ -85,7 +85,7 @@ MUTANTS = [
         "masked_steps_enter_the_stages", STAGED, "x_BTD.mT.masked_fill(outside_B1T, 0.0)", "x_BTD.mT", (*MASKS, *ALONE)
     ),
     Mutant("own_count_in_each_process", STAGED, "mean_count(counted_2) if self.training else ", "", HEADS_TOGETHER),
-    Mutant("causal_looks_ahead", DILATED, "(self.back, 0)", "(0, self.back)", STAGES),
+    Mutant("causal_looks_ahead", DILATED, "self.with_past(input, self.back)", "F.pad(input, (0, self.back))", STAGES),
     Mutant("causal_left_out", DILATED, "2 * dilation if causal else 0", "0 * dilation", STAGES),
     Mutant("dilation_grows_by_ones", DILATED, "2**layer", "1 + layer", OF_STAGED),
     Mutant("layer_without_residual", DILATED, "(x_BCT + change_BCT)", "change_BCT", OF_STAGED),
