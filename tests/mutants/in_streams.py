@@ -8,7 +8,7 @@ STREAM, STREAMED, WINDOWS, DELAY = (
     "nn/window_attention.py",
     "methods/delay_cca.py",
 )
-AHEAD, WAITING = "training/streamed.py", "heads/lookahead.py", "training/waiting.py"
+AHEAD, WAITING = "heads/lookahead.py", "training/waiting.py"
 LAYERS, LATER = ("tests/nn/test_stream.py",), ("tests/heads/test_lookahead.py",)
 EQUAL, CALLED = ("tests/online/test_segmenter.py",), ("tests/online/test_run.py",)
 SECONDS = ("tests/training/test_waiting.py",)

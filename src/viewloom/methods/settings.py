@@ -54,6 +54,8 @@ class AutoConfig(MethodConfig):
     minutes: float = 3.0
     """Time for candidates that are fitted by gradient, in minutes, the quickest first: one begins only if a timing of
     its steps says that it will be done by then. Those in closed form always run, before."""
+    causal: bool = added(False)
+    """Candidates that can look ahead look back only, for segmenting a live stream."""
 
     def __post_init__(self) -> None:
         if not self.minutes >= 0:
