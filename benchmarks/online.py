@@ -67,14 +67,14 @@ def speed(dim: int, frames: int) -> list[dict[str, Any]]:
             online.push(x_D)
             taken_s.append(time.perf_counter() - started)
             computed_s.append(time.process_time() - began)
-        p50, p99, most = 1000 * np.quantile(taken_s, (0.5, 0.99, 1.0))
+        p50, p99, most = (1000 * np.quantile(taken_s, (0.5, 0.99, 1.0))).tolist()
         figures += [
             figure(f"{name}: latency of a frame, p50", p50, "ms"),
             figure(f"{name}: latency of a frame, p99", p99, "ms", at_most=1000 / FPS if name == "tcn" else None),
             figure(f"{name}: latency of a frame, largest", most, "ms"),
-            figure(f"{name}: processor time of a frame, p99", 1000 * np.quantile(computed_s, 0.99), "ms"),
-            figure(f"{name}: frames a second, one by one", 1 / np.mean(taken_s), "fps"),
-            figure(f"{name}: frames a second of processor time", 1 / np.mean(computed_s), "fps"),
+            figure(f"{name}: processor time of a frame, p99", 1000 * float(np.quantile(computed_s, 0.99)), "ms"),
+            figure(f"{name}: frames a second, one by one", 1 / float(np.mean(taken_s)), "fps"),
+            figure(f"{name}: frames a second of processor time", 1 / float(np.mean(computed_s)), "fps"),
             figure(f"{name}: kept between frames", state_bytes(online.stream) / 2**20, "MiB"),
         ]
     return figures
@@ -90,9 +90,9 @@ def memory(dim: int, hours: float, name: str = "tcn") -> list[dict[str, Any]]:
         if not block % max(1, blocks // 10):
             noted.append((state_bytes(online.stream), resident_bytes()))
     seconds = time.perf_counter() - started
-    kept, resident = (np.array(values) / 2**20 for values in zip(*noted, strict=True))
+    kept, resident = ([value / 2**20 for value in values] for values in zip(*noted, strict=True))
     return [
-        figure(f"{name}: most kept in {hours:g} h", kept.max(), "MiB"),
+        figure(f"{name}: most kept in {hours:g} h", max(kept), "MiB"),
         figure(f"{name}: growth of what is kept, first to last tenth of {hours:g} h", kept[-1] - kept[0], "MiB", 0.3),
         figure(f"{name}: memory of the process after {hours:g} h", resident[-1], "MiB"),
         figure(f"{name}: its growth, first to last tenth of {hours:g} h", resident[-1] - resident[0], "MiB", 32),
@@ -111,7 +111,7 @@ def resident_bytes() -> int:
 def scores(root: Path, head: str, seeds: int, recordings: int, epochs: int | None, dim: int) -> list[dict[str, Any]]:
     """Scores of each seed's heads: one that sees all, and one a look-ahead."""
     found = []
-    quiet = {"progress": False, "logger": "none"}
+    quiet = {"progress": False, "logger": "none", "validate_every_epochs": 25}
     for seed in range(seeds):
         run_simulate(SimulateConfig(out=str(root / str(seed)), recordings=recordings, dim=dim, seed=seed))
         data = vl.open_dataset(root / str(seed))

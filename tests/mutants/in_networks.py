@@ -87,8 +87,8 @@ MUTANTS = [
     Mutant("own_count_in_each_process", STAGED, "mean_count(counted_2) if self.training else ", "", HEADS_TOGETHER),
     Mutant("causal_looks_ahead", DILATED, "self.with_past(input, self.back)", "F.pad(input, (0, self.back))", STAGES),
     Mutant("causal_left_out", DILATED, "2 * dilation if causal else 0", "0 * dilation", STAGES),
-    Mutant("dilation_grows_by_ones", DILATED, "2**layer", "1 + layer", OF_STAGED),
-    Mutant("layer_without_residual", DILATED, "(x_BCT + change_BCT)", "change_BCT", OF_STAGED),
+    Mutant("dilation_grows_by_ones", DILATED, "Residual(width, 2**layer", "Residual(width, 1 + layer", OF_STAGED),
+    Mutant("layer_without_residual", DILATED, "(self.waiting(x_BCT) + change_BCT)", "change_BCT", OF_STAGED),
     Mutant("layer_without_relu", DILATED, "F.relu(self.conv_dilated(x_BCT))", "self.conv_dilated(x_BCT)", OF_STAGED),
     Mutant(
         "padding_flows_back_from_layers",

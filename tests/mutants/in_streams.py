@@ -24,6 +24,7 @@ MUTANTS = [
     Mutant("too_little_behind", WINDOWS, "return width + max(0, width - steps)", "return width", LAYERS),
     Mutant("nothing_stands_in", DELAY, "torch.where(seen_BJ, now_J, first_B1)", "now_J.expand_as(seen_BJ)", EQUAL),
     Mutant("delays_forget_what_was_valid", DELAY, 'self.keep(x_BKJ, behind, "x")', "pass", EQUAL),
+    Mutant("what_is_added_to_does_not_wait", "nn/dilated.py", "self.waiting(x_BCT) +", "x_BCT +", LATER),
     Mutant("waits_without_end", AHEAD, "valid_lengths(mask_BT) + steps", "valid_lengths(mask_BT)", LATER),
     Mutant("waits_one_step_more", AHEAD, "level_BTK[:, steps:]", "level_BTK[:, 1 : 1 - steps or None]", LATER),
     Mutant("missing_steps_keep_their_garbage", AHEAD, "x_BTD.masked_fill(~mask_BT[..., None], 0.0)", "x_BTD", LATER),

@@ -120,6 +120,14 @@ def test_several_processes_are_refused(data, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("names", "message"), [("cca,cca", "twice"), ("auto", "more than pairs"), ("sync_kd_head", "more than pairs")]
 )
+def test_candidates_that_make_no_sense(names, message):
+    with pytest.raises(ConfigError, match=message):
+        candidates_of(AutoConfig(candidates=names))
+    with pytest.raises(ConfigError, match="no method 'nothing'"):
+        candidates_of(AutoConfig(candidates="nothing"))
+    assert candidates_of(AutoConfig()) == CANDIDATES
+
+
 def test_all_candidates_look_back_only_where_that_is_asked_for():
     def looking_ahead(auto):
         built = {c.name: METHODS.get(c.method).build_refiner((8, 8), ("v3", "e4"), c.config(auto)) for c in CANDIDATES}
@@ -127,14 +135,6 @@ def test_all_candidates_look_back_only_where_that_is_asked_for():
 
     assert looking_ahead(AutoConfig()) == {"delay_cca", "contrast", "ey"}
     assert looking_ahead(AutoConfig(causal=True)) == set()
-
-
-def test_candidates_that_make_no_sense(names, message):
-    with pytest.raises(ConfigError, match=message):
-        candidates_of(AutoConfig(candidates=names))
-    with pytest.raises(ConfigError, match="no method 'nothing'"):
-        candidates_of(AutoConfig(candidates="nothing"))
-    assert candidates_of(AutoConfig()) == CANDIDATES
 
 
 def tried(name, transfer, retrieval, without=(0.0,) * 10, chance=0.0):

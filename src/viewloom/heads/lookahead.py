@@ -1,8 +1,10 @@
 """Causal heads that wait: what a step is, is read so many steps later, when these have been seen too.
 
-The network stays causal; trained so, it learns to say at step t + L what step t was. Behind a row's end stand L steps
-without features, so that its last ones are read too. Since a step that lacks features is read at another one, and the
-other way round, none of a row is left out of the network: they have zeros for features.
+The network stays causal: what it computes at step t + L is what it says of step t. In its first stage some layers let
+their input wait before they add to it (`viewloom.nn.dilated.delays`), L steps together, so that it is in step with what
+is added. Behind a row's end stand L steps without features, so that its last ones are read too. Since a step that lacks
+features is read at another one, and the other way round, none of a row is left out of the network: they have zeros for
+features.
 """
 
 import torch.nn.functional as F

@@ -71,6 +71,10 @@ class LooksBack:
             return F.pad(x_T, (steps, 0))
         return self.stream.joined(f"{self.place}{what}", x_T, steps)
 
+    def delayed(self, x_T: Tensor, steps: int) -> Tensor:
+        """``x_T`` (..., T) so many steps later, zeros before it."""
+        return self.with_past(x_T, steps, "delayed")[..., : x_T.shape[-1]]
+
     def keep(self, joined_T: Tensor, steps: int, what: str = "") -> None:
         """Let the next block find other values before it than those that came: the last ``steps`` of these."""
         assert self.stream is not None
