@@ -93,8 +93,8 @@ MUTANTS = [
     Mutant(
         "padding_flows_back_from_layers",
         DILATED,
-        "(x_BCT + change_BCT).masked_fill(outside_B1T, 0.0)",
-        "(x_BCT + change_BCT)",
+        "(self.waiting(x_BCT) + change_BCT).masked_fill(outside_B1T, 0.0)",
+        "(self.waiting(x_BCT) + change_BCT)",
         OF_STAGED,
     ),
     Mutant(
@@ -126,7 +126,9 @@ MUTANTS = [
     Mutant("published_head_standardises", PUBLISHED, "standardise=False,\n", "", CONVERT),
     Mutant("other_heads_not_looked_for", PUBLISHED, "other != head and", "False and", CONVERT),
     Mutant("stages_vote", "training/convert.py", "config.level_weights is not None and", "False and", CONVERT),
-    Mutant("input_is_dropped", DILATED, "(x_BCT + change_BCT)", "self.dropout(x_BCT + change_BCT)", STAGES),
+    Mutant(
+        "input_is_dropped", DILATED, "(self.waiting(x_BCT) + change_BCT)", "self.dropout(x_BCT + change_BCT)", STAGES
+    ),
     Mutant("generation_never_drops", MS_TCN2, "self.dropout(fused_BCT)", "fused_BCT", STAGES),
     Mutant("masked_steps_enter_the_net", C2F, "x_BTD.mT.masked_fill(~mask_BT[:, None], 0.0)", "x_BTD.mT", C2F_TESTS),
     Mutant(
