@@ -72,7 +72,9 @@ def test_frames_come_through_a_pipe_and_segments_before_it_is_closed(run, pack):
         process.stdin.write(data[: len(data) // 2 + 5])  # in the midst of a frame
         process.stdin.flush()
         first = json.loads(process.stdout.readline())
-        rest, said = process.communicate(data[len(data) // 2 + 5 :], timeout=60)
+        process.stdin.write(data[len(data) // 2 + 5 :])
+        process.stdin.close()
+        rest, said = process.stdout.read(), process.stderr.read()
     assert process.returncode == 0, said
     assert [first, *map(json.loads, rest.splitlines())] == offline(run, x_TD)
     assert b"7 features a frame, 10 frames a second" in said and b"400 frames" in said
