@@ -15,6 +15,7 @@ LEVELS = {
     "cli": 0,
     "api": 1,
     "recipes": 2,
+    "online": 1,  # beside api: it takes what that takes
     "arguments": 2,
     "keywords": 3,
     "listing": 3,
@@ -39,6 +40,7 @@ LEVELS = {
     "console": 12,
     "errors": 13,
     "version": 13,
+    "overview": 13,
     "__init__": 13,
 }
 HEAVY = ("torch", "lightning", "scipy", "sklearn", "matplotlib")

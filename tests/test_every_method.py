@@ -52,6 +52,7 @@ def variants(name):
             {"per_view": False},
             {"path_frozen": True},
             {"noise": 0.1},
+            {"causal": True},
             {"encoder": "transformer", "per_view": False},
         ]
     if "context" in known:

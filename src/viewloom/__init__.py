@@ -23,8 +23,10 @@ if TYPE_CHECKING:
         transfer,
     )
     from viewloom.dataset.memory import from_arrays
+    from viewloom.online.segmenter import OnlineSegmenter
 
 __all__ = [
+    "OnlineSegmenter",
     "__version__",
     "compare",
     "evaluate",
@@ -44,14 +46,17 @@ __all__ = [
     "transfer",
 ]
 
+ELSEWHERE = {"OnlineSegmenter": "viewloom.online.segmenter"}
+"""Modules of what `viewloom.api` doesn't have."""
+
 
 def __getattr__(name: str) -> Any:
     """Import the public functions when they are asked for: torch takes seconds."""
     if name not in __all__:
         raise AttributeError(f"module 'viewloom' has no attribute {name!r}")
-    from viewloom import api
+    from importlib import import_module
 
-    return getattr(api, name)
+    return getattr(import_module(ELSEWHERE.get(name, "viewloom.api")), name)
 
 
 def __dir__() -> list[str]:

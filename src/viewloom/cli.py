@@ -13,6 +13,8 @@ from viewloom.check.settings import CheckConfig
 from viewloom.errors import ConfigError, UserError
 from viewloom.extract.settings import ExtractConfig
 from viewloom.features.settings import IndexConfig, PackConfig
+from viewloom.online.settings import OnlineConfig
+from viewloom.overview import overview
 from viewloom.plugins import import_modules
 from viewloom.recipes.compare.settings import CompareConfig
 from viewloom.recipes.settings import CrossvalConfig, CurveConfig, ExperimentConfig, TransferConfig
@@ -198,7 +200,7 @@ def crossval(config: CrossvalConfig) -> int:
 
 @verb("viewloom predict --data demo/data --run runs/naive --views e4 --out segments")
 def predict(config: PredictConfig) -> int:
-    """Segment new, unlabelled recordings."""
+    """Segment new, unlabelled recordings; with --online (see predict --online --help) one that still runs."""
     from viewloom import api
     from viewloom.keywords import own_settings
     from viewloom.training.uncertain import uncertain_table
@@ -206,6 +208,16 @@ def predict(config: PredictConfig) -> int:
     data = api.open_dataset(config, with_splits=config.fold is not None)
     api.predict(config.run, data, **own_settings(config, "run", views="view"))
     return show(*uncertain_table(Path(config.out), config.uncertain), Path(config.out, "segments.csv"))
+
+
+@verb("viewloom predict --online --run runs/causal --input features.npy --out segments.jsonl")
+def predict_online(config: OnlineConfig) -> int:
+    """Segment a recording while it runs: features or a video in, a line of JSON a segment out."""
+    from viewloom.console import err
+    from viewloom.online.run import run_online
+
+    err.print(str(run_online(config)), markup=False)
+    return 0
 
 
 @verb("viewloom experiment --table table1 --data demo/data --out tables --scale 0.1 --plan true")
@@ -255,14 +267,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb. Returns the exit code: 0, or 2 after one clear message about bad input."""
     args = list(sys.argv[1:] if argv is None else argv)
     if not args or args[0] in ("-h", "--help", "help"):
-        return _write(overview(), sys.stdout, 0 if args else 2)
+        return _write(overview(VERBS), sys.stdout, 0 if args else 2)
     if args[0] in ("-V", "--version"):
         return _write(f"viewloom {__version__}\n", sys.stdout, 0)
     name, rest = split_verb(args)
     if name not in VERBS:
         near = get_close_matches(name, VERBS, 1)
         hint = f" Did you mean {near[0]}?" if near else ""
-        return _write(f"viewloom: there is no command {name!r}.{hint}\n\n{overview()}", sys.stderr, 2)
+        return _write(f"viewloom: there is no command {name!r}.{hint}\n\n{overview(VERBS)}", sys.stderr, 2)
     try:
         return VERBS[name].run(parse(name, rest))
     except UserError as error:
@@ -275,28 +287,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def split_verb(args: Sequence[str]) -> tuple[str, list[str]]:
-    """The verb, of one word or two (``simulate metaworld``), and what follows it."""
+    """The verb, of one word or two (``simulate metaworld``, ``predict --online``), and what follows it."""
+    if args[0] == "predict" and "--online" in args:
+        return "predict online", [arg for arg in args[1:] if arg not in ("--online", "online")]
     two = " ".join(args[:2])
     return (two, list(args[2:])) if two in VERBS else (args[0], list(args[1:]))
-
-
-def overview() -> str:
-    """What ``viewloom --help`` shows."""
-    width = max(map(len, VERBS))
-    lines = [f"  {name:<{width}}  {verb.help}" for name, verb in VERBS.items()]
-    return "\n".join(
-        [
-            "viewloom: learn in one camera view, segment actions in another.",
-            "",
-            "usage: viewloom COMMAND [options]",
-            "",
-            *lines,
-            "",
-            "Every command: --help (options, defaults, an example), --config FILE.yaml, --print_config.",
-            "Start with: viewloom simulate --out demo/data, then viewloom check --data demo/data",
-            "",
-        ]
-    )
 
 
 def make_parser(name: str, args: Sequence[str]) -> "ArgumentParser":

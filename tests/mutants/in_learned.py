@@ -18,7 +18,7 @@ MUTANTS = [
     Mutant("principal_path_without_sizes", START, "= deviation_P[:kept]", "= 1.0", OWN),
     Mutant("frozen_path_learns", START, "requires_grad=not config.path_frozen", "requires_grad=True", OWN),
     Mutant("addition_from_the_start", NETS, "        nn.init.zeros_(self.last.weight)\n", "", OWN),
-    Mutant("convolutions_all_near", NETS, "ConvBlock(hidden, 2**layer, dropout)", "ConvBlock(hidden, 1, dropout)", OWN),
+    Mutant("convolutions_all_near", NETS, "ConvBlock(hidden, 2**layer, dropout,", "ConvBlock(hidden, 1, dropout,", OWN),
     Mutant("gaps_are_seen", NETS, "self.norm(x_BTH).masked_fill(~mask_BT[..., None], 0.0)", "self.norm(x_BTH)", OWN),
     Mutant("noise_at_use", ENCODED, "if self.training and self.config.noise > 0:", "if self.config.noise > 0:", OWN),
     Mutant("times_in_frames", ENCODED, "starts[:, None] / self.fps", "starts[:, None]", OWN),

@@ -85,16 +85,16 @@ MUTANTS = [
         "masked_steps_enter_the_stages", STAGED, "x_BTD.mT.masked_fill(outside_B1T, 0.0)", "x_BTD.mT", (*MASKS, *ALONE)
     ),
     Mutant("own_count_in_each_process", STAGED, "mean_count(counted_2) if self.training else ", "", HEADS_TOGETHER),
-    Mutant("causal_looks_ahead", DILATED, "(self.back, 0)", "(0, self.back)", STAGES),
+    Mutant("causal_looks_ahead", DILATED, "self.with_past(input, self.back)", "F.pad(input, (0, self.back))", STAGES),
     Mutant("causal_left_out", DILATED, "2 * dilation if causal else 0", "0 * dilation", STAGES),
-    Mutant("dilation_grows_by_ones", DILATED, "2**layer", "1 + layer", OF_STAGED),
-    Mutant("layer_without_residual", DILATED, "(x_BCT + change_BCT)", "change_BCT", OF_STAGED),
+    Mutant("dilation_grows_by_ones", DILATED, "Residual(width, 2**layer", "Residual(width, 1 + layer", OF_STAGED),
+    Mutant("layer_without_residual", DILATED, "(self.waiting(x_BCT) + change_BCT)", "change_BCT", OF_STAGED),
     Mutant("layer_without_relu", DILATED, "F.relu(self.conv_dilated(x_BCT))", "self.conv_dilated(x_BCT)", OF_STAGED),
     Mutant(
         "padding_flows_back_from_layers",
         DILATED,
-        "(x_BCT + change_BCT).masked_fill(outside_B1T, 0.0)",
-        "(x_BCT + change_BCT)",
+        "(self.waiting(x_BCT) + change_BCT).masked_fill(outside_B1T, 0.0)",
+        "(self.waiting(x_BCT) + change_BCT)",
         OF_STAGED,
     ),
     Mutant(
@@ -135,7 +135,9 @@ MUTANTS = [
     Mutant("single_frames_pooled", "training/convert.py", 'pooling="first"', 'pooling="max"', CONVERT),
     Mutant("other_heads_not_looked_for", PUBLISHED, "other != head and", "False and", CONVERT),
     Mutant("stages_vote", "training/convert.py", "config.level_weights is not None and", "False and", CONVERT),
-    Mutant("input_is_dropped", DILATED, "(x_BCT + change_BCT)", "self.dropout(x_BCT + change_BCT)", STAGES),
+    Mutant(
+        "input_is_dropped", DILATED, "(self.waiting(x_BCT) + change_BCT)", "self.dropout(x_BCT + change_BCT)", STAGES
+    ),
     Mutant("generation_never_drops", MS_TCN2, "self.dropout(fused_BCT)", "fused_BCT", STAGES),
     Mutant("masked_steps_enter_the_net", C2F, "x_BTD.mT.masked_fill(~mask_BT[:, None], 0.0)", "x_BTD.mT", C2F_TESTS),
     Mutant(

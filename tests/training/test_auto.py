@@ -14,6 +14,7 @@ from tests.tiny import write_tiny
 from viewloom.errors import ConfigError
 from viewloom.methods.settings import AutoConfig
 from viewloom.metrics.surrogate import Told
+from viewloom.registry import METHODS
 from viewloom.training.auto import Tried, best, in_words, nothing_carries_over, run_auto
 from viewloom.training.candidates import CANDIDATES, Candidate, candidates_of
 from viewloom.training.criterion import Measured, Sample, directions, measure_transfer, standard_error
@@ -149,6 +150,15 @@ def test_candidates_that_make_no_sense(names, message):
     with pytest.raises(ConfigError, match="no method 'nothing'"):
         candidates_of(AutoConfig(candidates="nothing"))
     assert candidates_of(AutoConfig()) == CANDIDATES
+
+
+def test_all_candidates_look_back_only_where_that_is_asked_for():
+    def looking_ahead(auto):
+        built = {c.name: METHODS.get(c.method).build_refiner((8, 8), ("v3", "e4"), c.config(auto)) for c in CANDIDATES}
+        return {name for name, refiner in built.items() if not refiner.causal}
+
+    assert looking_ahead(AutoConfig()) == {"delay_cca", "contrast", "ey"}
+    assert looking_ahead(AutoConfig(causal=True)) == set()
 
 
 def tried(name, transfer, retrieval, without=(0.0,) * 10, chance=0.0):

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from viewloom.heads.settings import ASFormerConfig, HeadConfig
 from viewloom.heads.staged import StagedHead
-from viewloom.nn.dilated import DilatedConv1d
+from viewloom.nn.dilated import DilatedConv1d, Waiting, delays
 from viewloom.nn.masked import instance_norm, step_norm
-from viewloom.nn.window_attention import attend_blocks
+from viewloom.nn.stream import BLOCK, LooksBack
+from viewloom.nn.window_attention import attend_behind, attend_blocks, steps_behind
 from viewloom.registry import HEADS
 
 DECAY = 3.0
@@ -38,10 +39,11 @@ class ASFormer(StagedHead):
 
     Config: ClassVar[type[HeadConfig]] = ASFormerConfig
     config: ASFormerConfig
+    streams = True
 
     def __init__(self, dim: int, classes: int, config: HeadConfig | None = None) -> None:
         super().__init__(dim, classes, config)
-        self.encoder = _Stage(dim, classes, 1.0, self.config)
+        self.encoder = _Stage(dim, classes, 1.0, self.config, self.config.lookahead_steps)
         self.decoders = nn.ModuleList(
             _Stage(classes, classes, math.exp(-DECAY * place), self.config) for place in range(self.config.decoders)
         )
@@ -70,10 +72,11 @@ class ASFormer(StagedHead):
 class _Stage(nn.Module):
     """Encoder or decoder: a projection, layers whose reach doubles, a classifier."""
 
-    def __init__(self, inputs: int, classes: int, alpha: float, config: ASFormerConfig) -> None:
+    def __init__(self, inputs: int, classes: int, alpha: float, config: ASFormerConfig, lookahead: int = 0) -> None:
         super().__init__()
+        waits = delays(lookahead, config.layers)
         self.conv_1x1 = nn.Conv1d(inputs, config.width, kernel_size=1)
-        self.layers = nn.ModuleList(_Layer(2**depth, alpha, config) for depth in range(config.layers))
+        self.layers = nn.ModuleList(_Layer(2**depth, alpha, config, waits[depth]) for depth in range(config.layers))
         self.conv_out = nn.Conv1d(config.width, classes, kernel_size=1)
 
     def forward(self, x_BCT: Tensor, cross_BCT: Tensor | None, valid_BT: Tensor) -> tuple[Tensor, Tensor]:
@@ -94,8 +97,9 @@ class _Stage(nn.Module):
 class _Layer(nn.Module):
     """Dilated convolution, attention added to it ``alpha`` times, a linear map, added to the input."""
 
-    def __init__(self, reach: int, alpha: float, config: ASFormerConfig) -> None:
+    def __init__(self, reach: int, alpha: float, config: ASFormerConfig, wait: int) -> None:
         super().__init__()
+        self.waiting = Waiting(wait)
         self.alpha, self.causal = alpha, config.causal
         self.feed_forward = _FeedForward(reach, config)
         self.att_layer = _Attention(reach, config)
@@ -107,7 +111,7 @@ class _Layer(nn.Module):
         normed_BCT = step_norm(found_BCT) if self.causal else instance_norm(found_BCT, valid_BT)
         attended_BCT = self.att_layer(normed_BCT, normed_BCT if cross_BCT is None else cross_BCT, valid_BT)
         added_BCT = self.dropout(self.conv_1x1(found_BCT + self.alpha * attended_BCT))
-        return cast(Tensor, (x_BCT + added_BCT).masked_fill(~valid_BT[:, None], 0.0))
+        return cast(Tensor, (self.waiting(x_BCT) + added_BCT).masked_fill(~valid_BT[:, None], 0.0))
 
 
 class _FeedForward(nn.Module):
@@ -121,7 +125,7 @@ class _FeedForward(nn.Module):
         return cast(Tensor, self.layer(x_BCT))
 
 
-class _Attention(nn.Module):
+class _Attention(LooksBack, nn.Module):
     """Attention within windows; queries and keys of one input, values of another."""
 
     def __init__(self, window: int, config: ASFormerConfig) -> None:
@@ -135,5 +139,14 @@ class _Attention(nn.Module):
 
     def forward(self, x_BCT: Tensor, values_BCT: Tensor, valid_BT: Tensor) -> Tensor:
         parts = self.query_conv(x_BCT), self.key_conv(x_BCT), self.value_conv(values_BCT)
-        y_BCT = attend_blocks(*parts, valid_BT, self.window, causal=self.causal, released=self.released)
+        if self.stream is None:
+            y_BCT = attend_blocks(*parts, valid_BT, self.window, causal=self.causal, released=self.released)
+        else:
+            y_BCT = self._in_stream(*parts, valid_BT, self.stream.start)
         return cast(Tensor, self.conv_out(F.relu(y_BCT)))
+
+    def _in_stream(self, q_BCS: Tensor, k_BCS: Tensor, v_BCS: Tensor, valid_BS: Tensor, start: int) -> Tensor:
+        behind = steps_behind(self.window, BLOCK)
+        k_BCN, v_BCN = self.with_past(k_BCS, behind, "k"), self.with_past(v_BCS, behind, "v")
+        valid_BN = self.with_past(valid_BS, behind, "valid")
+        return attend_behind(q_BCS, k_BCN, v_BCN, valid_BN, self.window, start)

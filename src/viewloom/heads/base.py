@@ -48,6 +48,9 @@ class Head(nn.Module, ABC):
     knows_multi: ClassVar[bool] = True
     """Whether it can be trained on several labels a step: its `loss` and `decode` must look at nothing but their
     arguments, and take levels of any number of rows and classes."""
+    streams: ClassVar[bool] = False
+    """True if it can be computed block by block as its input comes, where it is `causal`: each step alone, or with what
+    `viewloom.nn.stream.LooksBack` keeps of those before."""
 
     def __init__(self, dim: int, classes: int, config: HeadConfig | None = None) -> None:
         super().__init__()
@@ -91,6 +94,16 @@ class Head(nn.Module, ABC):
         """What a stage that refines others sees of their classes (B, K, T): probabilities, which sum to one at a step
         unless it may have several classes."""
         return logits_BKT.sigmoid() if self.multi else logits_BKT.softmax(dim=1)
+
+    @property
+    def causal(self) -> bool:
+        """Whether no step later than the look-ahead changes a result, as it is set."""
+        return self.streams and bool(getattr(self.config, "causal", True))
+
+    @property
+    def lookahead(self) -> int:
+        """Steps after its own that a causal head waits for before it says what a step is."""
+        return int(getattr(self.config, "lookahead_steps", 0))
 
     @property
     def idle(self) -> frozenset[str]:

@@ -26,6 +26,7 @@ class LinearHead(Head):
     Config: ClassVar[type[HeadConfig]] = LinearConfig
     config: LinearConfig
     least_steps = 600
+    streams = True
 
     def __init__(self, dim: int, classes: int, config: HeadConfig | None = None) -> None:
         super().__init__(dim, classes, config)

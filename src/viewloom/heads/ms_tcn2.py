@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from viewloom.heads.settings import HeadConfig, MSTCN2Config
 from viewloom.heads.staged import ConvolutionalHead
-from viewloom.nn.dilated import DilatedConv1d, Stage
+from viewloom.nn.dilated import DilatedConv1d, Stage, Waiting, delays
 from viewloom.registry import HEADS
 
 
@@ -30,6 +30,7 @@ class MSTCN2(ConvolutionalHead):
     Config: ClassVar[type[HeadConfig]] = MSTCN2Config
     config: MSTCN2Config
     least_steps = 400
+    streams = True
 
     def __init__(self, dim: int, classes: int, config: HeadConfig | None = None) -> None:
         super().__init__(dim, classes, config)
@@ -57,12 +58,14 @@ class _Generation(nn.Module):
         self.conv_dilated_1 = nn.ModuleList(DilatedConv1d(width, far, causal) for far in reversed(dilations))
         self.conv_dilated_2 = nn.ModuleList(DilatedConv1d(width, near, causal) for near in dilations)
         self.conv_fusion = nn.ModuleList(nn.Conv1d(2 * width, width, 1) for _ in dilations)
+        self.waiting = nn.ModuleList(map(Waiting, delays(config.lookahead_steps, config.layers)))
         self.dropout = nn.Dropout(config.dropout)
         self.conv_out = nn.Conv1d(width, classes, 1)
 
     def forward(self, x_BCT: Tensor, outside_B1T: Tensor) -> Tensor:
         x_BCT = self.conv_1x1_in(x_BCT).masked_fill(outside_B1T, 0.0)
-        for far, near, fuse in zip(self.conv_dilated_1, self.conv_dilated_2, self.conv_fusion, strict=True):
+        layers = self.conv_dilated_1, self.conv_dilated_2, self.conv_fusion, self.waiting
+        for far, near, fuse, wait in zip(*layers, strict=True):
             fused_BCT = F.relu(fuse(torch.cat([far(x_BCT), near(x_BCT)], dim=1)))
-            x_BCT = (x_BCT + self.dropout(fused_BCT)).masked_fill(outside_B1T, 0.0)
+            x_BCT = (wait(x_BCT) + self.dropout(fused_BCT)).masked_fill(outside_B1T, 0.0)
         return cast(Tensor, self.conv_out(x_BCT).masked_fill(outside_B1T, 0.0))

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_type_hints
 
 from viewloom.errors import ConfigError
-from viewloom.identity import has_type
+from viewloom.identity import added, has_type
 from viewloom.registry import HEADS
 
 POOLS = (2, 3, 5, 6)
@@ -112,15 +112,33 @@ class SmoothedConfig(HeadConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StagedConfig(SmoothedConfig):
+class CausalConfig(SmoothedConfig):
+    """Settings of heads that can look back only."""
+
+    causal: bool = False
+    """Look back only: a step's result then depends on no later one, for segmenting a live stream."""
+    lookahead_steps: int = added(0)
+    """With causal: steps after its own that are seen before it is said what a step is. `viewloom train --lookahead_s`
+    sets it in seconds."""
+
+
+def _check_causal(head: str, config: CausalConfig) -> None:
+    """Refuse a look-ahead that can't work."""
+    needless = (
+        config.lookahead_steps > 0 and not config.causal,
+        f"lookahead_steps is {config.lookahead_steps}, but without causal it looks ahead anyway; set causal to true",
+    )
+    _refuse(head, [_negative(config, "lookahead_steps"), needless])
+
+
+@dataclass(frozen=True, kw_only=True)
+class StagedConfig(CausalConfig):
     """Settings of heads of dilated temporal convolutions in one stage or several, as in MS-TCN."""
 
     width: int = 64
     """Channels of every layer."""
     dropout: float = 0.5
     """Share of each layer's output that is dropped in training."""
-    causal: bool = False
-    """Look back only: a step's result then depends on no later one, for segmenting a live stream."""
 
 
 def _check_staged(head: str, config: StagedConfig, *depths: str) -> None:
@@ -133,6 +151,7 @@ def _check_staged(head: str, config: StagedConfig, *depths: str) -> None:
     )
     _refuse(head, [*(_too_small(config, name) for name in ("width", *depths)), too_deep])
     _check_trained(head, config, "dropout")
+    _check_causal(head, config)
 
 
 def _check_trained(head: str, config: SmoothedConfig, *shares: str) -> None:
@@ -181,7 +200,7 @@ class LinearConfig(HeadConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ASFormerConfig(SmoothedConfig):
+class ASFormerConfig(CausalConfig):
     """Settings of ASFormer."""
 
     layers: int = 10
@@ -204,6 +223,7 @@ class ASFormerConfig(SmoothedConfig):
     and in it up to oneself), and instead of instance norm over the row one over the channels of each step."""
 
     def __post_init__(self) -> None:
+        _check_causal("asformer", self)
         sizes = (_too_small(self, name) for name in ("layers", "width", "reduction"))
         _refuse("asformer", [*sizes, _too_small(self, "decoders", 0)])
         _check_trained("asformer", self, "channel_dropout", "dropout")

@@ -9,6 +9,7 @@ from abc import abstractmethod
 from torch import Tensor
 
 from viewloom.heads.base import Head
+from viewloom.heads.lookahead import ahead, behind
 from viewloom.heads.settings import SmoothedConfig
 from viewloom.losses.base import LossOutput
 from viewloom.losses.segmentation import counts, smoothed_cross_entropy
@@ -19,6 +20,13 @@ class StagedHead(Head):
     """A head of one stage or several; the levels that `forward` returns are theirs, the last one's first."""
 
     config: SmoothedConfig
+
+    def forward(self, x_BTD: Tensor, mask_BT: Tensor) -> list[Tensor]:
+        """As `Head.forward`; a head with a look-ahead says what a step is so many steps later."""
+        if not self.lookahead:
+            return super().forward(x_BTD, mask_BT)
+        levels = self.logits(*ahead(self.scaled(x_BTD, mask_BT), mask_BT, self.lookahead))
+        return [behind(level_BTK, mask_BT, self.lookahead) for level_BTK in levels]
 
     def loss(self, levels: list[Tensor], labels_BT: Tensor, mask_BT: Tensor) -> LossOutput:
         """Cross-entropy plus the weighted, truncated smoothing term, summed over stages."""

@@ -26,11 +26,13 @@ class TCN(ConvolutionalHead):
     Config: ClassVar[type[HeadConfig]] = TCNConfig
     config: TCNConfig
     least_steps = 200
+    streams = True
 
     def __init__(self, dim: int, classes: int, config: HeadConfig | None = None) -> None:
         super().__init__(dim, classes, config)
         chosen = self.config
-        self.stage = Stage(dim, classes, chosen.width, chosen.layers, chosen.dropout, chosen.causal)
+        sizes = dim, classes, chosen.width, chosen.layers, chosen.dropout
+        self.stage = Stage(*sizes, chosen.causal, chosen.lookahead_steps)
 
     def stages(self, x_BCT: Tensor, outside_B1T: Tensor) -> list[Tensor]:
         """Logits (B, K, T) of the one stage."""

@@ -16,6 +16,7 @@ from viewloom.methods.expanded import ExpandedCCA, ExpandedRefiner
 from viewloom.methods.principal import kept_dims
 from viewloom.methods.refiner import Dims, StepS
 from viewloom.methods.settings import MethodConfig
+from viewloom.nn.stream import LooksBack
 from viewloom.registry import METHODS
 
 USUAL_STRIDE_S = 0.5
@@ -24,7 +25,7 @@ TIE = 1e-4
 """A delay this near to half a step counts as half a step, however it was rounded."""
 
 
-class DelayRefiner(ExpandedRefiner):
+class DelayRefiner(LooksBack, ExpandedRefiner):
     """A linear filter over time for each view.
 
     A delayed step that is not there, beyond the row's ends or masked, is replaced by the nearest valid one of the row,
@@ -53,10 +54,31 @@ class DelayRefiner(ExpandedRefiner):
         """Principal components at all delays (B, T, taps * K), the earliest first."""
         y_BTK: Tensor = self.principal(x_BTD, place)
         delays_BN = self.delays(self.step_s if step_s is None else step_s).expand(len(y_BTK), -1)
+        if self.stream is not None:
+            return self._in_stream(y_BTK, mask_BT, delays_BN)
         places_BTN = delayed_places(mask_BT, delays_BN, self.config.causal)
         size = y_BTK.shape[-1]
         taps = [y_BTK.gather(1, at_BT[..., None].expand(-1, -1, size)) for at_BT in places_BTN.unbind(-1)]
         return torch.cat(taps, dim=-1)
+
+    def _in_stream(self, y_BTK: Tensor, mask_BT: Tensor, delays_BN: Tensor) -> Tensor:
+        """`expand` of a block of a stream, where it is causal.
+
+        Each step that isn't valid takes over the one before it, so that a step to stand in for others is there however
+        long ago it was valid.
+        """
+        behind = max(1, -int(delays_BN.min()))
+        x_BKJ, valid_BJ = self.with_past(y_BTK.mT, behind, "x"), self.with_past(mask_BT, behind, "seen")
+        now_J = torch.arange(valid_BJ.shape[1], device=valid_BJ.device)
+        latest_BJ = torch.where(valid_BJ, now_J, 0).cummax(dim=1)[0]
+        x_BKJ, seen_BJ = taken(x_BKJ, latest_BJ), valid_BJ.cummax(dim=1)[0]
+        self.keep(x_BKJ, behind, "x")
+        self.keep(seen_BJ, behind, "seen")
+        first_B1 = seen_BJ.byte().argmax(dim=1, keepdim=True)
+        stand_in_BJ = torch.where(seen_BJ, now_J, first_B1)
+        places_BTN = now_J[behind:, None] + delays_BN[:, None]
+        taps = [taken(x_BKJ, stand_in_BJ.gather(1, at_BT)) for at_BT in places_BTN.unbind(-1)]
+        return torch.cat(taps, dim=1).mT
 
     def delays(self, step_s: float | Tensor) -> Tensor:
         """Delays in whole steps, the past negative: (1, taps) of steps of one length, (B, taps) of a length a row.
@@ -69,6 +91,11 @@ class DelayRefiner(ExpandedRefiner):
         offsets_N = torch.arange(taps, dtype=torch.float64, device=step_B.device) - centre
         exact_BN = offsets_N * self.stride_s.double() / step_B[:, None]
         return (exact_BN.sign() * (exact_BN.abs() + 0.5 + TIE).floor()).long()
+
+
+def taken(x_BKJ: Tensor, places_BT: Tensor) -> Tensor:
+    """The steps (B, K, T) of ``x_BKJ`` at some places."""
+    return x_BKJ.gather(2, places_BT[:, None].expand(-1, x_BKJ.shape[1], -1))
 
 
 def delayed_places(mask_BT: Tensor, delays_BN: Tensor, causal: bool) -> Tensor:

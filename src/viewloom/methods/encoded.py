@@ -39,6 +39,7 @@ class EncodedRefiner(Refiner):
     """
 
     per_view = True
+    streams = True
     config: EncodedConfig
 
     def __init__(self, method: str, dim: Dims, views: tuple[str, ...], config: EncodedConfig) -> None:
@@ -46,9 +47,13 @@ class EncodedRefiner(Refiner):
         super().__init__(method, dim, views, config, out_dim)
         self.path = StartMap(self.dims, self.views, config)
         inputs, own = max(self.path.sizes), views if config.per_view else views[:1]
-        self.encoders = nn.ModuleList(
-            build_net(config.encoder, inputs, config.hidden, out_dim, config.layers, config.dropout) for _ in own
-        )
+        sizes = inputs, config.hidden, out_dim, config.layers
+        self.encoders = nn.ModuleList(build_net(config.encoder, *sizes, config.dropout, config.causal) for _ in own)
+
+    @property
+    def causal(self) -> bool:
+        """As set; always where the network looks at single steps."""
+        return self.config.causal or self.config.encoder == "frame"
 
     @property
     def sizes_tell(self) -> bool:

@@ -23,6 +23,7 @@ class LinearRefiner(Refiner):
     """
 
     per_view = True
+    streams = True
     mean_VD: Tensor
     weight_VDZ: Tensor
     offset_VZ: Tensor

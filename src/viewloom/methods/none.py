@@ -13,6 +13,8 @@ from viewloom.registry import METHODS
 class IdentityRefiner(Refiner):
     """Features as they are, or standardised. Views of another size than it gives are refused."""
 
+    streams = True
+
     def accepts(self, view: str) -> bool:
         """Any view, unless views have statistics or sizes of their own."""
         sized = view in self.views or len(set(self.dims)) == 1

@@ -60,6 +60,9 @@ class Refiner(nn.Module, ABC):
     """True if every view has a map of its own, so that others can't be encoded."""
     timed: ClassVar[bool] = False
     """True if what it gives depends on how long a step lasts: see `transform_at`."""
+    streams: ClassVar[bool] = False
+    """True if it can be computed block by block as its input comes, where it is `causal`: each step alone, or with what
+    `viewloom.nn.stream.LooksBack` keeps of those before."""
 
     def __init__(
         self, method: str, dim: Dims, views: tuple[str, ...], config: MethodConfig, out_dim: int | None = None
@@ -187,6 +190,11 @@ class Refiner(nn.Module, ABC):
     def sizes_tell(self) -> bool:
         """Whether the deviations of its features tell how much each is worth, so that a head should keep them."""
         return False
+
+    @property
+    def causal(self) -> bool:
+        """Whether no later step changes a result, as it is set."""
+        return self.streams and bool(getattr(self.config, "causal", True))
 
     @property
     def needs_whole_batch(self) -> bool:

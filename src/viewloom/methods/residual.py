@@ -28,6 +28,7 @@ class ResidualRefiner(Refiner):
     """
 
     config: ResidualConfig
+    streams = True
 
     def __init__(
         self,
@@ -63,6 +64,11 @@ class ResidualRefiner(Refiner):
         """Standardised features behind the stem."""
         x_BTD = super().prepare(x_BTD, view)
         return x_BTD if self.stem is None else self.stem(x_BTD, view)
+
+    @property
+    def causal(self) -> bool:
+        """True for the context that looks at a step alone."""
+        return self.config.context == "frame"
 
     @property
     def needs_whole_batch(self) -> bool:

@@ -54,6 +54,8 @@ class AutoConfig(MethodConfig):
     minutes: float = 3.0
     """Time for candidates that are fitted by gradient, in minutes, the quickest first: one begins only if a timing of
     its steps says that it will be done by then. Those in closed form always run, before."""
+    causal: bool = added(False)
+    """Candidates that can look ahead look back only, for segmenting a live stream."""
 
     def __post_init__(self) -> None:
         if not self.minutes >= 0:
@@ -269,6 +271,9 @@ class EncodedConfig(MethodConfig):
     """Dropout inside the network, in training."""
     noise: float = 0.5
     """Deviation of noise added to the principal components (of deviation 1) in training."""
+    causal: bool = added(False)
+    """Look back only: convolutions see 2 x (2^layers - 1) steps before a step, and no later one, for segmenting a live
+    stream. Not with encoder=transformer, which looks at all steps."""
 
     def __post_init__(self) -> None:
         if self.pca_dim < 0 or self.out_dim < 0:
@@ -278,6 +283,10 @@ class EncodedConfig(MethodConfig):
         if not 0 <= self.dropout < 1 or not self.noise >= 0:
             raise ConfigError(
                 f"dropout must be at least 0 and below 1 and noise 0 or more, but are {self.dropout} and {self.noise}."
+            )
+        if self.causal and self.encoder == "transformer":
+            raise ConfigError(
+                "causal looks back only, and encoder=transformer looks at all steps of a window. Set encoder to conv."
             )
 
 

@@ -6,6 +6,8 @@ nothing (Bachlechner et al.: "ReZero is All You Need", arXiv:2003.04887, for the
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +16,7 @@ from torch import Tensor, nn
 from viewloom.nn.encoder import Sequences, encoder_layers
 from viewloom.nn.settings import EncoderKind
 from viewloom.nn.sizes import stage
+from viewloom.nn.stream import LooksBack
 
 TAPS = 3
 """Steps that a convolution sees at once."""
@@ -76,18 +79,19 @@ class FrameNet(TimeNet):
         return self.norm(x_BTH)  # type: ignore[no-any-return]
 
 
-class ConvBlock(nn.Module):
+class ConvBlock(LooksBack, nn.Module):
     """``x + Linear(GELU(dilated convolution of the normalised x))``, zeros standing for what is masked or outside.
 
     Args:
         hidden: width H.
         dilation: steps between two taps.
         dropout: in training, before the linear map.
+        causal: the taps stand at the step and before it, not around it.
     """
 
-    def __init__(self, hidden: int, dilation: int, dropout: float) -> None:
+    def __init__(self, hidden: int, dilation: int, dropout: float, causal: bool) -> None:
         super().__init__()
-        self.dilation = dilation
+        self.dilation, self.causal = dilation, causal
         self.norm = nn.LayerNorm(hidden)
         self.taps = nn.Linear(TAPS * hidden, hidden)
         self.drop = nn.Dropout(dropout)
@@ -99,9 +103,10 @@ class ConvBlock(nn.Module):
         return x_BTH + self.out(self.drop(F.gelu(self.taps(self._neighbours(seen_BTH)))))  # type: ignore[no-any-return]
 
     def _neighbours(self, x_BTH: Tensor) -> Tensor:
-        """Each step with those a dilation before and after, (B, T, 3H): a convolution is one product of them."""
+        """Each step with those a dilation before and after, or one and two before, (B, T, 3H): a convolution is one
+        product of them."""
         steps, far = x_BTH.shape[1], self.dilation
-        padded = F.pad(x_BTH, (0, 0, far, far))
+        padded = self.with_past(x_BTH.mT, 2 * far).mT if self.causal else F.pad(x_BTH, (0, 0, far, far))
         return torch.cat([padded[:, place * far : place * far + steps] for place in range(TAPS)], dim=-1)
 
 
@@ -117,11 +122,14 @@ class ConvNet(TimeNet):
         outputs: feature size Z.
         layers: number of convolutions L.
         dropout: in training, inside each block.
+        causal: look back only, twice as far.
     """
 
-    def __init__(self, inputs: int, hidden: int, outputs: int, layers: int, dropout: float) -> None:
+    def __init__(
+        self, inputs: int, hidden: int, outputs: int, layers: int, dropout: float, causal: bool = False
+    ) -> None:
         super().__init__(inputs, hidden, outputs)
-        self.blocks = nn.ModuleList(ConvBlock(hidden, 2**layer, dropout) for layer in range(layers))
+        self.blocks = nn.ModuleList(ConvBlock(hidden, 2**layer, dropout, causal) for layer in range(layers))
         self.norm = nn.LayerNorm(hidden)
 
     def inner(self, x_BTH: Tensor, mask_BT: Tensor) -> Tensor:
@@ -157,8 +165,10 @@ class AttentionNet(TimeNet):
         return sequences.unpack(y_NH)
 
 
-def build_net(kind: EncoderKind, inputs: int, hidden: int, outputs: int, layers: int, dropout: float) -> TimeNet:
-    """The network of a kind."""
-    kinds: dict[EncoderKind, type[FrameNet | ConvNet | AttentionNet]]
-    kinds = {"frame": FrameNet, "conv": ConvNet, "transformer": AttentionNet}
+def build_net(
+    kind: EncoderKind, inputs: int, hidden: int, outputs: int, layers: int, dropout: float, causal: bool = False
+) -> TimeNet:
+    """The network of a kind; ``causal`` makes convolutions look back only."""
+    kinds: dict[EncoderKind, Callable[..., TimeNet]]
+    kinds = {"frame": FrameNet, "conv": partial(ConvNet, causal=causal), "transformer": AttentionNet}
     return kinds[kind](inputs, hidden, outputs, layers, dropout)

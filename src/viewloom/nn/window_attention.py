@@ -60,6 +60,32 @@ def attend_blocks(
     return y_BNWC.permute(0, 3, 1, 2).flatten(2)[..., :steps]
 
 
+def attend_behind(q_BCS: Tensor, k_BCN: Tensor, v_BCN: Tensor, valid_BN: Tensor, width: int, start: int) -> Tensor:
+    """Causal `attend_blocks` for some steps of a row alone: S steps, of which the first has number ``start``.
+
+    Args:
+        q_BCS: queries of the S steps.
+        k_BCN: keys of these, and before them of `steps_behind` others; zeros before the row begins.
+        v_BCN: values, likewise.
+        valid_BN: bool, True where a step may be looked at.
+        width: steps of a block of attention.
+        start: number of the first query's step in its row.
+
+    Returns:
+        (B, C, S).
+    """
+    own_S1 = start + torch.arange(q_BCS.shape[2], device=q_BCS.device)[:, None]
+    place_N = start + q_BCS.shape[2] - valid_BN.shape[1] + torch.arange(valid_BN.shape[1], device=q_BCS.device)
+    seen_SN = (place_N >= own_S1 - own_S1 % width - width) & (place_N <= own_S1)
+    seen_BSN = seen_SN & valid_BN[:, None]
+    return _mixed(q_BCS.mT, k_BCN.mT, (v_BCN * valid_BN[:, None]).mT, seen_BSN, False).mT
+
+
+def steps_behind(width: int, steps: int) -> int:
+    """Steps before S that `attend_behind` needs; where one of ``width`` and S is a multiple of the other."""
+    return width + max(0, width - steps)
+
+
 def attend_strided(q_BCT: Tensor, k_BCT: Tensor, v_BCT: Tensor, valid_BT: Tensor, stride: int) -> Tensor:
     """Steps look at every ``stride``-th step of their row, themselves among these. Arguments as above."""
     parts = (q_BCT, k_BCT, v_BCT * valid_BT[:, None])

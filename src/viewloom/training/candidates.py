@@ -1,7 +1,7 @@
 """What `--method auto` chooses among, simple ones first."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from viewloom.errors import ConfigError
@@ -26,7 +26,9 @@ class Candidate:
 
     def config(self, auto: AutoConfig) -> MethodConfig:
         """The method's settings."""
-        settings: MethodConfig = METHODS.settings(self.method)(**{"standardise": auto.standardise, **self.options})
+        cls = METHODS.settings(self.method)
+        causal = {"causal": True} if auto.causal and "causal" in {entry.name for entry in fields(cls)} else {}
+        settings: MethodConfig = cls(**{"standardise": auto.standardise, **causal, **self.options})
         return settings
 
 

@@ -196,13 +196,24 @@ def to_segments(
 ) -> PredictedSegments:
     """Runs of the class that is decided for, the likeliest by default, with the mean of its probability at a
     temperature, and the class behind it."""
+    found, sums, scaled_TK = summed_runs(probs_TK, first_frame, decide, temperature)
+    behind = second_best(scaled_TK, found.starts - first_frame, found.labels)
+    return PredictedSegments(found.starts, found.ends, found.labels, sums / found.durations, *behind)
+
+
+def summed_runs(
+    probs_TK: NDArray[np.float32], first_frame: int, decide: Decide = likeliest, temperature: float = 1.0
+) -> tuple[Segments, Floats, Floats]:
+    """Runs of the class that is decided for, the sum of its probability at a temperature over each (S,), and all
+    probabilities at it (T, K).
+
+    What is summed is rounded to single precision, so that sums are exact, and the same of a run that came in pieces.
+    """
     labels_T = decide(probs_TK)
     found = Segments.of_frames(labels_T, first_frame)
     scaled_TK = at_temperature(probs_TK, temperature)
-    chosen_T, starts = scaled_TK[np.arange(len(labels_T)), labels_T], found.starts - first_frame
-    sums = np.add.reduceat(chosen_T, starts)
-    behind = second_best(scaled_TK, starts, found.labels)
-    return PredictedSegments(found.starts, found.ends, found.labels, sums / found.durations, *behind)
+    chosen_T = scaled_TK[np.arange(len(labels_T)), labels_T].astype(np.float32).astype(np.float64)
+    return found, np.add.reduceat(chosen_T, found.starts - first_frame), scaled_TK
 
 
 def table_rows(name: str, view: str, found: PredictedSegments, actions: tuple[str, ...], fps: float) -> Iterator[Row]:

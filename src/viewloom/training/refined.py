@@ -37,6 +37,10 @@ class FrozenRefiner:
         self.kept: dict[Key, tuple[Tensor, Tensor]] = {}
         self._room_bytes = 0 if refiner.needs_whole_batch else int(cache_gib * GIB)
 
+    def step_s(self, chunk_frames: int) -> float | None:
+        """Seconds of a step of so many frames; None: as in its training."""
+        return None if self.fps is None else chunk_frames / self.fps
+
     @torch.no_grad()
     def refine(self, batch: SegmentBatch) -> SegmentBatch:
         """The batch with refined features; rows whose features are kept need not have been read."""
@@ -68,7 +72,7 @@ class FrozenRefiner:
                 # A copy: where in memory a row begins must not decide how it is rounded.
                 x_1SD = batch.features_BTD[place : place + 1, :steps, : self.refiner.dim_of(key[1])].clone()
                 mask_1S = batch.mask_BT[place : place + 1, :steps].clone()
-                step_s = None if self.fps is None else key[0].chunk_frames / self.fps
+                step_s = self.step_s(key[0].chunk_frames)
                 yield self._keep(key, self.refiner.encode(x_1SD, mask_1S, key[1], step_s)[0], mask_1S[0])
             else:
                 yield self.kept[key]

@@ -172,12 +172,23 @@ def environment_of(run: Path) -> dict[str, Any]:
 
 def refuse_other_backbone(trained: Mapping[str, str], run: str, dataset: MultiViewDataset) -> None:
     """`refuse_other_features` by what the run's features were made with."""
-    found = dataset.source.backbone
+    refuse_backbone(trained, run, dataset.source.backbone, str(dataset.root))
+
+
+def refuse_backbone(trained: Mapping[str, str], run: str, found: Mapping[str, str], where: str) -> None:
+    """`ConfigError` where features of a place weren't made like those a run was trained on, as far as both are known.
+
+    Args:
+        trained: what the run's were made with.
+        run: the run, for the message.
+        found: what these were made with.
+        where: the place, for the message.
+    """
     differing = [name for name in SAME_PROVENANCE if name in trained and name in found and trained[name] != found[name]]
     if differing:
         text = "; ".join(f"{name} {found[name]!r} instead of {trained[name]!r}" for name in differing)
         raise ConfigError(
-            f"The features of {dataset.root} were not made like those that {run} was trained on: {text}. Extract them "
+            f"The features of {where} were not made like those that {run} was trained on: {text}. Extract them "
             "with the same backbone and settings, or train on these."
         )
 

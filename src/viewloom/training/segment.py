@@ -64,6 +64,7 @@ from viewloom.training.teach import (
 from viewloom.training.threads import choose_threads, using_threads
 from viewloom.training.trained import TrainedHead
 from viewloom.training.trainer import build_trainer, rows_in_batch
+from viewloom.training.waiting import with_lookahead
 from viewloom.windows.batch import SegmentBatch
 from viewloom.windows.resident import ResidentSegments, resident
 from viewloom.windows.sampling import resolve_sampling
@@ -324,7 +325,7 @@ def build_module(config: TrainConfig, dataset: MultiViewDataset) -> Segmentation
             if (reason := misfit(dataset, refiner, pooling, view)) is not None:
                 raise ConfigError(f"{config.refiner}: {reason}")
         dim = refiner.out_dim
-    cls = HEADS.get(config.head)
+    config, cls = with_lookahead(config, sampling, dataset.source.fps), HEADS.get(config.head)
     torch.manual_seed(config.seed)
     head = cls(dim, len(dataset.labels.actions), config.head_options)
     head = for_classes(head) if dataset.labels.mode == "multi" else head

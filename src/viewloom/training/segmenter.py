@@ -17,6 +17,7 @@ from viewloom.heads.multilabel import probabilities
 from viewloom.training.missing import MissingFrames
 from viewloom.training.provenance import Learned, together
 from viewloom.training.refined import FrozenRefiner
+from viewloom.training.streamed import Chain, StepStream, whole
 from viewloom.training.threads import inference_threads, using_threads
 from viewloom.windows.batch import Window
 from viewloom.windows.plan import unpool
@@ -51,6 +52,7 @@ class Segmenter:
         device: where to compute.
         batch_size: windows computed at once, of several items where one has fewer; never changes a result.
         missing: frames that views lacked so far.
+        streamed: compute each item as a stream, in one go from its beginning; the chain must look back only.
     """
 
     head: Head
@@ -59,6 +61,7 @@ class Segmenter:
     device: torch.device
     batch_size: int = 8
     missing: MissingFrames = field(default_factory=MissingFrames)
+    streamed: bool = False
 
     def each(
         self, source: FeatureSource, items: Iterable[Item], view: str
@@ -69,6 +72,9 @@ class Segmenter:
         """
         if (reason := self.misfit(source, view)) is not None:
             raise ConfigError(reason)
+        if self.streamed:
+            yield from ((item, self._as_stream(source, item, view)) for item in items)
+            return
         rows = self._rows(source, items, view)
         while batch := list(islice(rows, self.batch_size)):
             probs_BTK = self._compute([row for _, row in batch])
@@ -111,6 +117,21 @@ class Segmenter:
                     if place == 0:  # each frame is read at every chunk size
                         self.missing.note(item.name, view, 0 if row.pooled is None else len(row.pooled.missing))
                     yield running, row
+
+    def _as_stream(self, source: FeatureSource, item: Item, view: str) -> NDArray[np.float32]:
+        """Class probabilities (frames, K) of an item, as `viewloom.training.streamed` says."""
+        chain = Chain(self.head, None if self.refiner is None else self.refiner.refiner, view, self.device)
+        total_TK = np.zeros((item.end - item.start, self.head.classes), np.float32)
+        for place, chunk in enumerate(self.sampling.test_chunks):
+            windows = SegmentWindows(source, None, [item], [view], self.sampling, chunk_frames=chunk)
+            read = [pooled for index in range(len(windows)) if (pooled := windows[0, index].pooled) is not None]
+            if place == 0:  # each frame is read at every chunk size
+                self.missing.note(item.name, view, sum(len(pooled.missing) for pooled in read))
+            stream = StepStream(chain, None if self.refiner is None else self.refiner.step_s(chunk))
+            probs_SK = whole(stream, ((pooled.features_SZ, pooled.mask_S) for pooled in read))
+            total_TK += np.repeat(probs_SK, chunk, axis=0)[: len(total_TK)]
+        total_TK /= len(self.sampling.test_chunks)
+        return total_TK
 
     @torch.inference_mode()
     def _compute(self, rows: Sequence[SegmentRow]) -> NDArray[np.float32]:

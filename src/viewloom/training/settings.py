@@ -148,6 +148,9 @@ class TrainConfig(LearnConfig):
     epochs: int | None = None
     """Passes over the training windows; None takes 100, or more where windows are so few that the head would take
     fewer optimiser steps than it needs (linear 600, ms_tcn2 400, tcn and c2f_tcn 200)."""
+    lookahead_s: float = added(0.0)
+    """With --head_options.causal true: seconds after a step's end that the head may see before it says what the step
+    was, 0 or one step and more; see docs/online.md."""
     seed: int = 0
     """Seed of weights, order and augmentation."""
     keep: str = "best"
@@ -165,6 +168,8 @@ class TrainConfig(LearnConfig):
     def __post_init__(self) -> None:
         if self.keep not in ("best", "last"):
             raise ConfigError(f"--keep must be best or last, but is {self.keep!r}.")
+        if not 0 <= self.lookahead_s < math.inf:
+            raise ConfigError(f"--lookahead_s must be 0 or more, but is {self.lookahead_s}.")
         refuse_below_one(self, "epochs", "batch_size")
         if self.refined_cache_gib < 0:
             raise ConfigError(f"--refined_cache_gib must be 0 or more, but is {self.refined_cache_gib}.")

@@ -20,6 +20,7 @@ from viewloom.training.runs import environment_of, refuse_other_backbone
 from viewloom.training.sampling import own_pooling, used_sampling, warn_assumed_fps
 from viewloom.training.segmenter import Segmenter, pick_device
 from viewloom.training.settings import EvaluateConfig, PredictConfig
+from viewloom.training.streamed import streams
 from viewloom.windows.sampling import Sampling
 
 HEAD_FILE, REFINER_FILE = "head.safetensors", "refiner.safetensors"
@@ -101,7 +102,8 @@ class TrainedHead(SavedHead):
                     f"{self.head.dim}."
                 )
             frozen = FrozenRefiner(deepcopy(self.refiner).freeze().to(device), fps=fps or self.fps)
-        return Segmenter(deepcopy(self.head).eval().to(device), frozen, sampling, device, batch_size)
+        head, streamed = deepcopy(self.head).eval().to(device), streams(self.head, self.refiner)
+        return Segmenter(head, frozen, sampling, device, batch_size, streamed=streamed)
 
     def __repr__(self) -> str:
         behind = f" behind a {self.refiner.method} refiner" if self.refiner is not None else ""

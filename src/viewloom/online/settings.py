@@ -1,0 +1,96 @@
+"""Settings of `viewloom predict --online`."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+from viewloom.dataset.settings import SamplingConfig
+from viewloom.errors import ConfigError, refuse_outside
+from viewloom.extract.settings import ExtractConfig
+
+_LIMITS = {"fps": (0.01, 1000), "lookahead_s": (0, 3600), "save_every_s": (0, 86400), "idle_s": (0, 86400)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CameraConfig:
+    """How frames of a video become features; as in `viewloom extract`, and as the training features were made."""
+
+    backbone: str | None = None
+    """What computes the features: timm:NAME, hf:NAME, onnx:FILE or py:module:factory. With it the input is a video."""
+    weights: str | None = None
+    """File or folder of the backbone's weights."""
+    clip: int = 1
+    """Frames in a row that give one feature, centred on the feature's frame: half of them are waited for."""
+    size: int | None = None
+    """Width and height of the pictures in pixels; default: as the backbone says."""
+    resize: int | None = None
+    """Shorter side in pixels before the middle square is cut out; default: as the backbone says."""
+    fit: Literal["crop", "squash"] | None = None
+    """Cut the middle square out of the picture, or squash all of it into the square; default: crop."""
+    mean: str | None = None
+    """Mean of red, green and blue to subtract, on a scale from 0 to 1."""
+    std: str | None = None
+    """Deviation of red, green and blue to divide by."""
+    decoder: Literal["pyav", "torchcodec"] = "pyav"
+    """What decodes the video."""
+    dtype: Literal["float16", "float32"] = "float16"
+    """Type that features are rounded to, as the store of the training features has them."""
+    together: int | None = None
+    """Frames that one call of the backbone computes, and waits for; default: 1 on a CPU, 32 on a GPU."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the backbone runs."""
+    precision: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    """Arithmetic of the backbone."""
+
+    def as_extract(self, video: str, fps: float) -> ExtractConfig:
+        """The settings of `viewloom extract` that make the same features; `ConfigError` where they can't work."""
+        return ExtractConfig(videos=video, out="", fps=fps, **asdict(self))
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnlineConfig:
+    """Segment one view of a recording while it runs: features or a video in, a line of JSON a segment out."""
+
+    run: str
+    """Run folder of `viewloom train`, whose head and refiner look back only (--head_options.causal true)."""
+    input: str = "-"
+    """Features: - reads standard input, a path follows a file that may still grow. Both hold npy (T, D), in C order, or
+    bare float32, little endian, D to a frame, and are told apart by their first bytes; an npy header's T isn't looked
+    at. With --camera.backbone: a video file or a folder of images."""
+    out: str = "-"
+    """File for the segments, a JSON object a line, each written as soon as its segment has closed; - is standard
+    output."""
+    view: str | None = None
+    """View that the frames are of; default: any, where head and refiner tell none apart."""
+    fps: float | None = None
+    """Frames per second of the input; default: as the view had in training."""
+    lookahead_s: float | None = None
+    """Refuse a head that looks further than so many seconds behind the end of a step. How far it does is said at the
+    start, and set in training (viewloom train --lookahead_s)."""
+    state: str | None = None
+    """File (safetensors) that keeps the state: written every --save_every_s and where the stream is stopped; if it is
+    there, the stream goes on from it. A file as input is then read from the frame it stopped at; what comes through
+    standard input is taken as the next frames."""
+    save_every_s: float = 60.0
+    """Seconds between two writings of the state."""
+    at_end: Literal["close", "keep"] = "close"
+    """At the end of the input: the recording is over, and its last segments are written (close), or it goes on later
+    from --state (keep). Ctrl-C, SIGTERM and --stop_file stop the stream: with --state it is kept, else closed."""
+    idle_s: float = 10.0
+    """A file that hasn't grown for so many seconds has ended."""
+    stop_file: str | None = None
+    """Stop as soon as there is a file of this name."""
+    accelerator: str = "cpu"
+    """Device of refiner and head: cpu, cuda, auto. For a stream's small blocks a CPU is mostly faster."""
+    overwrite: bool = False
+    """Replace segments and state of an earlier stream."""
+    camera: CameraConfig = field(default_factory=CameraConfig)
+    """How frames of a video become features."""
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    """Chunks; by default as the head was trained. One of --sampling.test_chunks decides sooner than three."""
+
+    def __post_init__(self) -> None:
+        refuse_outside(self, _LIMITS)
+        if self.at_end == "keep" and self.state is None:
+            raise ConfigError("--at_end keep keeps the stream's state, which needs a file. Pass --state FILE.")
+        if self.camera.backbone is not None and self.input == "-":
+            raise ConfigError("--camera.backbone computes features of a video. Pass its path as --input.")
