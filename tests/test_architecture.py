@@ -41,6 +41,7 @@ LEVELS = {
     "errors": 13,
     "version": 13,
     "overview": 13,
+    "shorthand": 9,
     "__init__": 13,
 }
 HEAVY = ("torch", "lightning", "scipy", "sklearn", "matplotlib")

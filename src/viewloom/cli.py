@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,6 +19,7 @@ from viewloom.recipes.compare.settings import CompareConfig
 from viewloom.recipes.settings import CrossvalConfig, CurveConfig, ExperimentConfig, TransferConfig
 from viewloom.registry import OPTIONS
 from viewloom.report.settings import ReportConfig
+from viewloom.shorthand import CAUSAL, HELP, chosen_options, expanded, peek
 from viewloom.simulate.metaworld.settings import MetaworldConfig
 from viewloom.simulate.settings import SimulateConfig
 from viewloom.training.settings import (
@@ -44,6 +44,8 @@ SPELLED = {"from_views": "from", "to_views": "to"}
 """Settings that can't be called in Python what they are called here."""
 POSITIONAL = {"compare": "file"}
 """Settings that stand by themselves behind a verb."""
+CAUSAL_TOO = (PretrainConfig, TrainConfig, TransferConfig)
+"""Settings of verbs with ``--causal``."""
 
 
 @dataclass(frozen=True)
@@ -320,11 +322,10 @@ def make_parser(name: str, args: Sequence[str]) -> "ArgumentParser":
     parser.add_class_arguments(verb.settings, None, skip={*options, *spelled, *filter(None, [positional])})
     if positional is not None:
         parser.add_argument(positional, type=str, help=_help_of(verb.settings, positional))
-    for field in options:
-        registry, chooser = OPTIONS[field]
-        chosen = _peek(args, chooser, names[chooser])
-        if chosen not in (None, "None", "null"):  # a setting that may be left out
-            parser.add_class_arguments(registry.settings(str(chosen)), field)
+    if verb.settings in CAUSAL_TOO:
+        parser.add_argument(f"--{CAUSAL}", type=bool | None, help=HELP)
+    for field, chosen in chosen_options(verb.settings, args).items():
+        parser.add_class_arguments(chosen, field)
     for former in (former for former, now in FORMER.items() if now in names):
         parser.add_argument(f"--{former}", type=Any, help=SUPPRESS)
     return parser
@@ -339,35 +340,22 @@ def _help_of(settings: type, name: str) -> str:
     return next(str(action.help) for action in parser._actions if action.dest == name)
 
 
-def _peek(args: Sequence[str], option: str, default: Any = None) -> Any:
-    """The value of one option, before the parser that depends on it exists: from the line, else the YAML."""
-    found: dict[str, str] = {}
-    for arg, following in zip(args, [*args, ""][1:], strict=True):
-        key, equals, value = arg.partition("=")
-        found[key] = value if equals else following
-    if f"--{option}" in found:
-        return found[f"--{option}"]
-    if "--config" in found:
-        import yaml
-
-        with suppress(OSError, yaml.YAMLError), Path(found["--config"]).open(encoding="utf-8") as file:
-            return (yaml.safe_load(file) or {}).get(option, default)
-    return default  # a YAML file that can't be read is the real parser's to report
-
-
 def parse(name: str, args: Sequence[str]) -> Any:
     """The settings object of a verb from the command line; `ConfigError` with the parser's reason when it can't be."""
     from jsonargparse import ArgumentError
 
-    plugins = _peek(args, "plugins") or []
+    plugins = peek(args, "plugins") or []
     import_modules(plugins if isinstance(plugins, list) else [part.strip() for part in plugins.split(",") if part])
     parser, settings = make_parser(name, args), VERBS[name].settings
+    args = expanded(args, chosen_options(VERBS[name].settings, args)) if settings in CAUSAL_TOO else args
     try:
         built = parser.instantiate(parser.parse_args(list(args)))
     except ArgumentError as error:
         where = " (from the command line or the --config file)" if "--config" in " ".join(args) else ""
         raise ConfigError(f"{error}{where}. `{parser.prog} --help` lists the settings.") from None
     called = {entry.name: SPELLED.get(entry.name, entry.name) for entry in fields(settings)}
+    if built.get(CAUSAL) is not None:
+        raise ConfigError(f"In a file, {CAUSAL} stands under head_options or method_options.")
     values = {name: built[spelled] for name, spelled in called.items() if spelled in built}
     for former, now in FORMER.items():
         if built.get(former) is not None and values[now] is None:
