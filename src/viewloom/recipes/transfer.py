@@ -7,6 +7,7 @@ its scores in every view (`evaluate`), and a page about them (`report`). Nothing
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,9 @@ from viewloom.recipes.chain import filled, of_head, of_run, options_of
 from viewloom.recipes.label_controls import run_label_control
 from viewloom.recipes.planned import data_settings
 from viewloom.recipes.settings import LabelControlConfig, TransferConfig
-from viewloom.recipes.transfer_notes import CLOCK, HEAD, NAIVE, ORACLE, REFINER, SCORES, notes_of
+from viewloom.recipes.transfer_notes import CLOCK, ORACLE, REFINER, SCORES, notes_of
 from viewloom.recipes.transferable import refuse_broken, refuse_untransferable, unscored
+from viewloom.recipes.without_refiner import CHOICE, HEAD, NAIVE, PLAIN, keep_better, put_in_place
 from viewloom.training.evaluate import run_evaluate
 from viewloom.training.learn import learn_refiner
 from viewloom.training.learned import show
@@ -90,6 +92,7 @@ def run_transfer(config: TransferConfig, dataset: MultiViewDataset | None = None
         prepare_run(replace(config, resume=begun), _content(config, dataset))
     if config.plan:
         return _plan(steps)
+    put_in_place(folder)
     started, needed = time.monotonic(), dict[str, float]()
     wary = unscored(config, dataset)
     show(wary)
@@ -121,9 +124,16 @@ def _steps(config: TransferConfig, dataset: MultiViewDataset) -> list[Step]:
     refiner = folder / REFINER / REFINER_FILE
     words = "choose a refiner" if config.method == AUTO else f"learn a refiner by {config.method}"
     steps = [Step(f"{words} on pairs", refiner, lambda: learn_refiner(_pretraining(config), dataset))]
-    steps += _head_steps(config, dataset, HEAD, scoring)
+    student, *scored = _head_steps(config, dataset, HEAD, scoring)
+    steps.append(student)
+    doubted, references = _may_doubt(config, dataset), names_in(config.references)
+    if doubted:
+        naive, *of_naive = _head_steps(config, dataset, NAIVE, scoring)
+        keep = partial(keep_better, folder, names_in(config.to_views), partial(_teach_plain, config, dataset))
+        steps += [naive, Step("look whether the refiner costs more than it gives", folder / CHOICE, keep), *of_naive]
+    steps += scored
     for name in (NAIVE, ORACLE):
-        if name in names_in(config.references):
+        if name in references and not (doubted and name == NAIVE):
             steps += _head_steps(config, dataset, name, scoring)
     if scoring and not _multi(dataset):
         steps.append(
@@ -134,6 +144,20 @@ def _steps(config: TransferConfig, dataset: MultiViewDataset) -> list[Step]:
     if scoring:
         steps.append(Step("write the report", folder / PAGE, lambda: _report(config)))
     return steps
+
+
+def _may_doubt(config: TransferConfig, dataset: MultiViewDataset) -> bool:
+    """Whether a student without the refiner may be better: nobody asked for this refiner, validation can tell, and a
+    head can take all views as they are."""
+    validated = dataset.splits is not None and bool(dataset.splits.val)
+    alike = len({dataset.source.dim(view) for view in config.views}) == 1
+    return config.method == AUTO and config.student and validated and alike
+
+
+def _teach_plain(config: TransferConfig, dataset: MultiViewDataset) -> None:
+    """Train a student without the refiner."""
+    if not (Path(config.run) / PLAIN / HEAD_FILE).exists():
+        run_train(_training(config, PLAIN, dataset), dataset)
 
 
 def _multi(dataset: MultiViewDataset) -> bool:
@@ -192,12 +216,12 @@ def _pretraining(config: TransferConfig) -> PretrainConfig:
 
 def _training(config: TransferConfig, name: str, dataset: MultiViewDataset) -> TrainConfig:
     """Settings of a head's run; references differ in what they learn from, and in nothing else."""
-    folder, own = Path(config.run) / name, name == HEAD
+    folder, own = Path(config.run) / name, name in (HEAD, PLAIN)
     return TrainConfig(
         **_shared(config, folder),
         **of_head(config, taught=own and config.student),
         views=config.to_views if name == ORACLE else config.from_views,
-        refiner=str(Path(config.run) / REFINER / REFINER_FILE) if own else None,
+        refiner=str(Path(config.run) / REFINER / REFINER_FILE) if name == HEAD else None,
         name=name if not own else "transfer",
         epochs=config.epochs,
     )

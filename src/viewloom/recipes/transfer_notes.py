@@ -6,10 +6,11 @@ from pathlib import Path
 from viewloom.metrics.statistics import differences
 from viewloom.names import names_in
 from viewloom.recipes.settings import TransferConfig
+from viewloom.recipes.without_refiner import HEAD, NAIVE, why_kept
 from viewloom.training.runs import read_json
 
-REFINER, HEAD, NAIVE, ORACLE, CLOCK = "refiner", "head", "naive", "oracle", "clock"
-"""Folders of a transfer's runs."""
+REFINER, ORACLE, CLOCK = "refiner", "oracle", "clock"
+"""Folders of a transfer's other runs."""
 SCORES = "metrics.json"
 NEAR = 0.8
 """Share of the head's F1@50 from which the clock's is worth a warning."""
@@ -24,7 +25,7 @@ def notes_of(config: TransferConfig, folder: Path) -> list[str]:
     """
     chosen = read_json(folder / REFINER / "invariance.json")
     notes = [chosen["chosen"]] if chosen["chosen"] else []
-    notes += chosen["warnings"] + read_json(folder / HEAD / "environment.json").get("warnings", [])
+    notes += why_kept(folder) + chosen["warnings"] + read_json(folder / HEAD / "environment.json").get("warnings", [])
     scores = {
         name: {
             view: of["scores"].get("f1_50", of["scores"].get("f1_micro"))

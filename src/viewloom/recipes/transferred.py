@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from viewloom.recipes.transfer import TransferResult
-from viewloom.recipes.transfer_notes import HEAD
+from viewloom.recipes.without_refiner import HEAD
 from viewloom.training.scores import Scores, read_scores
 from viewloom.training.trained import TrainedHead, load_head
 
