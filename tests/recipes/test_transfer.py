@@ -56,9 +56,9 @@ def test_it_closes_the_gap_and_leaves_a_page(data, tmp_path, capfd):
     assert "From v3 to e4" in (tmp_path / "run" / "report.html").read_text()
     assert any("auto took" in note for note in result.notes)
     said = capfd.readouterr().err
-    assert "[1/9] choose a refiner" in said and "[9/9] write the report" in said
+    assert "[1/10] choose a refiner" in said and "[10/10] write the report" in said
     left = [re.search(r"about (\d+):(\d\d) left", line) for line in said.splitlines() if line.startswith("[")]
-    assert [each is not None for each in left] == [False, True, True, True, True, True, False, False, False]
+    assert [each is not None for each in left] == [False, True, True, True, True, True, True, False, False, False]
 
 
 def test_it_goes_on_and_refuses_other_settings(data, tmp_path, capfd):
@@ -68,13 +68,13 @@ def test_it_goes_on_and_refuses_other_settings(data, tmp_path, capfd):
         (tmp_path / "run" / "head" / name).unlink()
     capfd.readouterr()
     run_transfer(config(data, tmp_path / "run"))
-    assert "[1/5] choose a refiner on pairs: finished before" in capfd.readouterr().err
+    assert "[1/8] choose a refiner on pairs: finished before" in capfd.readouterr().err
     same = [(tmp_path / run / "head" / "head.safetensors").read_bytes() for run in ("run", "whole")]
     assert same[0] == same[1]
     for plan in (False, True):
         with pytest.raises(ConfigError, match="seed 1 instead of 0"):
             run_transfer(config(data, tmp_path / "run", seed=1, plan=plan))
-    assert run_transfer(config(data, tmp_path / "run", plan=True)).count("finished") == 5
+    assert run_transfer(config(data, tmp_path / "run", plan=True)).count("finished") == 8
 
 
 def test_labels_of_the_pairs_are_never_looked_at(data, tmp_path):
@@ -92,7 +92,7 @@ def test_labels_of_the_pairs_are_never_looked_at(data, tmp_path):
 
 def test_the_plan_says_what_would_run(data, tmp_path):
     plan = run_transfer(config(data, tmp_path / "run", plan=True))
-    assert plan.count("to do") == 5 and not (tmp_path / "run").exists()
+    assert plan.count("to do") == 8 and not (tmp_path / "run").exists()
 
 
 def test_from_the_command_line_and_from_python(data, tmp_path, capfd):
