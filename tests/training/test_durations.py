@@ -16,6 +16,7 @@ from viewloom.errors import ConfigError
 from viewloom.metrics.segments import Segments
 from viewloom.recipes.compare.build import Bench, Builder
 from viewloom.recipes.compare.reading import comparison
+from viewloom.recipes.compare.writing import markdown
 from viewloom.recipes.crossval import run_crossval
 from viewloom.recipes.label_controls import run_label_control
 from viewloom.recipes.settings import CrossvalConfig, LabelControlConfig, TransferConfig
@@ -287,6 +288,14 @@ def test_a_comparison_decodes_all_rows_alike(tmp_path):
     for wrong in ({"decoding": "best"}, {"protocol": "mean_f1"}, {"durations": {"shortest": 0.1}}):
         with pytest.raises(ConfigError):
             comparison(values | {"evaluate": wrong})
+
+
+def test_the_page_of_a_comparison_says_how_it_decoded():
+    results = {"seeds": [0], "viewloom": "1", "tuning": None, "tables": [], "failed": {}}
+    made = {"command": "viewloom compare x.yaml", "seconds": {}}
+    pages = [markdown(results | {"settings": {"evaluate": {"decoding": way}}}, made) for way in ("durations", "argmax")]
+    assert "- decoding: durations\n" in pages[0] and "decoding" not in pages[1]
+    assert "decoding" not in markdown(results | {"settings": {}}, made)
 
 
 def test_the_command_line_sets_bounds_and_leaves_them_out():
