@@ -115,6 +115,7 @@ def test_views_join_one_by_one(data):
         {"kind": "labels", "seeds": "a"},
         {"kind": "pairs", "docs": "page.html"},
         {"kind": "pairs", "pretrain": FoldPretrainConfig(select="loss")},
+        {"kind": "pairs", "pretrain": FoldPretrainConfig(held_out=0.0)},
     ],
 )
 def test_settings_that_make_no_curve_are_refused(wrong):

@@ -30,6 +30,20 @@ def test_labels_that_overlap_are_carried_over(rig, tmp_path, capsys):
     assert "up to 2 at once" in (tmp_path / "run" / "report.html").read_text()
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("--head boundary", "Head boundary can't learn from several"),
+        ("--decoding durations", "one action, but the lab"),
+    ],
+)
+def test_what_gives_one_action_is_refused_before_anything_is_learned(rig, tmp_path, capsys, settings, message):
+    line = f"transfer --data {rig} --labels_mode multi --from wrist --to chest --method cca {settings}"
+    assert cli.main(f"{line} --run {tmp_path / 'run'}".split()) == 2
+    assert message in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_head_of_several_labels_is_not_distilled(rig, tmp_path):
     options = {"epochs": 1, "trainer": {"progress": False, "logger": "none"}, "sampling": {"chunk_frames": 5}}
     data = vl.open_dataset(rig, labels_mode="multi")

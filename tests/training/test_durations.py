@@ -16,11 +16,13 @@ from viewloom.errors import ConfigError
 from viewloom.metrics.segments import Segments
 from viewloom.recipes.compare.build import Bench, Builder
 from viewloom.recipes.compare.reading import comparison
+from viewloom.recipes.compare.writing import markdown
 from viewloom.recipes.crossval import run_crossval
-from viewloom.recipes.settings import CrossvalConfig, TransferConfig
+from viewloom.recipes.label_controls import run_label_control
+from viewloom.recipes.settings import CrossvalConfig, LabelControlConfig, TransferConfig
 from viewloom.recipes.transfer import run_transfer
 from viewloom.report.runs import load_runs
-from viewloom.report.sections import facts
+from viewloom.report.sections import facts, unlike
 from viewloom.report.tables import scores_table
 from viewloom.training.bounded import bounded_labels
 from viewloom.training.decoding_settings import DecodedConfig, DurationsConfig
@@ -153,6 +155,9 @@ def test_bounds_that_cannot_be_are_refused(values, message):
 def test_bounds_without_their_decoding_are_refused():
     with pytest.raises(ConfigError, match="bounds of --decoding durations"):
         DecodedConfig(data="x", durations=DurationsConfig(shortest=0.1))
+    for config in (EvaluateConfig, PredictConfig):
+        with pytest.raises(ConfigError, match="bounds of --decoding durations"):
+            config(data="x", run="x", out="x", durations=DurationsConfig(shortest=0.1))
 
 
 def test_rows_of_one_action_are_a_segment_and_gaps_cut(tmp_path):
@@ -226,6 +231,19 @@ def test_scores_say_how_they_were_decoded(trained, tmp_path):
     assert not scored_alike(metrics, quantile)
 
 
+def test_controls_decode_nothing_and_runs_decoded_otherwise_are_told(trained, tmp_path):
+    data, run = trained
+    config = EvaluateConfig(data=str(data), run=str(run), views="v3", out=str(tmp_path / "own"), accelerator="cpu")
+    run_evaluate(replace(config, decoding="durations"))
+    run_label_control(LabelControlConfig(data=str(data), control="clock", run=str(tmp_path / "clock"), views="v3"))
+    runs = load_runs([tmp_path / "own", tmp_path / "clock"])
+    assert str(scores_table(runs).title).endswith("protocol, durations decoding") and not unlike(runs)
+    run_evaluate(replace(config, out=str(tmp_path / "plain")))
+    runs = load_runs([tmp_path / "own", tmp_path / "plain", tmp_path / "clock"])
+    assert "durations, argmax decoding" in str(scores_table(runs).title)
+    assert "decoded in different ways (durations, argmax)" in " ".join(unlike(runs))
+
+
 def test_scores_from_before_there_was_a_choice_are_those_of_argmax(trained):
     config = EvaluateConfig(data=str(trained[0]), run=str(trained[1]))
     before = {name: value for name, value in scored_with(config).items() if not name.startswith(("decoding", "durat"))}
@@ -270,6 +288,14 @@ def test_a_comparison_decodes_all_rows_alike(tmp_path):
     for wrong in ({"decoding": "best"}, {"protocol": "mean_f1"}, {"durations": {"shortest": 0.1}}):
         with pytest.raises(ConfigError):
             comparison(values | {"evaluate": wrong})
+
+
+def test_the_page_of_a_comparison_says_how_it_decoded():
+    results = {"seeds": [0], "viewloom": "1", "tuning": None, "tables": [], "failed": {}}
+    made = {"command": "viewloom compare x.yaml", "seconds": {}}
+    pages = [markdown(results | {"settings": {"evaluate": {"decoding": way}}}, made) for way in ("durations", "argmax")]
+    assert "- decoding: durations\n" in pages[0] and "decoding" not in pages[1]
+    assert "decoding" not in markdown(results | {"settings": {}}, made)
 
 
 def test_the_command_line_sets_bounds_and_leaves_them_out():

@@ -23,13 +23,18 @@ def for_classes(head: Head) -> Head:
     Raises:
         ConfigError: its loss can't be told of several labels.
     """
-    if not head.knows_multi:
-        raise ConfigError(
-            f"Head {HEADS.name_of(type(head))} can't learn from several labels a frame (--labels_mode multi). Choose "
-            "another --head."
-        )
+    refuse_unable(type(head))
     head.multi = True
     return head
+
+
+def refuse_unable(cls: type[Head]) -> None:
+    """`ConfigError` for a kind of head whose loss can't be told of several labels."""
+    if not cls.knows_multi:
+        raise ConfigError(
+            f"Head {HEADS.name_of(cls)} can't learn from several labels a frame (--labels_mode multi). Choose another "
+            "--head."
+        )
 
 
 def as_questions(levels_BTK: Sequence[Tensor]) -> list[Tensor]:

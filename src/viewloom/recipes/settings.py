@@ -330,6 +330,8 @@ class CurveConfig(ChainConfig):
             raise ConfigError(f"--points must lie between {low:g} and {high:g} for {self.kind}, but are {self.points}.")
         if self.method == AUTO and self.pretrain.select is not None:
             raise ConfigError("--method auto takes no --pretrain.select: name the method that shall have it.")
+        if self.method == AUTO and self.pretrain.held_out == 0:
+            raise ConfigError("--method auto compares candidates on held-out pairs, and --pretrain.held_out is 0.")
         if self.docs is not None and not self.docs.endswith(".md"):
             raise ConfigError(f"--docs must name a Markdown file, page.md, but is {self.docs!r}.")
 

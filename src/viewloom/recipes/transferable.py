@@ -5,9 +5,12 @@ from collections.abc import Collection, Sequence
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.dataset.splits import ROLES, Role
 from viewloom.errors import ConfigError, DataError, listed
+from viewloom.heads.multilabel import refuse_unable
 from viewloom.names import names_in
 from viewloom.recipes.chain import refuse_unusable
 from viewloom.recipes.settings import TransferConfig
+from viewloom.registry import HEADS
+from viewloom.training.decoding import refuse_one_action
 from viewloom.training.evaluate import select_views
 from viewloom.training.pairs import takes_lone_views
 
@@ -22,6 +25,7 @@ def refuse_untransferable(config: TransferConfig, dataset: MultiViewDataset) -> 
     select_views(",".join(config.views), dataset, "--from and --to")
     _refuse_unpaired(config, dataset)
     refuse_unusable(config, config.views, dataset)
+    _refuse_several(config, dataset)
     if config.student and config.teach.views is not None:
         select_views(config.teach.views, dataset)
     _refuse_unlabelled(config, dataset)
@@ -53,6 +57,14 @@ def unscored(config: TransferConfig, dataset: MultiViewDataset) -> list[str]:
     if not absent:
         return []
     return [f"No test recording has {listed(absent)}, so nothing says how good the head is there."]
+
+
+def _refuse_several(config: TransferConfig, dataset: MultiViewDataset) -> None:
+    """What gives a frame one action, where a frame may have several labels."""
+    assert dataset.labels is not None, "refused before"
+    if dataset.labels.mode == "multi":
+        refuse_unable(HEADS.get(config.head))
+        refuse_one_action(config.decoding, f"the labels of {dataset.root} were opened with")
 
 
 def _refuse_unlabelled(config: TransferConfig, dataset: MultiViewDataset) -> None:

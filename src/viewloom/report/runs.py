@@ -98,6 +98,11 @@ def load_runs(folders: Sequence[str | Path]) -> list[Run]:
     return runs
 
 
+def decodings(runs: Sequence[Run]) -> list[str]:
+    """The ways in which probabilities became segments; of controls, which learned from no view, there are none."""
+    return list(dict.fromkeys(run.scored.decoding for run in runs if run.scored.trained_on)) or ["argmax"]
+
+
 def evaluated(runs: Sequence[Run]) -> list[Run]:
     """Those that have scores; `ConfigError` when none has."""
     found = [run for run in runs if run.metrics is not None]

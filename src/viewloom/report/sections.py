@@ -12,7 +12,7 @@ from viewloom.report.formats import clock
 from viewloom.report.gaps import Footnotes
 from viewloom.report.picking import Pick
 from viewloom.report.reading import ViewResult
-from viewloom.report.runs import Run
+from viewloom.report.runs import Run, decodings
 from viewloom.report.tables import ScoreRow, shows_gaps
 from viewloom.report.taught import Taught
 
@@ -31,8 +31,8 @@ def facts(runs: Sequence[Run]) -> list[str]:
         frames = {row["item"]: row["frames"] for run in scored for view in run.views.values() for row in view.per_item}
         hours = clock(sum(frames.values()) / scored[0].scored.fps)
         found += [f"{', '.join(_values(scored, what))} {what}" for what in ("split", "protocol")]
-        decodings = _values(scored, "decoding")
-        found += [f"{', '.join(decodings)} decoding"] if decodings != ["argmax"] else []
+        ways = decodings(scored)
+        found += [f"{', '.join(ways)} decoding"] if ways != ["argmax"] else []
         found += [f"{len(frames)} items, {hours} in all", f"{len(scored[0].scored.actions)} actions"]
     return [*found, f"{len(runs)} run" + "s" * (len(runs) != 1)]
 
@@ -55,6 +55,8 @@ def unlike(runs: Sequence[Run]) -> list[str]:
         names = _values(scored, what)
         if len(names) > 1:
             found.append(f"the runs were scored with different {what}s ({', '.join(names)}){UNLIKE}")
+    if len(ways := decodings(scored)) > 1:
+        found.append(f"the runs were decoded in different ways ({', '.join(ways)}), which is part of their differences")
     if len({run.simulated for run in scored}) > 1:
         found.append(f"some runs are of simulated features and some are not{UNLIKE}")
     for view in dict.fromkeys(name for run in scored for name in run.views):

@@ -12,7 +12,7 @@ from viewloom.metrics.statistics import Difference, Interval, differences, inter
 from viewloom.report.gaps import NOT_BETTER, Footnotes, Gap, called, gap_closed, same_items, why_no_interval
 from viewloom.report.multilabel_table import is_multi, multi_table
 from viewloom.report.reading import ViewResult
-from viewloom.report.runs import Run, evaluated, load_runs
+from viewloom.report.runs import Run, decodings, evaluated, load_runs
 from viewloom.report.views import view_names
 
 if TYPE_CHECKING:
@@ -127,9 +127,9 @@ def scores_table(runs: Sequence[str | Path | Run]) -> "Table":
     rows = score_rows(loaded)
     simulated = any(row.run.simulated for row in rows)
     protocols = listed(dict.fromkeys(row.run.scored.protocol for row in rows))
-    decodings = list(dict.fromkeys(row.run.scored.decoding for row in rows))
+    ways = decodings([row.run for row in rows])
     title = f"Scores in percent, {protocols} protocol" + (", SIMULATED features" * simulated)
-    title += f", {listed(decodings)} decoding" * (decodings != ["argmax"])
+    title += f", {listed(ways)} decoding" * (ways != ["argmax"])
     table = Table(title=title, title_justify="left", box=None, header_style="bold", padding=(0, 1, 0, 0))
     gaps, notes = shows_gaps(rows), Footnotes()
     for name in ("view", "run", "from"):

@@ -34,12 +34,17 @@ def decision(config: DecodedConfig, trained: TrainedHead, fps: float, sampling: 
     Raises:
         ConfigError: the head doesn't know what the decision needs, or decides on each class by itself.
     """
-    if trained.head.multi and config.decoding != "argmax":
-        raise ConfigError(
-            f"--decoding {config.decoding} gives each frame one action, but {trained.where} was trained with "
-            "--labels_mode multi. Leave it out."
-        )
+    if trained.head.multi:
+        refuse_one_action(config.decoding, f"{trained.where} was trained with")
     return DECISIONS[config.decoding](config, trained, fps, sampling)
+
+
+def refuse_one_action(decoding: str, what: str) -> None:
+    """`ConfigError` for a decision on one action a frame, where ``what`` has ``--labels_mode multi``."""
+    if decoding != "argmax":
+        raise ConfigError(
+            f"--decoding {decoding} gives each frame one action, but {what} --labels_mode multi. Leave it out."
+        )
 
 
 def _likeliest(config: DecodedConfig, trained: TrainedHead, fps: float, sampling: Sampling) -> Decide:

@@ -342,6 +342,7 @@ class PredictConfig(DecodedConfig):
     """Windows, chunk sizes averaged, policy for missing frames; by default as the head was trained."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         refuse_below_one(self, "uncertain")
         refuse_no_share(self.threshold)
 

@@ -33,9 +33,11 @@ def markdown(results: Mapping[str, Any], made: Mapping[str, Any]) -> str:
 
 def _facts(results: Mapping[str, Any], made: Mapping[str, Any]) -> list[str]:
     simulated = [table["data"] for table in results["tables"] if table["simulated"]]
+    decided = dict(results["settings"].get("evaluate") or {})
     return [
         f"command: `{made['command']}`",
         f"seeds: {', '.join(map(str, results['seeds']))}",
+        *([f"decoding: {decided['decoding']}"] if decided.get("decoding", "argmax") != "argmax" else []),
         f"viewloom: {results['viewloom']}",
         *([f"simulated, so figures say nothing about real video: {', '.join(simulated)}"] if simulated else []),
     ]
