@@ -13,12 +13,14 @@ from tests.tiny import write_tiny
 from viewloom.cli import main
 from viewloom.dataset.opening import open_dataset
 from viewloom.errors import ConfigError, DataError
+from viewloom.heads.settings import TCNConfig
 from viewloom.methods.settings import AutoConfig
 from viewloom.recipes.settings import TransferConfig
 from viewloom.recipes.transfer import run_transfer
 from viewloom.recipes.transfer_notes import beside, lost
 from viewloom.recipes.transferable import refuse_broken
 from viewloom.training.settings import OptimConfig, TeachConfig, TrainerConfig
+from viewloom.training.trained import load_head
 
 QUIET = TrainerConfig(accelerator="cpu", devices="1", logger="none", progress=False)
 AUTO = AutoConfig(candidates="none,cca")
@@ -220,3 +222,9 @@ def test_a_labelled_view_that_got_worse_is_named(data, tmp_path):
     shutil.copytree(tmp_path / "run" / "clock", tmp_path / "run" / "head")
     (note,) = lost(("v3",), tmp_path / "run")
     assert note.startswith("In v3, which is labelled") and str(tmp_path / "run" / "naive") in note
+
+
+def test_heads_of_a_transfer_may_wait_for_a_look_ahead(data, tmp_path):
+    settings = {"head": "tcn", "head_options": TCNConfig(width=4, layers=3, causal=True), "student": False, "epochs": 1}
+    run_transfer(config(data, tmp_path / "run", lookahead_s=1.0, method="cca", references="naive", **settings))
+    assert all(load_head(tmp_path / "run" / name).head.lookahead > 0 for name in ("head", "naive"))

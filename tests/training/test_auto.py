@@ -260,3 +260,9 @@ def test_learned_candidates_are_tried_quickest_first_in_time_of_their_own(data, 
     assert [entry["name"] for entry in tried] == ["cca", "contrast", "ey", "sync_kd"]
     assert [entry["left_out"] for entry in tried[:3]] == ["not fitted here"] * 3
     assert "would take about 70 s, and 20 s are left" in tried[3]["left_out"]
+
+
+def test_a_finished_choice_stays_as_it_is(data, tmp_path):
+    path = run_auto(config(data, tmp_path / "run", "cca"))
+    path.write_bytes(b"as an earlier version left it")
+    assert run_auto(config(data, tmp_path / "run", "cca", resume=True)).read_bytes() == b"as an earlier version left it"

@@ -239,7 +239,7 @@ class TransferConfig(ChainConfig, DecodedConfig):
     to_views: str
     """Views to segment, comma-separated: e4. Their labels are never used, but to score."""
     run: str = free()
-    """Run folder: refiner/, head/, report.html, transfer.json and, where asked for, naive/ and oracle/ in it. What is
+    """Run folder: refiner/, head/, report.html, transfer.json, naive/ and, where asked for, oracle/ in it. What is
     finished there is used again, and a stopped run goes on, when the command is repeated."""
     resume: bool = free(default=True)
     """Nothing to set: a run of the same settings and data always goes on, and one of others is refused."""
@@ -250,6 +250,9 @@ class TransferConfig(ChainConfig, DecodedConfig):
     """Passes of the head over its windows; default: that of `viewloom train`."""
     pretrain_epochs: int | None = None
     """Passes of a learned refiner over the pairs; default: that of `viewloom pretrain`."""
+    lookahead_s: float = added(0.0)
+    """With a causal head: seconds after a step's end that heads may see before they say what the step was, as that of
+    `viewloom train`."""
     batch_size: int = 8
     """Windows in a step."""
     seed: int = 0

@@ -224,6 +224,7 @@ def _training(config: TransferConfig, name: str, dataset: MultiViewDataset) -> T
         refiner=str(Path(config.run) / REFINER / REFINER_FILE) if name == HEAD else None,
         name=name if not own else "transfer",
         epochs=config.epochs,
+        lookahead_s=config.lookahead_s,
     )
 
 

@@ -105,6 +105,8 @@ def run_auto(config: PretrainConfig, dataset: MultiViewDataset | None = None) ->
     """
     config, dataset, pairs = begin_auto(config, dataset)
     folder = Path(config.run)
+    if (folder / REFINER_FILE).exists():
+        return folder / REFINER_FILE  # finished before
     facts = {"name": config.name or AUTO, "trained_on": pairs.learn.views, "method": AUTO}
     write_environment(folder, dataset, config.seed, **facts)
     tried = _try_all(config, dataset, pairs)
