@@ -74,10 +74,10 @@ def all_results(
 
 def scorings(table: str, row: HeadRow, dataset: MultiViewDataset) -> tuple[Scoring, ...]:
     """A head's own paper's scoring, and the one that all rows share; of background what the data has."""
-    known = () if dataset.labels is None else dataset.labels.actions
+    actions = () if dataset.labels is None else dataset.labels.actions
 
     def there(names: str) -> tuple[str, ...]:
-        return tuple(name for name in names_in(names) if name in known)
+        return tuple(name for name in names_in(names) if name in actions)
 
     own, shared = (
         Scoring(row.protocol, there(row.background)),
