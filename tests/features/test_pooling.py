@@ -10,6 +10,7 @@ from tests.windows.reading import pool_valid, pooled_window, read_window
 from viewloom.dataset.packing import run_pack
 from viewloom.errors import DataError
 from viewloom.features import pooling as pooling_module
+from viewloom.features.base import frame_dim, pooled_dim
 from viewloom.features.opening import open_source
 from viewloom.features.pooling import pool_rows
 from viewloom.features.settings import PackConfig
@@ -230,3 +231,10 @@ def test_no_more_than_a_block_of_frames_is_held(tmp_path, pooling):
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 2.7e6, kind
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_the_size_of_a_frame_is_found_again_in_that_of_a_step(pooling):
+    x_SD, _, _ = pool_rows(np.ones((6, 5), np.float32), 3, pooling, "view v3", 0)
+    assert x_SD.shape[1] == pooled_dim(5, pooling)
+    assert frame_dim(x_SD.shape[1], pooling) == 5

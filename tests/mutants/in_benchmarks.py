@@ -17,7 +17,7 @@ MUTANTS = [
     Mutant("benchmark_background_counted", SCORES, "for name in scoring.background]", "for name in ()]", TESTS),
     Mutant("first_fold_alone", SCORES, "_mean(list(folds.values()))", "_mean(list(folds.values())[:1])", TESTS),
     Mutant("shared_scoring_left_out", COMMAND, "(own,) if own == shared", "(own,) if own", TESTS),
-    Mutant("labels_behind_features_refused", COMMAND, 'config.past_end or "cut"', 'config.past_end or "error"', TESTS),
+    Mutant("labels_behind_features_refused", COMMAND, 'past_end="cut"', 'past_end="error"', TESTS),
     Mutant("published_beside_every_row", PAGE, "if own and (printed", "if (printed", TESTS),
     Mutant("missing_folds_untold", PAGE, "result.folds < table.folds", "False", TESTS),
     Mutant("failed_fold_untold", RUNS, "for fold, why in result.missing.items()", "for fold, why in ()", TESTS),

@@ -19,6 +19,7 @@ from viewloom.dataset.settings import DataConfig, SamplingConfig
 from viewloom.errors import ConfigError, DataError
 from viewloom.metrics.protocols import PROTOCOLS
 from viewloom.recipes import fold_run
+from viewloom.recipes.benchmarks.command import with_facts
 from viewloom.recipes.benchmarks.published import PUBLISHED
 from viewloom.recipes.benchmarks.runs import head_runs
 from viewloom.recipes.benchmarks.tables import BENCHMARKS, head_rows
@@ -269,6 +270,20 @@ def test_the_plan_runs_nothing(data, done, tmp_path):
 def test_bad_settings_are_told_before_anything_runs(data, tmp_path, changes, told):
     with pytest.raises(ConfigError, match=told):
         config(data, tmp_path, **changes)
+
+
+def test_the_data_sets_own_file_and_the_line_come_before_the_facts_of_the_papers(tmp_path):
+    root = write_mstcn(tmp_path / "data", "50salads", folds=2, videos=4)
+    (root / "dataset.yaml").unlink(missing_ok=True)
+
+    def found(**changes):
+        settings = with_facts(config(root, tmp_path / "out", **changes))
+        return settings.past_end, settings.fps
+
+    assert found() == ("cut", 30.0)
+    (root / "dataset.yaml").write_text("past_end: error\nfps: 25\n")
+    assert found() == ("error", 25.0)
+    assert found(past_end="cut", fps=15.0) == ("cut", 15.0)
 
 
 def test_data_that_can_not_be_used_is_told(tmp_path):

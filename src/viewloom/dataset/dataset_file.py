@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from viewloom.dataset.settings import DEFAULTS, IN_MEMORY, DataConfig, SamplingConfig, filled
@@ -18,21 +20,31 @@ C = TypeVar("C", bound="DataConfig")
 T = TypeVar("T")
 
 
-def complete(config: C) -> C:
-    """The settings with all that the user left open: as ``dataset.yaml`` says, else the defaults."""
-    return with_dataset_file(config)[0]
+def complete(config: C, **defaults: Any) -> C:
+    """The settings with all that the user left open: as ``dataset.yaml`` says, else the defaults (`DEFAULTS`).
+
+    Args:
+        config: settings.
+        defaults: a command's own, which come before those.
+    """
+    return with_dataset_file(config, defaults)[0]
 
 
-def with_dataset_file(config: C) -> tuple[C, str | None]:
+def with_dataset_file(config: C, defaults: Mapping[str, Any] = MappingProxyType({})) -> tuple[C, str | None]:
     """Settings that the user left open (None) as the file has them, else the defaults; and the data set's name.
 
     The file's ``sampling`` table completes that of a config that has one.
 
+    Args:
+        config: settings.
+        defaults: as `complete`.
+
     Raises:
         DataError: for a folder that isn't there, a file that isn't YAML, an unknown setting, a wrong value.
     """
+    defaults = {**DEFAULTS, **defaults}
     if config.data == IN_MEMORY:
-        return replace(config, **{k: v for k, v in DEFAULTS.items() if getattr(config, k) is None}), None
+        return replace(config, **{k: v for k, v in defaults.items() if getattr(config, k) is None}), None
     root = Path(config.data)
     if not root.is_dir():
         raise DataError(f"{root} is {'a file' if root.exists() else 'not there'}; pass the data set's folder.")
@@ -44,7 +56,7 @@ def with_dataset_file(config: C) -> tuple[C, str | None]:
     for key, value in found.items():
         if key in PATHS and value is not None and value not in DRAWN:
             found[key] = str(root / value)
-    below = {**DEFAULTS, **{key: value for key, value in found.items() if value is not None}}
+    below = {**defaults, **{key: value for key, value in found.items() if value is not None}}
     changed = {key: value for key, value in below.items() if getattr(config, key) is None}
     sampling = _sampling(str(path), table)
     own = getattr(config, "sampling", None)

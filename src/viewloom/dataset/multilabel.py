@@ -81,22 +81,22 @@ class MultiAnnotation(Annotation):
         for bounds_S, step in ((self.starts, 1), (self.ends, -1)):
             np.add.at(changes_TK, (np.clip(bounds_S, start, end) - start, self.labels), step)
         there_TK = (changes_TK[:-1].cumsum(axis=0, dtype=np.int16) > 0).astype(np.int8)
-        there_TK[self._unknown(start, end)] = IGNORE
+        there_TK[self._unlabelled(start, end)] = IGNORE
         return there_TK
 
     @cached_property
-    def known(self) -> Segments:
+    def merged(self) -> Segments:
         """The actions in labelled frames: of one action apart from each other, of several in order of time."""
         classes = int(self.labels.max()) + 1
         return segments_of_classes(self.frame_classes(self.first, self.last, classes) == 1, self.first)
 
     @cached_property
-    def unknown(self) -> Segments:
+    def unlabelled(self) -> Segments:
         """The stretches between the first labelled frame and the last in which nobody says what happens, apart."""
-        found = Segments.of_frames(self._unknown(self.first, self.last), self.first)
+        found = Segments.of_frames(self._unlabelled(self.first, self.last), self.first)
         return found.select(found.labels == 1)
 
-    def _unknown(self, start: int, end: int) -> NDArray[np.bool_]:
+    def _unlabelled(self, start: int, end: int) -> NDArray[np.bool_]:
         """Frames in [start, end) that lie outside, or in an ignored stretch."""
         stretches_N2 = np.concatenate([self.ignored_N2, [[start, self.first], [self.last, end]]])
         within_N2 = np.clip(stretches_N2, start, end) - start

@@ -17,8 +17,8 @@ _LIMITS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExtractConfig:
-    """Features of videos: one for each frame of a common clock, from any image or video backbone."""
+class _Clips:
+    """What has features computed, and where they go; apart, so that these settings come first in --help."""
 
     videos: str
     """Folder with <recording>/<view>.mp4 (or any container FFmpeg reads), or image folders <recording>/<view>/,
@@ -29,12 +29,14 @@ class ExtractConfig:
     """What computes the features: timm:NAME, hf:NAME, onnx:FILE or py:module:factory."""
     fps: float
     """Frames per second to take, by the videos' timestamps; image folders are read as having this rate."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneConfig:
+    """How frames of a video become features, in a store (`ExtractConfig`) and in a stream (`viewloom.online`)."""
+
     weights: str | None = None
     """File or folder of the backbone's weights, for machines without a network."""
-    store: Literal["packed", "npy", "lmdb"] = "packed"
-    """Store to write: packed (safetensors), npy files (T, D), or Assembly101's LMDB layout."""
-    dtype: Literal["float16", "float32"] = "float16"
-    """Type of the stored numbers in the packed store; npy and lmdb hold float32."""
     clip: int = 1
     """Frames in a row that give one feature, for video backbones; centred on the feature's frame."""
     size: int | None = None
@@ -49,14 +51,24 @@ class ExtractConfig:
     """Deviation of red, green and blue to divide by: 0.229,0.224,0.225."""
     decoder: Literal["pyav", "torchcodec"] = "pyav"
     """What decodes the videos. torchcodec uses the system's FFmpeg; its pictures differ by rounding in the colours."""
-    batch: int = 32
-    """Frames decoded, computed and written at a time. Memory depends on it, the result doesn't."""
+    dtype: Literal["float16", "float32"] = "float16"
+    """Type that features are rounded to in the packed store, and in a stream; npy and lmdb hold float32."""
     together: int | None = None
     """Frames that one call of the backbone computes; default: 1 on a CPU, 32 on a GPU. Rounding depends on it."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the backbone runs; auto: on a GPU where there is one."""
     precision: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     """Arithmetic of the backbone; auto: float16 on a GPU, float32 on a CPU."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractConfig(BackboneConfig, _Clips):
+    """Features of videos: one for each frame of a common clock, from any image or video backbone."""
+
+    store: Literal["packed", "npy", "lmdb"] = "packed"
+    """Store to write: packed (safetensors), npy files (T, D), or Assembly101's LMDB layout."""
+    batch: int = 32
+    """Frames decoded, computed and written at a time. Memory depends on it, the result doesn't."""
     workers: int | None = None
     """Processes, each at a clip of its own; default: one for each core, at most 8 (on a GPU 2). 0: this one alone."""
     views_file: str | None = None

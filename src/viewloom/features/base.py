@@ -46,6 +46,11 @@ def pooled_dim(dim: int, pooling: Pooling) -> int:
     return 2 * dim if pooling == "both" else dim
 
 
+def frame_dim(dim: int, pooling: Pooling) -> int:
+    """Size of a frame's features, of that of a step's: `pooled_dim` the other way round."""
+    return dim // 2 if pooling == "both" else dim
+
+
 class PoolingReader(Protocol):
     """Reads pooled windows: a store, and whatever is put before one (kept windows, a policy for missing frames)."""
 

@@ -1,8 +1,8 @@
 """Any head with several labels a step: K classes are K questions that are answered by yes or no.
 
 The logit z of a class against 0 is a softmax over two classes, "not there" and "there": its probability is sigmoid(z),
-its cross-entropy the binary one. So a head's own loss and decision, told of K rows of two classes instead of one row of
-K, are those of K yes-or-no segmentations: binary cross-entropy, averaged over steps and classes; smoothing of both
+its cross-entropy the binary one. So a head's own loss and decision, of K rows of two classes instead of one row of K,
+are those of K yes-or-no segmentations: binary cross-entropy, averaged over steps and classes; smoothing of both
 log-probabilities (MS-TCN, eq. 9) beside it; levels that vote class by class. Nothing of it stands in a head's own file.
 """
 
@@ -21,7 +21,7 @@ def for_classes(head: Head) -> Head:
     """Let a head decide on each class by itself from now on.
 
     Raises:
-        ConfigError: its loss can't be told of several labels.
+        ConfigError: its loss or decision looks at more than its arguments (`knows_multi`).
     """
     refuse_unable(type(head))
     head.multi = True

@@ -9,6 +9,7 @@ minimum in T, which a bounded search finds.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,9 +48,9 @@ def at_temperature(probs_NK: Probs, temperature: float) -> Floats:
         raise ConfigError(f"A temperature must be above 0, but is {temperature}.")
     if temperature == 1:
         return probs_NK.astype(np.float64)
-    logs_NK = log_probabilities(probs_NK) / temperature
-    powers_NK = np.exp(logs_NK - logs_NK.max(axis=1, keepdims=True))
-    scaled_NK: Floats = powers_NK / powers_NK.sum(axis=1, keepdims=True)
+    from scipy.special import softmax
+
+    scaled_NK: Floats = softmax(log_probabilities(probs_NK) / temperature, axis=1)
     return scaled_NK
 
 
@@ -81,11 +82,11 @@ class LabelledRuns:
         return cls(logs_RK, np.diff(firsts_R, append=len(labels_N)), true_logs_R)
 
     @classmethod
-    def joined(cls, parts: list[LabelledRuns]) -> LabelledRuns:
-        """All of some, which are at least one, in their order."""
-        logs_RK = np.concatenate([part.logs_RK for part in parts])
-        frames_R = np.concatenate([part.frames_R for part in parts])
-        return cls(logs_RK, frames_R, np.concatenate([part.true_logs_R for part in parts]))
+    def joined(cls, items: Sequence[LabelledRuns]) -> LabelledRuns:
+        """Those of several items, of one at least, in their order."""
+        logs_RK = np.concatenate([item.logs_RK for item in items])
+        frames_R = np.concatenate([item.frames_R for item in items])
+        return cls(logs_RK, frames_R, np.concatenate([item.true_logs_R for item in items]))
 
     @property
     def frames(self) -> int:

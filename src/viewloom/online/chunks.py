@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.errors import DataError
+from viewloom.features.base import frame_dim
 from viewloom.features.pooling import pool_rows
 from viewloom.features.settings import Pooling
 from viewloom.online.clock import Frames
@@ -40,7 +41,7 @@ class ChunkStream:
     @property
     def dim(self) -> int:
         """Feature size D of a frame."""
-        return self.steps.chain.dim // (2 if self.pooling == "both" else 1)
+        return frame_dim(self.steps.chain.dim, self.pooling)
 
     @property
     def waiting(self) -> int:

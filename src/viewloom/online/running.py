@@ -63,7 +63,7 @@ class Running:
         return [*closed, last]
 
     def _of_chunks(self, chunk_frames: int) -> ChunkStream:
-        # A refiner is told seconds, as offline.
+        # A refiner gets the seconds of a step, as offline.
         steps = StepStream(self.chain, None if self.chain.refiner is None else chunk_frames / self.fps)
         may_lack = self.sampling.missing_frames == "mask"
         return ChunkStream(steps, chunk_frames, self.sampling.pooling, may_lack, self.chain.view)

@@ -74,7 +74,7 @@ class OnlineSegmenter:
     @property
     def dim(self) -> int:
         """Feature size D of a frame."""
-        return self.chain.dim // (2 if self.sampling.pooling == "both" else 1)
+        return self.stream.chunks[0].dim
 
     @property
     def frames(self) -> int:

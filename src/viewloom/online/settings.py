@@ -5,41 +5,18 @@ from typing import Literal
 
 from viewloom.dataset.settings import SamplingConfig
 from viewloom.errors import ConfigError, refuse_outside
-from viewloom.extract.settings import ExtractConfig
+from viewloom.extract.settings import BackboneConfig, ExtractConfig
 
 _LIMITS = {"fps": (0.01, 1000), "lookahead_s": (0, 3600), "save_every_s": (0, 86400), "idle_s": (0, 86400)}
 
 
 @dataclass(frozen=True, kw_only=True)
-class CameraConfig:
+class CameraConfig(BackboneConfig):
     """How frames of a video become features; as in `viewloom extract`, and as the training features were made."""
 
     backbone: str | None = None
-    """What computes the features: timm:NAME, hf:NAME, onnx:FILE or py:module:factory. With it the input is a video."""
-    weights: str | None = None
-    """File or folder of the backbone's weights."""
-    clip: int = 1
-    """Frames in a row that give one feature, centred on the feature's frame: half of them are waited for."""
-    size: int | None = None
-    """Width and height of the pictures in pixels; default: as the backbone says."""
-    resize: int | None = None
-    """Shorter side in pixels before the middle square is cut out; default: as the backbone says."""
-    fit: Literal["crop", "squash"] | None = None
-    """Cut the middle square out of the picture, or squash all of it into the square; default: crop."""
-    mean: str | None = None
-    """Mean of red, green and blue to subtract, on a scale from 0 to 1."""
-    std: str | None = None
-    """Deviation of red, green and blue to divide by."""
-    decoder: Literal["pyav", "torchcodec"] = "pyav"
-    """What decodes the video."""
-    dtype: Literal["float16", "float32"] = "float16"
-    """Type that features are rounded to, as the store of the training features has them."""
-    together: int | None = None
-    """Frames that one call of the backbone computes, and waits for; default: 1 on a CPU, 32 on a GPU."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where the backbone runs."""
-    precision: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
-    """Arithmetic of the backbone."""
+    """What computes the features: timm:NAME, hf:NAME, onnx:FILE or py:module:factory. With it the input is a video;
+    half of a clip, and all frames of a call, are waited for."""
 
     def as_extract(self, video: str, fps: float) -> ExtractConfig:
         """The settings of `viewloom extract` that make the same features; `ConfigError` where they can't work."""

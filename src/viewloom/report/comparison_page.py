@@ -6,8 +6,8 @@ from typing import Any
 from viewloom.files import write_text
 from viewloom.report import comparison
 from viewloom.report.comparison_picture import draw_comparison
+from viewloom.report.figures import SETTINGS
 from viewloom.report.page import environment
-from viewloom.report.picture import SETTINGS
 
 
 def save_page(folder: Path, out: Path, title: str = "Comparison") -> Path:

@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from viewloom.errors import ConfigError
-from viewloom.files import atomic_path
-from viewloom.report.picture import SETTINGS
+from viewloom.report.figures import refuse_suffix, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,14 +27,8 @@ def save_comparison(results: Mapping[str, Any], path: Path) -> Path:
     Raises:
         ConfigError: another suffix.
     """
-    from matplotlib import rc_context
-
-    if path.suffix not in (".png", ".svg"):
-        raise ConfigError(f"{path}: a picture's file must end in .png or .svg.")
-    with rc_context(SETTINGS), atomic_path(path) as temporary:
-        date = {"Date": None} if path.suffix == ".svg" else None
-        draw_comparison(results).savefig(temporary, format=path.suffix[1:], dpi=160, metadata=date)
-    return path
+    refuse_suffix(path)
+    return save_figure(path, lambda: draw_comparison(results))
 
 
 def draw_comparison(results: Mapping[str, Any]) -> "Figure":

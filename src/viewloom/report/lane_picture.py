@@ -4,16 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from viewloom.report.colours import ink
-from viewloom.report.formats import clock
+from viewloom.report.figures import item_figure, time_axis
 from viewloom.report.lanes import Laid, lay_card
-from viewloom.report.strips import Card, picture_colours, time_step
+from viewloom.report.strips import Card, picture_colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-KEYS = 18
-"""Actions in the key at most: those of the truth, then the longest predicted."""
 LETTERS = 130
 """That fit into the width of the strips."""
 BETWEEN, APART = 0.5, 0.9
@@ -22,10 +20,6 @@ BETWEEN, APART = 0.5, 0.9
 
 def draw_lanes(card: Card, actions: Sequence[str]) -> "Figure":
     """The truth on top, each view's predictions under it, the time axis, and a key of the longest actions."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Patch
-
     colours, laid = picture_colours(card.strips), lay_card(card)
     rows: list[tuple[str, float, Laid]] = [("truth", 0.0, laid.truth)]
     place = laid.truth.lanes + APART
@@ -34,21 +28,12 @@ def draw_lanes(card: Card, actions: Sequence[str]) -> "Figure":
         place += APART - BETWEEN if changed else 0.0
         rows.append((f"{strip.run.name}, {strip.view}", place, of))
         place += of.lanes + BETWEEN
-    keys = [Patch(color=colour, label=actions[label]) for label, colour in list(colours.items())[:KEYS]]
-    figure = Figure(figsize=(10, 0.21 * place + 0.7 + 0.2 * -(-len(keys) // 5)), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
+    figure, axes = item_figure(0.21 * place + 0.7, colours, actions)
     for name, top, of in rows:
         _lanes(axes, card, of, top, colours, actions if name == "truth" else None)
     axes.set_yticks([top + of.lanes / 2 for _, top, of in rows], [name for name, _, _ in rows])
     axes.set_ylim(place, -0.2)
-    seconds = card.frames / card.fps
-    marks = range(0, int(seconds) + 1, time_step(seconds))
-    axes.set_xticks(list(marks), [clock(mark) for mark in marks])
-    axes.set_xlim(0, seconds)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(axis="y", length=0)
-    figure.legend(handles=keys, loc="outside lower center", ncols=5)
+    time_axis(axes, card)
     return figure
 
 

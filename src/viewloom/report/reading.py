@@ -168,8 +168,8 @@ def _view(name: str, value: Any, path: Path, written: Written) -> ViewResult:
     for row in value["per_item"]:
         _need(row, ("item", "recording", "frames", *written.of_item), path, f"an item of {where}")
     scores = {score: float(value["scores"][score]) for score in (*written.scores, "total")}
-    rows, known = (list(value["per_class"]), list(value["per_item"])), dict(value.get("reliability", {}))
-    return ViewResult(name, str(value["kind"]), scores, *rows, reliability=known)
+    rows, reliability = (list(value["per_class"]), list(value["per_item"])), dict(value.get("reliability", {}))
+    return ViewResult(name, str(value["kind"]), scores, *rows, reliability=reliability)
 
 
 def _need(value: Any, keys: Sequence[str], path: Path, where: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from viewloom.errors import DataError
-from viewloom.report.reading import AGAIN
+from viewloom.report.reading import AGAIN, ViewResult
 from viewloom.report.runs import Run
 
 LEFT, TOP, SIDE, GAP, LOW, BOTTOM = 48.0, 8.0, 230.0, 12.0, 46.0, 32.0
@@ -20,6 +20,9 @@ FLOOR, GROUND = TOP + SIDE, TOP + SIDE + GAP + LOW
 
 FEW = 0.005
 """Bins that hold a smaller share of the frames are drawn fainter: what they say is mostly chance."""
+
+SHOWN, OR_NULL = ("confidence", "right", "ece", "log_loss", "brier"), ("interval", "ece_equal_mass")
+"""Figures of the table; the latter are null where there are too few recordings, or folds were pooled."""
 
 HERE, ELSEWHERE, NOWHERE = "here", "extrapolated", "none"
 
@@ -88,7 +91,7 @@ def reliability(runs: Sequence[Run]) -> dict[str, Any]:
     diagrams: dict[str, list[Diagram]] = {}
     for run in runs:
         try:
-            found = [(line_of(run, view), diagram_of(view.name, view.reliability)) for view in _known(run)]
+            found = [(line_of(run, view), diagram_of(view.name, view.reliability)) for view in with_confidence(run)]
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise DataError(
                 f"{run.folder / 'metrics.json'}: what it says of confidence can't be read ({error!r}). {AGAIN}"
@@ -99,21 +102,25 @@ def reliability(runs: Sequence[Run]) -> dict[str, Any]:
     return {"lines": lines, "diagrams": diagrams, "notes": notes(runs, lines)} if lines else {}
 
 
-def _known(run: Run) -> list[Any]:
-    """The views of a run of which it is known how sure it was."""
+def with_confidence(run: Run) -> list[ViewResult]:
+    """The views of a run that say how sure it was."""
     return [view for view in run.views.values() if view.reliability]
 
 
-def line_of(run: Run, view: Any) -> Line:
-    """The figures of a run in a view."""
+def line_of(run: Run, view: ViewResult) -> Line:
+    """The figures of a run in a view; an error of Python's own where one is missing, or is no number."""
     calibration, sides = run.scored.calibration, view.reliability
     fitted = NOWHERE if not calibration.get("views") else HERE if view.name in calibration["views"] else ELSEWHERE
-    temperature = None if calibration.get("temperature", 1.0) is None else float(calibration.get("temperature", 1.0))
-    after, before = sides["after"], sides["before"]
-    for side in (before["frames"], after["frames"]):
-        float(side["ece"]), float(side["log_loss"]), float(side["brier"]), side["ece_equal_mass"], side["interval"]
-    float(after["segments"]["ece"])
-    return Line(run.name, view.name, fitted, temperature, before["frames"], after["frames"], after["segments"])
+    temperature = calibration.get("temperature", 1.0)
+    temperature = None if temperature is None else float(temperature)
+    before, after = (_numbers(sides[side]["frames"]) for side in ("before", "after"))
+    segments = {"ece": float(sides["after"]["segments"]["ece"])}
+    return Line(run.name, view.name, fitted, temperature, before, after, segments)
+
+
+def _numbers(frames: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of frames that the table shows."""
+    return {name: float(frames[name]) for name in SHOWN} | {name: frames[name] for name in OR_NULL}
 
 
 def diagram_of(view: str, sides: Mapping[str, Any]) -> Diagram:
@@ -168,7 +175,7 @@ def notes(runs: Sequence[Run], lines: Sequence[Line]) -> list[str]:
                 f"{line.run} on {line.view}: the temperature takes confidence further from the truth (calibration "
                 f"error {line.before['ece']:.1f} to {line.after['ece']:.1f}). Don't trust its confidences there."
             )
-    fitted = [run for run in runs if _known(run) and run.scored.calibration.get("views")]
+    fitted = [run for run in runs if with_confidence(run) and run.scored.calibration.get("views")]
     on_validation = [run.name for run in fitted if run.scored.split == "val"]
     if on_validation:
         found.append(f"{', '.join(on_validation)}: scored on the items that the temperature was fitted on.")

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from viewloom.errors import ConfigError, listed
-from viewloom.files import atomic_path
-from viewloom.report.picture import SETTINGS
+from viewloom.report.figures import refuse_suffix, save_figure
 from viewloom.report.reliability import FEW
 from viewloom.report.runs import Run, evaluated
 from viewloom.report.views import view_names
@@ -32,22 +31,16 @@ def save_reliability(runs: Sequence[Run], path: Path, views: Sequence[str] | Non
     Raises:
         ConfigError: another suffix, a view that no run has, or runs that don't say how sure they are.
     """
-    from matplotlib import rc_context
-
-    if path.suffix not in (".png", ".svg"):
-        raise ConfigError(f"--picture {path}: the file must end in .png or .svg.")
+    refuse_suffix(path)
     scored = evaluated(runs)
     shown = list(views or view_names(scored))
     missing = [name for name in shown if all(name not in run.views for run in scored)]
     if missing:
         raise ConfigError(f"No run was scored on {listed(missing)}. Their views are: {listed(view_names(scored))}.")
-    known = [run for run in scored if any(run.views[v].reliability for v in shown if v in run.views)]
-    if not known:
+    having = [run for run in scored if any(run.views[v].reliability for v in shown if v in run.views)]
+    if not having:
         raise ConfigError("No run says how sure it is. Run `viewloom evaluate` again with --overwrite true.")
-    with rc_context(SETTINGS), atomic_path(path) as temporary:
-        date = {"Date": None} if path.suffix == ".svg" else None
-        draw(known, shown).savefig(temporary, format=path.suffix[1:], dpi=160, metadata=date)
-    return path
+    return save_figure(path, lambda: draw(having, shown))
 
 
 def draw(runs: Sequence[Run], views: Sequence[str]) -> "Figure":

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from viewloom.metrics.segments import Floats, Ints
 
 
 def bounded_labels(logp_SK: NDArray[np.floating], shortest_K: Ints, longest_K: Ints) -> Ints:

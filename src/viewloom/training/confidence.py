@@ -208,33 +208,33 @@ def _bins(sums: Floats) -> dict[str, Any]:
     }
 
 
-def pooled_confidence(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def pooled_confidence(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What `view_confidence` said of one view in several folds, as of all their items; empty where one said nothing.
 
     Each fold has a temperature of its own. Intervals draw whole folds anew; bins of equal mass can't be had of sums.
     """
-    if not parts or not all(parts):
+    if not folds or not all(folds):
         return {}
     return {
         side: {
-            "frames": _pooled_frames([part[side]["frames"] for part in parts]),
-            "segments": _bins(np.sum([_sums_of(part[side]["segments"]) for part in parts], axis=0)),
+            "frames": _pooled_frames([fold[side]["frames"] for fold in folds]),
+            "segments": _bins(np.sum([_sums_of(fold[side]["segments"]) for fold in folds], axis=0)),
         }
         for side in ("before", "after")
     }
 
 
-def _pooled_frames(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _pooled_frames(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Reliability of the frames of several folds."""
-    sums, counts = [_sums_of(part) for part in parts], [part["count"] for part in parts]
-    ends = error_interval(sums, [str(place) for place in range(len(parts))])
-    means = {name: float(np.average([part[name] for part in parts], weights=counts)) for name in ("log_loss", "brier")}
+    sums, counts = [_sums_of(fold) for fold in folds], [fold["count"] for fold in folds]
+    ends = error_interval(sums, [str(place) for place in range(len(folds))])
+    means = {name: float(np.average([fold[name] for fold in folds], weights=counts)) for name in ("log_loss", "brier")}
     interval = None if ends is None else list(ends)
     return _bins(np.sum(sums, axis=0)) | {"interval": interval, "ece_equal_mass": None} | means
 
 
-def _sums_of(part: Mapping[str, Any]) -> Floats:
+def _sums_of(reliability: Mapping[str, Any]) -> Floats:
     """The sums that `_bins` was made of, (3, bins)."""
-    counts = np.array(part["bins"]["counts"], np.float64)
-    means = (np.array([mean or 0.0 for mean in part["bins"][name]]) / 100 for name in ("confidence", "right"))
+    counts = np.array(reliability["bins"]["counts"], np.float64)
+    means = (np.array([mean or 0.0 for mean in reliability["bins"][name]]) / 100 for name in ("confidence", "right"))
     return np.stack([counts, *(counts * of for of in means)])

@@ -6,19 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.errors import ConfigError
+from viewloom.metrics.segments import Ints
 from viewloom.training.decoding_settings import DecodedConfig
 from viewloom.training.durations import bounds_of, within
 from viewloom.training.trained import TrainedHead
 from viewloom.windows.sampling import Sampling
 
-Labels = NDArray[np.int64]
-Decide = Callable[[NDArray[np.float32]], Labels]
+Decide = Callable[[NDArray[np.float32]], Ints]
 """Class of each frame, (T,), of the class probabilities of an item's frames, (T, K)."""
 
 
-def likeliest(probs_TK: NDArray[np.float32]) -> Labels:
+def likeliest(probs_TK: NDArray[np.float32]) -> Ints:
     """The likeliest class of each frame, whatever its neighbours."""
-    labels_T: Labels = probs_TK.argmax(axis=1).astype(np.int64)
+    labels_T: Ints = probs_TK.argmax(axis=1).astype(np.int64)
     return labels_T
 
 

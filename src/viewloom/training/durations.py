@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.errors import ConfigError
-from viewloom.metrics.segments import Segments
+from viewloom.metrics.segments import Floats, Ints, Segments
 from viewloom.training.bounded import bounded_labels
 from viewloom.training.decoding_settings import DurationsConfig
 
@@ -17,7 +17,6 @@ KEY = "durations"
 """Where a head's file keeps them, among what else it holds."""
 FLOOR = 1e-8
 """Least probability of a class, so that one step of a head that is sure and wrong can't rule a segmentation out."""
-Ints = NDArray[np.int64]
 
 
 def training_durations(dataset: MultiViewDataset, items: Sequence[Item]) -> dict[str, Any]:
@@ -43,8 +42,8 @@ def training_durations(dataset: MultiViewDataset, items: Sequence[Item]) -> dict
 class Bounds:
     """Least and largest duration (s) of the segments of each class, (K,); from 0 where there is no bound, to inf."""
 
-    shortest_K: NDArray[np.float64]
-    longest_K: NDArray[np.float64]
+    shortest_K: Floats
+    longest_K: Floats
 
     def of_steps(self, step_s: float, steps: int) -> tuple[Ints, Ints]:
         """The same in steps, rounded so that no bound grows tighter: 1 at least, ``steps`` at most."""

@@ -25,10 +25,10 @@ def step_classes(annotation: Annotation, start: int, end: int, chunk_frames: int
     """
     assert isinstance(annotation, MultiAnnotation), "labels were opened with mode multi"
     borders = np.append(np.arange(start, end, chunk_frames), end)
-    having_SK = frames_between(borders, annotation.known, classes)
+    having_SK = frames_between(borders, annotation.merged, classes)
     first, last = annotation.start, annotation.end
     outside = [[min(start, first), first, 0], [last, max(end, last), 0]]
-    unknown = Segments.of_rows([*annotation.unknown.rows, *outside])
+    unknown = Segments.of_rows([*annotation.unlabelled.rows, *outside])
     labelled_S1 = np.diff(borders)[:, None] - frames_between(borders, unknown.select(unknown.durations > 0), None)
     pooled_SK = (2 * having_SK >= np.maximum(labelled_S1, 1)).astype(np.int8)
     return np.where(labelled_S1 > 0, pooled_SK, np.int8(IGNORE))

@@ -1,7 +1,6 @@
 """`viewloom experiment --table 50salads | breakfast | gtea`: heads as published, on all folds, beside theirs."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from viewloom.dataset.chosen_splits import folds_of
@@ -54,10 +53,9 @@ def run_benchmark(config: ExperimentConfig) -> str:
 
 
 def with_facts(config: ExperimentConfig) -> ExperimentConfig:
-    """The settings with the data set's frame rate, and labels behind the last feature cut, as released code does."""
-    config = replace(config, past_end=config.past_end or "cut")
-    config = complete(config)
-    return replace(config, fps=config.fps or BENCHMARKS[config.table].fps)
+    """The settings, where neither the user nor ``dataset.yaml`` says otherwise with the data set's frame rate, and with
+    labels behind the last feature cut, as released code does."""
+    return complete(config, past_end="cut", fps=BENCHMARKS[config.table].fps)
 
 
 def all_results(
@@ -74,10 +72,10 @@ def all_results(
 
 def scorings(table: str, row: HeadRow, dataset: MultiViewDataset) -> tuple[Scoring, ...]:
     """A head's own paper's scoring, and the one that all rows share; of background what the data has."""
-    known = () if dataset.labels is None else dataset.labels.actions
+    actions = () if dataset.labels is None else dataset.labels.actions
 
     def there(names: str) -> tuple[str, ...]:
-        return tuple(name for name in names_in(names) if name in known)
+        return tuple(name for name in names_in(names) if name in actions)
 
     own, shared = (
         Scoring(row.protocol, there(row.background)),

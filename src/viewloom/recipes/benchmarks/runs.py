@@ -76,7 +76,7 @@ def _settings(
     config: ExperimentConfig, dataset: MultiViewDataset, row: HeadRow, seed: int, view: str
 ) -> CrossvalConfig:
     plain = {name: sourced.value for name, sourced in values_of(config, row).items()}
-    known = () if dataset.labels is None else dataset.labels.actions
+    actions = () if dataset.labels is None else dataset.labels.actions
     settings = CrossvalConfig(
         **data_settings(config),
         run="",
@@ -88,7 +88,7 @@ def _settings(
         trainer=replace(config.trainer, devices="1"),
         head_options=HEADS.settings(row.name)(),
         protocol=row.protocol,
-        background=",".join(name for name in row.background.split(",") if name in known),
+        background=",".join(name for name in row.background.split(",") if name in actions),
     )
     return apply(settings, plain | {"head": row.name})
 

@@ -75,7 +75,7 @@ def _asformer(background: str) -> HeadRow:
         "last_segment_short",
         background,
         "github.com/ChinaYi/ASFormer",
-        "the released code takes the last of 120 epochs, looks at the test split every ten, and tells of early "
+        "the released code takes the last of 120 epochs, looks at the test split every ten, and mentions early "
         "stopping on GTEA",
     )
 
