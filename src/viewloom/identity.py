@@ -42,7 +42,7 @@ def added(default: Any) -> Any:
 
 
 def added_settings(settings: Any, prefix: str = "") -> dict[str, Any]:
-    """Names, dotted where nested, and defaults of the settings that `added` marks."""
+    """Names, dotted where nested, and defaults, as JSON has them, of the settings that `added` marks."""
     found: dict[str, Any] = {}
     for entry in fields(settings):
         if entry.metadata.get("changes_result") is False:
@@ -51,7 +51,7 @@ def added_settings(settings: Any, prefix: str = "") -> dict[str, Any]:
         if is_dataclass(value):
             found |= added_settings(value, f"{prefix}{entry.name}.")
         elif entry.metadata.get("added", False):
-            found[f"{prefix}{entry.name}"] = entry.default
+            found[f"{prefix}{entry.name}"] = _as_json(entry.default)
     return found
 
 
@@ -65,8 +65,13 @@ def settings_of(settings: Any) -> dict[str, Any]:
         if is_dataclass(value):
             found |= {f"{entry.name}.{name}": inner for name, inner in settings_of(value).items()}
         else:
-            found[entry.name] = json.loads(json.dumps(value, default=str))
+            found[entry.name] = _as_json(value)
     return found
+
+
+def _as_json(value: Any) -> Any:
+    """A setting's value as JSON has it."""
+    return json.loads(json.dumps(value, default=str))
 
 
 def digest(value: Any) -> str:

@@ -1,6 +1,7 @@
 """Experiments: what each run takes, what its folder's name stands for, and what a line of the table says."""
 
 import json
+from dataclasses import dataclass, field, make_dataclass
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from tests.tiny import write_tiny
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig
-from viewloom.identity import Identity
+from viewloom.identity import Identity, added
 from viewloom.recipes.jobs import make_jobs, table_views
 from viewloom.recipes.planned import PlannedRun, data_identity, run_key, unique_runs
 from viewloom.recipes.results import Result, row_lines
@@ -58,6 +59,26 @@ def test_a_folder_s_name_stands_for_settings_seed_and_what_was_used(data, tmp_pa
     assert len({key, run_key(config, b), *(run_key(other, a) for other in others)}) == 4
     assert run_key(TrainConfig(data="elsewhere", run="x", views="v3", workers=2), a) == key
     assert run_key(config, a, tmp_path / "refiner") != key
+
+
+def test_a_setting_that_was_added_later_leaves_what_was_finished_before_where_it_is():
+    data = Identity({"data": {"a": 1}})
+    before = run_key(make_dataclass("Config", [("epochs", int, 3)])(), data)
+
+    @dataclass(frozen=True, kw_only=True)
+    class Inner:
+        weight: float = added(1.0)
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config:
+        epochs: int = 3
+        lookahead_s: float = added(0.0)
+        sizes: tuple[int, ...] = added((1, 2))
+        inner: Inner = field(default_factory=Inner)
+
+    assert run_key(Config(), data) == before
+    others = (Config(lookahead_s=1.0), Config(sizes=(1,)), Config(inner=Inner(weight=2.0)), Config(epochs=4))
+    assert len({before, *(run_key(other, data) for other in others)}) == 5
 
 
 def test_the_key_of_the_data_stands_for_labels_and_values_of_features(tmp_path):

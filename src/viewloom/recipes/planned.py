@@ -16,7 +16,7 @@ from viewloom.dataset.settings import DataConfig
 from viewloom.dataset.splits import ROLES, Role
 from viewloom.features.settings import Compare
 from viewloom.files import write_text
-from viewloom.identity import Identity, settings_of
+from viewloom.identity import Identity, added_settings, settings_of
 from viewloom.recipes.label_controls import run_label_control
 from viewloom.recipes.mismatch import Mismatch
 from viewloom.recipes.settings import LabelControlConfig
@@ -105,9 +105,18 @@ def data_identity(dataset: MultiViewDataset, views: Sequence[str], compare: Comp
     return RunContent(dataset, items, views, compare=compare).identity(None)
 
 
+NONE = object()
+"""The default of a setting that wasn't added later."""
+
+
 def run_key(config: Any, data: Identity, *needs: Path, more: Mapping[str, Any] | None = None) -> str:
-    """Key of a run: settings that change its result, its data, the runs it takes, and what else it is made with."""
-    facts: dict[str, Mapping[str, Any]] = {"settings": settings_of(config)}
+    """Key of a run: settings that change its result, its data, the runs it takes, and what else it is made with.
+
+    A setting that was added later is left out at its default, so that what was finished before is used again.
+    """
+    added = added_settings(config)
+    settings = {name: value for name, value in settings_of(config).items() if added.get(name, NONE) != value}
+    facts: dict[str, Mapping[str, Any]] = {"settings": settings}
     facts |= {"needs": {str(i): folder.name for i, folder in enumerate(needs)}} | ({"more": more} if more else {})
     return Identity(facts | {"kind": {"name": type(config).__name__}, "data": {"key": data.key}}).key
 
