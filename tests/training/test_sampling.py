@@ -111,9 +111,9 @@ def test_evaluate_and_predict_take_the_sampling_of_the_head(data, trained, tmp_p
     used = []
     init = Segmenter.__init__
 
-    def noted(self, head, refiner, sampling, *more):
+    def noted(self, head, refiner, sampling, *more, **named):
         used.append(sampling)
-        init(self, head, refiner, sampling, *more)
+        init(self, head, refiner, sampling, *more, **named)
 
     monkeypatch.setattr(Segmenter, "__init__", noted)
     found = evaluate(data, trained, tmp_path / "scores")
