@@ -127,8 +127,8 @@ MUTANTS = [
     Mutant(
         "seed_not_in_the_folder_s_name",
         RUNS,
-        '= {"settings": settings_of(config)}',
-        '= {"settings": settings_of(config) | {"seed": 0}}',
+        '= {"settings": settings}',
+        '= {"settings": settings | {"seed": 0}}',
         CLAIMS,
     ),
     Mutant(
