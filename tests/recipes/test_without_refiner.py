@@ -65,6 +65,18 @@ def test_the_student_that_promises_more_is_kept(tmp_path, held_out, kept):
     assert (tmp_path / "refined").exists() == (kept == "plain")
 
 
+def test_no_agreement_at_all_is_no_agreement_that_is_missing(tmp_path):
+    write_student(tmp_path / "one", [90.0], 0.0, learned=60.0)
+    assert promise(tmp_path / "one", ["e4"]) == 0
+
+
+def test_a_student_that_was_not_taught_in_the_other_view_promises_nothing_and_is_not_preferred(tmp_path):
+    transfer(tmp_path, naive=[95.0], refined=[70.0])
+    keep_better(tmp_path, ["v9"], teach(tmp_path, [95.0], 90.0))
+    assert (tmp_path / "head" / "which").read_text() == "refined"
+    assert "none without the refiner, none with it; the one with is kept" in without_refiner.why_kept(tmp_path)[0]
+
+
 def test_a_swap_that_was_stopped_is_finished(tmp_path, monkeypatch):
     transfer(tmp_path, naive=[95.0], refined=[70.0])
     monkeypatch.setattr(without_refiner, "put_in_place", lambda folder: None)

@@ -39,7 +39,8 @@ def promise(run: Path, views: Sequence[str]) -> float | None:
     """
     labelled, found = validated(run / TEACHER), read_json(run / "taught.json")["agreement"]
     # With few pairs none is held out, and agreement on those learned from says less, of both students alike.
-    agreed = [found[view]["held_out"] or found[view]["learned"] for view in views if view in found]
+    each = [found[view] for view in views if view in found]
+    agreed = [of["learned"] if of["held_out"] is None else of["held_out"] for of in each]
     if labelled is None or not agreed:
         return None
     return float(labelled * sum(agreed) / len(agreed) / 100)
@@ -71,15 +72,20 @@ def keep_better(folder: Path, views: Sequence[str], teach: Callable[[], Any]) ->
         teach()
         kept = PLAIN if better_without(folder / PLAIN, folder / HEAD, views) else REFINED
         naive, refined = validated(folder / NAIVE), validated(folder / HEAD / TEACHER)
-        plain, behind = (promise(folder / name, views) for name in (PLAIN, HEAD))
+        plain, behind = (_shown(promise(folder / name, views)) for name in (PLAIN, HEAD))
         why = (
             f"On validation items of the labelled view a head without the refiner scores {naive:.1f}, and behind it "
             f"{refined:.1f}, so a student was taught without it too. Validation score times agreement with the teacher "
-            f"in the other view: {plain:.1f} without the refiner, {behind:.1f} with it; the one "
+            f"in the other view: {plain} without the refiner, {behind} with it; the one "
             f"{'without' if kept == PLAIN else 'with'} is kept"
         )
     write_json(folder / CHOICE, {"kept": kept, "why": why})
     put_in_place(folder)
+
+
+def _shown(value: float | None) -> str:
+    """A promise in words; a student that wasn't taught in the other view makes none."""
+    return "none" if value is None else f"{value:.1f}"
 
 
 def put_in_place(folder: Path) -> None:
