@@ -106,14 +106,13 @@ def views_of(*results: ComparisonResult) -> list[dict[str, Any]]:
     for result in results:
         for view in result.results["tables"][0]["views"]:
             entry = found.setdefault(view["view"], {"view": view["view"], "labels": view["labels"], "heads": {}})
+            entry["clock"] = view["clock"]["f1_50"]
             for row in view["rows"]:
-                if row["role"] == "clock":
-                    entry["clock"] = row["mean"]["f1_50"]
-                elif (way := _way(row)) in WAYS:
+                if row["role"] != "control" and (way := _way(row)) in WAYS:
                     gap = row["gap_closed"]
                     entry["heads"].setdefault(row["head"], {})[way] = {
                         "mean": row["mean"],
-                        "deviation": row["deviation"]["f1_50"],
+                        "deviation": None if row["deviation"] is None else row["deviation"]["f1_50"],
                         "interval": row["interval"],
                         "closed": None if gap is None else gap["closed"],
                     }
@@ -189,10 +188,9 @@ def _cell(entry: Mapping[str, Any] | None) -> str:
     """A score with its deviation and interval."""
     if entry is None:
         return "–"
-    interval = entry["interval"]
-    if interval is None:
-        return f"{entry['mean']['f1_50']:.1f} ± {entry['deviation']:.1f}"
-    return f"{entry['mean']['f1_50']:.1f} ± {entry['deviation']:.1f} ({interval['low']:.0f} to {interval['high']:.0f})"
+    text, interval = f"{entry['mean']['f1_50']:.1f}", entry["interval"]
+    text += "" if entry["deviation"] is None else f" ± {entry['deviation']:.1f}"
+    return text if interval is None else f"{text} ({interval['low']:.0f} to {interval['high']:.0f})"
 
 
 def _cost_lines(costs: Mapping[str, Mapping[str, float]]) -> list[str]:
@@ -219,7 +217,10 @@ def draw(name: str, views: Sequence[Mapping[str, Any]], path: Path) -> None:
             points = [(row, of[way]) for row, of in enumerate(view["heads"].values()) if way in of]
             at = [row + 0.14 * (place - 2) for row, _ in points]
             means = [of["mean"]["f1_50"] for _, of in points]
-            ends = [[abs(of["interval"][end] - of["mean"]["f1_50"]) for _, of in points] for end in ("low", "high")]
+            ends = [
+                [abs(of["interval"][end] - of["mean"]["f1_50"]) if of["interval"] else 0.0 for _, of in points]
+                for end in ("low", "high")
+            ]
             panel.errorbar(means, at, xerr=ends, fmt="o", markersize=5, linewidth=1.2, color=f"C{place}", label=way)
         panel.set(
             title=f"{view['view']}, {'not ' if view['labels'] == 'unlabelled' else ''}labelled", xlabel="F1@50 (%)"
