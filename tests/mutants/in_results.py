@@ -10,6 +10,7 @@ SCORED = ("tests/training/test_evaluate.py",)
 HEADS = ("tests/training/test_checkpoints.py",)
 RECIPES, EXPERIMENT = ("tests/recipes/test_recipes.py",), "tests/recipes/test_experiment.py"
 VALUES, RUNS = "recipes/values.py", "recipes/planned.py"
+DOUBT, DOUBTED = "recipes/without_refiner.py", ("tests/recipes/test_without_refiner.py",)
 CLAIMS = ("tests/wiring/test_recipes.py",)
 
 MUTANTS = [
@@ -167,5 +168,19 @@ MUTANTS = [
         'projections = 1 if context == "frame" else 3',
         "projections = 3",
         ("tests/recipes/test_counting.py",),
+    ),
+    Mutant("refiner_never_doubted", DOUBT, "plain - refined > COSTS", "plain - refined > 1000", DOUBTED),
+    Mutant("agreement_without_the_teacher", DOUBT, "return float(labelled * sum(", "return float(90 * sum(", DOUBTED),
+    Mutant("agreement_of_0_is_none", DOUBT, 'if of["held_out"] is None', 'if not of["held_out"]', DOUBTED),
+    Mutant("the_worse_student_is_kept", DOUBT, "without > behind", "without < behind", DOUBTED),
+    Mutant("a_stopped_swap_stays", DOUBT, "    (folder / PLAIN).rename(folder / HEAD)", "        return", DOUBTED),
+    Mutant("asked_for_but_doubted", "recipes/transfer.py", "config.method == AUTO and config.student", "True", DOUBTED),
+    Mutant("added_settings_move_keys", RUNS, "if added.get(name, NONE) != value", "", CLAIMS),
+    Mutant(
+        "chosen_but_not_fitted_again",
+        "training/auto.py",
+        'if METHODS.get(chosen.candidate.method).fit == "gradient":',
+        "if True:",
+        ("tests/training/test_auto.py",),
     ),
 ]
