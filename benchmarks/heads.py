@@ -10,6 +10,7 @@ import argparse
 import json
 import statistics
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,13 @@ from viewloom.recipes.compare.settings import CompareConfig
 from viewloom.recipes.counting import head_costs, parameters
 from viewloom.recipes.results import command as line_as_typed
 from viewloom.registry import HEADS
+from viewloom.training.runs import read_json
 
 PAGE = Path("docs/results/heads.md")
 MARK = "<!-- written by benchmarks/heads.py -->"
 WHERE = {"demo": CASES["generated"], "rendered": CASES["pixels"]}
+COSTS = "costs"
+"""What stands among the cases for parameters, operations and seconds: they are timed alone."""
 OPTIONS: Mapping[str, Mapping[str, Any]] = {"c2f_tcn": {"width": 64}}
 """Settings that aren't a head's defaults: half the width of the published network, as in the demo."""
 WAYS = ("none", "cca", "auto", "auto + student", "oracle")
@@ -48,18 +52,31 @@ def main(root: Path, cases: Sequence[str], heads: Sequence[str], seeds: Sequence
     """Compare in each case, and write the page."""
     kept = PAGE.with_suffix("")
     for name in cases:
-        case, started = WHERE[name], time.monotonic()
+        if name == COSTS:
+            write_text(kept / "costs.json", json.dumps({head: cost(head) for head in heads}, indent=1) + "\n")
+            continue
+        case = WHERE[name]
         if not prepare(root, case):
             continue
-        plain = compare(root, case, heads, seeds, jobs, ["none", "cca", "auto"], student=False)
+        # `auto` takes longest, so it begins.
+        plain = compare(root, case, heads, seeds, jobs, ["auto", "cca", "none"], student=False)
         taught = compare(root, case, heads, seeds, jobs, ["auto"], student=True)
         facts = {"about": case.about, "seeds": list(seeds), "epochs": case.epochs, "command": line_as_typed()}
-        facts |= {"minutes": round((time.monotonic() - started) / 60, 1), "views": views_of(plain, taught)}
+        facts |= {"machines": machines(taught), "views": views_of(plain, taught)}
+        facts["minutes"] = minutes(taught)
         write_text(kept / f"{name}.json", json.dumps(facts, indent=1) + "\n")
-    costs = kept / "costs.json"
-    if not costs.exists() or set(json.loads(costs.read_text(encoding="utf-8"))) != set(HEADS.names()):
-        write_text(costs, json.dumps({head: cost(head) for head in HEADS.names()}, indent=1) + "\n")
     write_page(kept)
+
+
+def machines(result: ComparisonResult) -> dict[str, int]:
+    """How many heads were trained on which machine, by what their runs say."""
+    kept = [read_json(path) for path in sorted(result.folder.glob("runs/*-seed*/environment.json"))]
+    return dict(Counter(one["gpu"] or one["processor"] for one in kept))
+
+
+def minutes(result: ComparisonResult) -> int:
+    """Minutes that all runs in a comparison's folder took."""
+    return round(sum(read_json(path)["seconds"] for path in result.folder.glob("outcomes/*.json")) / 60)
 
 
 def compare(
@@ -155,7 +172,8 @@ def write_page(kept: Path) -> None:
         path = kept / f"{name}.json"
         if path.exists():
             lines += _case_lines(name, case, json.loads(path.read_text(encoding="utf-8")), kept)
-    lines += _cost_lines(json.loads((kept / "costs.json").read_text(encoding="utf-8")))
+    if (costs := kept / f"{COSTS}.json").exists():
+        lines += _cost_lines(json.loads(costs.read_text(encoding="utf-8")))
     write_text(PAGE, "\n".join(lines) + "\n")
 
 
@@ -169,8 +187,11 @@ def _case_lines(name: str, case: Case, facts: Mapping[str, Any], kept: Path) -> 
         "",
         f"{facts['about'].capitalize()}. Labels of `{case.labelled}`; seeds {seeds};",
     ]
-    took = f"{facts['minutes']:.0f} minutes when last run"
-    lines += [f"{facts['epochs']} epochs for every head. By `{facts['command']}`, {took}."]
+    on = " and ".join(f"{count} runs on {machine}" for machine, count in facts["machines"].items())
+    lines += [
+        f"{facts['epochs']} epochs for every head. By `{facts['command']}`, {facts['minutes']} minutes of computing"
+    ]
+    lines += [f"in all, {on}."]
     lines += ["", f"![F1@50 of every head, {name}](heads/{name}.png)"]
     for view in facts["views"]:
         what = "not labelled" if view["labels"] == "unlabelled" else "labelled"
@@ -237,7 +258,7 @@ def main_from_line() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--root", default="evidence", help="folder for data and runs, that of the evidence")
-    parser.add_argument("--cases", default=",".join(WHERE), help=f"comma-separated, of {', '.join(WHERE)}")
+    parser.add_argument("--cases", default=",".join((*WHERE, COSTS)), help="comma-separated; default: all of them")
     parser.add_argument("--heads", default=",".join(HEADS.names()), help="comma-separated; default: all")
     parser.add_argument("--seeds", default="0,1,2", help="comma-separated")
     parser.add_argument("--jobs", type=int, default=None, help="runs at once; default: as many as cores")
