@@ -214,6 +214,24 @@ def test_an_input_that_ends_within_a_frame_is_refused(run, tmp_path):
         run_online(config(run, tmp_path))
 
 
+def test_an_input_that_ends_within_a_frame_takes_nothing_away(run, tmp_path):
+    x_TD, state = frames(300), tmp_path / "state"
+    (tmp_path / "x.npy").write_bytes(as_npy(x_TD)[: 128 + 4 * DIM * 200 + 9])
+    with pytest.raises(DataError, match="ended within a frame"):
+        run_online(config(run, tmp_path, state=str(state), at_end="keep"))
+    np.save(tmp_path / "x.npy", x_TD)
+    assert run_online(config(run, tmp_path, state=str(state))).frames == 300
+    assert written(tmp_path / "out.jsonl") == offline(run, x_TD)
+
+
+def test_a_view_that_the_head_did_not_learn_from_is_said(run, tmp_path, capsys):
+    np.save(tmp_path / "x.npy", frames(40))
+    run_online(config(run, tmp_path))
+    assert "nothing says" not in capsys.readouterr().err
+    run_online(config(run, tmp_path, view="e44", overwrite=True))
+    assert "nothing says what it does in e44" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("stop", [None, 33])
 def test_a_video_is_segmented_as_its_extracted_features_are(tmp_path, monkeypatch, stop):
     """Through the backbone that `viewloom extract` used; also when it is stopped and goes on."""

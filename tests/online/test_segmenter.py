@@ -242,6 +242,12 @@ def test_a_state_is_taken_up_by_its_own_stream_alone(tmp_path):
         (make_trained(seed=1), {}, "head"),
         (trained, {"fps": 20}, "rate"),
         (trained, {"sampling": {"test_chunks": 3}}, "chunks"),
+        (replace(trained, actions=tuple(reversed(trained.actions))), {}, "actions"),
+        (
+            replace(trained, extra={**trained.extra, KEY: replace(Calibration(), temperature=2.0).to_json()}),
+            {},
+            "temperature",
+        ),
     ):
         with pytest.raises(ConfigError, match=f"another stream: {what} differ"):
             vl.OnlineSegmenter(other, VIEW, **settings_).restore(tmp_path / "state")

@@ -49,6 +49,12 @@ def test_what_a_student_promises(tmp_path):
     assert promise(tmp_path / "one", ["e4"]) is None
 
 
+def test_a_total_of_other_scores_is_a_mean_of_those(tmp_path):
+    columns = ["epoch", *(f"val/{name}" for name in ("f1_micro", "f1_macro", "frame_map", "map", "total"))]
+    (tmp_path / "metrics.csv").write_text(f"{','.join(columns)}\n0,90,80,70,60,300\n")
+    assert validated(tmp_path) == 75
+
+
 def test_a_refiner_that_costs_little_is_not_doubted(tmp_path):
     transfer(tmp_path, naive=[74.0], refined=[70.0])
     keep_better(tmp_path, ["e4"], lambda: pytest.fail("taught without need"))

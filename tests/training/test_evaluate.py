@@ -90,6 +90,12 @@ def test_scores_are_those_of_the_predictions_under_the_rules_asked_for(data, run
         assert len({len(side) for side in sides[0]} - {0}) > 1  # items of different lengths
 
 
+def test_a_setting_that_would_change_nothing_is_refused(data, run):
+    with pytest.raises(ConfigError, match="gives a frame one action: --threshold 0.9 would change nothing"):
+        run_evaluate(EvaluateConfig(data=data, run=str(run), threshold=0.9))
+    assert not (run / "metrics.json").exists()
+
+
 @pytest.mark.parametrize("where", ["own", "in front"])
 def test_the_refiner_stands_before_the_head(data, run, where):
     refiner = some_refiner()

@@ -84,6 +84,9 @@ def test_a_higher_threshold_says_less(rig, run):
     ]
     assert high.metrics["threshold"] == 0.9 and frames[0] >= frames[1] and counts[0] > counts[1]
     assert high["wrist"]["frame_map"] == scores["wrist"]["frame_map"]
+    for name, value in {"protocol": "per_video", "background": "lift"}.items():
+        with pytest.raises(ConfigError, match=rf"any number of actions .*: --{name} {value} would change nothing"):
+            vl.evaluate(head, rig, ["wrist"], **{name: value})
     with pytest.raises(ConfigError, match="--threshold must lie above 0 and below 1, but is 1"):
         vl.evaluate(head, rig, ["wrist"], threshold=1.0)
 

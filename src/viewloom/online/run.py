@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from viewloom.console import err
-from viewloom.errors import ConfigError, DataError
+from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import write_text
 from viewloom.online.clock import Frames
 from viewloom.online.closing import OnlineSegment
@@ -82,6 +82,9 @@ def _say_hello(online: OnlineSegmenter, resumed: bool) -> None:
         f"within {online.delay_s:.2f} s, of which {online.lookahead_s:.2f} s are look-ahead.",
         markup=False,
     )
+    learned = online.trained.views
+    if online.trained.refiner is None and online.view not in learned:
+        err.print(f"The head learned from {listed(learned)}; nothing says what it does in {online.view}.", markup=False)
 
 
 def _follow(
@@ -89,11 +92,17 @@ def _follow(
 ) -> None:
     """Write the segments that close until no more frames come, and the state from time to time."""
     saved = time.monotonic()
-    for x_TD in frames:
-        _write(file, online.push(x_TD))
-        if state is not None and time.monotonic() - saved >= save_every_s:
+    try:
+        for x_TD in frames:
+            _write(file, online.push(x_TD))
+            if state is not None and time.monotonic() - saved >= save_every_s:
+                online.save_state(state)
+                saved = time.monotonic()
+    except DataError:
+        # Input that can't be used further, such as half a frame at its end, takes nothing away from what came before.
+        if state is not None:
             online.save_state(state)
-            saved = time.monotonic()
+        raise
 
 
 def _write(file: IO[str], segments: Iterable[OnlineSegment]) -> None:

@@ -92,6 +92,8 @@ def identity_of(stream: Running) -> dict[str, Any]:
         "chunks": digest(asdict(stream.sampling)),
         "rate": "" if clock is None else f"{clock.steps} {clock.start}",
         "fps": stream.fps,
+        "actions": digest(list(stream.closing.actions)),
+        "temperature": stream.closing.temperature,
     }
 
 

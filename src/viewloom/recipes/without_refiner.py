@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from viewloom.files import write_json
+from viewloom.metrics.multilabel import SUMMED as OF_SEVERAL
 from viewloom.report.reading import read_curves
 from viewloom.training.runs import read_json
-from viewloom.training.segment import SCORES as SUMMED
+from viewloom.training.segment import SCORES as OF_ONE
 from viewloom.training.teach import FOLDER as TEACHER
 
 HEAD, NAIVE, PLAIN, REFINED = "head", "naive", "plain", "refined"
@@ -26,8 +27,11 @@ COSTS = 5.0
 
 def validated(run: Path) -> float | None:
     """The best mean validation score (percent) of a head's training; None where nothing was validated."""
-    points = read_curves(run / "metrics.csv").get("val/total", [])
-    return max(value for _, value in points) / SUMMED if points else None
+    curves = read_curves(run / "metrics.csv")
+    points = curves.get("val/total", [])
+    # A total sums other scores where a frame may have several labels.
+    summed = len(OF_SEVERAL) if all(f"val/{name}" in curves for name in OF_SEVERAL) else OF_ONE
+    return max(value for _, value in points) / summed if points else None
 
 
 def promise(run: Path, views: Sequence[str]) -> float | None:

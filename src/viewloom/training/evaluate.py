@@ -1,7 +1,7 @@
 """`viewloom evaluate`: frame-level scores of a trained head on every view, per class and per recording."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +120,7 @@ def evaluate_head(trained: TrainedHead, config: EvaluateConfig, dataset: MultiVi
     segmenter = trained.segmenter_on(dataset, config)
     # A temperature is of the chain that it was fitted through.
     calibration = trained.calibration if config.refiner is None else Calibration()
+    refuse_unused(config, trained.head.multi)
     background = background_ids(config.background, actions)
     decide = decision(config, trained, dataset.source.fps, segmenter.sampling)
     items = dataset.items(config.split)
@@ -157,6 +158,15 @@ def evaluate_head(trained: TrainedHead, config: EvaluateConfig, dataset: MultiVi
         scores.predictions[view] = kept
     segmenter.missing.say(segmenter.sampling.missing_frames)
     return scores
+
+
+def refuse_unused(config: EvaluateConfig, multi: bool) -> None:
+    """`ConfigError` for settings of scores that a head of its kind doesn't have."""
+    defaults = {field.name: field.default for field in fields(config)}
+    kind = "any number of actions (--labels_mode multi)" if multi else "one action"
+    for name in ("protocol", "background") if multi else ("threshold",):
+        if (value := getattr(config, name)) != defaults[name]:
+            raise ConfigError(f"This head gives a frame {kind}: --{name} {value} would change nothing. Leave it out.")
 
 
 def _classes_in_view(
