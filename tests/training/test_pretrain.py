@@ -125,7 +125,8 @@ def test_frozen_is_frozen_while_the_head_trains(data, tmp_path):
     assert all(p.grad is None for p in module.refiner.parameters())
 
 
-def test_a_killed_run_resumes_to_the_same_weights(data, tmp_path):
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_killed_run_resumes_to_the_same_weights(data, tmp_path, workers):
     many = 3000
     code = (
         "import sys; from tests.training.test_pretrain import config; "
@@ -144,7 +145,7 @@ def test_a_killed_run_resumes_to_the_same_weights(data, tmp_path):
     epochs = torch.load(last, weights_only=True)["epoch"] + 4
     begun_with(killed, epochs=epochs)
     assert not (killed / "refiner.safetensors").exists()
-    run_pretrain(config(data, killed, epochs=epochs, resume=True))
+    run_pretrain(config(data, killed, epochs=epochs, resume=True, workers=workers))
     run_pretrain(config(data, tmp_path / "alone", epochs=epochs))
     assert same_weights(killed / "refiner.safetensors", tmp_path / "alone" / "refiner.safetensors")
     rows = [list(csv.DictReader((run / "metrics.csv").open())) for run in (killed, tmp_path / "alone")]

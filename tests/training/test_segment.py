@@ -79,8 +79,8 @@ def test_workers_change_nothing(data, tmp_path):
     assert same_weights(tmp_path / "a", tmp_path / "b")
 
 
-@pytest.mark.parametrize("head", ["linear", "c2f_tcn"])
-def test_a_killed_run_resumes_to_the_same_weights(data, tmp_path, head):
+@pytest.mark.parametrize(("head", "workers"), [("linear", 0), ("linear", 1), ("c2f_tcn", 0)])
+def test_a_killed_run_resumes_to_the_same_weights(data, tmp_path, head, workers):
     many = 400 if head == "linear" else 30
     code = (
         "import sys; from tests.training.test_segment import config; "
@@ -101,7 +101,7 @@ def test_a_killed_run_resumes_to_the_same_weights(data, tmp_path, head):
     # What is compared is the run of `epochs` epochs, alone and from the kill on.
     begun_with(killed, epochs=epochs)
     assert not (killed / "head.safetensors").exists()
-    run_train(config(data, killed, head=head, epochs=epochs, resume=True))
+    run_train(config(data, killed, head=head, epochs=epochs, resume=True, workers=workers))
     run_train(config(data, tmp_path / "alone", head=head, epochs=epochs))
     assert same_weights(killed, tmp_path / "alone")
     rows = [list(csv.DictReader((run / "metrics.csv").open())) for run in (killed, tmp_path / "alone")]

@@ -35,7 +35,7 @@ from viewloom.training.sampling import kept
 from viewloom.training.segmenter import pick_device
 from viewloom.training.settings import PretrainConfig
 from viewloom.training.threads import choose_threads, using_threads
-from viewloom.training.trainer import build_trainer, rows_in_batch
+from viewloom.training.trainer import at_epoch, build_trainer, rows_in_batch
 from viewloom.windows.batch import ViewBatch
 from viewloom.windows.pairs import ViewRow, ViewWindows, make_view_loader
 from viewloom.windows.resident import ResidentViews, resident
@@ -66,7 +66,8 @@ class PretrainingModule(LightningModule):
         held = resident(ResidentViews, self.pairs.learn, sampler, self.device, config.trainer.device_data)
         if held is not None:
             return held
-        return make_view_loader(self.pairs.learn, config.batch_size, config.seed, config.workers, rank, world)
+        loader = make_view_loader(self.pairs.learn, config.batch_size, config.seed, config.workers, rank, world)
+        return at_epoch(self.trainer, loader)  # type: ignore[no-any-return]
 
     def on_train_epoch_start(self) -> None:
         """Schedules follow the epoch."""

@@ -63,7 +63,7 @@ from viewloom.training.teach import (
 )
 from viewloom.training.threads import choose_threads, using_threads
 from viewloom.training.trained import TrainedHead
-from viewloom.training.trainer import build_trainer, rows_in_batch
+from viewloom.training.trainer import at_epoch, build_trainer, rows_in_batch
 from viewloom.training.waiting import with_lookahead
 from viewloom.windows.batch import SegmentBatch
 from viewloom.windows.resident import ResidentSegments, resident
@@ -136,7 +136,8 @@ class SegmentationModule(LightningModule):
         held = resident(ResidentSegments, windows, sampler, self.device, config.trainer.device_data)
         if held is not None:
             return held
-        return make_loader(windows, config.batch_size, config.seed, config.workers, rank, world)
+        loader = make_loader(windows, config.batch_size, config.seed, config.workers, rank, world)
+        return at_epoch(self.trainer, loader)  # type: ignore[no-any-return]
 
     def training_step(self, batch: SegmentBatch, place: int) -> Tensor:
         """One batch: refine, segment, loss; the parts are logged as epoch means."""

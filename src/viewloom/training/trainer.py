@@ -179,6 +179,16 @@ class ProgressBar(RichProgressBar):
         return {name: value for name, value in super().get_metrics(trainer, pl_module).items() if name != "v_num"}
 
 
+def at_epoch(trainer: Trainer, loader: Any) -> Any:
+    """A loader whose batches begin with the epoch that comes.
+
+    Lightning lets workers read ahead as soon as a loader is there, before it tells the epoch; a resumed run would
+    draw those of epoch 0 again. ``current_epoch`` is one behind until the run has begun.
+    """
+    loader.batch_sampler.set_epoch(trainer.fit_loop.epoch_progress.current.processed)
+    return loader
+
+
 def rows_in_batch(trainer: Trainer, place: int) -> int:
     """Rows of all processes in a batch, by its place in the epoch: its weight in an epoch's mean."""
     loader: Any = trainer.train_dataloader
