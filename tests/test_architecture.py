@@ -36,6 +36,8 @@ LEVELS = {
     "registry": 10,
     "plugins": 11,
     "files": 12,
+    "locks": 12,
+    "yaml_files": 12,
     "names": 12,
     "console": 12,
     "errors": 13,

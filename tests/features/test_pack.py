@@ -20,6 +20,7 @@ from viewloom.features import pack_files
 from viewloom.features.opening import open_source
 from viewloom.features.pack import amount
 from viewloom.features.settings import PackConfig
+from viewloom.locks import alone
 
 V3, E4 = "C10118_rgb", "HMC_84358933_mono10bit"
 
@@ -327,7 +328,7 @@ def test_removes_only_its_own_leftovers(data, tmp_path):
 
 def test_two_at_once(data, tmp_path):
     (tmp_path / "out").mkdir()
-    with pack_files.locked(tmp_path / "out"), pytest.raises(ConfigError, match="Another viewloom pack"):
+    with alone(tmp_path / "out", "viewloom pack"), pytest.raises(ConfigError, match="Another viewloom pack"):
         pack(data, tmp_path / "out")
     pack(data, tmp_path / "out")
 

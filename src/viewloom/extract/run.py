@@ -21,9 +21,9 @@ from viewloom.extract.workers import Job, one_thread, run_jobs
 from viewloom.extract.writing import WRITERS, ExtractJournal, Provenance, Writer, prepare_folder
 from viewloom.features.catalog import default_views
 from viewloom.features.pack import amount
-from viewloom.features.pack_files import locked
 from viewloom.features.store import StoreEntry
 from viewloom.features.views import ViewTable
+from viewloom.locks import alone
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def extract_into(
     """Extract into a folder and describe it; returns what was done, and {clip: reason} for the clips that failed."""
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
-    with locked(out):
+    with alone(out, "viewloom extract"):
         prepare_folder(out, provenance)
         writer = open_writer(config, clips, provenance)
         with writer.journal.open():

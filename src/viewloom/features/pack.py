@@ -18,11 +18,12 @@ from typing import Any
 from viewloom.console import err, progress, track
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.features.catalog import CatalogSource
-from viewloom.features.pack_files import Journal, Packer, PackTask, locked, prepare_folder
+from viewloom.features.pack_files import Journal, Packer, PackTask, prepare_folder
 from viewloom.features.settings import PackConfig
 from viewloom.features.store import MANIFEST, Manifest, StoreEntry
 from viewloom.features.views import ViewTable
 from viewloom.files import write_json
+from viewloom.locks import alone
 from viewloom.version import __version__
 
 MIB = 1 << 20
@@ -107,7 +108,7 @@ def pack(source: CatalogSource, config: PackConfig) -> PackResult:
         begun = Journal(out, settings).finished if out.is_dir() else {}
         return _result(config, tasks, _kept(packer, tasks, begun), [], started)
     out.mkdir(parents=True, exist_ok=True)
-    with locked(out):
+    with alone(out, "viewloom pack"):
         prepare_folder(out)
         journal = Journal(out, settings)
         before = _result(config, tasks, journal.finished, [], started)

@@ -314,24 +314,3 @@ def prepare_folder(root: Path) -> None:
     leftovers += (root / FEATURES).glob(f"*/{TEMPORARY}*.safetensors")
     for path in leftovers:
         path.unlink(missing_ok=True)
-
-
-@contextmanager
-def locked(root: Path) -> Iterator[None]:
-    """Hold the folder against a second packing; the hold ends with the process, however it ends."""
-    try:
-        import fcntl
-    except ImportError:  # not there on Windows, where two packings aren't told apart
-        yield
-        return
-    folder = os.open(root, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConfigError(f"Another viewloom pack is writing {root}; wait for it, or stop it.") from error
-        except OSError:
-            pass  # a file system without locks
-        yield
-    finally:
-        os.close(folder)

@@ -7,6 +7,7 @@ from viewloom.methods.settings import AUTO
 from viewloom.registry import METHODS
 from viewloom.training.auto import begin_auto, run_auto
 from viewloom.training.pretrain import begin_pretrain, run_pretrain
+from viewloom.training.runs import alone_in_run
 from viewloom.training.settings import PretrainConfig
 
 
@@ -17,7 +18,8 @@ def learn_refiner(config: PretrainConfig, dataset: MultiViewDataset | None = Non
         config: settings.
         dataset: what to learn from; None opens what the settings name.
     """
-    return run_auto(config, dataset) if config.method == AUTO else run_pretrain(config, dataset)
+    with alone_in_run(config.run, "viewloom pretrain"):
+        return run_auto(config, dataset) if config.method == AUTO else run_pretrain(config, dataset)
 
 
 def begin_learning(config: PretrainConfig, dataset: MultiViewDataset | None = None) -> None:

@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import datetime, timezone
 from difflib import get_close_matches
@@ -20,6 +21,7 @@ from viewloom.console import err
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.errors import ConfigError, listed
 from viewloom.files import atomic_path, write_json, write_text
+from viewloom.locks import alone
 from viewloom.training.run_identity import FILE as IDENTITY_FILE
 from viewloom.training.run_identity import RunContent, refuse_other, save_identity
 from viewloom.version import __version__
@@ -39,6 +41,17 @@ def refuse_taken(path: Path, resume: bool) -> None:
         raise ConfigError(f"{path} is a file. Give a run a folder of its own (--run).")
     if not resume and (path / CONFIG).exists():
         raise ConfigError(f"{path} already holds a run. Pass --resume true to go on with it, or another --run folder.")
+
+
+@contextmanager
+def alone_in_run(folder: Path | str, what: str) -> Iterator[None]:
+    """Hold a run folder against a second command; of several processes the first one holds it for all.
+
+    Raises:
+        ConfigError: another command writes it.
+    """
+    with alone(folder, what) if is_main_process() else nullcontext():
+        yield
 
 
 def prepare_run(settings: Any, content: RunContent) -> tuple[Path, Path | None]:

@@ -37,6 +37,7 @@ from viewloom.training.provenance import learned_from
 from viewloom.training.refined import FrozenRefiner
 from viewloom.training.run_identity import RunContent
 from viewloom.training.runs import (
+    alone_in_run,
     is_main_process,
     keep_copy,
     prepare_run,
@@ -238,6 +239,12 @@ def run_train(config: TrainConfig, dataset: MultiViewDataset | None = None) -> P
         config: settings.
         dataset: what to train on; None opens what the settings name.
     """
+    with alone_in_run(config.run, "viewloom train"):
+        return _train(config, dataset)
+
+
+def _train(config: TrainConfig, dataset: MultiViewDataset | None) -> Path:
+    """What `run_train` does, in a folder that is its own."""
     module, folder, checkpoint = begin_train(config, dataset)
     config, dataset = module.config, module.dataset
     largest = max(dataset.source.dim(view) for view in module.views)

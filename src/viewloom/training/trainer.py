@@ -185,7 +185,8 @@ def at_epoch(trainer: Trainer, loader: Any) -> Any:
     Lightning lets workers read ahead as soon as a loader is there, before it tells the epoch; a resumed run would
     draw those of epoch 0 again. ``current_epoch`` is one behind until the run has begun.
     """
-    loader.batch_sampler.set_epoch(trainer.fit_loop.epoch_progress.current.processed)
+    progress: Any = trainer.fit_loop.epoch_progress.current
+    loader.batch_sampler.set_epoch(progress.processed)
     return loader
 
 

@@ -6,15 +6,16 @@ killed leaves none.
 
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from viewloom.errors import ConfigError, UserError
+from viewloom.errors import UserError
 from viewloom.files import write_json
+from viewloom.locks import alone
 
 if TYPE_CHECKING:
     from viewloom.recipes.planned import PlannedRun
@@ -64,7 +65,7 @@ def execute(work: Work) -> None:
         import_module(module)
     began, before = time.monotonic(), seconds_of(work)
     try:
-        with alone(work.out / "locks" / work.run.folder.name):
+        with alone(work.out / "held" / work.run.folder.name, f"viewloom compare on {work.run.label}", WAIT_S):
             if not work.run.finished:
                 work.run.run()
         _leave(work, before, began, None)
@@ -93,34 +94,6 @@ def seconds_of(work: Work) -> float:
     """Seconds that a run took, over the attempts that came to an end."""
     found = read_outcome(work)
     return 0.0 if found is None else float(found["seconds"])
-
-
-@contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Hold a lock, so that two commands on one folder never write the same run.
-
-    Raises:
-        ConfigError: another process holds it.
-    """
-    try:
-        import fcntl
-    except ImportError:  # no such locks on this system
-        yield
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        until = time.monotonic() + WAIT_S
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError:
-                if time.monotonic() > until:
-                    raise ConfigError(
-                        f"{path.name} is being run by another command. Wait for it, and repeat this one."
-                    ) from None
-                time.sleep(0.2)
-        yield
 
 
 def environment() -> dict[str, str]:
