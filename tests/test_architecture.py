@@ -37,6 +37,7 @@ LEVELS = {
     "plugins": 11,
     "files": 12,
     "locks": 12,
+    "config_files": 11,
     "yaml_files": 12,
     "names": 12,
     "console": 12,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from viewloom.check.settings import CheckConfig
+from viewloom.config_files import refuse_unusable
 from viewloom.errors import ConfigError, UserError
 from viewloom.extract.settings import ExtractConfig
 from viewloom.features.settings import IndexConfig, PackConfig
@@ -344,6 +345,7 @@ def parse(name: str, args: Sequence[str]) -> Any:
     """The settings object of a verb from the command line; `ConfigError` with the parser's reason when it can't be."""
     from jsonargparse import ArgumentError
 
+    refuse_unusable(args)
     plugins = peek(args, "plugins") or []
     import_modules(plugins if isinstance(plugins, list) else [part.strip() for part in plugins.split(",") if part])
     parser, settings = make_parser(name, args), VERBS[name].settings

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
+from viewloom.config_files import read_config
 from viewloom.errors import ConfigError
 from viewloom.registry import OPTIONS
 
@@ -77,8 +77,6 @@ def peek(args: Sequence[str], option: str, default: Any = None) -> Any:
     if f"--{option}" in found:
         return found[f"--{option}"]
     if "--config" in found:
-        import yaml
-
-        with suppress(OSError, yaml.YAMLError), Path(found["--config"]).open(encoding="utf-8") as file:
-            return (yaml.safe_load(file) or {}).get(option, default)
-    return default  # a YAML file that can't be read is the real parser's to report
+        with suppress(ConfigError):  # a file that can't be read is reported where the line is parsed
+            return read_config(found["--config"]).get(option, default)
+    return default

@@ -1,0 +1,52 @@
+"""`--config FILE`: read once before the parser does, so that a file from elsewhere sets values and nothing else."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from viewloom.errors import ConfigError
+
+CLASS = "class_path"
+"""What the parser would import whatever module follows it for."""
+
+
+def read_config(path: Path | str) -> dict[str, Any]:
+    """The settings in a file.
+
+    Raises:
+        ConfigError: no such file, no YAML, a key twice, no table, or a class that would have to be imported.
+    """
+    import yaml
+
+    from viewloom.yaml_files import load_yaml
+
+    try:
+        found = load_yaml(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValueError, yaml.YAMLError) as error:
+        raise ConfigError(f"--config {path} can't be read as YAML: {str(error).splitlines()[0]}.") from None
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise ConfigError(f"--config {path} must hold a table of settings, such as `epochs: 40`.")
+    if CLASS in _keys(found):
+        raise ConfigError(
+            f"--config {path} names a class ({CLASS}), which would be imported. Settings are plain values; modules "
+            "that add methods or heads are named by --plugins."
+        )
+    return {str(key): value for key, value in found.items()}
+
+
+def refuse_unusable(args: Sequence[str]) -> None:
+    """`ConfigError` for a file that a line names and that can't be used; see `read_config`."""
+    for word, following in zip(args, [*args, ""][1:], strict=True):
+        name, equals, value = word.partition("=")
+        if name == "--config" and (value or following):
+            read_config(value if equals else following)
+
+
+def _keys(value: Any) -> Iterator[Any]:
+    """Keys of a table and of all tables in it."""
+    inside = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+    yield from value if isinstance(value, dict) else ()
+    for one in inside:
+        yield from _keys(one)

@@ -1,0 +1,65 @@
+"""`--config`: a file sets values, and nothing in it is imported or silently lost."""
+
+import sys
+
+import pytest
+
+from viewloom.cli import main
+from viewloom.config_files import read_config
+from viewloom.errors import ConfigError
+
+
+@pytest.fixture
+def trap(tmp_path, monkeypatch):
+    """A module that leaves a mark when it is imported."""
+    (tmp_path / "trap_module.py").write_text("from pathlib import Path\nPath(__file__).with_name('sprung').touch()\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield tmp_path / "sprung"
+    sys.modules.pop("trap_module", None)
+
+
+@pytest.mark.parametrize("spelled", ["--config {}", "--config={}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sampling:\n  class_path: trap_module.Foo\n  init_args: {}\n",
+        "class_path: trap_module.Foo\n",
+        "optim: [{a: {class_path: trap_module.Foo}}]\n",
+        "a: &a {class_path: trap_module.Foo}\nhead_options: {<<: *a}\n",
+    ],
+)
+def test_no_class_is_imported(trap, tmp_path, capsys, text, spelled):
+    (tmp_path / "c.yaml").write_text(text)
+    options = spelled.format(tmp_path / "c.yaml").split()
+    assert main(["train", "--data", "x", "--run", str(tmp_path / "r"), "--views", "v3", *options]) == 2
+    assert "names a class (class_path), which would be imported" in capsys.readouterr().err
+    assert not trap.exists() and not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize(
+    ("written", "fault"),
+    [
+        (b"epochs: 3\nepochs: 4\n", "line 2: 'epochs' is there twice, before in line 1"),
+        (b"- epochs\n", "must hold a table of settings"),
+        (b"epochs: [\n", "can't be read as YAML"),
+        (b"\xff\xfe\x00e", "can't be read as YAML: 'utf-8' codec"),
+        (b"[" * 100_000, "deep"),
+        (None, "No such file"),
+    ],
+)
+def test_files_that_cannot_be_used_are_said_so_in_one_line(tmp_path, capsys, written, fault):
+    path = tmp_path / "c.yaml"
+    if written is not None:
+        path.write_bytes(written)
+    assert main(["train", "--data", "x", "--run", "r", "--views", "v3", "--config", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert fault in said and str(path) in said and "Traceback" not in said and len(said.splitlines()) == 1
+
+
+def test_values_are_read(tmp_path):
+    (tmp_path / "c.yaml").write_text("epochs: 3\nhead_options: {width: 8}\n")
+    assert read_config(tmp_path / "c.yaml") == {"epochs": 3, "head_options": {"width": 8}}
+    (tmp_path / "empty.yaml").write_text("# nothing\n")
+    assert read_config(tmp_path / "empty.yaml") == {}
+    with pytest.raises(ConfigError, match="Is a directory"):
+        read_config(tmp_path)
