@@ -125,7 +125,7 @@ def test_several_classes_a_frame_have_no_wrong_action_and_add_up():
     said_TK = np.repeat(rng.random((24, 4)) < 0.4, 3, axis=0)
     ignored_T = np.arange(72) // 10 == 3
     segments = [segments_of_classes(of & ~ignored_T[:, None], 100) for of in (said_TK, true_TK)]
-    found = class_errors([segments[0]], [segments[1]], [(100, 172)], [ignored_T])
+    found = class_errors([segments[0]], [segments[1]], [(100, 172)], [[(130, 140)]])
     assert found.durations.sum() == (true_TK ^ said_TK)[~ignored_T].sum()
     assert KINDS.index("wrong_action") not in found.kinds
     for start, end, label, said in zip(found.starts, found.ends, found.labels, found.predicted, strict=True):

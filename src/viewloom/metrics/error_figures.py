@@ -105,20 +105,13 @@ def item_errors(items: Sequence[Judged], multi: bool = False, background: Sequen
     """
     if multi:
         spans = [(item.start, item.end) for item in items]
-        ignored = [_ignored(item) for item in items]
+        ignored = [item.ignored for item in items]
         return class_errors([item.prediction for item in items], [item.truth for item in items], spans, ignored)
     said, true = (
         [of.frame_labels(item.start, item.end) for item, of in pairs]
         for pairs in ([(item, item.prediction) for item in items], [(item, item.truth) for item in items])
     )
     return find_errors(said, true, background)
-
-
-def _ignored(item: Judged) -> Flags:
-    flags_T = np.zeros(item.end - item.start, np.bool_)
-    for start, end in item.ignored:
-        flags_T[start - item.start : end - item.start] = True
-    return flags_T
 
 
 def true_frames(items: Sequence[Judged], classes: int) -> Ints:

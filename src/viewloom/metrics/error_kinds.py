@@ -30,6 +30,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from viewloom.metrics.class_segments import class_sequences
 from viewloom.metrics.overlaps import SequenceSegments, find_segments, join_frames
 from viewloom.metrics.segments import IGNORE, Flags, Ints, Segments
 
@@ -176,7 +177,7 @@ def class_errors(
     predictions: Sequence[Segments],
     truths: Sequence[Segments],
     spans: Sequence[tuple[int, int]],
-    ignored: Sequence[Flags],
+    ignored: Sequence[Sequence[tuple[int, int]]],
 ) -> Errors:
     """Errors where a frame may have several classes: those of each class by itself, against nothing.
 
@@ -186,20 +187,19 @@ def class_errors(
         predictions: segments of each sequence, which may overlap.
         truths: the same.
         spans: first frame and frame after the last of each sequence.
-        ignored: (T_i,) which frames of each nobody says anything of.
+        ignored: stretches of each of which nobody says anything.
 
     Returns:
         Errors in order of sequence, class and time. ``labels`` is the class; ``predicted`` it too where it is said
         without being true, `IGNORE` where it isn't said.
     """
     said, true, who = [], [], []
-    for place, (predicted, truth) in enumerate(zip(predictions, truths, strict=True)):
-        for label in np.union1d(predicted.labels, truth.labels).tolist():
-            flags = [of.select(of.labels == label).frame_labels(*spans[place]) == label for of in (predicted, truth)]
-            said.append(flags[0].astype(np.int64))
-            true.append(np.where(ignored[place], IGNORE, flags[1]))
-            who.append((place, label))
-    found = find_errors(said, true, background=(0,))
-    places, labels = np.array(who, np.int64).reshape(-1, 2)[found.sequences].T
-    predicted_S = np.where(found.predicted == 1, labels, IGNORE)
-    return Errors(found.starts, found.ends, labels, places, predicted_S, found.kinds, found.counted)
+    for place, of in enumerate(zip(predictions, truths, strict=True)):
+        labels, found = class_sequences(of, spans[place], ignored[place])
+        said += [predicted for predicted, _ in found]
+        true += [truth for _, truth in found]
+        who += [(place, label) for label in labels]
+    errors = find_errors(said, true, background=(0,))
+    places, labels_S = np.array(who, np.int64).reshape(-1, 2)[errors.sequences].T
+    predicted_S = np.where(errors.predicted == 1, labels_S, IGNORE)
+    return Errors(errors.starts, errors.ends, labels_S, places, predicted_S, errors.kinds, errors.counted)

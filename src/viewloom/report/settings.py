@@ -26,6 +26,10 @@ class ReportConfig:
     """Name of the run trained on labels of the tested view; default: a run with oracle in its name."""
     reference: str | None = None
     """Name of the run that the others are compared with, recording by recording; default: the naive one."""
+    difference: str | None = None
+    """Names of two runs, comma-separated, whose difference is shown segment by segment; default: both of two."""
+    difference_csv: str | None = None
+    """CSV file to write besides, with every stretch in which not both of these two runs are right."""
     picture: str | None = None
     """Picture file (.png or .svg) of truth and prediction of one item, to write instead of the page."""
     picture_of: Literal["item", "confidence"] = "item"
