@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from viewloom.report import curves, formats, measures, sections
 from viewloom.report import reliability as reliabilities
+from viewloom.report.agreement_in_time import agreement_in_time
+from viewloom.report.candidates import choices
 from viewloom.report.colours import ink
 from viewloom.report.confusion import confusions
 from viewloom.report.difference import difference_section
@@ -16,6 +18,7 @@ from viewloom.report.picking import pick
 from viewloom.report.runs import Run
 from viewloom.report.strips import action_colours, timelines
 from viewloom.report.tables import FEW, ScoreRow
+from viewloom.report.view_matrix import view_matrices
 from viewloom.report.went_wrong import rows_shown, went_wrong
 from viewloom.version import __version__
 
@@ -67,6 +70,11 @@ def _of_classes(
     ]
 
 
+def _ranked_by(scored: Sequence[Run]) -> str:
+    """Score that items are ranked by."""
+    return RANKED_BY if scored and is_multi(scored) else "f1_50"
+
+
 def page(
     runs: Sequence[Run],
     rows: Sequence[ScoreRow],
@@ -89,8 +97,13 @@ def page(
     """
     scored = [run for run in runs if run.metrics is not None]
     colours = sections.with_taught(action_colours(scored), runs)
-    found: list[tuple[str, str, Any]] = [("Training curves", "curves.html", curves.curves(runs))]
-    found.insert(0, ("Agreement of views", "measures.html", [run for run in runs if run.measures]))
+    found: list[tuple[str, str, Any]] = [
+        ("Candidates", "candidates.html", choices(runs)),
+        ("Train view by test view", "heat_maps.html", view_matrices(scored)),
+        ("Agreement of views", "measures.html", [run for run in runs if run.measures]),
+        ("Agreement over time", "agreement.html", agreement_in_time(scored, pick(scored, most, _ranked_by(scored)))),
+        ("Training curves", "curves.html", curves.curves(runs)),
+    ]
     if scored and is_multi(scored):
         found = [*_of_classes(scored, colours, most, pair), *found]
     elif scored:

@@ -11,7 +11,7 @@ class ReportConfig:
     """Write one HTML page about runs."""
 
     runs: str = ""
-    """Run folders, comma-separated, or a folder of runs; those without scores show their curves and settings."""
+    """Run folders, comma-separated, or a folder of runs, or of `transfer`; those without scores show their curves."""
     compare: str | None = None
     """Folder of `viewloom compare` to write the page of, instead of runs."""
     out: str = "report.html"
