@@ -57,4 +57,6 @@ def _svg(results: dict[str, Any]) -> str:
         text = StringIO()
         draw_comparison(results).savefig(text, format="svg", metadata={"Date": None})
     found = text.getvalue()
-    return found[found.index("<svg") :]
+    found = found[found.index("<svg") :]
+    before, _, rest = found.partition("<metadata>")  # addresses of vocabularies, of no use in a page
+    return before + rest.partition("</metadata>")[2] if rest else found
