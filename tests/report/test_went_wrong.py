@@ -168,6 +168,18 @@ def test_several_labels_a_frame_differ_class_by_class(runs):
     assert section["multi"] and section["views"]["v3"][1].figures["wrong"] == pytest.approx((80 + 30) / FPS)
 
 
+def test_items_whose_truth_differs_are_left_out(runs):
+    one, other = load_runs([runs])[:2]
+    views = {"v3": one.views["v3"]}
+    name, item = next(iter(views["v3"].items.items()))
+    moved = replace(item, truth=Segments(item.truth.starts, item.truth.ends, (item.truth.labels + 1) % 24))
+    one = replace(one, views={"v3": replace(views["v3"], items=views["v3"].items | {name: moved})})
+    assert {entry.item for entry in differences(one, other)} == set(views["v3"].items) - {name}
+    alone = replace(one, views={"v3": replace(views["v3"], items={name: moved})})
+    with pytest.raises(ConfigError, match="no item of a view in common"):
+        differences(alone, other)
+
+
 def test_no_text_becomes_markup(tmp_path):
     items = make_items(2, NASTY)
     folders = [write_run(tmp_path / "runs" / name, f"<b>{name}", items=items, actions=NASTY) for name in "ab"]
