@@ -120,7 +120,7 @@ def evaluated(runs: Sequence[Run]) -> list[Run]:
 def _runs_in(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise ConfigError(f"{folder} is not a run folder. Pass the --run folders of `viewloom train`.")
-    if all(_is_run(folder / name) for name in TRANSFER[:2]):
+    if _is_run(folder) and all(_is_run(folder / name) for name in TRANSFER[:2]):
         return [folder / name for name in TRANSFER if _is_run(folder / name)]
     if _is_run(folder):
         return [folder]

@@ -91,7 +91,7 @@ def went_wrong(runs: Sequence[Run]) -> dict[str, Any]:
         "trained": known,
         "head": _head(facts),
         "groups": {what: title for what, title in GROUPS.items() if what in facts.groups},
-        "shown": SHOWN,
+        "runs": len({one.run.name for one in found}),
         "multi": runs[0].scored.labels_mode == "multi",
         "share": HEAD_SHARE,
         "top": min(100.0, 10.0 * ceil(max(one.wrong_share for one in found) / 10) or 10.0),
