@@ -8,7 +8,7 @@ from typing import Any
 from viewloom.errors import DataError
 from viewloom.metrics.action_groups import HEAD_SHARE, words_in_names
 from viewloom.metrics.error_figures import ActionFacts, figures, item_errors, true_frames
-from viewloom.metrics.error_kinds import KINDS, TITLES, Errors
+from viewloom.metrics.error_kinds import KINDS, TITLES, WRONG_ACTION, Errors
 from viewloom.report.confusion import Confusion, confusion
 from viewloom.report.reading import AGAIN, ViewResult, read_json
 from viewloom.report.runs import Run
@@ -75,6 +75,7 @@ def went_wrong(runs: Sequence[Run]) -> dict[str, Any]:
     if not any(view.items for run in runs for view in run.views.values()):
         return {}
     facts, known = action_facts(runs)
+    multi = runs[0].scored.labels_mode == "multi"
     found = [
         _wrong(run, run.views[view], facts)
         for view in view_names(runs)
@@ -84,7 +85,7 @@ def went_wrong(runs: Sequence[Run]) -> dict[str, Any]:
     of_views = {name: [one for one in found if one.view == name] for name in dict.fromkeys(one.view for one in found)}
     return {
         "views": of_views,
-        "kinds": TITLES,
+        "kinds": {kind: title for kind, title in TITLES.items() if not multi or kind != KINDS[WRONG_ACTION]},
         "detailed": found[:DETAILED],
         "all": len(found),
         "facts": facts,
@@ -92,7 +93,7 @@ def went_wrong(runs: Sequence[Run]) -> dict[str, Any]:
         "head": _head(facts),
         "groups": {what: title for what, title in GROUPS.items() if what in facts.groups},
         "runs": len({one.run.name for one in found}),
-        "multi": runs[0].scored.labels_mode == "multi",
+        "multi": multi,
         "share": HEAD_SHARE,
         "top": min(100.0, 10.0 * ceil(max(one.wrong_share for one in found) / 10) or 10.0),
     }
