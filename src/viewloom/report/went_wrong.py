@@ -1,7 +1,8 @@
 """What went wrong: kinds of errors of every run in every view, by action, verb, noun, head and tail."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from math import ceil
 from typing import Any
 
@@ -31,13 +32,21 @@ class Wrong:
         run: the run.
         view: name of the view.
         figures: as `viewloom.metrics.error_figures.figures` gives them.
-        confusions: of verbs and of nouns, by what they are of.
+        facts: what is known of the actions.
     """
 
     run: Run
     view: str
     figures: dict[str, Any]
-    confusions: dict[str, list[Confusion]] = field(default_factory=dict)
+    facts: ActionFacts
+
+    @cached_property
+    def confusions(self) -> dict[str, list[Confusion]]:
+        """Of verbs and of nouns, where actions have them and a frame has one action."""
+        if self.run.scored.labels_mode == "multi":
+            return {}
+        groups, view = self.facts.groups, self.run.views[self.view]
+        return {what: [confusion(self.run, view, *groups[what])] for what in ("verb", "noun") if what in groups}
 
     @property
     def shares(self) -> list[tuple[str, float, float]]:
@@ -146,14 +155,7 @@ def view_errors(run: Run, view: ViewResult) -> Errors:
 def _wrong(run: Run, view: ViewResult, facts: ActionFacts) -> Wrong:
     items, errors = list(view.items.values()), view_errors(run, view)
     found = figures(errors, true_frames(items, len(facts.actions)), facts, run.scored.fps)
-    return Wrong(run, view.name, found, _confusions(run, view, facts))
-
-
-def _confusions(run: Run, view: ViewResult, facts: ActionFacts) -> dict[str, list[Confusion]]:
-    """Of verbs and of nouns, where actions have them and a frame has one action."""
-    if run.scored.labels_mode == "multi":
-        return {}
-    return {what: [confusion(run, view, *facts.groups[what])] for what in ("verb", "noun") if what in facts.groups}
+    return Wrong(run, view.name, found, facts)
 
 
 def rows_shown(found: Wrong, what: str) -> list[Mapping[str, Any]]:
