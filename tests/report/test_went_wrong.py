@@ -134,6 +134,8 @@ def test_which_two_runs(runs, tmp_path):
         page_of(runs, tmp_path, difference="naive")
     with pytest.raises(ConfigError, match="needs two runs with scores"):
         page_of(runs, tmp_path, difference_csv=str(tmp_path / "x.csv"))
+    with pytest.raises(ConfigError, match="are of --runs"):
+        ReportConfig(compare="compared", difference="a,b")
     assert ">Difference</h2>" not in page_of(runs, tmp_path)
     (tmp_path / "taken.csv").write_text("mine")
     with pytest.raises(ConfigError, match=r"taken\.csv is there already"):

@@ -44,5 +44,7 @@ class ReportConfig:
     def __post_init__(self) -> None:
         if bool(self.runs) == (self.compare is not None):
             raise ConfigError("Pass --runs FOLDER,FOLDER or --compare FOLDER, one of the two.")
+        if self.compare is not None and (self.difference or self.difference_csv):
+            raise ConfigError("--difference and --difference_csv are of --runs; a comparison has runs in OUT/runs.")
         if self.timelines < 0:
             raise ConfigError(f"--timelines must be 0 or more, but is {self.timelines}.")
