@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     )
     from viewloom.dataset.memory import from_arrays
     from viewloom.online.segmenter import OnlineSegmenter
+    from viewloom.report.difference import difference
 
 __all__ = [
     "OnlineSegmenter",
     "__version__",
     "compare",
+    "difference",
     "evaluate",
     "from_arrays",
     "list_heads",
@@ -46,7 +48,7 @@ __all__ = [
     "transfer",
 ]
 
-ELSEWHERE = {"OnlineSegmenter": "viewloom.online.segmenter"}
+ELSEWHERE = {"OnlineSegmenter": "viewloom.online.segmenter", "difference": "viewloom.report.difference"}
 """Modules of what `viewloom.api` doesn't have."""
 
 

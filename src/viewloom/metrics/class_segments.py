@@ -1,11 +1,12 @@
 """Segments of frames that have any number of classes: runs of each class by itself, so that they overlap."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom.metrics.segments import Flags, Floats, Segments
+from viewloom.metrics.segments import IGNORE, Flags, Floats, Ints, Segments
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,31 @@ def segments_of_classes(there_TK: Flags, first_frame: int = 0) -> Segments:
     _, ends = np.nonzero(change_KT == -1)  # as many, and in the same order: class by class, then in time
     order = np.lexsort((labels, starts))
     return Segments(starts[order] + first_frame, ends[order] + first_frame, labels[order].astype(np.int64))
+
+
+def class_sequences(
+    several: Sequence[Segments], span: tuple[int, int], ignored: Sequence[tuple[int, int]] = ()
+) -> tuple[list[int], list[list[Ints]]]:
+    """Whether each frame has a class, for every class that some of several segmentations of one span have.
+
+    Args:
+        several: segments of each, which may overlap; the last is the truth.
+        span: first frame and frame after the last.
+        ignored: stretches of which nobody says anything: `IGNORE` in the truth.
+
+    Returns:
+        Class ids; and of each class a sequence (T,) of 1 and 0 for each segmentation.
+    """
+    start, end = span
+    labels = sorted({label for of in several for label in of.labels.tolist()})
+    found = []
+    for label in labels:
+        flags = [of.select(of.labels == label).frame_labels(start, end) == label for of in several]
+        sequences = [of.astype(np.int64) for of in flags]
+        for first, last in ignored:
+            sequences[-1][first - start : last - start] = IGNORE
+        found.append(sequences)
+    return labels, found
 
 
 def decided_segments(

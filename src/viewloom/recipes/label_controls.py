@@ -1,5 +1,6 @@
 """Runs of controls that see no feature: they leave what an evaluation does, so that tables and report take them."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from viewloom.identity import settings_of
 from viewloom.metrics.controls import clock_labels, majority_label
 from viewloom.metrics.segments import Ints
 from viewloom.recipes.settings import LabelControlConfig
+from viewloom.training.error_figures import action_facts, errors_json
 from viewloom.training.evaluate import Scored, predictions, select_views, summary, true_labels
 from viewloom.training.scores import Scores
 
@@ -50,7 +52,7 @@ def run_label_control(config: LabelControlConfig, dataset: MultiViewDataset | No
         kind = {"kind": dataset.views[view].kind}
         metrics["views"][view] = summary(scored, actions, "canonical", ()) | kind
         scores.predictions[view] = predictions(scored, actions, dataset.source.fps)
-    scores.write(config.run)
+    replace(scores, what_went_wrong=errors_json(metrics, scores.predictions, action_facts(dataset))).write(config.run)
     return Path(config.run)
 
 

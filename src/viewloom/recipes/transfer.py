@@ -265,8 +265,10 @@ def _report(config: TransferConfig) -> None:
 
     folder = Path(config.run)
     runs = [folder / REFINER, *(folder / name for name in (NAIVE, HEAD, ORACLE, CLOCK) if (folder / name).exists())]
-    title = f"From {config.from_views} to {config.to_views}"
-    run_report(ReportConfig(runs=",".join(map(str, runs)), out=str(folder / PAGE), title=title, overwrite=True))
+    title, paths = f"From {config.from_views} to {config.to_views}", ",".join(map(str, runs))
+    pair = f"{NAIVE},transfer" if (folder / NAIVE / SCORES).exists() else None
+    settings = ReportConfig(runs=paths, out=str(folder / PAGE), title=title, difference=pair, overwrite=True)
+    run_report(settings)
 
 
 def _plan(steps: list[Step]) -> str:

@@ -24,15 +24,14 @@ def run_report(config: ReportConfig) -> Path:
     from viewloom.report.runs import load_runs
 
     target = Path(config.picture or config.out)
-    if target.is_dir():
-        raise ConfigError(f"{target} is a folder. Name a file in it, such as {target / 'report.html'}.")
-    if target.exists() and not config.overwrite:
-        raise ConfigError(f"{target} is there already. Pass --overwrite true or another file.")
+    for path in filter(None, (target, Path(config.difference_csv) if config.difference_csv else None)):
+        _refuse_taken(path, config.overwrite)
     if config.compare is not None:
         return _comparison(config, target)
     runs = load_runs(names_in(config.runs))
     if config.picture is not None:
         return _picture(config, runs, target)
+    from viewloom.report.difference import two_runs
     from viewloom.report.multilabel_table import is_multi
     from viewloom.report.page import page
     from viewloom.report.tables import score_rows
@@ -40,8 +39,28 @@ def run_report(config: ReportConfig) -> Path:
     scored = any(run.metrics is not None for run in runs) and not is_multi(runs)
     rows = score_rows(runs, config.naive, config.oracle, config.reference) if scored else []
     reference = config.reference or config.naive or "naive"
-    write_text(target, page(runs, rows, config.title, config.timelines, reference, command_line(config)))
+    pair = two_runs(runs, config.difference)
+    if config.difference_csv:
+        _write_difference(Path(config.difference_csv), pair)
+    write_text(target, page(runs, rows, config.title, config.timelines, reference, command_line(config), pair))
     return target
+
+
+def _refuse_taken(path: Path, overwrite: bool) -> None:
+    """`ConfigError` for a file that can't be written, or is there already."""
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder. Name a file in it, such as {path / 'report.html'}.")
+    if path.exists() and not overwrite:
+        raise ConfigError(f"{path} is there already. Pass --overwrite true or another file.")
+
+
+def _write_difference(path: Path, pair: "tuple[Run, Run] | None") -> None:
+    """Every stretch in which two runs differ, or are both wrong, as CSV."""
+    from viewloom.report.difference import differences, write_differences
+
+    if pair is None:
+        raise ConfigError("--difference_csv needs two runs with scores. Name them: --difference A,B.")
+    write_differences(path, *pair, differences(*pair))
 
 
 def _picture(config: ReportConfig, runs: "list[Run]", target: Path) -> Path:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from viewloom.metrics.per_class import confusion_matrix, most_confused
+from viewloom.metrics.segments import Ints
 from viewloom.report.reading import ViewResult
 from viewloom.report.runs import Run
 
@@ -37,13 +38,25 @@ class Confusion:
 
 def confusions(runs: Sequence[Run]) -> list[Confusion]:
     """Of all runs and views that have predictions."""
-    return [_confusion(run, view) for run in runs for view in run.views.values() if view.items]
+    return [
+        confusion(run, view, run.scored.actions, np.arange(len(run.scored.actions)))
+        for run in runs
+        for view in run.views.values()
+        if view.items
+    ]
 
 
-def _confusion(run: Run, view: ViewResult) -> Confusion:
-    actions = run.scored.actions
+def confusion(run: Run, view: ViewResult, actions: Sequence[str], of_K: Ints) -> Confusion:
+    """What is taken for what.
+
+    Args:
+        run: the run.
+        view: its results in a view, which has predictions.
+        actions: names of groups of actions: actions themselves, verbs or nouns.
+        of_K: group of each class id.
+    """
     kept = [((p >= 0) & (t >= 0), p, t) for p, t in zip(view.predictions(), view.truths(), strict=True)]
-    counts_KK = confusion_matrix([p[k] for k, p, _ in kept], [t[k] for k, _, t in kept], len(actions))
+    counts_KK = confusion_matrix([of_K[p[k]] for k, p, _ in kept], [of_K[t[k]] for k, _, t in kept], len(actions))
     shares_KK = 100.0 * counts_KK / np.maximum(counts_KK.sum(axis=1, keepdims=True), 1)
     pairs = most_confused(counts_KK, actions, PAIRS)
     ids = list(dict.fromkeys(actions.index(action) for pair in pairs for action in pair[:2]))[:MAPPED]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from viewloom.report.reading import Points
+from viewloom.report.reading import Points, read_curves
 from viewloom.report.runs import Run
 
 WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 340, 190, 46, 12, 26, 10
@@ -43,10 +43,21 @@ class Plot:
 
 def curves(runs: Sequence[Run]) -> dict[str, Any]:
     """Plots of all that was logged: the first ones, and more; and styles, CSS classes of each run's line."""
-    logged = list(dict.fromkeys(name for run in runs for name in run.curves))
+    return named_curves({name: of for run in runs for name, of in {run.name: run.curves, **inner_curves(run)}.items()})
+
+
+def inner_curves(run: Run) -> dict[str, dict[str, Points]]:
+    """What the runs inside a run logged: of a student's teacher, and of the candidates of a choice."""
+    paths = [*sorted(run.folder.glob("candidates/*/metrics.csv")), run.folder / "teacher" / "metrics.csv"]
+    return {f"{run.name}, {path.parent.name}": read_curves(path) for path in paths if path.exists()}
+
+
+def named_curves(runs: Mapping[str, Mapping[str, Points]]) -> dict[str, Any]:
+    """The same of what was logged, by name of the run and of the quantity."""
+    logged = list(dict.fromkeys(name for of in runs.values() for name in of))
     first = [name for name in FIRST if name in logged] or logged[:6]
-    styles = {run.name: f"line{i % LINES}" + " dashed" * (i >= LINES) for i, run in enumerate(runs) if run.curves}
-    plots = {name: plot(name, {run.name: run.curves[name] for run in runs if name in run.curves}) for name in logged}
+    styles = {run: f"line{i % LINES}" + " dashed" * (i >= LINES) for i, (run, of) in enumerate(runs.items()) if of}
+    plots = {name: plot(name, {run: of[name] for run, of in runs.items() if name in of}) for name in logged}
     more = [plots[name] for name in logged if name not in first]
     return {"styles": styles, "first": [plots[name] for name in first], "more": more} if logged else {}
 

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from viewloom.report import curves, formats, measures, sections
 from viewloom.report import reliability as reliabilities
+from viewloom.report.agreement_in_time import agreement_in_time
+from viewloom.report.candidates import choices
 from viewloom.report.colours import ink
 from viewloom.report.confusion import confusions
+from viewloom.report.difference import difference_section
 from viewloom.report.lanes import lane_timelines, lay
 from viewloom.report.multilabel import RANKED_BY, multi_actions, multi_items, multi_scores
 from viewloom.report.multilabel_table import is_multi
@@ -15,6 +18,8 @@ from viewloom.report.picking import pick
 from viewloom.report.runs import Run
 from viewloom.report.strips import action_colours, timelines
 from viewloom.report.tables import FEW, ScoreRow
+from viewloom.report.view_matrix import view_matrices
+from viewloom.report.went_wrong import rows_shown, went_wrong
 from viewloom.version import __version__
 
 if TYPE_CHECKING:
@@ -35,6 +40,7 @@ def environment() -> "Environment":
         keep_trailing_newline=True,
     )
     made.filters |= {"fixed": formats.fixed, "numeral": formats.numeral, "clock": formats.clock, "ink": ink}
+    made.filters |= {"rows_shown": rows_shown}
     made.filters |= {"pair_lines": measures.pair_lines, "matrices": measures.matrices}
     made.globals |= {"COLUMNS": measures.COLUMNS, "ABOUT": measures.ABOUT}
     made.tests["clear"] = sections.clear
@@ -49,18 +55,35 @@ def environment() -> "Environment":
     return made
 
 
-def _of_classes(scored: Sequence[Run], colours: Mapping[int, str], most: int) -> list[tuple[str, str, Any]]:
+def _of_classes(
+    scored: Sequence[Run], colours: Mapping[int, str], most: int, pair: tuple[Run, Run] | None
+) -> list[tuple[str, str, Any]]:
     """Sections about scores, of runs with several labels a frame."""
     picked = pick(scored, most, RANKED_BY)
     return [
         ("Scores", "multi_scores.html", multi_scores(scored)),
         ("Timelines", "lanes.html", lane_timelines(scored, colours, picked)),
+        ("What went wrong", "went_wrong.html", went_wrong(scored)),
+        ("Difference", "difference.html", difference_section(pair, picked)),
         ("Actions", "sheet.html", multi_actions(scored)),
         ("Items", "sheet.html", multi_items(scored, picked)),
     ]
 
 
-def page(runs: Sequence[Run], rows: Sequence[ScoreRow], title: str, most: int, reference: str, command: str) -> str:
+def _ranked_by(scored: Sequence[Run]) -> str:
+    """Score that items are ranked by."""
+    return RANKED_BY if scored and is_multi(scored) else "f1_50"
+
+
+def page(
+    runs: Sequence[Run],
+    rows: Sequence[ScoreRow],
+    title: str,
+    most: int,
+    reference: str,
+    command: str,
+    pair: tuple[Run, Run] | None = None,
+) -> str:
     """The whole page as HTML; the same bytes for the same input.
 
     Args:
@@ -70,18 +93,26 @@ def page(runs: Sequence[Run], rows: Sequence[ScoreRow], title: str, most: int, r
         most: how many items to show.
         reference: name of the run that the others are compared with.
         command: that writes the page again.
+        pair: two runs whose difference is shown.
     """
     scored = [run for run in runs if run.metrics is not None]
     colours = sections.with_taught(action_colours(scored), runs)
-    found: list[tuple[str, str, Any]] = [("Training curves", "curves.html", curves.curves(runs))]
-    found.insert(0, ("Agreement of views", "measures.html", [run for run in runs if run.measures]))
+    found: list[tuple[str, str, Any]] = [
+        ("Candidates", "candidates.html", choices(runs)),
+        ("Train view by test view", "heat_maps.html", view_matrices(scored)),
+        ("Agreement of views", "measures.html", [run for run in runs if run.measures]),
+        ("Agreement over time", "agreement.html", agreement_in_time(scored, pick(scored, most, _ranked_by(scored)))),
+        ("Training curves", "curves.html", curves.curves(runs)),
+    ]
     if scored and is_multi(scored):
-        found = [*_of_classes(scored, colours, most), *found]
+        found = [*_of_classes(scored, colours, most, pair), *found]
     elif scored:
         picked = pick(scored, most)
         found = [
             ("Scores", "scores.html", sections.scores(rows, reference)),
             ("Timelines", "timelines.html", timelines(scored, colours, picked)),
+            ("What went wrong", "went_wrong.html", went_wrong(scored)),
+            ("Difference", "difference.html", difference_section(pair, picked)),
             *found,
             ("Confidence", "reliability.html", reliabilities.reliability(scored)),
             ("Confusions", "confusions.html", confusions(scored)),

@@ -25,6 +25,9 @@ from viewloom.report.taught import Taught, load_taught
 MARKS = ("metrics.json", "metrics.csv", "config.yaml", "environment.json", "invariance.json", measures.FILE)
 """A folder with one of these is a run."""
 
+TRANSFER = ("refiner", "head", "naive", "oracle", "clock")
+"""Runs of a transfer in its folder; the first two are always there."""
+
 OLD_NAMES = {"none": "naive", "none3": "naive3"}
 """What experiments of viewloom 0.1 called the baseline, in their own folders."""
 
@@ -83,6 +86,8 @@ class Run:
 def load_runs(folders: Sequence[str | Path]) -> list[Run]:
     """The runs among folders; a folder that is no run stands for the runs in it, in order of name.
 
+    That of a transfer stands for its refiner, head and references.
+
     Raises:
         ConfigError: a folder that isn't there, holds no run, or is named twice.
         DataError: a file that can't be read, or runs of which no common page can be made.
@@ -115,6 +120,8 @@ def evaluated(runs: Sequence[Run]) -> list[Run]:
 def _runs_in(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise ConfigError(f"{folder} is not a run folder. Pass the --run folders of `viewloom train`.")
+    if _is_run(folder) and all(_is_run(folder / name) for name in TRANSFER[:2]):
+        return [folder / name for name in TRANSFER if _is_run(folder / name)]
     if _is_run(folder):
         return [folder]
     inside = [path for path in sorted(folder.iterdir()) if path.is_dir() and _is_run(path)]

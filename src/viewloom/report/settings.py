@@ -11,7 +11,7 @@ class ReportConfig:
     """Write one HTML page about runs."""
 
     runs: str = ""
-    """Run folders, comma-separated, or a folder of runs; those without scores show their curves and settings."""
+    """Run folders, comma-separated, or a folder of runs, or of `transfer`; those without scores show their curves."""
     compare: str | None = None
     """Folder of `viewloom compare` to write the page of, instead of runs."""
     out: str = "report.html"
@@ -26,6 +26,10 @@ class ReportConfig:
     """Name of the run trained on labels of the tested view; default: a run with oracle in its name."""
     reference: str | None = None
     """Name of the run that the others are compared with, recording by recording; default: the naive one."""
+    difference: str | None = None
+    """Names of two runs, comma-separated, whose difference is shown segment by segment; default: both of two."""
+    difference_csv: str | None = None
+    """CSV file to write besides, with every stretch in which not both of these two runs are right."""
     picture: str | None = None
     """Picture file (.png or .svg) of truth and prediction of one item, to write instead of the page."""
     picture_of: Literal["item", "confidence"] = "item"
@@ -40,5 +44,7 @@ class ReportConfig:
     def __post_init__(self) -> None:
         if bool(self.runs) == (self.compare is not None):
             raise ConfigError("Pass --runs FOLDER,FOLDER or --compare FOLDER, one of the two.")
+        if self.compare is not None and (self.difference or self.difference_csv):
+            raise ConfigError("--difference and --difference_csv are of --runs; a comparison has runs in OUT/runs.")
         if self.timelines < 0:
             raise ConfigError(f"--timelines must be 0 or more, but is {self.timelines}.")

@@ -1,7 +1,7 @@
 """`viewloom evaluate`: frame-level scores of a trained head on every view, per class and per recording."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from viewloom.names import names_in
 from viewloom.training.confidence import KEY as CALIBRATION
 from viewloom.training.confidence import Calibration, ItemConfidence, view_confidence
 from viewloom.training.decoding import Decide, decision, likeliest
+from viewloom.training.error_figures import action_facts, errors_json
 from viewloom.training.multilabel import (
     class_predictions,
     class_results,
@@ -157,7 +158,7 @@ def evaluate_head(trained: TrainedHead, config: EvaluateConfig, dataset: MultiVi
         metrics["views"][view] = found | {"kind": dataset.views[view].kind}
         scores.predictions[view] = kept
     segmenter.missing.say(segmenter.sampling.missing_frames)
-    return scores
+    return replace(scores, what_went_wrong=errors_json(metrics, scores.predictions, action_facts(dataset)))
 
 
 def refuse_unused(config: EvaluateConfig, multi: bool) -> None:

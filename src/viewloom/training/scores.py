@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from viewloom.files import write_json
 from viewloom.metrics.multilabel import TITLES as MULTI_TITLES
 from viewloom.metrics.segmentation import TITLES
+from viewloom.training.error_figures import FILE as ERRORS
+from viewloom.training.error_figures import tidy_rows
 from viewloom.training.runs import read_json
 
 if TYPE_CHECKING:
@@ -23,10 +25,12 @@ class Scores:
         metrics: as in ``metrics.json``: protocol, split, actions, and for each view its scores (percent), pooled over
             items, of each class and of each item.
         predictions: {view: as in ``predictions/<view>.json``: truth and prediction of each item as segments}.
+        what_went_wrong: as in ``errors.json``: wrong seconds and errors of each kind.
     """
 
     metrics: dict[str, Any]
     predictions: dict[str, dict[str, Any]]
+    what_went_wrong: dict[str, Any] = field(default_factory=dict)
 
     @property
     def views(self) -> tuple[str, ...]:
@@ -73,10 +77,25 @@ class Scores:
         table: DataFrame = DataFrame.from_dict(lines, orient="index").rename_axis("view")
         return table
 
+    def errors(self) -> DataFrame:
+        """One line a view, group of actions and kind of error: wrong seconds and errors.
+
+        ``by`` says what groups actions (all, action, verb, noun, or part, which is head or tail), ``name`` the group.
+        """
+        from pandas import DataFrame
+
+        table: DataFrame = DataFrame(
+            tidy_rows(self.what_went_wrong), columns=["view", "by", "name", "kind", "seconds", "errors"]
+        )
+        return table
+
     def write(self, out: Path | str) -> None:
-        """Write ``metrics.json`` and ``predictions/<view>.json`` into a folder; what is there is replaced."""
+        """Write ``metrics.json``, ``errors.json`` and ``predictions/<view>.json`` into a folder; what is there is
+        replaced."""
         for view, found in self.predictions.items():
             write_json(Path(out) / "predictions" / f"{view}.json", found)
+        if self.what_went_wrong:
+            write_json(Path(out) / ERRORS, self.what_went_wrong)
         write_json(Path(out) / "metrics.json", self.metrics)
 
     def __repr__(self) -> str:
@@ -100,4 +119,5 @@ class Scores:
 def read_scores(folder: Path) -> Scores:
     """Read what `Scores.write` wrote into a folder."""
     metrics = read_json(folder / "metrics.json")
-    return Scores(metrics, {view: read_json(folder / "predictions" / f"{view}.json") for view in metrics["views"]})
+    predictions = {view: read_json(folder / "predictions" / f"{view}.json") for view in metrics["views"]}
+    return Scores(metrics, predictions, read_json(folder / ERRORS) if (folder / ERRORS).exists() else {})

@@ -129,6 +129,20 @@ def all_cells(comparison: Comparison, benches: Sequence[Bench], tuned: Mapping[s
     return found
 
 
+def runs_of_rows(cells: Sequence[Cell], folder: Path) -> dict[str, dict[str, dict[str, str | None]]]:
+    """Run folders behind each row, by seed, relative to the comparison's: of its scores, and of its refiner if any."""
+    found: dict[str, dict[str, dict[str, str | None]]] = {}
+    for cell in cells:
+        refiner = next((run.folder for run in runs_of(cell) if run.kind == "pretrain"), None)
+        paths = {"run": cell.evaluation.folder, "refiner": refiner}
+        seeds = found.setdefault(cell.row.key, {})
+        seeds["" if cell.seed is None else str(cell.seed)] = {
+            name: None if path is None else Path(os.path.relpath(path, folder)).as_posix()
+            for name, path in paths.items()
+        }
+    return found
+
+
 def refuse_rewritten(bench: Bench, runs: Sequence[PlannedRun]) -> None:
     """`ConfigError` where features too large to compare whole were written again since a run was finished."""
     source, compared = bench.dataset.source, bench.entry.config.compare_features
@@ -254,6 +268,7 @@ def write(
         "command": command(),
         "seconds": {name: seconds_of_rows(own, seconds) for name, own in of_data.items()},
         "all_seconds": sum(seconds.values()),
+        "runs": {name: runs_of_rows(own, folder) for name, own in of_data.items()},
     }
     write_json(folder / "results.json", results)
     write_json(folder / "made.json", made)

@@ -47,7 +47,7 @@ all(".sortable thead button").forEach(function(button){button.addEventListener("
   var down=th.getAttribute("aria-sort")?th.getAttribute("aria-sort")==="ascending":at>0;
   all("th",th.parentNode).forEach(function(other){other.removeAttribute("aria-sort")});
   th.setAttribute("aria-sort",down?"descending":"ascending");
-  function value(row){var text=row.cells[at].textContent.replace("\u2212","-");return text==="–"?null:/^-?[\d.]+ ?%?$/.test(text)?parseFloat(text):text}
+  function value(row){var text=row.cells[at].textContent.replace("\u2212","-");return text==="–"?null:/^[-+]?[\d.]+( ?%| \d+)?$/.test(text)?parseFloat(text):text}
   all("tr",body).map(function(row){return[value(row),row]}).sort(function(a,b){
     if(a[0]===null||b[0]===null)return(a[0]===null)-(b[0]===null);
     var order=typeof a[0]==="number"&&typeof b[0]==="number"?a[0]-b[0]:String(a[0]).localeCompare(String(b[0]));
