@@ -340,7 +340,7 @@ def compare(file: str | Path | None = None, **settings: Any) -> ComparisonResult
 
     Args:
         file: YAML file of the comparison; None: the settings alone.
-        settings: what such a file holds (docs/howto/compare-methods.md), instead of it or besides: ``data=["demo/data"],
+        settings: what such a file holds (docs/howto/compare-methods.md), alone or besides: ``data=["demo/data"],
             labelled="v3", unlabelled="e4", methods=["none", "cca"], heads=["linear"], out="compared"``.
 
     Returns:
