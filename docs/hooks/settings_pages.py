@@ -46,8 +46,8 @@ def filled(nav: Any, marker: str, pages: list[dict[str, str]]) -> Any:
 
 
 def uri_of(name: str) -> str:
-    """The page of a command, or of methods or heads."""
-    return f"{FOLDER}/{name.replace(' ', '_')}.md"
+    """The page of a command, or of methods or heads; none is called index, which would be that of the whole section."""
+    return f"{FOLDER}/{name if name in OF_PARTS else f'viewloom_{name}'.replace(' ', '_')}.md"
 
 
 def verb_page(name: str, verb: Verb) -> str:

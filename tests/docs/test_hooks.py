@@ -52,6 +52,12 @@ def test_the_page_of_a_command_has_every_setting(name):
         assert shown in page or f"| `{called}` |" in page, entry.name
 
 
+def test_every_command_has_a_page_of_its_own():
+    pages = [settings_pages.uri_of(name) for name in [*VERBS, *settings_pages.OF_PARTS]]
+    assert len(set(pages)) == len(pages) == len(VERBS) + 2
+    assert not any(page.endswith(("/index.md", "/README.md")) for page in pages), "that is the page of a section"
+
+
 def test_lines_of_a_table_say_type_and_default():
     lines = settings_pages.verb_page("evaluate", VERBS["evaluate"]).splitlines()
     row = next(line for line in lines if line.startswith("| `--decoding`"))
