@@ -15,11 +15,14 @@ from typing import Any
 import nbformat
 from mkdocs.structure.files import File, Files
 from nbclient import NotebookClient
+from traitlets.config import Config
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ROOT / "docs" / "tutorials"
 KEPT = ROOT / "build" / "tutorials"
 TIMEOUT_S = 300
+LOCAL = Config({"KernelManager": {"transport": "ipc"}})
+"""Kernels talk through files of this machine, not through open ports."""
 BREAKS = re.compile(r"\n\s*")
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -42,7 +45,7 @@ def executed(path: Path) -> Any:
     notebook = nbformat.read(path, as_version=4)
     with TemporaryDirectory() as folder:
         place = {"metadata": {"path": folder}}
-        client = NotebookClient(notebook, timeout=TIMEOUT_S, kernel_name="python3", resources=place)
+        client = NotebookClient(notebook, timeout=TIMEOUT_S, kernel_name="python3", resources=place, config=LOCAL)
         client.execute(env=os.environ | {"PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"})
     KEPT.mkdir(parents=True, exist_ok=True)
     for old in KEPT.glob(f"{path.stem}-*.ipynb"):
