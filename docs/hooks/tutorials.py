@@ -21,8 +21,6 @@ ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ROOT / "docs" / "tutorials"
 KEPT = ROOT / "build" / "tutorials"
 TIMEOUT_S = 300
-LOCAL = Config({"KernelManager": {"transport": "ipc"}})
-"""Kernels talk through files of this machine, not through open ports."""
 BREAKS = re.compile(r"\n\s*")
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -43,9 +41,10 @@ def executed(path: Path) -> Any:
     if kept.exists():
         return nbformat.read(kept, as_version=4)
     notebook = nbformat.read(path, as_version=4)
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, TemporaryDirectory() as talk:
+        local = Config({"KernelManager": {"transport": "ipc", "ip": f"{talk}/kernel"}})  # no open ports
         place = {"metadata": {"path": folder}}
-        client = NotebookClient(notebook, timeout=TIMEOUT_S, kernel_name="python3", resources=place, config=LOCAL)
+        client = NotebookClient(notebook, timeout=TIMEOUT_S, kernel_name="python3", resources=place, config=local)
         client.execute(env=os.environ | {"PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"})
     KEPT.mkdir(parents=True, exist_ok=True)
     for old in KEPT.glob(f"{path.stem}-*.ipynb"):
