@@ -2,6 +2,7 @@
 # make test   the test suite
 # make mutants  faults put into a copy of the sources, each of which some test must notice; ONLY=NAME takes some
 # make check  style, format and types
+# make docs   the documentation site, into build/site; notebooks are run, links are checked
 # make bench  timings, as JSON and a table; make bench PAGE=docs/results/speed.md writes the page as well
 # make bench-pixels   render videos, extract features, train seven rows: hours on two cores
 # make bench-evidence  what transfer is worth on six data sets: hours; SMALL=1: two of them, 20 minutes
@@ -12,7 +13,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test mutants check format bench bench-pixels bench-evidence bench-heads clean
+.PHONY: demo test mutants docs check format bench bench-pixels bench-evidence bench-heads clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -32,6 +33,9 @@ check: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(VENV)/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 format: $(VENV)/installed
 	$(BIN)/ruff check --fix .

@@ -1,4 +1,5 @@
-"""The front door: the code of the README as it is written, arrays instead of files, and what is refused."""
+"""The front door: the code of the README and of its page as it is written, arrays instead of files, and what is
+refused."""
 
 import inspect
 import re
@@ -20,7 +21,7 @@ from viewloom.methods import CCA, Ridge
 from viewloom.training.settings import TrainConfig
 
 QUIET = {"trainer": {"progress": False, "logger": "none", "accelerator": "cpu"}}
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
 DIMS = {"exo": 12, "ego": 7}
 
 
@@ -73,26 +74,35 @@ def test_every_public_name_is_shown_and_documented():
         _ = vl.fit
 
 
-def test_the_readme_s_python_runs_as_it_is_written(tmp_path, monkeypatch):
-    """Every line of the block, on a data set and on arrays that are there."""
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    written = next(code for code in blocks if "vl.from_arrays" in code)
+def test_the_python_of_readme_and_page_runs_as_it_is_written(tmp_path, monkeypatch):
+    """Every line of the blocks, on a data set and on arrays that are there."""
     monkeypatch.chdir(tmp_path)
     simulate = "simulate --out demo/data --recordings 6 --classes 6 --dim 32 --seed 1"
     assert main(simulate.split()) == 0
     features, labels = arrays(4)
     known = {"x1": features["r0"]["exo"], "e1": features["r0"]["ego"], "actions": labels["r0"]}
     exo_ND, ego_ND = (np.concatenate([features[r][view] for r in features]) for view in ("exo", "ego"))
-    block = written.replace("epochs=40", "epochs=2, trainer={'progress': False}")
     scope = known | {"exo_ND": exo_ND, "ego_ND": ego_ND}
-    exec(compile(block, "README.md", "exec"), scope)  # noqa: S102
+    first, second, *_ = blocks("docs/python.md")
+    run(first.replace("epochs=40", "epochs=2, trainer={'progress': False}"), scope)
     assert scope["z"].shape == (len(ego_ND), 4)
     assert scope["scores"].table().index.tolist() == ["v3", "e4"]
-    page = (README.parent / "docs" / "python.md").read_text()
-    assert written in page
-    exec(compile(re.findall(r"```python\n(.*?)```", page, re.S)[1], "docs/python.md", "exec"), scope)  # noqa: S102
+    run(second, scope)
     assert scope["head"].head.config.bias is False
+    (short,) = blocks("README.md")
+    run(short.replace("epochs=40", "head='linear', epochs=2, trainer={'progress': False}"), scope)
     assert list(scope["segments"]) == ["recording", "view", "start", "end", "start_s", "end_s", "label", "confidence"]
+    assert Path("segments.csv").exists()
+
+
+def blocks(page):
+    """The Python of a page."""
+    return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+
+
+def run(block, scope):
+    """Run the Python of a page."""
+    exec(compile(block, "a page", "exec"), scope)  # noqa: S102
 
 
 def test_arrays_go_all_the_way(data, tmp_path):

@@ -14,15 +14,22 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 
 METHOD = next(
     code
-    for code in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    for code in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "plugins.md").read_text(), re.S)
     if "METHODS.register" in code
 )
-"""The method that the README shows."""
+"""The method that the page about plugins shows; tests/test_plugins.py uses it."""
 
 
-def test_the_method_in_the_readme_is_the_one_that_is_tested():
-    assert METHOD in (ROOT / "docs" / "plugins.md").read_text()
+def test_the_method_of_the_page_is_short():
     assert len([line for line in METHOD[METHOD.index("class Times(") :].splitlines() if line.strip()]) <= 15
+
+
+def test_the_readme_is_one_screen():
+    """What it is, for whom, a picture, two commands, ten lines of Python; the rest is the site."""
+    text = (ROOT / "README.md").read_text()
+    bash, python, _ = re.findall(r"```\w+\n(.*?)```", text, re.S)
+    assert len(bash.splitlines()) == 2 and len(python.splitlines()) <= 10
+    assert text.count("![") == 1 and len(text.splitlines()) <= 60
 
 
 def commands():
@@ -59,13 +66,15 @@ def test_make_targets_exist():
             assert re.search(rf"^{target[0] or target[1]}:", makefile, re.MULTILINE), target
 
 
-def test_ci_calls_the_readmes_test_command():
-    assert "\nmake test" in (ROOT / "README.md").read_text()
-    assert "make test" in (ROOT / ".ci" / "run").read_text()
+def test_ci_calls_the_readmes_commands():
+    for command in ("make test", "make docs"):
+        assert f"\n{command}" in (ROOT / "README.md").read_text()
+        assert f"\n{command}" in (ROOT / ".ci" / "run").read_text()
 
 
 def test_the_file_tree_is_real():
-    block = re.search(r"```\n(README.md.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    block = re.search(r"```\n(README.md.*?)```", page, re.DOTALL).group(1)
     folders = [ROOT]
     for line in block.splitlines():
         indent = (len(line) - len(line.lstrip())) // 2
@@ -74,7 +83,7 @@ def test_the_file_tree_is_real():
             names = re.findall(r"\.?[\w./]+(?:\.\w+|/)|Makefile|\.ci/run", re.split(r"\s{4,}", line)[0])
         for name in names:
             path = folders[indent] / name
-            assert path.exists(), f"{name} in the file tree of the README"
+            assert path.exists(), f"{name} in the file tree of docs/architecture.md"
         if names and names[-1].endswith("/"):
             folders[indent + 1 :] = [folders[indent] / names[-1]]
 

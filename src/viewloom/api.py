@@ -340,8 +340,8 @@ def compare(file: str | Path | None = None, **settings: Any) -> ComparisonResult
 
     Args:
         file: YAML file of the comparison; None: the settings alone.
-        settings: what such a file holds, instead of or besides it: ``data=["demo/data"], labelled="v3",
-            unlabelled="e4", methods=["none", "cca"], heads=["linear"], out="compared"`` (docs/compare.md).
+        settings: what such a file holds (docs/howto/compare-methods.md), alone or besides: ``data=["demo/data"],
+            labelled="v3", unlabelled="e4", methods=["none", "cca"], heads=["linear"], out="compared"``.
 
     Returns:
         The table: print it, or take ``.table()``, a pandas DataFrame with a line a row. ``.failed`` names runs that did

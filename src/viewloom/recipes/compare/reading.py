@@ -58,9 +58,13 @@ def read_file(file: str | Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{file} can't be read as YAML ({error}). See docs/compare.md for an example.") from None
+        raise ConfigError(
+            f"{file} can't be read as YAML ({error}). See docs/howto/compare-methods.md for an example."
+        ) from None
     if not isinstance(values, Mapping):
-        raise ConfigError(f"{file} must hold settings, such as `methods: [none, cca]`. See docs/compare.md.")
+        raise ConfigError(
+            f"{file} must hold settings, such as `methods: [none, cca]`. See docs/howto/compare-methods.md."
+        )
     return dict(values)
 
 
@@ -77,7 +81,9 @@ def comparison(values: Mapping[str, Any], where: str = "The comparison") -> Comp
     _refuse_unknown(values, KEYS, where)
     missing = [name for name in ("data", "labelled", "unlabelled", "methods", "heads", "out") if not _has(values, name)]
     if missing:
-        raise ConfigError(f"{where} has no {listed(missing)}. See docs/compare.md for what a comparison needs.")
+        raise ConfigError(
+            f"{where} has no {listed(missing)}. See docs/howto/compare-methods.md for what a comparison needs."
+        )
     methods = tuple(_named(MethodEntry, entry, "method", where) for entry in _list(values["methods"]))
     if not any(entry.naive for entry in methods):  # nothing can be read without it
         methods = (MethodEntry("none", "none"), *methods)

@@ -27,7 +27,6 @@ class Clock:
     """How long runs take, and how long the rest may.
 
     Args:
-        runs: all of them.
         jobs: how many run at once.
     """
 

@@ -22,7 +22,7 @@ class CompareConfig:
     """Compare methods, heads and students over views, seeds and data sets, in one table."""
 
     file: str
-    """YAML file of the comparison: data, labelled, unlabelled, methods, heads, seeds ... (docs/compare.md)."""
+    """YAML file of the comparison: data, labelled, unlabelled, methods, heads ... (docs/howto/compare-methods.md)."""
     out: str | None = free(default=None)
     """Folder for runs and results; default: the file's. What is finished there is used again."""
     jobs: int | None = free(default=None)
