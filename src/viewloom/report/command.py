@@ -35,12 +35,15 @@ def run_report(config: ReportConfig) -> Path:
         return _picture(config, runs, target)
     from viewloom.report.multilabel_table import is_multi
     from viewloom.report.page import page
+    from viewloom.report.player import Videos
     from viewloom.report.tables import score_rows
+    from viewloom.report.videos import library
 
     scored = any(run.metrics is not None for run in runs) and not is_multi(runs)
     rows = score_rows(runs, config.naive, config.oracle, config.reference) if scored else []
     reference = config.reference or config.naive or "naive"
-    write_text(target, page(runs, rows, config.title, config.timelines, reference, command_line(config)))
+    videos = Videos(library(runs, config.videos), target)
+    write_text(target, page(runs, rows, config.title, config.timelines, reference, command_line(config), videos))
     return target
 
 

@@ -11,7 +11,9 @@ from viewloom.report.confusion import confusions
 from viewloom.report.lanes import lane_timelines, lay
 from viewloom.report.multilabel import RANKED_BY, multi_actions, multi_items, multi_scores
 from viewloom.report.multilabel_table import is_multi
+from viewloom.report.packed import packed
 from viewloom.report.picking import pick
+from viewloom.report.player import NO_VIDEOS, Videos, staged, who
 from viewloom.report.runs import Run
 from viewloom.report.strips import action_colours, timelines
 from viewloom.report.tables import FEW, ScoreRow
@@ -37,6 +39,7 @@ def environment() -> "Environment":
     made.filters |= {"fixed": formats.fixed, "numeral": formats.numeral, "clock": formats.clock, "ink": ink}
     made.filters |= {"pair_lines": measures.pair_lines, "matrices": measures.matrices}
     made.globals |= {"COLUMNS": measures.COLUMNS, "ABOUT": measures.ABOUT}
+    made.filters |= {"packed": packed, "who": who}
     made.tests["clear"] = sections.clear
     made.globals |= {
         "FEW": FEW,
@@ -49,18 +52,28 @@ def environment() -> "Environment":
     return made
 
 
-def _of_classes(scored: Sequence[Run], colours: Mapping[int, str], most: int) -> list[tuple[str, str, Any]]:
+def _of_classes(
+    scored: Sequence[Run], colours: Mapping[int, str], most: int, videos: Videos
+) -> list[tuple[str, str, Any]]:
     """Sections about scores, of runs with several labels a frame."""
     picked = pick(scored, most, RANKED_BY)
     return [
         ("Scores", "multi_scores.html", multi_scores(scored)),
-        ("Timelines", "lanes.html", lane_timelines(scored, colours, picked)),
+        ("Timelines", "lanes.html", staged(lane_timelines(scored, colours, picked), videos)),
         ("Actions", "sheet.html", multi_actions(scored)),
         ("Items", "sheet.html", multi_items(scored, picked)),
     ]
 
 
-def page(runs: Sequence[Run], rows: Sequence[ScoreRow], title: str, most: int, reference: str, command: str) -> str:
+def page(
+    runs: Sequence[Run],
+    rows: Sequence[ScoreRow],
+    title: str,
+    most: int,
+    reference: str,
+    command: str,
+    videos: Videos = NO_VIDEOS,
+) -> str:
     """The whole page as HTML; the same bytes for the same input.
 
     Args:
@@ -70,18 +83,19 @@ def page(runs: Sequence[Run], rows: Sequence[ScoreRow], title: str, most: int, r
         most: how many items to show.
         reference: name of the run that the others are compared with.
         command: that writes the page again.
+        videos: that timelines are shown beside.
     """
     scored = [run for run in runs if run.metrics is not None]
     colours = sections.with_taught(action_colours(scored), runs)
     found: list[tuple[str, str, Any]] = [("Training curves", "curves.html", curves.curves(runs))]
     found.insert(0, ("Agreement of views", "measures.html", [run for run in runs if run.measures]))
     if scored and is_multi(scored):
-        found = [*_of_classes(scored, colours, most), *found]
+        found = [*_of_classes(scored, colours, most, videos), *found]
     elif scored:
         picked = pick(scored, most)
         found = [
             ("Scores", "scores.html", sections.scores(rows, reference)),
-            ("Timelines", "timelines.html", timelines(scored, colours, picked)),
+            ("Timelines", "timelines.html", staged(timelines(scored, colours, picked), videos)),
             *found,
             ("Confidence", "reliability.html", reliabilities.reliability(scored)),
             ("Confusions", "confusions.html", confusions(scored)),

@@ -20,6 +20,9 @@ class ReportConfig:
     """Title of the page."""
     timelines: int = 12
     """Number of items whose timelines are shown: a third of the best, of those in the middle, of the worst."""
+    videos: str | None = None
+    """Folder with <recording>/<view>.mp4, or a CSV file, as for `viewloom extract`, to show beside the timelines;
+    default: the folder or file videos or videos.csv in, or beside, the runs' data folder, where there is one."""
     naive: str | None = None
     """Name of the baseline run, which closes none of the gap; default: naive."""
     oracle: str | None = None
