@@ -35,7 +35,7 @@ class Disagreement:
 def disagreements(card: Card) -> list[Disagreement]:
     """Every longest stretch of an item in which some run says different things in two views, or two runs in one."""
     codes_ST = np.stack(_codes(card))
-    runs, views = ([of(strip) for strip in card.strips] for of in (lambda s: s.run.name, lambda s: s.view))
+    runs, views = [strip.run.name for strip in card.strips], [strip.view for strip in card.strips]
     apart_RT = {name: _differ(codes_ST, [run == name for run in runs]) for name in dict.fromkeys(runs)}
     apart_VT = {name: _differ(codes_ST, [view == name for view in views]) for name in dict.fromkeys(views)}
     any_T = np.logical_or.reduce([*apart_RT.values(), *apart_VT.values()])

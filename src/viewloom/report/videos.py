@@ -100,8 +100,7 @@ def _table(runs: Sequence[Run], data: Path | None) -> ViewTable | None:
 
 def link(path: Path, page: Path) -> str:
     """The address of a file as the page's folder sees it, relative where that can be, with odd characters encoded."""
-    target, folder = os.path.abspath(path), os.path.dirname(os.path.abspath(page))
     try:
-        return quote(Path(os.path.relpath(target, folder)).as_posix(), safe="/")
-    except ValueError:  # another drive
-        return Path(target).as_uri()
+        return quote(Path(os.path.relpath(path, page.parent)).as_posix(), safe="/")
+    except ValueError:  # on another drive
+        return path.absolute().as_uri()
