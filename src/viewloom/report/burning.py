@@ -93,7 +93,7 @@ def burn(runs: Sequence[Run], library: Library, path: Path, item: str | None, vi
     step = math.ceil(card.fps / FASTEST)
     frames = range(card.start, card.start + card.frames, step)
     shown = [_shown(clip, card.fps, frames, tiles.box) for clip in clips]
-    with video(path, card.fps / step, (WIDTH, height)) as add:
+    with video(path, card.fps / step, (WIDTH, height), exact=False) as add:
         for frame, *found in track(zip(frames, *shown, strict=False), "frames", len(frames)):
             canvas = np.empty((height, WIDTH, 3), np.uint8)
             canvas[:] = BACKGROUND

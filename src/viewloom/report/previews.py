@@ -98,7 +98,7 @@ def _screen(card: Card, clip: Clip, kind: str, seconds: float, file: Path) -> Sc
         if began >= frames:
             raise DataError(f"{clip.path} shows nothing of {card.whole.name}.")
         last = next(shown, None)
-    with video(file, rate, (last.shape[1], last.shape[0]), COARSE, math.ceil(2 * rate)) as add:
+    with video(file, rate, (last.shape[1], last.shape[0]), COARSE, math.ceil(2 * rate), exact=False) as add:
         add(last)
         for picture in shown:
             last = last if picture is None else picture

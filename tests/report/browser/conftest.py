@@ -95,3 +95,12 @@ def lanes(tmp_path_factory) -> Path:
     """Page of a run with several labels a frame."""
     run = write_lanes_run(tmp_path_factory.mktemp("lanes") / "run")
     return run_report(ReportConfig(runs=str(run), out=str(run.parent / "report.html")))
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory) -> Path:
+    """Page of two runs with previews in it, and nothing beside it."""
+    pytest.importorskip("av", reason="PyAV (extra: video) is not installed")
+    folder = write_filmed_runs(tmp_path_factory.mktemp("embedded"))
+    page = tmp_path_factory.mktemp("alone") / "report.html"
+    return run_report(ReportConfig(runs=str(folder / "runs"), out=str(page), embed="small"))

@@ -168,3 +168,15 @@ def test_only_the_open_item_loads_films_and_nothing_comes_from_a_network(visit, 
     assert page.locator("video, .player, .cursor").count() == 0
     assert page.evaluate("document.activeElement.className") == "watch"
     assert not watched.complaints
+
+
+def test_previews_need_no_other_file(visit, embedded):
+    watched = visit(embedded)
+    page = watched.page
+    page.add_style_tag(content=FILL)
+    article(page, 0).locator("button.watch").click()
+    for frame in (21, 93):
+        page.locator("input[type=range]").fill(str(frame))
+        assert shown(page, "v3") == frame and shown(page, "e4") == (frame - 15) // 2
+    assert all(url == embedded.as_uri() or url.startswith("data:") for url in watched.requests)
+    assert not watched.complaints
