@@ -33,19 +33,22 @@ class Disagreement:
 
 
 def disagreements(card: Card) -> list[Disagreement]:
-    """Every longest stretch of an item in which some run says different things in two views, or two runs in one."""
+    """Every longest stretch in which the same runs disagree between views, and the same views between runs."""
     codes_ST = np.stack(_codes(card))
     runs, views = [strip.run.name for strip in card.strips], [strip.view for strip in card.strips]
-    apart_RT = {name: _differ(codes_ST, [run == name for run in runs]) for name in dict.fromkeys(runs)}
-    apart_VT = {name: _differ(codes_ST, [view == name for view in views]) for name in dict.fromkeys(views)}
-    any_T = np.logical_or.reduce([*apart_RT.values(), *apart_VT.values()])
-    found = Segments.of_frames(any_T, 0)
+    names, of_views = list(dict.fromkeys(runs)), list(dict.fromkeys(views))
+    apart_NT = np.stack(
+        [_differ(codes_ST, [run == name for run in runs]) for name in names]
+        + [_differ(codes_ST, [view == name for view in views]) for name in of_views]
+    )
+    breaks = 1 + np.flatnonzero((apart_NT[:, 1:] != apart_NT[:, :-1]).any(axis=0))
+    found = Segments.of_frames(apart_NT.any(axis=0), 0, breaks)
     return [
         Disagreement(
             start + card.start,
             end + card.start,
-            tuple(name for name, flags_T in apart_RT.items() if flags_T[start:end].any()),
-            tuple(name for name, flags_T in apart_VT.items() if flags_T[start:end].any()),
+            tuple(name for name, apart in zip(names, apart_NT[:, start], strict=False) if apart),
+            tuple(name for name, apart in zip(of_views, apart_NT[len(names) :, start], strict=True) if apart),
         )
         for start, end, _ in found.select(found.labels == 1).rows
     ]

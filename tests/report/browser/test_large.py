@@ -47,13 +47,14 @@ def test_strips_are_drawn_when_somebody_comes_near(visit, large):
     assert page.locator("article").count() == ITEMS
     last = page.locator("article").nth(ITEMS - 1)
     assert last.locator("rect").count() == 0
-    page.get_by_role("searchbox").fill(last.locator("h4").inner_text())
+    name = last.locator("h4").text_content()
+    page.get_by_role("searchbox").fill(name)
     last.locator("svg.prediction").first.scroll_into_view_if_needed()
     page.wait_for_function("document.querySelector('article:not([hidden]) rect')")
-    name = last.locator("h4").inner_text()
     item = json.loads((large.parent / "runs" / "07" / "predictions" / "v3.json").read_text())["items"][name]
     drawn = """svg => [...svg.querySelectorAll('rect[class^=k]')].map(r => {
-        const x = +r.getAttribute('x'); return [x, x + +r.getAttribute('width'), +r.getAttribute('class').slice(1)] })"""
+        const x = +r.getAttribute('x');
+        return [x, x + +r.getAttribute('width'), +r.getAttribute('class').slice(1)] })"""
     assert last.locator("svg.truth").evaluate(drawn) == item["truth"]
     assert last.locator("svg.prediction").nth(7).evaluate(drawn) == item["prediction"]
     assert not watched.complaints
