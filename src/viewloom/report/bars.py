@@ -101,8 +101,8 @@ class Bars:
     def draw(self, picture: Pixels, frame: int) -> None:
         """Draw the bars at a frame into a picture (height, width, 3), in place."""
         picture[:] = self.still
-        seconds = (frame - self.card.start) / self.card.fps
-        time = f"{int(seconds // 60)}:{seconds % 60:04.1f}  frame {frame}"
+        tenths = int(10 * (frame - self.card.start) / self.card.fps + 1e-6)
+        time = f"{tenths // 600}:{tenths % 600 / 10:04.1f}  frame {frame}"
         _put(picture, label(time, TYPE + 1, INK, BACKGROUND, 400), 4, NAMES)
         for bar in self.bars:
             here = [name for start, end, name, _ in bar.laid.rows if start <= frame < end]

@@ -147,7 +147,7 @@ class Player {
     this.toggle.className = "play";
     this.slider = element("input", {type: "range", min: this.first, max: this.end - 1, step: 1, "aria-label": "frame"});
     this.slider.addEventListener("input", () => { this.pause(); this.go(parseInt(this.slider.value, 10)) });
-    this.time = element("output", {class: "time"});
+    this.time = element("span", {class: "time"});
     this.said = element("p", {class: "said", "aria-live": "polite"});
     this.keys = element("dl", {class: "keys", hidden: ""}, ...KEYS.flatMap(([key, what]) => [element("dt", {}, key), element("dd", {}, what)]));
     const [speed, speeds] = choice("speed", SPEEDS.map(one => [one, one + " ×"]), 1, value => { this.speed = parseFloat(value) });
