@@ -27,13 +27,16 @@ def program() -> str | None:
     return os.environ.get("VIEWLOOM_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
+def stop(why: str) -> None:
+    """End a test that has no browser: it fails where CI is set, else it is skipped."""
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator:
     """Headless Chromium; without one the tests are skipped, and in CI they fail."""
     if why := lacking():
-        if os.environ.get("CI"):
-            pytest.fail(f"CI is set, and {why}")
-        pytest.skip(why)
+        stop(why)
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as started:
