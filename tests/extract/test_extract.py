@@ -54,7 +54,7 @@ def plain(videos, tmp_path_factory) -> dict[str, bytes]:
 
 
 def test_another_decoder_is_another_provenance(videos, tmp_path, plain):
-    from tests.extract.test_decoding import has_torchcodec
+    from tests.videos.test_moments import has_torchcodec
 
     if not has_torchcodec():
         with pytest.raises(ConfigError, match=r"'torchcodec' .*pip install 'viewloom\[torchcodec\]'"):
@@ -169,7 +169,7 @@ def test_every_store_holds_the_same_features(tmp_path, store):
 def test_a_lost_image_is_a_missing_frame(tmp_path):
     import av
 
-    from tests.extract.test_decoding import encoded
+    from tests.videos.test_moments import encoded
 
     folder = tmp_path / "v" / "rec" / "cam"
     folder.mkdir(parents=True)
@@ -346,7 +346,7 @@ def test_a_clip_replaced_by_one_of_the_same_size_is_done_anew(tmp_path, kind):
         if kind == "video":
             return write_clip(path, numbered(6, step=step), codec="rawvideo", pix_fmt="bgr24").stat().st_size
         path.mkdir(parents=True, exist_ok=True)
-        from tests.extract.test_decoding import encoded
+        from tests.videos.test_moments import encoded
 
         for number, array in enumerate(numbered(6, step=step)):
             frame = av.VideoFrame.from_ndarray(array, format="rgb24")

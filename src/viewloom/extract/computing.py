@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from viewloom.errors import DataError
 from viewloom.extract.backbones.base import Backbone
-from viewloom.extract.decoding import Picture, moments, picture
-from viewloom.extract.inputs import Clip
 from viewloom.extract.partial import PartialRows
-from viewloom.extract.videos import TimedFrame
+from viewloom.extract.pictures import Picture, picture
+from viewloom.videos.clips import Clip
+from viewloom.videos.files import TimedFrame
+from viewloom.videos.moments import moments
 
 T = TypeVar("T")
 

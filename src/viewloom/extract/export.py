@@ -11,9 +11,9 @@ import torch
 from viewloom.errors import ConfigError
 from viewloom.extract.backbones.base import TorchModel, open_backbone, pooled
 from viewloom.extract.backbones.onnx import METADATA
-from viewloom.extract.requirements import require
 from viewloom.extract.settings import ExtractConfig
 from viewloom.files import atomic_path
+from viewloom.requirements import require
 
 
 class Pooled(torch.nn.Module):

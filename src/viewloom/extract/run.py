@@ -11,11 +11,8 @@ from viewloom.console import err, progress
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.extract.backbones.base import open_backbone
 from viewloom.extract.computing import Rows
-from viewloom.extract.decoding import count_frames
-from viewloom.extract.inputs import Clip, find_clips
 from viewloom.extract.partial import PartialRows
 from viewloom.extract.plan import ExtractPlan, make_plan, measured_speed
-from viewloom.extract.requirements import require
 from viewloom.extract.settings import ExtractConfig
 from viewloom.extract.workers import Job, one_thread, run_jobs
 from viewloom.extract.writing import WRITERS, ExtractJournal, Provenance, Writer, prepare_folder
@@ -24,6 +21,9 @@ from viewloom.features.pack import amount
 from viewloom.features.store import StoreEntry
 from viewloom.features.views import ViewTable
 from viewloom.locks import alone
+from viewloom.requirements import require
+from viewloom.videos.clips import Clip, find_clips
+from viewloom.videos.moments import count_frames
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ import torch
 from viewloom.errors import ConfigError, DataError
 from viewloom.extract.backbones.base import Backbone, open_backbone
 from viewloom.extract.computing import Stopped, compute_clip
-from viewloom.extract.inputs import Clip
 from viewloom.extract.settings import ExtractConfig
+from viewloom.videos.clips import Clip
 
 TICK_S = 0.5
 """How often progress is looked at."""

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from viewloom.errors import ConfigError, DataError
 from viewloom.extract.computing import Rows
-from viewloom.extract.inputs import Clip
 from viewloom.features.catalog import consecutive_runs
 from viewloom.features.lmdb import DATA_FILE, frame_key, key_prefix
 from viewloom.features.npy import FEATURES_FILE
@@ -25,6 +24,7 @@ from viewloom.features.store import JOURNAL, MANIFEST, Manifest, StoreEntry, fil
 from viewloom.features.views import ViewTable
 from viewloom.files import atomic_path, write_json
 from viewloom.version import __version__
+from viewloom.videos.clips import Clip
 
 EXTRACTION = "extraction.json"
 """Provenance of the features of an npy or LMDB folder; a packed store's manifest says it itself."""

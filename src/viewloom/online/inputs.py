@@ -107,9 +107,9 @@ def video_frames(config: OnlineConfig, online: OnlineSegmenter, stop: Stop) -> I
     """Features of a video's frames, computed as `viewloom extract` does."""
     from viewloom.extract.backbones.base import open_backbone
     from viewloom.extract.computing import features, windows
-    from viewloom.extract.decoding import moments
-    from viewloom.extract.inputs import Clip
     from viewloom.extract.workers import one_thread
+    from viewloom.videos.clips import Clip
+    from viewloom.videos.moments import moments
 
     settings = config.camera.as_extract(config.input, config.fps or online.rate)
     with one_thread():

@@ -11,6 +11,7 @@ from viewloom.names import names_in
 from viewloom.report.settings import ReportConfig
 
 if TYPE_CHECKING:
+    from viewloom.report.player import Videos
     from viewloom.report.runs import Run
 
 
@@ -23,7 +24,7 @@ def run_report(config: ReportConfig) -> Path:
     """
     from viewloom.report.runs import load_runs
 
-    target = Path(config.picture or config.out)
+    target = Path(config.picture or config.burn or config.out)
     for path in filter(None, (target, Path(config.difference_csv) if config.difference_csv else None)):
         _refuse_taken(path, config.overwrite)
     if config.compare is not None:
@@ -31,6 +32,8 @@ def run_report(config: ReportConfig) -> Path:
     runs = load_runs(names_in(config.runs))
     if config.picture is not None:
         return _picture(config, runs, target)
+    if config.burn is not None:
+        return _burn(config, runs, target)
     from viewloom.report.difference import two_runs
     from viewloom.report.multilabel_table import is_multi
     from viewloom.report.page import page
@@ -42,7 +45,8 @@ def run_report(config: ReportConfig) -> Path:
     pair = two_runs(runs, config.difference)
     if config.difference_csv:
         _write_difference(Path(config.difference_csv), pair)
-    write_text(target, page(runs, rows, config.title, config.timelines, reference, command_line(config), pair))
+    videos = _videos(config, runs, target)
+    write_text(target, page(runs, rows, config.title, config.timelines, reference, command_line(config), pair, videos))
     return target
 
 
@@ -61,6 +65,34 @@ def _write_difference(path: Path, pair: "tuple[Run, Run] | None") -> None:
     if pair is None:
         raise ConfigError("--difference_csv needs two runs with scores. Name them: --difference A,B.")
     write_differences(path, *pair, differences(*pair))
+
+
+def _videos(config: ReportConfig, runs: "list[Run]", target: Path) -> "Videos":
+    """The videos of the page: files that it refers to, or previews in it."""
+    from viewloom.report.multilabel import RANKED_BY
+    from viewloom.report.multilabel_table import is_multi
+    from viewloom.report.picking import pick
+    from viewloom.report.player import Videos
+    from viewloom.report.strips import Card, item_strips
+    from viewloom.report.videos import library
+
+    known = library(runs, config.videos)
+    scored = [run for run in runs if run.metrics is not None]
+    if config.embed == "no" or known.where is None or not scored:
+        return Videos(known, target)
+    from viewloom.report.previews import Room, previews
+
+    picked = pick(scored, config.timelines, RANKED_BY if is_multi(scored) else "f1_50")
+    cards = [Card(one, item_strips(scored, one.item), scored[0].scored.fps) for one in picked]
+    return Videos(known, target, *previews(cards, known, Room(config.embed_s, config.embed_mib)))
+
+
+def _burn(config: ReportConfig, runs: "list[Run]", target: Path) -> Path:
+    """A video of one item with bars."""
+    from viewloom.report.burning import burn
+    from viewloom.report.videos import library
+
+    return burn(runs, library(runs, config.videos), target, config.item, list(names_in(config.views)) or None)
 
 
 def _picture(config: ReportConfig, runs: "list[Run]", target: Path) -> Path:

@@ -14,7 +14,9 @@ from viewloom.report.difference import difference_section
 from viewloom.report.lanes import lane_timelines, lay
 from viewloom.report.multilabel import RANKED_BY, multi_actions, multi_items, multi_scores
 from viewloom.report.multilabel_table import is_multi
+from viewloom.report.packed import packed
 from viewloom.report.picking import pick
+from viewloom.report.player import NO_VIDEOS, Videos, staged, who
 from viewloom.report.runs import Run
 from viewloom.report.strips import action_colours, timelines
 from viewloom.report.tables import FEW, ScoreRow
@@ -43,6 +45,7 @@ def environment() -> "Environment":
     made.filters |= {"rows_shown": rows_shown}
     made.filters |= {"pair_lines": measures.pair_lines, "matrices": measures.matrices}
     made.globals |= {"COLUMNS": measures.COLUMNS, "ABOUT": measures.ABOUT}
+    made.filters |= {"packed": packed, "who": who}
     made.tests["clear"] = sections.clear
     made.globals |= {
         "FEW": FEW,
@@ -56,13 +59,13 @@ def environment() -> "Environment":
 
 
 def _of_classes(
-    scored: Sequence[Run], colours: Mapping[int, str], most: int, pair: tuple[Run, Run] | None
+    scored: Sequence[Run], colours: Mapping[int, str], most: int, pair: tuple[Run, Run] | None, videos: Videos
 ) -> list[tuple[str, str, Any]]:
     """Sections about scores, of runs with several labels a frame."""
     picked = pick(scored, most, RANKED_BY)
     return [
         ("Scores", "multi_scores.html", multi_scores(scored)),
-        ("Timelines", "lanes.html", lane_timelines(scored, colours, picked)),
+        ("Timelines", "lanes.html", staged(lane_timelines(scored, colours, picked), videos)),
         ("What went wrong", "went_wrong.html", went_wrong(scored)),
         ("Difference", "difference.html", difference_section(pair, picked)),
         ("Actions", "sheet.html", multi_actions(scored)),
@@ -83,6 +86,7 @@ def page(
     reference: str,
     command: str,
     pair: tuple[Run, Run] | None = None,
+    videos: Videos = NO_VIDEOS,
 ) -> str:
     """The whole page as HTML; the same bytes for the same input.
 
@@ -94,6 +98,7 @@ def page(
         reference: name of the run that the others are compared with.
         command: that writes the page again.
         pair: two runs whose difference is shown.
+        videos: that timelines are shown beside.
     """
     scored = [run for run in runs if run.metrics is not None]
     colours = sections.with_taught(action_colours(scored), runs)
@@ -105,12 +110,12 @@ def page(
         ("Training curves", "curves.html", curves.curves(runs)),
     ]
     if scored and is_multi(scored):
-        found = [*_of_classes(scored, colours, most, pair), *found]
+        found = [*_of_classes(scored, colours, most, pair, videos), *found]
     elif scored:
         picked = pick(scored, most)
         found = [
             ("Scores", "scores.html", sections.scores(rows, reference)),
-            ("Timelines", "timelines.html", timelines(scored, colours, picked)),
+            ("Timelines", "timelines.html", staged(timelines(scored, colours, picked), videos)),
             ("What went wrong", "went_wrong.html", went_wrong(scored)),
             ("Difference", "difference.html", difference_section(pair, picked)),
             *found,

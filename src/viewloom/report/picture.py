@@ -42,17 +42,22 @@ def save_picture(runs: Sequence[Run], path: Path, item: str | None = None, views
         ConfigError: another suffix, or an item or view that no run has predictions of.
     """
     refuse_suffix(path)
+    card, actions = shown_card(runs, item, views)
+    multi = is_multi(runs)
+    return save_figure(path, lambda: draw_lanes(card, actions) if multi else draw(card, actions))
+
+
+def shown_card(runs: Sequence[Run], item: str | None, views: Sequence[str] | None) -> tuple[Card, list[str]]:
+    """One item in some views, and the names of its actions; `ConfigError` where no run has predictions of it."""
     scored = evaluated(runs)
-    multi = is_multi(scored)
-    shown = item or median_item(scored, RANKED_BY if multi else "f1_50")
+    shown = item or median_item(scored, RANKED_BY if is_multi(scored) else "f1_50")
     if shown is None:
         raise ConfigError("No run has predictions. Run `viewloom evaluate` first.")
     strips = [strip for strip in item_strips(scored, shown) if views is None or strip.view in views]
     missing = [view for view in views or () if all(strip.view != view for strip in strips)]
     if missing or not strips:
         raise ConfigError(f"No prediction of {shown} in {listed(missing or ['any view'])}. {_available(scored, shown)}")
-    card, actions = Card(None, strips, scored[0].scored.fps), scored[0].scored.actions
-    return save_figure(path, lambda: draw_lanes(card, actions) if multi else draw(card, actions))
+    return Card(None, strips, scored[0].scored.fps), scored[0].scored.actions
 
 
 def _available(runs: Sequence[Run], item: str) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from viewloom.errors import ConfigError
+from viewloom.errors import ConfigError, refuse_outside
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +20,18 @@ class ReportConfig:
     """Title of the page."""
     timelines: int = 12
     """Number of items whose timelines are shown: a third of the best, of those in the middle, of the worst."""
+    videos: str | None = None
+    """Folder with <recording>/<view>.mp4, or a CSV file, as for `viewloom extract`, to show beside the timelines;
+    default: the folder or file videos or videos.csv in, or beside, the runs' data folder, where there is one."""
+    embed: Literal["no", "small"] = "no"
+    """small: put short, small previews of the videos into the page (at most 320 pixels and 10 frames a second), which
+    then needs no other file; no: refer to the files."""
+    embed_s: float = 120.0
+    """Seconds of each item, from its start, that a preview shows."""
+    embed_mib: float = 32.0
+    """MiB that all previews may take; items for which no room is left are named, and their files referred to."""
+    burn: str | None = None
+    """Video file (.mp4) to write instead of the page: all views of one item, with truth and predictions burnt in."""
     naive: str | None = None
     """Name of the baseline run, which closes none of the gap; default: naive."""
     oracle: str | None = None
@@ -35,9 +47,9 @@ class ReportConfig:
     picture_of: Literal["item", "confidence"] = "item"
     """What that picture shows: one item's timelines, or how sure runs are and how often right (docs/confidence.md)."""
     item: str | None = None
-    """Item in that picture; default: the one of median F1@50."""
+    """Item in that picture or video; default: the one of median F1@50."""
     views: str | None = None
-    """Views in that picture, comma-separated; default: all."""
+    """Views in that picture or video, comma-separated; default: all."""
     overwrite: bool = False
     """Replace a file that is already there."""
 
@@ -48,3 +60,8 @@ class ReportConfig:
             raise ConfigError("--difference and --difference_csv are of --runs; a comparison has runs in OUT/runs.")
         if self.timelines < 0:
             raise ConfigError(f"--timelines must be 0 or more, but is {self.timelines}.")
+        refuse_outside(self, {"embed_s": (0.1, 36_000), "embed_mib": (0.1, 2000)})
+        if self.burn is not None and (self.picture is not None or self.compare is not None):
+            raise ConfigError("--burn writes a video of runs; leave out --picture and --compare.")
+        if self.burn is not None and not self.burn.endswith(".mp4"):
+            raise ConfigError(f"--burn writes an .mp4 file, not {self.burn}.")

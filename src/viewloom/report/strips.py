@@ -9,6 +9,7 @@ from typing import Any
 
 from viewloom.metrics.segments import IGNORE, Segments
 from viewloom.report.colours import palette
+from viewloom.report.packed import MANY
 from viewloom.report.picking import Pick
 from viewloom.report.reading import ItemResult
 from viewloom.report.runs import Run
@@ -81,7 +82,9 @@ def timelines(runs: Sequence[Run], colours: Mapping[int, str], picked: Sequence[
     results = [strip.result for card in cards for strip in card.strips]
     shown = {label for result in results for of in (result.truth, result.prediction) for label in of.labels.tolist()}
     labels, total = [label for label in colours if label in shown], len(item_names(runs))
-    return {"cards": cards, "labels": labels, "actions": actions, "fps": fps, "total": total} if cards else {}
+    many = sum(len(result.truth) + len(result.prediction) for result in results) >= MANY
+    found = {"cards": cards, "labels": labels, "actions": actions, "fps": fps, "total": total, "packed": many}
+    return found if cards else {}
 
 
 def item_strips(runs: Sequence[Run], item: str) -> list[Strip]:

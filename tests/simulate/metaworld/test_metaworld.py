@@ -255,10 +255,10 @@ def test_cameras_jitter_from_recording_to_recording_and_not_within_one():
 @pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 255, 0), (0, 0, 255), (90, 140, 200)])
 def test_a_colour_survives_the_video(colour, tmp_path):
     pytest.importorskip("av", reason="the extra `render` is not installed")
-    from viewloom.simulate.metaworld.video import video
+    from viewloom.videos.writing import video
 
     for name in ("one.mp4", "two.mp4"):
-        with video(tmp_path / name, FPS, 32) as add:
+        with video(tmp_path / name, FPS, (32, 32)) as add:
             for _ in range(3):
                 add(np.full((32, 32, 3), colour, np.uint8))
     assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()

@@ -16,9 +16,9 @@ from safetensors.torch import load_file
 
 from viewloom.errors import ConfigError, UserError
 from viewloom.extract.preprocessing import Preprocessing
-from viewloom.extract.requirements import require
 from viewloom.extract.settings import ExtractConfig
 from viewloom.features.rows import hash_file
+from viewloom.requirements import require
 
 KINDS = {"timm": "timm", "hf": "hf", "onnx": "onnx", "py": "python"}
 """{what a backbone's name begins with: module of this folder that opens it}"""

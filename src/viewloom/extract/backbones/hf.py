@@ -7,7 +7,7 @@ import torch
 from viewloom.errors import ConfigError
 from viewloom.extract.backbones.base import Model, Request, TorchModel
 from viewloom.extract.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
-from viewloom.extract.requirements import require
+from viewloom.requirements import require
 
 
 def open_model(request: Request) -> Model:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from viewloom.errors import ConfigError
 from viewloom.extract.backbones.base import Model, Request, hash_files, pooled
 from viewloom.extract.preprocessing import Preprocessing, from_mapping
-from viewloom.extract.requirements import require
+from viewloom.requirements import require
 
 METADATA = "viewloom.preprocessing"
 """Key under which `viewloom.extract.export` stores the preprocessing in a file."""

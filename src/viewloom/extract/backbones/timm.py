@@ -5,7 +5,7 @@ from typing import Any
 from viewloom.errors import ConfigError
 from viewloom.extract.backbones.base import Model, Request, TorchModel, fill
 from viewloom.extract.preprocessing import Preprocessing
-from viewloom.extract.requirements import require
+from viewloom.requirements import require
 
 
 def open_model(request: Request) -> Model:

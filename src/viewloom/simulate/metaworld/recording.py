@@ -16,8 +16,8 @@ from viewloom.simulate.metaworld.phases import WatchedPolicy
 from viewloom.simulate.metaworld.rendering import Cameraman
 from viewloom.simulate.metaworld.settings import MetaworldConfig
 from viewloom.simulate.metaworld.tasks import TASKS
-from viewloom.simulate.metaworld.video import video
 from viewloom.simulate.seeds import stream
+from viewloom.videos.writing import video
 
 SHORTEST_S = 0.4
 """Shorter runs count to the phase before: policies flicker where they go from one phase to the next."""
@@ -52,7 +52,10 @@ def record(config: MetaworldConfig, session: Session, views: tuple[str, ...]) ->
     for half in folder.glob(".tmp-*"):  # of a run that was killed
         half.unlink()
     with ExitStack() as stack:
-        films = {view: stack.enter_context(video(folder / f"{view}.mp4", config.fps, config.size)) for view in views}
+        films = {
+            view: stack.enter_context(video(folder / f"{view}.mp4", config.fps, (config.size, config.size)))
+            for view in views
+        }
         for number in range(len(session.tasks)):
             act_task(config, timeline, session, number, films)
     write_json(root / "timelines" / f"{session.name}.json", asdict(timeline))

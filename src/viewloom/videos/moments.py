@@ -1,4 +1,4 @@
-"""Frames of a clip at the moments of a common clock, as pictures of the size a backbone wants.
+"""Frames of a clip at the moments of a common clock.
 
 Frame i of a recording is the moment i / fps after its zero. A clip's first frame lies ``offset_s`` after that
 zero; each moment takes the frame nearest to it by timestamp (the earlier of two equally near), so that variable
@@ -13,16 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from viewloom.errors import DataError
-from viewloom.extract.inputs import Clip, image_numbers, images
-from viewloom.extract.preprocessing import Preprocessing
-from viewloom.extract.torchcodec import torchcodec_frames
-from viewloom.extract.videos import TimedFrame, duration_s, pyav_frames, refuse_cut_short, video_frames
+from viewloom.videos.clips import Clip, image_numbers, images
+from viewloom.videos.files import TimedFrame, duration_s, pyav_frames, refuse_cut_short, video_frames
+from viewloom.videos.torchcodec import torchcodec_frames
 
-Picture = NDArray[np.uint8]
 Decoder = Literal["pyav", "torchcodec"]
 HALF = Fraction(1, 2)
 
@@ -102,14 +97,3 @@ def count_frames(clip: Clip, fps: float) -> int:
     else:
         lasts_s = duration_s(clip.path)
     return max(0, round((lasts_s + min(clip.offset_s, 0.0)) * fps))
-
-
-def picture(frame: Any, how: Preprocessing) -> Picture:
-    """A decoded frame as RGB (size, size, 3), resized, cut and turned upright; grey is repeated in all three."""
-    width, height = how.resized(frame.width, frame.height)
-    rgb = frame.reformat(width=width, height=height, format="rgb24", interpolation=how.interpolation.upper())
-    array = rgb.to_ndarray()
-    top, left = (height - how.size) // 2, (width - how.size) // 2
-    cut = array[top : top + how.size, left : left + how.size]
-    turned: Picture = np.rot90(cut, round(frame.rotation / 90)) if frame.rotation else cut
-    return turned

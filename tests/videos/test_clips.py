@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from viewloom.errors import DataError
-from viewloom.extract.inputs import Clip, find_clips, image_numbers, images
+from viewloom.videos.clips import Clip, find_clips, image_numbers, images
 
 
 def touch(*paths: Path) -> None:

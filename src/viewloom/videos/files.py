@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from viewloom.errors import DataError
-from viewloom.extract.requirements import require
+from viewloom.requirements import require
 
 MAY_LACK_S, MAY_LACK_SHARE = 1.0, 0.02
 """A file's last frame may lie this far before the end that its header promises: the last one can be a long one."""

@@ -10,11 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from viewloom.errors import ConfigError, DataError
-from viewloom.extract import decoding, videos
-from viewloom.extract.decoding import Decoder, TimedFrame, count_frames, exact, moments, picture
-from viewloom.extract.inputs import Clip
+from viewloom.extract.pictures import picture
 from viewloom.extract.preprocessing import Preprocessing
-from viewloom.extract.requirements import require
+from viewloom.requirements import require
+from viewloom.videos import files
+from viewloom.videos import moments as moments_of
+from viewloom.videos.clips import Clip
+from viewloom.videos.files import TimedFrame
+from viewloom.videos.moments import Decoder, count_frames, exact, moments
 
 pytest.importorskip("av", reason="PyAV (extra: video) is not installed")
 
@@ -71,7 +74,7 @@ def test_every_moment_takes_the_nearest_frame(gaps, lasts, fps, offset_s):
     times = [Fraction(sum(gaps[:i]), 1000) for i in range(len(gaps))]
     frames = [TimedFrame(time, Fraction(lasts, 1000), lambda: None) for time in times]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decoding, "timed_frames", lambda clip, rate, decoder: iter(frames))
+        patch.setattr(moments_of, "timed_frames", lambda clip, rate, decoder: iter(frames))
         clip = Clip("r", "v", Path("clip.mkv"), offset_s)
         wanted = nearest(times, times[-1] + Fraction(lasts, 1000), fps, offset_s)
         if not wanted:
@@ -147,7 +150,7 @@ def encoded(frame, codec: str = "png", pix_fmt: str = "rgb24") -> bytes:
 def test_grey_cameras_of_all_depths(tmp_path, pix_fmt, bits):
     ramp = np.broadcast_to(np.arange(0, 256, 8, dtype=np.uint8)[None, :, None], (32, 32, 3))
     path = write_clip(tmp_path / "v.mkv", [ramp] * 3, pix_fmt=pix_fmt)
-    frame = next(videos.video_frames(path))
+    frame = next(files.video_frames(path))
     assert frame.format.name == pix_fmt and frame.format.components[0].bits == bits
     rgb = picture(frame, SMALL)
     assert rgb.shape == (32, 32, 3)
@@ -236,7 +239,7 @@ def test_torchcodec_shows_what_pyav_shows(tmp_path, pix_fmt):
 
 @WITHOUT
 def test_torchcodec_refuses_packets_that_arent_one_frame_each(tmp_path, monkeypatch):
-    from viewloom.extract import torchcodec
+    from viewloom.videos import torchcodec
 
     path = write_clip(tmp_path / "v.mkv", numbered(10))
     times = torchcodec.packet_times(path)
@@ -268,7 +271,7 @@ def test_an_image_cut_short_is_refused(tmp_path, share):
     frame = av.VideoFrame.from_ndarray(noise, format="rgb24").reformat(format="yuvj420p")
     whole = encoded(frame, "mjpeg", "yuvj420p")
     (tmp_path / "0001.jpg").write_bytes(whole)
-    assert picture(decoding._read_image(tmp_path / "0001.jpg"), SMALL).shape == (32, 32, 3)
+    assert picture(moments_of._read_image(tmp_path / "0001.jpg"), SMALL).shape == (32, 32, 3)
     (tmp_path / "0001.jpg").write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(DataError, match=r"0001\.jpg can't be read"):
         shown(Clip("r", "v", tmp_path), 30)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from viewloom.errors import DataError
-from viewloom.extract.requirements import require
-from viewloom.extract.videos import TimedFrame, opened, shown_at
+from viewloom.requirements import require
+from viewloom.videos.files import TimedFrame, opened, shown_at
 
 THREADS = 2
 SAME_TIME_S = 5e-4
