@@ -22,7 +22,9 @@ if TYPE_CHECKING:
         train,
         transfer,
     )
+    from viewloom.dataset.label_tables import read_labels, write_labels
     from viewloom.dataset.memory import from_arrays
+    from viewloom.listing import list_formats
     from viewloom.online.segmenter import OnlineSegmenter
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "compare",
     "evaluate",
     "from_arrays",
+    "list_formats",
     "list_heads",
     "list_layouts",
     "list_methods",
@@ -41,12 +44,19 @@ __all__ = [
     "open_dataset",
     "predict",
     "pretrain",
+    "read_labels",
     "score",
     "train",
     "transfer",
+    "write_labels",
 ]
 
-ELSEWHERE = {"OnlineSegmenter": "viewloom.online.segmenter"}
+ELSEWHERE = {
+    "OnlineSegmenter": "viewloom.online.segmenter",
+    "list_formats": "viewloom.listing",
+    "read_labels": "viewloom.dataset.label_tables",
+    "write_labels": "viewloom.dataset.label_tables",
+}
 """Modules of what `viewloom.api` doesn't have."""
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from viewloom.check.settings import CheckConfig
+from viewloom.dataset.label_settings import ConvertLabelsConfig
 from viewloom.errors import ConfigError, UserError
 from viewloom.extract.settings import ExtractConfig
 from viewloom.features.settings import IndexConfig, PackConfig
@@ -68,12 +69,12 @@ class Verb:
 VERBS: dict[str, Verb] = {}
 
 
-def verb(example: str) -> Callable[[Run], Run]:
+def verb(example: str, name: str | None = None) -> Callable[[Run], Run]:
     """Make a function a command: of its name, with the class of its argument as settings, its docstring as help."""
 
     def file(run: Run) -> Run:
         settings = get_type_hints(run)["config"]
-        VERBS[run.__name__.replace("_", " ")] = Verb(run, settings, str(run.__doc__).rstrip("."), example)
+        VERBS[name or run.__name__.replace("_", " ")] = Verb(run, settings, str(run.__doc__).rstrip("."), example)
         return run
 
     return file
@@ -255,6 +256,14 @@ def convert(config: ConvertConfig) -> int:
     from viewloom.training.convert import run_convert
 
     return show(run_convert(config))
+
+
+@verb("viewloom convert-labels --labels demo/data/coarse_labels --out elan --format elan --fps 30", "convert-labels")
+def convert_labels(config: ConvertLabelsConfig) -> int:
+    """Turn labels of one annotation tool into those of another: ELAN, Label Studio, VIA, CVAT, BORIS, subtitles."""
+    from viewloom.dataset.convert_labels import run_convert_labels
+
+    return show(run_convert_labels(config))
 
 
 @verb("viewloom report --runs runs/naive --out report.html")
