@@ -140,7 +140,7 @@ def test_a_video_that_begins_elsewhere_is_said(tmp_path, capsys):
         (page(start="2000"), "line 13: from 2 s to 2 s there is no frame"),
         (page(start="3000"), "line 13: a segment can't run from 3 s to 2 s"),
         ("<html/>", "begins with <html>, but ELAN's files"),
-        (page()[:-40], "line 18: no XML"),
+        (page()[:-40], "line 16: no XML"),
         (
             '<?xml version="1.0"?>\n<!DOCTYPE a [<!ENTITY b "x"><!ENTITY c "&b;&b;">]>\n<ANNOTATION_DOCUMENT>&c;'
             "</ANNOTATION_DOCUMENT>",

@@ -127,7 +127,8 @@ def test_cvat_tracks_are_visible_from_a_box_to_one_outside(tmp_path):
     first = "".join(map(box, range(3, 7))) + box(7, 1) + box(10) + box(12, 1)
     last = "".join(map(box, range(20, 30)))
     name = "<meta><task><name>r9</name></task></meta>"
-    text = f'<annotations>{name}<track id="0" label="take">{first}</track><track id="1" label="put">{last}</track></annotations>'
+    tracks = f'<track id="0" label="take">{first}</track><track id="1" label="put">{last}</track>'
+    text = f"<annotations>{name}{tracks}</annotations>"
     found = [(3, 7, "take"), (10, 12, "take"), (20, 30, "put")]
     assert of_text(tmp_path, "r1.xml", text) == sorted(("r1", "", *row) for row in found)
     assert of_text(tmp_path, "annotations.xml", text) == sorted(("r9", "", *row) for row in found)

@@ -37,7 +37,7 @@ class Srt(AnnotationFormat):
         def parse(block: Block) -> Iterator[NamedSegment]:
             cue = block.cue(source)
             span = clock.span(f"{source.path}, line {cue.line}", cue.start_s, cue.end_s)
-            yield NamedSegment(source.stem, *span, _plain(" ".join(cue.text)), source.tier, None, cue.line)
+            yield NamedSegment(source.stem, *span, _plain(cue.text), source.tier, None, cue.line)
 
         return list(each(blocks(source), parse, fault))
 
@@ -51,9 +51,12 @@ class Srt(AnnotationFormat):
         return "\n".join(text)
 
 
-def _plain(text: str) -> str:
-    """A label without marks around it."""
-    label = cleaned(PLACE.sub("", text.strip()))
-    while (found := AROUND.match(label)) is not None:
-        label = cleaned(found[2])
-    return label
+def _plain(lines: Sequence[str]) -> str:
+    """A label without the marks around each of its lines."""
+    plain = []
+    for line in lines:
+        text = cleaned(PLACE.sub("", line.strip()))
+        while (found := AROUND.match(text)) is not None:
+            text = cleaned(found[2])
+        plain.append(text)
+    return cleaned(" ".join(plain))
