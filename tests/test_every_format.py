@@ -4,6 +4,8 @@ A new format is tested here by itself, because the tests go over the registry.
 """
 
 import re
+from contextlib import suppress
+from time import process_time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -233,6 +235,16 @@ def test_rates_beyond_a_formats_resolution_are_refused(name, tmp_path):
         assert "999" in str(error)  # noqa: PT017
     else:
         assert back(tmp_path, 999.0) == rows(segments, name)
+
+
+@pytest.mark.parametrize("text", ["<" * 100_000, " " * 100_000 + "x", "a" + "\n\n" * 50_000 + "b", "<v a" * 50_000])
+@EVERY
+def test_long_texts_take_no_time_that_grows_with_their_square(name, text, tmp_path):
+    """A format that can't hold such a label says so; none looks at each character again for each other one."""
+    begun = process_time()
+    with suppress(UserError):
+        write([NamedSegment("r", 0, 1, text.strip())], name, tmp_path)
+    assert process_time() - begun < 2
 
 
 @EVERY

@@ -320,7 +320,9 @@ def make_parser(name: str, args: Sequence[str]) -> "ArgumentParser":
         prog=f"viewloom {name}", description=f"{verb.help}.", epilog=f"example: {verb.example}", exit_on_error=False
     )
     parser.add_argument("--config", action="config", help="YAML file with any of these settings.")
-    plugins = "Modules that add methods, heads, layouts or stores, comma-separated, besides installed packages."
+    plugins = (
+        "Modules that add methods, heads, layouts, stores or formats, comma-separated, besides installed packages."
+    )
     parser.add_argument("--plugins", type=str | list[str] | None, help=plugins)
     names = {entry.name: entry.default for entry in fields(verb.settings)}
     options = [field for field in OPTIONS if field in names]

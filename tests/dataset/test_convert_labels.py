@@ -71,6 +71,15 @@ def test_several_files_need_a_folder(table, tmp_path, capsys):
     assert "is a file, but this format needs several" in " ".join(capsys.readouterr().err.split())
 
 
+def test_one_recording_goes_to_a_file_of_its_name(table, tmp_path, capsys):
+    table.write_text(TABLE.replace("r2", "r1").replace("r1,e4,0,30", "r1,e4,30,40"))
+    args = ("--labels", table, "--format", "elan", "--fps", 25, "--out")
+    assert convert(*args, tmp_path / "r2.eaf") == 2
+    assert "one that is called as its recording" in " ".join(capsys.readouterr().err.split())
+    assert convert(*args, tmp_path / "r1.eaf") == 0
+    assert vl.read_labels(tmp_path / "r1.eaf", 25)["end"].tolist() == [10, 25, 40]
+
+
 def test_a_segment_without_an_action_is_named(table, tmp_path, capsys):
     table.write_text(TABLE.replace(",b,", ",,"))
     assert convert("--labels", table, "--out", tmp_path / "x", "--format", "elan", "--fps", 25) == 2

@@ -21,20 +21,21 @@ def planned_files(
     """The files that segments go to.
 
     Formats with all recordings in one file have ``out`` as that file if it has their ending, else ``out/labels.*``;
-    others have a file a recording in the folder ``out``. Formats that can't hold several tiers have a folder for each.
+    others have a file a recording in the folder ``out``, or ``out`` where that is called as the only one. Formats that
+    can't hold several tiers have a folder for each.
 
     Raises:
         ConfigError: a file where a folder is needed.
         DataError: names that can't be files.
     """
     ordered = sorted(segments, key=lambda s: (s.recording, s.tier, s.start, s.end, s.label))
-    named = out.suffix.lower() in form.suffixes
     tiers = by_tier(ordered) if not form.tiers else {"": ordered}
-    if named and (not form.whole or any(tiers)):
-        raise ConfigError(
-            f"{out} is a file, but this format needs several. Pass a folder, such as {out.with_suffix('')}."
-        )
-    if named:
+    if out.suffix.lower() in form.suffixes:
+        if any(tiers) or not (form.whole or set(by_recording(ordered)) == {out.stem}):
+            raise ConfigError(
+                f"{out} is a file, but this format needs several, or one that is called as its recording. Pass a "
+                f"folder, such as {out.with_suffix('')}."
+            )
         return {out: ordered}
     found: dict[Path, list[NamedSegment]] = {}
     for tier, own in tiers.items():

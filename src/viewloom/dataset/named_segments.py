@@ -11,6 +11,8 @@ from viewloom.errors import ConfigError, DataError
 
 T = TypeVar("T")
 
+BREAKS = re.compile(r"[\r\n\t\v\f\x85\u2028\u2029]+")
+"""What ends a line or cuts fields, so that labels in text files can't have it."""
 MOST_FPS_IN_MILLISECONDS = 500
 """Up to this rate a frame is two milliseconds long or more, so that times rounded to whole ones say which it is."""
 
@@ -85,7 +87,7 @@ class Clock:
 
 def cleaned(text: str) -> str:
     """A label on one line: without spaces around it, line breaks and tabs a space each."""
-    return re.sub(r"[ ]*[\r\n\t\v\f\x85\u2028\u2029]+[ ]*", " ", text.strip()).strip()
+    return " ".join(part.strip(" ") for part in BREAKS.split(text.strip()) if part.strip(" "))
 
 
 def number_in(where: str, text: object, what: str = "a number") -> float:

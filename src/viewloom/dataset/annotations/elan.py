@@ -63,7 +63,7 @@ class Elan(AnnotationFormat):
         if root.tag != "ANNOTATION_DOCUMENT":
             raise DataError(f"{source.path} begins with <{root.tag}>, but ELAN's files with <ANNOTATION_DOCUMENT>.")
         _check_header(source, root)
-        document = Document(source, clock, _recording(source, root), _slots(source, root), _confidences(source, root))
+        document = Document(source, clock, _recording(source, root), _slots(root), _confidences(source, root))
         tiers = [tier for tier in root.all("TIER") if not _is_confidence(tier)]
         names = {tier.attributes.get("TIER_ID", "") for tier in tiers}
         leaning = [tier for tier in tiers if any(a.all("REF_ANNOTATION") for a in tier.all("ANNOTATION"))]
@@ -114,14 +114,14 @@ class Document(NamedTuple):
         source: the file.
         clock: frames of times.
         recording: name of the recording.
-        slots: milliseconds by the names of time slots; None where a slot has no time.
+        slots: time slots by their names.
         confidences: by the names of annotations.
     """
 
     source: SourceFile
     clock: Clock
     recording: str
-    slots: Mapping[str, int | None]
+    slots: Mapping[str, Element]
     confidences: Mapping[str, float | None]
 
     def segment(self, tier: str, element: Element) -> Iterator[NamedSegment]:
@@ -130,9 +130,10 @@ class Document(NamedTuple):
         times: list[float] = []
         for name in ("TIME_SLOT_REF1", "TIME_SLOT_REF2"):
             slot = self.slots.get(element.attributes.get(name, ""))
-            if slot is None:
+            if slot is None or "TIME_VALUE" not in slot.attributes:
                 raise DataError(f"{where}: an annotation without a time ({name}). Give it one in ELAN.")
-            times.append(slot / 1000)
+            place = f"{self.source.path}, line {slot.line}"
+            times.append(whole_in(place, slot.attributes["TIME_VALUE"], "a time in milliseconds") / 1000)
         value = element.find("ANNOTATION_VALUE")
         label = cleaned(value.text if value is not None else "")
         confidence = self.confidences.get(element.attributes.get("ANNOTATION_ID", ""))
@@ -160,14 +161,9 @@ def _check_header(source: SourceFile, root: Element) -> None:
             note(f"{source.path}: {video} begins {origin} ms off; times are taken as on ELAN's time line.")
 
 
-def _slots(source: SourceFile, root: Element) -> dict[str, int | None]:
+def _slots(root: Element) -> dict[str, Element]:
     order = root.find("TIME_ORDER")
-    found: dict[str, int | None] = {}
-    for slot in [] if order is None else order.all("TIME_SLOT"):
-        value, where = slot.attributes.get("TIME_VALUE"), f"{source.path}, line {slot.line}"
-        time = None if value is None else whole_in(where, value, "a time in milliseconds")
-        found[slot.attributes.get("TIME_SLOT_ID", "")] = time
-    return found
+    return {slot.attributes.get("TIME_SLOT_ID", ""): slot for slot in ([] if order is None else order.all("TIME_SLOT"))}
 
 
 def _is_confidence(tier: Element) -> bool:

@@ -15,6 +15,9 @@ from viewloom.dataset.source_file import SourceFile
 from viewloom.errors import DataError
 from viewloom.registry import FORMATS
 
+MOST_LINES = 50_000_000
+"""Lines that are written at most: 19 days at 30 frames per second."""
+
 
 @FORMATS.register("frames")
 class Frames(AnnotationFormat):
@@ -48,6 +51,11 @@ class Frames(AnnotationFormat):
     @classmethod
     def write(cls, segments: Sequence[NamedSegment], writing: Writing) -> str:
         """A line a frame; `DataError` where one has no action, or several."""
+        if segments[-1].end > MOST_LINES:
+            raise DataError(
+                f"{segments[-1].recording}: {segments[-1].end} lines, one a frame, are beyond belief. Correct the "
+                "labels, or choose another --format, such as text."
+            )
         ends = [0, *(segment.end for segment in segments)]
         for end, segment in zip(ends, segments, strict=False):
             if segment.start != end:

@@ -17,8 +17,8 @@ from viewloom.errors import DataError
 from viewloom.registry import FORMATS
 
 SURE = re.compile(r"^NOTE confidence (\S+)$")
-SPEAKER = re.compile(r"^<v(?:\.[^ >]*)? ([^>]*)>")
-TAG = re.compile(r"<[^>]*>")
+SPEAKER = re.compile(r"^<v(?:\.[^ >]*)? ([^<>]*)>")
+TAG = re.compile(r"<[^<>]*>")
 
 
 @FORMATS.register("webvtt")
