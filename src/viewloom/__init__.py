@@ -22,7 +22,9 @@ if TYPE_CHECKING:
         train,
         transfer,
     )
+    from viewloom.dataset.label_tables import read_labels, write_labels
     from viewloom.dataset.memory import from_arrays
+    from viewloom.listing import list_formats
     from viewloom.online.segmenter import OnlineSegmenter
     from viewloom.report.difference import difference
 
@@ -33,6 +35,7 @@ __all__ = [
     "difference",
     "evaluate",
     "from_arrays",
+    "list_formats",
     "list_heads",
     "list_layouts",
     "list_methods",
@@ -43,12 +46,20 @@ __all__ = [
     "open_dataset",
     "predict",
     "pretrain",
+    "read_labels",
     "score",
     "train",
     "transfer",
+    "write_labels",
 ]
 
-ELSEWHERE = {"OnlineSegmenter": "viewloom.online.segmenter", "difference": "viewloom.report.difference"}
+ELSEWHERE = {
+    "OnlineSegmenter": "viewloom.online.segmenter",
+    "difference": "viewloom.report.difference",
+    "list_formats": "viewloom.listing",
+    "read_labels": "viewloom.dataset.label_tables",
+    "write_labels": "viewloom.dataset.label_tables",
+}
 """Modules of what `viewloom.api` doesn't have."""
 
 

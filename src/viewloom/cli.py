@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from viewloom.check.settings import CheckConfig
 from viewloom.config_files import refuse_unusable
+from viewloom.dataset.label_settings import ConvertLabelsConfig
 from viewloom.errors import ConfigError, UserError
 from viewloom.extract.settings import ExtractConfig
 from viewloom.features.settings import IndexConfig, PackConfig
@@ -69,12 +70,12 @@ class Verb:
 VERBS: dict[str, Verb] = {}
 
 
-def verb(example: str) -> Callable[[Run], Run]:
+def verb(example: str, name: str | None = None) -> Callable[[Run], Run]:
     """Make a function a command: of its name, with the class of its argument as settings, its docstring as help."""
 
     def file(run: Run) -> Run:
         settings = get_type_hints(run)["config"]
-        VERBS[run.__name__.replace("_", " ")] = Verb(run, settings, str(run.__doc__).rstrip("."), example)
+        VERBS[name or run.__name__.replace("_", " ")] = Verb(run, settings, str(run.__doc__).rstrip("."), example)
         return run
 
     return file
@@ -258,6 +259,14 @@ def convert(config: ConvertConfig) -> int:
     return show(run_convert(config))
 
 
+@verb("viewloom convert-labels --labels demo/data/coarse_labels --out elan --format elan --fps 30", "convert-labels")
+def convert_labels(config: ConvertLabelsConfig) -> int:
+    """Turn labels of one annotation tool into those of another: ELAN, Label Studio, VIA, CVAT, BORIS, subtitles."""
+    from viewloom.dataset.convert_labels import run_convert_labels
+
+    return show(run_convert_labels(config))
+
+
 @verb("viewloom report --runs runs/naive --out report.html")
 def report(config: ReportConfig) -> int:
     """Write one HTML page about runs: scores, timelines, curves."""
@@ -312,7 +321,9 @@ def make_parser(name: str, args: Sequence[str]) -> "ArgumentParser":
         prog=f"viewloom {name}", description=f"{verb.help}.", epilog=f"example: {verb.example}", exit_on_error=False
     )
     parser.add_argument("--config", action="config", help="YAML file with any of these settings.")
-    plugins = "Modules that add methods, heads, layouts or stores, comma-separated, besides installed packages."
+    plugins = (
+        "Modules that add methods, heads, layouts, stores or formats, comma-separated, besides installed packages."
+    )
     parser.add_argument("--plugins", type=str | list[str] | None, help=plugins)
     names = {entry.name: entry.default for entry in fields(verb.settings)}
     options = [field for field in OPTIONS if field in names]

@@ -1,7 +1,7 @@
 """Names of what there is, built in and from other packages."""
 
 from viewloom.metrics.protocols import PROTOCOLS
-from viewloom.registry import HEADS, LAYOUTS, METHODS
+from viewloom.registry import FORMATS, HEADS, LAYOUTS, METHODS
 
 
 def list_methods() -> tuple[str, ...]:
@@ -18,6 +18,11 @@ def list_heads() -> tuple[str, ...]:
 def list_layouts() -> tuple[str, ...]:
     """Names of the data-set layouts, those of other packages included."""
     return LAYOUTS.names()
+
+
+def list_formats() -> tuple[str, ...]:
+    """Names of the formats of annotation tools, those of other packages included."""
+    return FORMATS.names()
 
 
 def list_protocols() -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """Methods, heads, layouts and stores of other packages: imported when they may be needed, never in the way of others.
 
-A package adds its own by an entry point in the group ``viewloom.methods``, ``viewloom.heads``, ``viewloom.layouts`` or
-``viewloom.stores``, which names a module or class that registers itself; a module that isn't installed as a package is
-named by ``--plugins``. One that can't be imported costs a note; only what needs it stops.
+A package adds its own by an entry point in the group ``viewloom.methods``, ``viewloom.heads``, ``viewloom.layouts``,
+``viewloom.stores`` or ``viewloom.formats``, which names a module or class that registers itself; a module that isn't
+installed as a package is named by ``--plugins``. One that can't be imported costs a note; only what needs it stops.
 """
 
 import sys
@@ -12,7 +12,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-GROUPS = ("viewloom.methods", "viewloom.heads", "viewloom.layouts", "viewloom.stores")
+GROUPS = ("viewloom.methods", "viewloom.heads", "viewloom.layouts", "viewloom.stores", "viewloom.formats")
 """Entry-point groups."""
 
 FAULTS: dict[str, str] = {}

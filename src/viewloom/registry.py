@@ -110,6 +110,7 @@ HEADS = Registry("head", "viewloom.heads", "viewloom.heads", "viewloom.heads.set
 METHODS = Registry("method", "viewloom.methods", "viewloom.methods", "viewloom.methods.all_settings")
 LAYOUTS = Registry("data-set layout", "viewloom.dataset.layouts", "viewloom.layouts")
 STORES = Registry("feature store", "viewloom.features", "viewloom.stores")
+FORMATS = Registry("annotation format", "viewloom.dataset.annotations", "viewloom.formats")
 
 OPTIONS: Mapping[str, tuple[Registry, str]] = {"head_options": (HEADS, "head"), "method_options": (METHODS, "method")}
 """Settings whose class is an entry's of a registry, and the setting that names the entry."""

@@ -20,8 +20,16 @@ from viewloom.errors import DataError, listed
 
 SEQUENCE_PREFIXES = ("assembly_", "disassembly_")
 """What Assembly101 puts before a recording's name in its label files."""
-UNITS = {"frames": False, "frame": False, "seconds": True, "s": True}
-"""What the column ``unit`` of a CSV may say, and whether it means seconds."""
+UNITS = {
+    **dict.fromkeys(("frames", "frame"), "frames"),
+    **dict.fromkeys(("seconds", "s"), "seconds"),
+    **dict.fromkeys(("milliseconds", "ms"), "milliseconds"),
+}
+"""What the column ``unit`` of a CSV may say, and what it means."""
+PER_SECOND = {"seconds": 1, "milliseconds": 1000}
+"""How many of a unit are a second."""
+TIMES = {("start", "end"): "frames", ("start_s", "end_s"): "seconds", ("start_ms", "end_ms"): "milliseconds"}
+"""Columns of a CSV that say from when to when, and their unit; the first that are there count."""
 
 Line = TypeVar("Line")
 Parsed = tuple[str, int, int, str]
@@ -116,9 +124,9 @@ def read_table(
     """A CSV with the columns ``recording,start,end,label`` in frames, end exclusive. Fields are separated by commas,
     or by semicolons, and then a comma may stand for the decimal point.
 
-    Times in seconds stand in ``start_s,end_s`` instead (where both pairs are there, as in what `viewloom predict`
-    writes, the frames count), or in ``start,end`` beside a column ``unit`` that says ``frames`` or ``seconds`` in
-    each row. Second t is frame t * fps, rounded to the nearest.
+    Times in seconds stand in ``start_s,end_s`` instead, in milliseconds in ``start_ms,end_ms`` (where several pairs are
+    there, as in what `viewloom predict` writes, the frames count), or in ``start,end`` beside a column ``unit`` that
+    says ``frames``, ``seconds`` or ``milliseconds`` in each row. Second t is frame t * fps, rounded to the nearest.
 
     Args:
         path: the file.
@@ -132,44 +140,53 @@ def read_table(
     if actions is None:
         whole = (fields for _, fields in table.rows if all(name in fields for name in columns))
         actions = occurring_actions((fields["label"] for fields in whole), mode)
+    parse = table_parser(path, table, fps)
+    return LabelSet(tuple(actions), _annotations(path, table.rows, parse, actions, fault, mode=mode), mode)
+
+
+def table_parser(path: Path, table: CsvTable, fps: float | None) -> Callable[[str, dict[str, str]], Parsed]:
+    """What reads a row of such a CSV, given its place for messages and its fields; see `read_table`."""
+    columns = _columns(path, table)
 
     def parse(where: str, fields: dict[str, str]) -> Parsed:
         table.check_length(where, fields, columns)
         if not fields["recording"]:
             raise DataError(f"{where}: the recording is missing. Name it.")
-        unit = fields["unit"].lower() if "unit" in columns else "seconds" if "start_s" in columns else "frames"
+        unit = fields["unit"].lower() if "unit" in columns else TIMES[columns[1], columns[2]]
         if unit not in UNITS:
-            raise DataError(f"{where}: the unit {unit!r} is unknown. Write frames or seconds.")
-        if UNITS[unit] and fps is None:
-            raise DataError(f"{where} gives seconds, but nobody says the features' frame rate. Pass --fps.")
-        rate = fps if UNITS[unit] else None
-        start, end = (_frame(where, fields[name], rate, table.delimiter == ";") for name in columns[1:3])
+            raise DataError(f"{where}: the unit {unit!r} is unknown. Write frames, seconds or milliseconds.")
+        unit = UNITS[unit]
+        if unit != "frames" and fps is None:
+            raise DataError(f"{where} gives {unit}, but nobody says the features' frame rate. Pass --fps.")
+        start, end = (_frame(where, fields[name], unit, fps, table.delimiter == ";") for name in columns[1:3])
         return fields["recording"], start, end, fields["label"]
 
-    return LabelSet(tuple(actions), _annotations(path, table.rows, parse, actions, fault, mode=mode), mode)
+    return parse
 
 
 def _columns(path: Path, table: CsvTable) -> tuple[str, ...]:
     """The columns that each row must fill: recording, start, end, label and perhaps unit; `DataError` without them."""
     there = set(table.columns)
-    times = next((pair for pair in (("start", "end"), ("start_s", "end_s")) if {*pair} <= there), ())
+    times = next((pair for pair in TIMES if {*pair} <= there), ())
     if not table.rows or not {"recording", "label"} <= there or not times:
         raise DataError(
             f"{path} must be a CSV with the columns recording,start,end,label (frames) or "
-            f"recording,start_s,end_s,label (seconds), and hold segments; its columns are: {listed(table.columns)}."
+            "recording,start_s,end_s,label (seconds; start_ms,end_ms: milliseconds), and hold segments; its columns "
+            f"are: {listed(table.columns)}."
         )
     return ("recording", *times, "label", *(["unit"] if "unit" in there and "start" in times else []))
 
 
-def _frame(where: str, text: str, fps: float | None, comma: bool) -> int:
-    """A frame number from a field in frames (fps None) or seconds; with ``comma`` that may be the decimal point."""
+def _frame(where: str, text: str, unit: str, fps: float | None, comma: bool) -> int:
+    """A frame number from a field in a unit; with ``comma`` that may be the decimal point."""
+    rate = fps / PER_SECOND[unit] if fps is not None and unit in PER_SECOND else None
     try:
         value = float(text.replace(",", ".") if comma else text)
-        if fps is None and value != int(value):
+        if rate is None and value != int(value):
             raise ValueError
-        return int(value) if fps is None else round(value * fps)
+        return int(value) if rate is None else round(value * rate)
     except (ValueError, OverflowError):
-        kind = "a whole number of frames" if fps is None else "a number of seconds"
+        kind = "a whole number of frames" if rate is None else f"a number of {unit}"
         odd = "," in text and not comma
         hint = "Write a decimal point; a comma is one only where fields are separated by ';'." if odd else ""
         raise DataError(f"{where}: {text!r} is not {kind}. {hint or 'Correct the line.'}") from None
@@ -203,7 +220,7 @@ def _annotations(
         where = f"{path}, line {number}"
         try:
             name, start, end, action = parse(where, line)
-            groups.setdefault(name, []).append((start, end, _class_of(where, action, ids), number))
+            groups.setdefault(name, []).append((start, end, class_of(where, action, ids), number))
         except DataError as error:
             fault(error)
     found = {}
@@ -215,7 +232,7 @@ def _annotations(
     return found
 
 
-def _class_of(where: str, action: str, ids: dict[str, int]) -> int:
+def class_of(where: str, action: str, ids: dict[str, int]) -> int:
     """Id of an action; `UnknownAction` for one that is not in the list."""
     if action in ids:
         return ids[action]

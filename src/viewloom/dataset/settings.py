@@ -38,7 +38,10 @@ class DataConfig:
     features: str | None = free(default=None)
     """Feature store to use instead of the folder's own (LMDB folder, npy folder, packed store)."""
     labels: str | None = free(default=None)
-    """Label folder or CSV to use instead of the folder's own."""
+    """Labels to use instead of the folder's own: folder, CSV, or what an annotation tool wrote (docs/howto/
+    annotation-tools.md)."""
+    labels_tier: str | None = free(default=None)
+    """The only view, annotator, subject or tier to read of labels that several made. Default: all, which must agree."""
     labels_mode: LabelsMode | None = free(default=None)
     """Labels of a frame: one (single), or any number (multi), so that segments may overlap: two hands, parallel
     actions. Heads then decide on each class by itself. Default: single."""

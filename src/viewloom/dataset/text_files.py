@@ -44,9 +44,14 @@ class CsvTable(NamedTuple):
             )
 
 
-def read_csv(path: Path) -> CsvTable:
-    """A CSV whose fields are separated by commas, or by semicolons where its header is; fields are stripped."""
-    lines = read_lines(path)
+def read_csv(path: Path, lines: list[str] | None = None) -> CsvTable:
+    """A CSV whose fields are separated by commas, or by semicolons or tabs where its header is; fields are stripped.
+
+    Args:
+        path: the file.
+        lines: its lines, where they have been read already.
+    """
+    lines = read_lines(path) if lines is None else lines
     delimiter = _delimiter(next((line for line in lines if line.strip()), ""))
     reader = csv.reader(lines, delimiter=delimiter)
     found: list[tuple[int, list[str]]] = []
@@ -61,10 +66,10 @@ def read_csv(path: Path) -> CsvTable:
 
 
 def _delimiter(header: str) -> str:
-    """Comma or semicolon, whichever cuts a header into more fields; where spreadsheets have a decimal comma, they
+    """Comma, semicolon or tab, whichever cuts a header into more fields; where spreadsheets have a decimal comma, they
     write semicolons."""
     with suppress(csv.Error):
-        return max(",;", key=lambda sign: len(next(csv.reader([header], delimiter=sign))))
+        return max(",;\t", key=lambda sign: len(next(csv.reader([header], delimiter=sign))))
     return ","
 
 

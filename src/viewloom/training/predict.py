@@ -18,6 +18,7 @@ from viewloom.metrics.class_segments import decided_segments
 from viewloom.metrics.segments import Floats, Segments
 from viewloom.metrics.temperature import at_temperature
 from viewloom.names import names_in
+from viewloom.training.annotated import OutputFormats
 from viewloom.training.decoding import Decide, decision, likeliest
 from viewloom.training.evaluate import fitting_views, select_views
 from viewloom.training.sampling import note_other_rates
@@ -109,7 +110,8 @@ def run_predict(
     config = complete(config)
     dataset = dataset or open_dataset(config, with_splits=config.fold is not None)
     trained = trained or load_head(config.run)
-    if trained.head.multi and config.text == "frames":
+    formats = OutputFormats.of(config)
+    if trained.head.multi and formats.layout == "frames":
         raise ConfigError("--text frames has one action a line, but this head gives any number. Pass --text segments.")
     rows: list[Row] = []
     doubtful: list[Doubt] = []
@@ -119,21 +121,26 @@ def run_predict(
         if config.uncertain is not None:
             doubtful = least_sure([*doubtful, *doubts(*spans)], config.uncertain)
         if out is not None:
-            write_item(out, item, trained.actions, config)
+            write_item(out, item, trained.actions, config, formats.layout)
     found = Prediction(rows, None if config.uncertain is None else doubtful)
     if out is not None:
+        formats.write(rows, out, trained.actions, dataset.source.fps, config.overwrite)
         write_prediction(out, found)
     return found
 
 
-def write_item(out: Path, item: PredictedItem, actions: tuple[str, ...], config: PredictConfig) -> None:
-    """Write the text file of a recording in a view, and beside it how sure the head is of each line."""
+def write_item(
+    out: Path, item: PredictedItem, actions: tuple[str, ...], config: PredictConfig, layout: str | None
+) -> None:
+    """Write the text file of a recording in a view, and beside it how sure the head is of each line; with ``layout``
+    None neither."""
     own, found = Path(item.view, f"{item.recording}.txt"), item.found
-    write_text(out / own, as_text(found, actions, config.text))
-    sure = found.confidences
-    if config.text == "frames":
-        sure = item.scaled_TK[np.arange(len(item.probs_TK)), np.repeat(found.labels, found.durations)]
-    write_text(out / CONFIDENCES / own, "".join(f"{value:.4f}\n" for value in sure.tolist()))
+    if layout is not None:
+        write_text(out / own, as_text(found, actions, layout))
+        sure = found.confidences
+        if layout == "frames":
+            sure = item.scaled_TK[np.arange(len(item.probs_TK)), np.repeat(found.labels, found.durations)]
+        write_text(out / CONFIDENCES / own, "".join(f"{value:.4f}\n" for value in sure.tolist()))
     if config.probabilities:
         path = out / PROBABILITIES / item.view / f"{item.recording}.npy"
         with atomic_path(path) as temporary, temporary.open("wb") as file:

@@ -327,6 +327,12 @@ class PredictConfig(DecodedConfig):
     text: Literal["segments", "frames"] = "segments"
     """Text files: segments (start, end, action, tab-separated, as Assembly101's labels) or frames (one
     action a line, as MS-TCN's)."""
+    format: str = "text"
+    """What is written besides segments.csv, comma-separated: text (text files and confidences/, see text), frames, or
+    formats of annotation tools (elan, label_studio, ...: `viewloom convert-labels --help`), each in a folder of its
+    name; csv is nothing else."""
+    videos: str | None = None
+    """Where an annotation tool finds the videos, with {recording} and {view}: 'videos/{recording}_{view}.mp4'."""
     uncertain: int | None = None
     """Write uncertain.csv too: this many segments, of all recordings and views, that the head is least sure of, with
     the action that it thinks likeliest after the one it says. Label these first."""

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from viewloom.dataset.actions import read_actions
-from viewloom.dataset.label_files import read_segment_folder, read_table
+from viewloom.dataset.label_files import read_segment_folder, recording_of
 from viewloom.dataset.labels import Fault, LabelSet
 from viewloom.dataset.layout import Layout, LayoutFiles, folder_if_there, only_store
+from viewloom.dataset.named_labels import is_of_tools, read_labels
 from viewloom.dataset.settings import LabelsMode, settled
 from viewloom.features.opening import recognise
 from viewloom.features.views import ViewTable
@@ -42,9 +43,9 @@ class Assembly101(Layout):
         def read(fps: float | None, fault: Fault) -> LabelSet:
             assert labels is not None
             mode: LabelsMode = settled(config.labels_mode)
-            if labels.suffix == ".csv":
+            if is_of_tools(labels):
                 names = read_actions(actions) if actions.is_file() else None
-                return read_table(labels, fps or FPS, names, fault, mode)
+                return read_labels(labels, fps or FPS, names, fault, mode, config.labels_tier, recording_of)
             return read_segment_folder(labels, read_actions(actions), fault, mode)
 
         return LayoutFiles(

@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING
 
 from viewloom.dataset.actions import read_mapping
 from viewloom.dataset.label_files import read_frame_folder
+from viewloom.dataset.labels import Fault, LabelSet
 from viewloom.dataset.layout import Layout, LayoutFiles, folder_if_there
+from viewloom.dataset.named_labels import is_of_tools, read_labels
+from viewloom.dataset.settings import settled
 from viewloom.registry import LAYOUTS
 
 if TYPE_CHECKING:
@@ -27,8 +30,15 @@ class MsTcn(Layout):
     def find(cls, root: Path, config: "DataConfig") -> LayoutFiles:
         """The folders by their usual names."""
         labels = Path(config.labels) if config.labels else root / "groundTruth"
+
+        def read(fps: float | None, fault: Fault) -> LabelSet:
+            names = read_mapping(root / "mapping.txt")
+            if is_of_tools(labels):
+                return read_labels(labels, fps, names, fault, settled(config.labels_mode), config.labels_tier)
+            return read_frame_folder(labels, names, fault)
+
         return LayoutFiles(
             features=Path(config.features) if config.features else folder_if_there(root / "features"),
-            labels=lambda fps, fault: read_frame_folder(labels, read_mapping(root / "mapping.txt"), fault),
+            labels=read,
             splits=folder_if_there(root / "splits"),
         )
