@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         transfer,
     )
     from viewloom.dataset.memory import from_arrays
+    from viewloom.graphs.run import export
+    from viewloom.hub.push import push
     from viewloom.online.segmenter import OnlineSegmenter
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "__version__",
     "compare",
     "evaluate",
+    "export",
     "from_arrays",
     "list_heads",
     "list_layouts",
@@ -41,12 +44,17 @@ __all__ = [
     "open_dataset",
     "predict",
     "pretrain",
+    "push",
     "score",
     "train",
     "transfer",
 ]
 
-ELSEWHERE = {"OnlineSegmenter": "viewloom.online.segmenter"}
+ELSEWHERE = {
+    "OnlineSegmenter": "viewloom.online.segmenter",
+    "export": "viewloom.graphs.run",
+    "push": "viewloom.hub.push",
+}
 """Modules of what `viewloom.api` doesn't have."""
 
 
