@@ -28,7 +28,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 WHOLE = pytest.mark.skipif(not os.environ.get("VIEWLOOM_EXPORT_ALL"), reason="set VIEWLOOM_EXPORT_ALL to export all")
 CALIBRATION = {"temperature": 1.7, "views": ["v3"], "frames": 9}
-ONE_CHUNK = Sampling(chunk_frames=3, test_chunks=(3,), pooling="both")
+ONE_CHUNK = Sampling(chunk_frames=3, test_chunks=(3,), pooling="mean")
 
 
 def write_run(folder: Path, trained) -> Path:
