@@ -134,6 +134,14 @@ def test_a_refiner_has_a_file_a_view(tmp_path):
         vl.export(tmp_path / "run", tmp_path / "e9.onnx", what="refiner", views="e9")
 
 
+def test_the_command_writes_and_shows(tmp_path, capsys):
+    run = write_run(tmp_path / "run", make_trained("linear"))
+    out = tmp_path / "head.pt2"
+    line = ["export", "--run", str(run), "--what", "head", "--to", "torch_export", "--out", str(out), "--lengths", "2"]
+    assert main(line) == 0 and out.exists()
+    assert "any view" in (shown := capsys.readouterr().out) and "2 lengths" in " ".join(shown.split())
+
+
 def test_a_file_that_computes_something_else_is_not_kept(tmp_path, monkeypatch):
     run = write_run(tmp_path / "run", make_trained("linear"))
     monkeypatch.setattr(formats.TorchExport, "open", lambda self, path: lambda values: [values[0][..., :4] * 0 + 0.25])

@@ -56,7 +56,7 @@ def check(compute: Compute, traced: Traced, source: Source, view: str, config: E
     view = source.views[0] if view == ANY else view
     reference = REFERENCES[config.what](source, view, config)
     ours = in_steps(compute, traced) if isinstance(traced.network, StepGraph) else in_rows(compute)
-    worst, lengths = 0.0, LENGTHS[: config.lengths]
+    worst, lengths = 0.0, _fitting(traced)[: config.lengths]
     for place, length in enumerate(lengths):
         x_TD = example(traced, length, seed=place, holes=HOLES * (place % 2))
         wanted_TZ, found_TZ = reference(x_TD), ours(x_TD)
@@ -67,6 +67,15 @@ def check(compute: Compute, traced: Traced, source: Source, view: str, config: E
         if there_T.any():
             worst = max(worst, float(np.abs(found_TZ - wanted_TZ)[there_T].max()) / scale)
     return Checked(worst, len(lengths))
+
+
+def _fitting(traced: Traced) -> tuple[int, ...]:
+    """The lengths that a head with a longest row can take."""
+    longest, facts = traced.facts.get("longest_row_steps"), traced.facts
+    if longest is None or facts.get("windows") == "cut":
+        return LENGTHS
+    rows = longest * (min(facts["test_chunks"]) if facts["input"] == "frames" else 1)
+    return tuple(length for length in LENGTHS if length <= rows)
 
 
 def example(traced: Traced, length: int, seed: int, holes: float) -> Frames:

@@ -227,6 +227,7 @@ def _facts(source: Source, view: str, config: ExportConfig, dim: int) -> dict[st
         facts |= {
             "actions": list(trained.actions),
             "several_labels": trained.head.multi,
+            "longest_row_steps": trained.head.longest_row,
             "temperature": calibration.temperature,
             "temperature_views": list(calibration.views),
             "at_temperature": True,

@@ -70,6 +70,11 @@ class C2FTCN(Head):
         skips, canvases = self._encode(fit_steps(x_BCT, canvas.steps), canvas)
         return [fit_steps(level, steps).mT for level in self._decode(skips, canvases, steps)]
 
+    @property
+    def longest_row(self) -> int | None:
+        """The window, where that is the canvas."""
+        return None if self.config.canvas == "length" else self.config.window_steps
+
     def canvas_of(self, mask_BT: Tensor) -> Canvas:
         """The steps each row is computed at, from its own mask and the config alone.
 
@@ -89,12 +94,13 @@ class C2FTCN(Head):
 
     def _traced_canvas(self, lengths_B: Tensor, mask_BT: Tensor) -> Canvas:
         """`canvas_of` without a look at the rows' lengths: wide enough for any, which changes no row."""
-        if self.config.canvas == "window":
-            return Canvas(torch.full_like(lengths_B, self.config.window_steps), self.config.window_steps)
+        window_steps = self.config.window_steps
+        if self.config.canvas != "length":
+            return Canvas(torch.full_like(lengths_B, window_steps), window_steps)
         halved = MIN_STEPS // max(POOLS)  # a whole number of groups at every level
         # Two of the widest pool's groups at least, on the coarsest level: one alone would be a case of its own.
         steps = halved * ((mask_BT.shape[1] + halved - 1) // halved) + 2 * MIN_STEPS
-        return Canvas(lengths_B.clamp(min=MIN_STEPS), steps, fit_steps(mask_BT, steps))
+        return Canvas(lengths_B.clamp(MIN_STEPS), steps, fit_steps(mask_BT, steps))
 
     def loss(self, levels: list[Tensor], labels_BT: Tensor, mask_BT: Tensor) -> LossOutput:
         """Cross-entropy on the levels' vote, plus the weighted smoothing term."""
