@@ -204,3 +204,15 @@ def test_every_step_of_a_head(name, config, tmp_path):
 def test_every_step_behind_a_refiner(name, config, tmp_path):
     run = write_run(tmp_path / "run", make_trained("linear", refiner=make_refiner(name, config)))
     assert vl.export(run, tmp_path / "out.onnx", what="online", views="v3")
+
+
+def test_windows_are_cut_as_predict_cuts_them(tmp_path):
+    """Of another pooling, too; compared with the head's own windows of 20 steps, up to 13 of them."""
+    sampling = Sampling(chunk_frames=2, max_chunks=20, test_chunks=(2,), pooling="max")
+    looks_ahead = replace(settings_of(HEADS.settings("tcn")), causal=False, layers=2)
+    run = write_run(tmp_path / "run", make_trained("tcn", looks_ahead, sampling=sampling))
+    (cut,) = vl.export(run, tmp_path / "cut.pt2", to="torch_export", windows="cut")
+    (whole,) = vl.export(run, tmp_path / "whole.pt2", to="torch_export")
+    x_TD = frames(100)
+    values = [formats.FORMATS["torch_export"].open(found.path)([x_TD[None]])[0] for found in (cut, whole)]
+    assert np.abs(values[0] - values[1])[0, :32].max() < 1e-5 < 1e-3 < np.abs(values[0] - values[1]).max()

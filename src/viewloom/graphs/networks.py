@@ -142,8 +142,8 @@ class FramesGraph(nn.Module):
     def _cut(x_BFD: Tensor, there_BF: Tensor, size: int) -> tuple[Tensor, Tensor]:
         """Rows cut into windows of ``size`` frames, which are rows then; what fills up the last one isn't there."""
         rows, frames, dim = x_BFD.shape
-        count = (frames + size - 1) // size
-        x_BFD, there_BF = F.pad(x_BFD, (0, 0, 0, size)), F.pad(there_BF, (0, size))
+        count = (frames + size - 1) // size + 1  # an empty one more: one window alone would be a case of its own
+        x_BFD, there_BF = F.pad(x_BFD, (0, 0, 0, 2 * size)), F.pad(there_BF, (0, 2 * size))
         x_BFD, there_BF = x_BFD[:, : count * size], there_BF[:, : count * size]
         return x_BFD.reshape(rows * count, size, dim), there_BF.reshape(rows * count, size)
 
