@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     )
     from viewloom.dataset.label_tables import read_labels, write_labels
     from viewloom.dataset.memory import from_arrays
+    from viewloom.graphs.run import export
+    from viewloom.hub.push import push
     from viewloom.listing import list_formats
     from viewloom.online.segmenter import OnlineSegmenter
     from viewloom.report.difference import difference
@@ -34,6 +36,7 @@ __all__ = [
     "compare",
     "difference",
     "evaluate",
+    "export",
     "from_arrays",
     "list_formats",
     "list_heads",
@@ -46,6 +49,7 @@ __all__ = [
     "open_dataset",
     "predict",
     "pretrain",
+    "push",
     "read_labels",
     "score",
     "train",
@@ -59,6 +63,8 @@ ELSEWHERE = {
     "list_formats": "viewloom.listing",
     "read_labels": "viewloom.dataset.label_tables",
     "write_labels": "viewloom.dataset.label_tables",
+    "export": "viewloom.graphs.run",
+    "push": "viewloom.hub.push",
 }
 """Modules of what `viewloom.api` doesn't have."""
 

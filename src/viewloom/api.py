@@ -360,7 +360,8 @@ def compare(file: str | Path | None = None, **settings: Any) -> ComparisonResult
 
 
 def load_refiner(path: str | Path) -> Refiner:
-    """Read a refiner: a run folder of `viewloom pretrain` (or of a head behind one), or its ``refiner.safetensors``.
+    """Read a refiner: a run folder of `viewloom pretrain` (or of a head behind one), or its ``refiner.safetensors``,
+    or one on the Hugging Face Hub: ``hf://user/name[@revision][/file]``.
 
     Raises:
         DataError: there is no such file, or it is broken.
@@ -368,12 +369,12 @@ def load_refiner(path: str | Path) -> Refiner:
     """
     from viewloom.methods.refiner_file import load_refiner as load
 
-    path = Path(path)
-    return load(path / "refiner.safetensors" if path.is_dir() else path)
+    return load(Path(path) / "refiner.safetensors" if Path(path).is_dir() else path)
 
 
 def load_head(path: str | Path) -> TrainedHead:
-    """Read a trained head with its refiner and sampling: a run folder of `viewloom train`, or its ``head.safetensors``.
+    """Read a trained head with its refiner and sampling: a run folder of `viewloom train`, or its ``head.safetensors``,
+    or one on the Hugging Face Hub: ``hf://user/name[@revision][/file]``.
 
     Raises:
         DataError: there is no such file, or it is broken.

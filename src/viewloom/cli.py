@@ -2,11 +2,11 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 from viewloom.check.settings import CheckConfig
 from viewloom.config_files import refuse_unusable
@@ -14,12 +14,15 @@ from viewloom.dataset.label_settings import ConvertLabelsConfig
 from viewloom.errors import ConfigError, UserError
 from viewloom.extract.settings import ExtractConfig
 from viewloom.features.settings import IndexConfig, PackConfig
+from viewloom.graphs.settings import ExportConfig
+from viewloom.hub.settings import PushConfig
 from viewloom.online.settings import OnlineConfig
 from viewloom.overview import overview
 from viewloom.plugins import import_modules
 from viewloom.recipes.compare.settings import CompareConfig
 from viewloom.recipes.settings import CrossvalConfig, CurveConfig, ExperimentConfig, TransferConfig
 from viewloom.registry import OPTIONS
+from viewloom.remote import is_remote
 from viewloom.report.settings import ReportConfig
 from viewloom.shorthand import CAUSAL, HELP, chosen_options, expanded, peek
 from viewloom.simulate.metaworld.settings import MetaworldConfig
@@ -32,13 +35,11 @@ from viewloom.training.settings import (
     PretrainConfig,
     TrainConfig,
 )
+from viewloom.verbs import VERBS, verb
 from viewloom.version import __version__
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
-
-Run = Callable[[Any], int]
-"""Does a verb's work by its settings, shows the result, and returns the exit code."""
 
 FORMER = {"row": "name"}
 """Settings' earlier names: the config.yaml of older runs has them."""
@@ -48,37 +49,6 @@ POSITIONAL = {"compare": "file"}
 """Settings that stand by themselves behind a verb."""
 CAUSAL_TOO = (PretrainConfig, TrainConfig, TransferConfig)
 """Settings of verbs with ``--causal``."""
-
-
-@dataclass(frozen=True)
-class Verb:
-    """A command.
-
-    Attributes:
-        run: its function.
-        settings: class of the settings.
-        help: one line.
-        example: a command that works in the demo's folder.
-    """
-
-    run: Run
-    settings: type
-    help: str
-    example: str
-
-
-VERBS: dict[str, Verb] = {}
-
-
-def verb(example: str, name: str | None = None) -> Callable[[Run], Run]:
-    """Make a function a command: of its name, with the class of its argument as settings, its docstring as help."""
-
-    def file(run: Run) -> Run:
-        settings = get_type_hints(run)["config"]
-        VERBS[name or run.__name__.replace("_", " ")] = Verb(run, settings, str(run.__doc__).rstrip("."), example)
-        return run
-
-    return file
 
 
 @verb("viewloom simulate --out demo/data --recordings 12")
@@ -169,6 +139,8 @@ def evaluate(config: EvaluateConfig) -> int:
     from viewloom.keywords import own_settings
     from viewloom.report.tables import scores_table
 
+    if config.out is None and is_remote(config.run):
+        raise ConfigError(f"Results can't be written into {config.run}. Pass --out FOLDER.")
     out = Path(config.out or config.run)
     api.evaluate(config.run, api.open_dataset(config), out=out, **own_settings(config, "run", "out"))
     return show(scores_table([out]))
@@ -265,6 +237,23 @@ def convert_labels(config: ConvertLabelsConfig) -> int:
     from viewloom.dataset.convert_labels import run_convert_labels
 
     return show(run_convert_labels(config))
+
+
+@verb("viewloom export --run runs/naive --to onnx --out naive.onnx")
+def export(config: ExportConfig) -> int:
+    """Write a trained head, its refiner, or both, as ONNX or for torch.export."""
+    from viewloom.graphs.run import run_export
+
+    show(*run_export(config))
+    return 0
+
+
+@verb("viewloom push --run runs/naive --to me/naive --licence mit --plan true")
+def push(config: PushConfig) -> int:
+    """Put a run's weights and a model card on the Hugging Face Hub."""
+    from viewloom.hub.push import run_push
+
+    return show(run_push(config))
 
 
 @verb("viewloom report --runs runs/naive --out report.html")

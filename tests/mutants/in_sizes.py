@@ -84,7 +84,7 @@ MUTANTS = [
         "if False:",
         STEM_TESTS,
     ),
-    Mutant("stem_used_before_it_has_maps", STEM, "if not self.ready:", "if False:", STEM_TESTS),
+    Mutant("stem_used_before_it_has_maps", STEM, "not tracing() and not self.ready:", "False:", STEM_TESTS),
     Mutant(
         "principal_components_the_smallest_first",
         CANONICAL,

@@ -19,7 +19,7 @@ from viewloom.heads.settings import ASFormerConfig, HeadConfig
 from viewloom.heads.staged import StagedHead
 from viewloom.nn.dilated import DilatedConv1d, Waiting, delays
 from viewloom.nn.masked import instance_norm, step_norm
-from viewloom.nn.stream import BLOCK, LooksBack
+from viewloom.nn.stream import LooksBack
 from viewloom.nn.window_attention import attend_behind, attend_blocks, steps_behind
 from viewloom.registry import HEADS
 
@@ -146,7 +146,7 @@ class _Attention(LooksBack, nn.Module):
         return cast(Tensor, self.conv_out(F.relu(y_BCT)))
 
     def _in_stream(self, q_BCS: Tensor, k_BCS: Tensor, v_BCS: Tensor, valid_BS: Tensor, start: int) -> Tensor:
-        behind = steps_behind(self.window, BLOCK)
+        behind = steps_behind(self.window, q_BCS.shape[2])
         k_BCN, v_BCN = self.with_past(k_BCS, behind, "k"), self.with_past(v_BCS, behind, "v")
         valid_BN = self.with_past(valid_BS, behind, "valid")
         return attend_behind(q_BCS, k_BCN, v_BCN, valid_BN, self.window, start)

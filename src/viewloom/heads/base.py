@@ -106,6 +106,11 @@ class Head(nn.Module, ABC):
         return int(getattr(self.config, "lookahead_steps", 0))
 
     @property
+    def longest_row(self) -> int | None:
+        """Most steps that a row may have; None for any number."""
+        return None
+
+    @property
     def idle(self) -> frozenset[str]:
         """Names of parameters that change no result, hence never learn: some published networks have such."""
         return frozenset()

@@ -10,7 +10,6 @@ length, the *canvas*, here belongs to the row and never to the batch: see `C2FTC
 from typing import ClassVar, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from viewloom.errors import ConfigError
@@ -23,9 +22,11 @@ from viewloom.nn.masked import (
     Canvas,
     MaskedBatchNorm1d,
     fit_steps,
+    max_pool,
     resize_linear,
     valid_lengths,
 )
+from viewloom.nn.tracing import tracing
 from viewloom.registry import HEADS
 
 
@@ -69,6 +70,11 @@ class C2FTCN(Head):
         skips, canvases = self._encode(fit_steps(x_BCT, canvas.steps), canvas)
         return [fit_steps(level, steps).mT for level in self._decode(skips, canvases, steps)]
 
+    @property
+    def longest_row(self) -> int | None:
+        """The window, where that is the canvas."""
+        return None if self.config.canvas == "length" else self.config.window_steps
+
     def canvas_of(self, mask_BT: Tensor) -> Canvas:
         """The steps each row is computed at, from its own mask and the config alone.
 
@@ -76,6 +82,8 @@ class C2FTCN(Head):
             ConfigError: a row is longer than the window (canvas=window).
         """
         window_steps, lengths_B = self.config.window_steps, valid_lengths(mask_BT)
+        if tracing():
+            return self._traced_canvas(lengths_B, mask_BT)
         longest, valid = (int(fact) for fact in torch.stack([lengths_B.max(), mask_BT.sum()]).tolist())
         if self.config.canvas == "window":
             _check_window(longest, window_steps)
@@ -83,6 +91,16 @@ class C2FTCN(Head):
         steps = max(longest, MIN_STEPS)
         full = valid == len(mask_BT) * steps
         return Canvas(lengths_B.clamp(min=MIN_STEPS), steps, None if full else fit_steps(mask_BT, steps))
+
+    def _traced_canvas(self, lengths_B: Tensor, mask_BT: Tensor) -> Canvas:
+        """`canvas_of` without a look at the rows' lengths: wide enough for any, which changes no row."""
+        window_steps = self.config.window_steps
+        if self.config.canvas != "length":
+            return Canvas(torch.full_like(lengths_B, window_steps), window_steps)
+        halved = MIN_STEPS // max(POOLS)  # a whole number of groups at every level
+        # Two of the widest pool's groups at least, on the coarsest level: one alone would be a case of its own.
+        steps = halved * ((mask_BT.shape[1] + halved - 1) // halved) + 2 * MIN_STEPS
+        return Canvas(lengths_B.clamp(MIN_STEPS), steps, fit_steps(mask_BT, steps))
 
     def loss(self, levels: list[Tensor], labels_BT: Tensor, mask_BT: Tensor) -> LossOutput:
         """Cross-entropy on the levels' vote, plus the weighted smoothing term."""
@@ -111,7 +129,8 @@ class C2FTCN(Head):
 
     def _decode(self, skips: list[Tensor], canvases: list[Canvas], steps: int) -> list[Tensor]:
         """Logits (B, K, S) of each decoder level at full resolution, finest first; S at most ``steps``."""
-        full_B, steps = canvases[0].lengths_B, min(steps, canvases[0].steps)
+        full_B, widest = canvases[0].lengths_B, canvases[0].steps
+        steps = widest if tracing() else min(steps, widest)
         ups = (self.up, self.up0, self.up1, self.up2, self.up3, self.up4)
         classifiers = (self.outcc0, self.outcc1, self.outcc2, self.outcc3, self.outcc4, self.outcc)
         x_BCT, canvas, levels = skips[-1], canvases[-1], []
@@ -163,8 +182,8 @@ class _Down(nn.Module):
         self.max_pool_conv = nn.Sequential(nn.MaxPool1d(2), _Block(inputs, outputs))
 
     def forward(self, x_BCT: Tensor, canvas: Canvas) -> Tensor:
-        pool, block = self.max_pool_conv
-        return cast(Tensor, block(canvas.clear(pool(x_BCT)), canvas))
+        _, block = self.max_pool_conv
+        return cast(Tensor, block(canvas.clear(max_pool(x_BCT, 2)), canvas))
 
 
 class _Pyramid(nn.Module):
@@ -177,7 +196,7 @@ class _Pyramid(nn.Module):
     def forward(self, x_BCT: Tensor, canvas: Canvas) -> Tensor:
         lengths_B, steps = canvas.lengths_B, canvas.steps
         summaries = [
-            resize_linear(self.conv(F.max_pool1d(x_BCT, size)), lengths_B // size, lengths_B, steps) for size in POOLS
+            resize_linear(self.conv(max_pool(x_BCT, size)), lengths_B // size, lengths_B, steps) for size in POOLS
         ]
         return torch.cat([*summaries, x_BCT], dim=1)
 

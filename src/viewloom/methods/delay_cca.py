@@ -17,6 +17,7 @@ from viewloom.methods.principal import kept_dims
 from viewloom.methods.refiner import Dims, StepS
 from viewloom.methods.settings import MethodConfig
 from viewloom.nn.stream import LooksBack
+from viewloom.nn.tracing import running_max, tracing
 from viewloom.registry import METHODS
 
 USUAL_STRIDE_S = 0.5
@@ -53,7 +54,7 @@ class DelayRefiner(LooksBack, ExpandedRefiner):
     def expand(self, x_BTD: Tensor, mask_BT: Tensor, place: int, step_s: StepS) -> Tensor:
         """Principal components at all delays (B, T, taps * K), the earliest first."""
         y_BTK: Tensor = self.principal(x_BTD, place)
-        delays_BN = self.delays(self.step_s if step_s is None else step_s).expand(len(y_BTK), -1)
+        delays_BN = self.delays(self.step_s if step_s is None else step_s).expand(y_BTK.shape[0], -1)
         if self.stream is not None:
             return self._in_stream(y_BTK, mask_BT, delays_BN)
         places_BTN = delayed_places(mask_BT, delays_BN, self.config.causal)
@@ -67,14 +68,15 @@ class DelayRefiner(LooksBack, ExpandedRefiner):
         Each step that isn't valid takes over the one before it, so that a step to stand in for others is there however
         long ago it was valid.
         """
-        behind = max(1, -int(delays_BN.min()))
+        # A graph knows the sizes of what it keeps, and no values.
+        behind = self.kept_steps("x") if tracing() else max(1, -int(delays_BN.min()))
         x_BKJ, valid_BJ = self.with_past(y_BTK.mT, behind, "x"), self.with_past(mask_BT, behind, "seen")
         now_J = torch.arange(valid_BJ.shape[1], device=valid_BJ.device)
-        latest_BJ = torch.where(valid_BJ, now_J, 0).cummax(dim=1)[0]
-        x_BKJ, seen_BJ = taken(x_BKJ, latest_BJ), valid_BJ.cummax(dim=1)[0]
+        latest_BJ = running_max(torch.where(valid_BJ, now_J, 0))
+        x_BKJ, seen_BJ = taken(x_BKJ, latest_BJ), running_max(valid_BJ.long()) > 0
         self.keep(x_BKJ, behind, "x")
         self.keep(seen_BJ, behind, "seen")
-        first_B1 = seen_BJ.byte().argmax(dim=1, keepdim=True)
+        first_B1 = seen_BJ.int().argmax(dim=1, keepdim=True)
         stand_in_BJ = torch.where(seen_BJ, now_J, first_B1)
         places_BTN = now_J[behind:, None] + delays_BN[:, None]
         taps = [taken(x_BKJ, stand_in_BJ.gather(1, at_BT)) for at_BT in places_BTN.unbind(-1)]
@@ -108,8 +110,8 @@ def delayed_places(mask_BT: Tensor, delays_BN: Tensor, causal: bool) -> Tensor:
     """
     steps = mask_BT.shape[1]
     now_T = torch.arange(steps, device=mask_BT.device)
-    before_BT = torch.where(mask_BT, now_T, -1).cummax(dim=1)[0]
-    after_BT = torch.where(mask_BT, now_T, steps).flip(1).cummin(dim=1)[0].flip(1)
+    before_BT = running_max(torch.where(mask_BT, now_T, -1))
+    after_BT = steps - running_max(torch.where(mask_BT, steps - now_T, 0).flip(1)).flip(1)
     later_BT = (after_BT - now_T < now_T - before_BT) | (before_BT < 0)
     use_later_BT = (before_BT < 0) if causal else later_BT & (after_BT < steps)
     nearest_BT = torch.where(use_later_BT, after_BT, before_BT).clamp(0, steps - 1)

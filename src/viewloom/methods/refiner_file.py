@@ -11,6 +11,7 @@ from typing import Any
 from viewloom.errors import DataError
 from viewloom.methods.refiner import Refiner
 from viewloom.registry import METHODS
+from viewloom.remote import local_file
 from viewloom.saved import (
     COUNT,
     NAMES,
@@ -63,13 +64,13 @@ def save_refiner(refiner: Refiner, path: Path | str, extra: Mapping[str, Any] | 
 
 
 def load_refiner(path: Path | str) -> Refiner:
-    """Read a refiner written by `save_refiner`: on the CPU, in evaluation mode.
+    """Read a refiner written by `save_refiner`, or one on the Hub (``hf://user/name``): on the CPU, in evaluation mode.
 
     Raises:
         DataError: there is no such file, it is broken, or its tensors are not those it tells of.
         ConfigError: it is something else, was written by a later version, or has settings that can't work.
     """
-    path = Path(path)
+    path = local_file(path, "refiner.safetensors")
     metadata, weights = read_saved(path, REFINER)
     with building(path):
         cls = METHODS.get(metadata["method"])

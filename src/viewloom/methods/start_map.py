@@ -8,6 +8,7 @@ from viewloom.methods.canonical import canonical_maps
 from viewloom.methods.pair_moments import PairMoments
 from viewloom.methods.settings import EncodedConfig
 from viewloom.nn.standardise import Standardiser
+from viewloom.nn.tracing import tracing
 
 MOST = 64
 """Principal components of a view, at most, where nobody set their number."""
@@ -81,7 +82,7 @@ class StartMap(nn.Module):
 
     def check_ready(self) -> None:
         """Raise `ConfigError` before it has its maps."""
-        if not self.ready:
+        if not tracing() and not self.ready:
             raise ConfigError("The refiner has no components yet: show all pairs to accumulate() and call solve().")
 
     @torch.no_grad()

@@ -10,6 +10,7 @@ from viewloom.methods.fold_moments import FoldMoments
 from viewloom.methods.pair_moments import PairMoments
 from viewloom.methods.settings import CCAConfig, ResidualConfig
 from viewloom.nn.standardise import Standardiser
+from viewloom.nn.tracing import tracing
 
 WIDEST = 128
 """Features behind a stem, at most, where nobody set their number: `two_stream` then has below 10 million weights."""
@@ -55,7 +56,7 @@ class Stem(nn.Module):
 
     def check_ready(self) -> None:
         """Raise `ConfigError` before it has its maps."""
-        if not self.ready:
+        if not tracing() and not self.ready:
             raise ConfigError("The stem has no maps yet: show all pairs to accumulate() and call solve().")
 
     @torch.no_grad()

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from viewloom.nn.positions import rotate, rotation
 from viewloom.nn.settings import Context
 from viewloom.nn.sizes import Stage
+from viewloom.nn.tracing import tracing
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,16 @@ class Sequences:
     def pack(self, x_BTD: Tensor) -> Tensor:
         """What is computed, (..., D): the valid steps (N, D) of all rows one after the other; with context batch
         every step, (T, B, D)."""
+        if tracing() and self.context != "batch":  # how many are valid has no name: all are computed, and masked
+            return x_BTD
         return x_BTD.transpose(0, 1) if self.context == "batch" else x_BTD[self._places]
 
     def unpack(self, y_PD: Tensor) -> Tensor:
         """The packed steps back in their places, (B, T, D), with zeros at masked steps."""
         if self.context == "batch":
             return y_PD.transpose(0, 1).masked_fill(~self.mask_BT[..., None], 0.0)
+        if tracing():
+            return y_PD.masked_fill(~self.mask_BT[..., None], 0.0)
         y_BTD = y_PD.new_zeros((*self.mask_BT.shape, y_PD.shape[-1]))
         y_BTD[self._places] = y_PD
         return y_BTD
@@ -51,7 +56,7 @@ class Sequences:
         key = (width, like.dtype)
         if key not in self._rotations:
             tables = rotation(self.mask_BT.shape[1], width, like)
-            cos_NP, sin_NP = (table_TP[self._places[1]] for table_TP in tables)
+            cos_NP, sin_NP = (table_TP if tracing() else table_TP[self._places[1]] for table_TP in tables)
             self._rotations[key] = cos_NP[:, None], sin_NP[:, None]
         return self._rotations[key]
 
@@ -111,15 +116,18 @@ class SelfAttention(nn.Module):
         """Attention over each row's own steps, row by row: no mask is needed, and none of the padding computed."""
         turn = sequences.rotation(q_NHW.shape[-1], q_NHW)
         parts = (rotate(q_NHW, *turn), rotate(k_NHW, *turn), v_NHW)
+        if tracing():
+            return self._attend(*parts, sequences.mask_BT[:, None, None])
         rows = zip(*(torch.split(part, sequences.lengths) for part in parts), strict=True)
         attended = [self._attend(*(part[None] for part in row))[0] for row in rows]
         return torch.cat(attended) if attended else v_NHW.flatten(-2)
 
-    def _attend(self, q_NSHW: Tensor, k_NSHW: Tensor, v_NSHW: Tensor) -> Tensor:
-        """Attention within each of N sequences of S steps, (N, S, D)."""
+    def _attend(self, q_NSHW: Tensor, k_NSHW: Tensor, v_NSHW: Tensor, seen: Tensor | None = None) -> Tensor:
+        """Attention within each of N sequences of S steps, (N, S, D); to the steps ``seen`` (N, 1, 1, S), by default
+        all."""
         q_NHSW, k_NHSW, v_NHSW = (part.transpose(1, 2) for part in (q_NSHW, k_NSHW, v_NSHW))
         dropout = self.dropout if self.training else 0.0
-        y_NHSW = F.scaled_dot_product_attention(q_NHSW, k_NHSW, v_NHSW, dropout_p=dropout)
+        y_NHSW = F.scaled_dot_product_attention(q_NHSW, k_NHSW, v_NHSW, seen, dropout_p=dropout)
         return y_NHSW.transpose(1, 2).flatten(2)
 
     def _split(self, x_PD: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from viewloom.nn.distributed import sum_over_processes, world_size
+from viewloom.nn.tracing import tracing
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,14 @@ def valid_lengths(mask_BT: Tensor) -> Tensor:
     return (mask_BT * places).amax(dim=1)
 
 
+def max_pool(x_BCT: Tensor, size: int) -> Tensor:
+    """Largest value of each whole group of ``size`` steps; in two dimensions where torch's one-dimensional way would
+    write the length into a graph."""
+    if tracing():
+        return F.max_pool2d(x_BCT[:, :, None], (1, size))[:, :, 0]
+    return F.max_pool1d(x_BCT, size)
+
+
 def pool_valid(valid_BT: Tensor, lengths_B: Tensor, size: int) -> Tensor:
     """Which pooled steps hold something: those with such a step among theirs.
 
@@ -67,7 +76,7 @@ def pool_valid(valid_BT: Tensor, lengths_B: Tensor, size: int) -> Tensor:
         lengths_B: the rows' lengths after pooling.
         size: steps pooled into one.
     """
-    groups_BN = F.max_pool1d(valid_BT[:, None].float(), size)[:, 0] > 0
+    groups_BN = max_pool(valid_BT[:, None].float(), size)[:, 0] > 0
     dropped_BT = valid_BT & ~steps_below(lengths_B * size, valid_BT.shape[1])
     last_BN = torch.arange(groups_BN.shape[1], device=lengths_B.device) == lengths_B[:, None] - 1
     with_rest_BN = groups_BN | (last_BN & dropped_BT.any(dim=1, keepdim=True))
@@ -190,6 +199,8 @@ class _Normalise(torch.autograd.Function):
 
 def fit_steps(x_BCT: Tensor, steps: int) -> Tensor:
     """``x_BCT`` cut, or filled with zeros, to ``steps`` steps."""
+    if tracing():  # by no branch
+        return F.pad(x_BCT, (0, steps))[..., :steps]
     missing = steps - x_BCT.shape[-1]
     return F.pad(x_BCT, (0, missing)) if missing > 0 else x_BCT[..., :steps]
 

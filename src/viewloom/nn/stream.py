@@ -11,7 +11,7 @@ many steps came at a time: the results are the same to the bit.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -25,11 +25,11 @@ class Stream:
     """What the layers of a network keep between blocks.
 
     Attributes:
-        start: number of the block's first step.
+        start: number of the block's first step; a tensor () where a graph is traced.
         past: {layer's name: (..., steps) that came before the block}; absent at the beginning, where all are zeros.
     """
 
-    def __init__(self, start: int = 0, past: Mapping[str, Tensor] | None = None) -> None:
+    def __init__(self, start: Any = 0, past: Mapping[str, Tensor] | None = None) -> None:
         self.start = start
         self.past = dict(past or {})
         self._next: dict[str, Tensor] = {}
@@ -45,6 +45,11 @@ class Stream:
     def keep(self, name: str, joined_T: Tensor, steps: int) -> None:
         """Put other values in the place of those that the next block finds before it: the last ``steps`` of these."""
         self._next[name] = joined_T[..., joined_T.shape[-1] - steps :]
+
+    @property
+    def following(self) -> dict[str, Tensor]:
+        """What the block after this one finds before it, if this one is full."""
+        return dict(self._next)
 
     def advance(self) -> None:
         """Go on to the next block: this one, as it was computed last, was full."""
@@ -74,6 +79,11 @@ class LooksBack:
     def delayed(self, x_T: Tensor, steps: int) -> Tensor:
         """``x_T`` (..., T) so many steps later, zeros before it."""
         return self.with_past(x_T, steps, "delayed")[..., : x_T.shape[-1]]
+
+    def kept_steps(self, what: str = "") -> int:
+        """How many steps before the block are there; some block must have come."""
+        assert self.stream is not None
+        return self.stream.past[f"{self.place}{what}"].shape[-1]
 
     def keep(self, joined_T: Tensor, steps: int, what: str = "") -> None:
         """Let the next block find other values before it than those that came: the last ``steps`` of these."""

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from viewloom.nn.tracing import tracing
+
 LEAK = 1e-6
 """What the released code of ASFormer adds to its masks of 0 and 1 before it takes their logarithm."""
 
@@ -44,13 +46,12 @@ def attend_blocks(
     """
     steps = q_BCT.shape[2]
     before, after = (width, 0) if causal else (width // 2, width // 2)
-    sides, window = (before, after + -steps % width), before + width + after
+    window = before + width + after
     q_BNWC = _grouped(q_BCT, width).permute(0, 2, 3, 1)
     k_BNSC, v_BNSC = (
-        F.pad(part_BCT * valid_BT[:, None], sides).unfold(2, window, width).permute(0, 2, 3, 1)
-        for part_BCT in (k_BCT, v_BCT)
+        _windows(part_BCT * valid_BT[:, None], width, before, after).permute(0, 2, 3, 1) for part_BCT in (k_BCT, v_BCT)
     )
-    seen_BNWS = F.pad(valid_BT, sides).unfold(1, window, width)[:, :, None]
+    seen_BNWS = _windows(valid_BT, width, before, after)[:, :, None]
     place_S = torch.arange(window, device=q_BCT.device)
     if causal:
         seen_BNWS = seen_BNWS & (place_S <= before + place_S[:width, None])
@@ -95,8 +96,21 @@ def attend_strided(q_BCT: Tensor, k_BCT: Tensor, v_BCT: Tensor, valid_BT: Tensor
     return y_BGNC.permute(0, 3, 2, 1).flatten(2)[..., : q_BCT.shape[2]]
 
 
+def _windows(x_T: Tensor, width: int, before: int, after: int) -> Tensor:
+    """Each group of ``width`` steps of the last axis with the steps before and after it, zeros beyond the ends:
+    (..., N, before + width + after)."""
+    window, steps = before + width + after, x_T.shape[-1]
+    if tracing():  # with a group of zeros more, which nobody reads: one group alone would be a case of its own
+        first_N1 = width * torch.arange((steps + width - 1) // width + 1, device=x_T.device)[:, None]
+        padded_T = F.pad(x_T, (before, after + 2 * width))
+        return padded_T[..., first_N1 + torch.arange(window, device=x_T.device)]
+    return F.pad(x_T, (before, after + -steps % width)).unfold(x_T.ndim - 1, window, width)
+
+
 def _grouped(x_T: Tensor, size: int) -> Tensor:
     """The last axis filled up with zeros and cut into groups of ``size``: (..., N, size)."""
+    if tracing():
+        return _windows(x_T, size, 0, 0)
     filled_T = F.pad(x_T, (0, -x_T.shape[-1] % size))
     return filled_T.reshape(*x_T.shape[:-1], -1, size)
 

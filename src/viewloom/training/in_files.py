@@ -8,6 +8,7 @@ from pathlib import Path
 from viewloom.errors import ConfigError
 from viewloom.methods.refiner import Refiner
 from viewloom.methods.refiner_file import save_refiner
+from viewloom.remote import local_file
 from viewloom.training.checkpoints import save_head
 from viewloom.training.trained import TrainedHead
 
@@ -28,7 +29,7 @@ def refiner_file(refiner: Refiner | str | Path | None) -> Iterator[str | None]:
     if not isinstance(refiner, Refiner | str | Path | None):
         raise ConfigError(f"Expected a refiner or its file, but got a {type(refiner).__name__}.")
     if refiner is None or isinstance(refiner, str | Path):
-        folder = None if refiner is None else Path(refiner)
+        folder = None if refiner is None else local_file(refiner, "refiner.safetensors")
         yield None if folder is None else str(folder / "refiner.safetensors" if folder.is_dir() else folder)
         return
     with tempfile.TemporaryDirectory(prefix="viewloom-") as temporary:

@@ -48,8 +48,9 @@ class TrainerConfig:
     """Batches whose gradients are added up before a step."""
     gradient_clip: float | None = None
     """Largest gradient norm; None leaves gradients alone."""
-    logger: Literal["tensorboard", "wandb", "mlflow", "none"] = free(default="tensorboard")
-    """Log besides metrics.csv. wandb and mlflow are extras and write offline unless you set them up."""
+    logger: Literal["tensorboard", "csv", "wandb", "mlflow", "trackio", "none"] = free(default="tensorboard")
+    """Log besides metrics.csv, into the run folder. wandb, mlflow and trackio are packages of their own; none asks for
+    a login, and nothing is sent unless you set that up (docs/howto/loggers.md)."""
     progress: bool = free(default=True)
     """Show a progress bar."""
     validate_every_epochs: int | None = None

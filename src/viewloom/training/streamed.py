@@ -119,15 +119,28 @@ class Chain:
             step_s: seconds of a step.
         """
         there_1S, come_1S, decided_1S = (flags_S.to(self.device)[None] for flags_S in (there_S, come_S, decided_S))
-        with using_threads(self._threads), flowing(self.layers, stream):
+        with using_threads(self._threads):
             x_1SD = x_SD.to(self.device, self._dtype)[None]
+            return self.tensors(stream, x_1SD, there_1S, come_1S, decided_1S, step_s)[0].float().cpu().numpy()
+
+    def tensors(
+        self,
+        stream: Stream,
+        x_1SD: Tensor,
+        there_1S: Tensor,
+        come_1S: Tensor,
+        decided_1S: Tensor,
+        step_s: float | None,
+    ) -> Tensor:
+        """`block` of tensors where the networks are, to class probabilities (1, S, K)."""
+        with flowing(self.layers, stream):
             if self.refiner is not None:
                 seen_1S = torch.ones_like(there_1S) if self._whole_steps else there_1S
                 x_1SD = self.refiner.encode(x_1SD, seen_1S, self.view, step_s).masked_fill(~there_1S[..., None], 0.0)
             x_1SD = self.head.scaled(x_1SD, there_1S)
             levels = self.head.logits(x_1SD, come_1S if self.head.lookahead else there_1S)
             levels = [level_1SK.masked_fill(~decided_1S[..., None], 0.0) for level_1SK in levels]
-            return probabilities(self.head, levels, decided_1S)[0].float().cpu().numpy()
+            return probabilities(self.head, levels, decided_1S)
 
 
 class StepStream:

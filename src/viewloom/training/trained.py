@@ -13,6 +13,7 @@ from viewloom.dataset.settings import SamplingConfig
 from viewloom.errors import ConfigError
 from viewloom.methods.refiner import Refiner
 from viewloom.methods.refiner_file import load_refiner
+from viewloom.remote import local_folder
 from viewloom.training.checkpoints import SavedHead, read_head
 from viewloom.training.confidence import Calibration, calibration_of
 from viewloom.training.refined import FrozenRefiner
@@ -117,12 +118,13 @@ def load_head(path: Path | str) -> TrainedHead:
     """Read a trained head, with the refiner before it if it has one.
 
     Args:
-        path: a run folder of `viewloom train` (or its ``head.safetensors``).
+        path: a run folder of `viewloom train` (or its ``head.safetensors``), or one on the Hub (``hf://user/name``).
 
     Raises:
         DataError: there is no such file, or it is broken.
         ConfigError: it is something else, or was written by a later version.
     """
+    path = local_folder(path)
     run = Path(path)
     run = run.parent if run.is_file() else run
     saved = read_head(run / HEAD_FILE if run.is_dir() or not Path(path).suffix else Path(path))

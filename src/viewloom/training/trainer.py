@@ -10,13 +10,13 @@ from typing import Any, Literal
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, RichProgressBar
-from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.plugins.precision import DoublePrecision
 
 from viewloom.errors import ConfigError
 from viewloom.files import atomic_path, write_csv
 from viewloom.training.length import validation_interval
+from viewloom.training.loggers import make_logger
 from viewloom.training.settings import TrainerConfig
 
 
@@ -242,17 +242,3 @@ def make_checkpoints(
         enable_version_counter=False,
     )
     return [best, last]
-
-
-def make_logger(name: str, folder: Path) -> Logger | None:
-    """The extra logger by name; one that isn't installed gives a message that says how to get it."""
-    if name == "none":
-        return None
-    try:
-        if name == "wandb":
-            return WandbLogger(name=folder.name, save_dir=folder, offline=True)
-        if name == "mlflow":
-            return MLFlowLogger(run_name=folder.name, tracking_uri=(folder / "mlflow").resolve().as_uri())
-        return TensorBoardLogger(folder, name="", version="tensorboard")
-    except ImportError:
-        raise ConfigError(f"--trainer.logger {name} needs `pip install viewloom[{name}]`.") from None
