@@ -83,6 +83,8 @@ def open_features_of(config: DataConfig, files: LayoutFiles, index: Index | None
             "as --data."
         )
     views, fps = view_table(config, files), config.fps or files.fps
+    if files.opens is not None:
+        return files.opens(views, fps, settled(config.axes))
     return open_source(files.features, views=views, fps=fps, axes=settled(config.axes), index=index)
 
 

@@ -97,7 +97,9 @@ class CsvSource(TabularSource):
             if fields and all(_is_number(name, sign) for name in columns):
                 raise DataError(f"{file.path} has no header. Begin it with a line of column names.")
             if fields and len(fields) != len(columns):
-                raise DataError(f"{file.path}: the header has {len(columns)} fields, the first row {len(fields)}.")
+                raise DataError(
+                    f"{file.path}: the header has {len(columns)} fields, the first row {len(fields)}. Complete it."
+                )
             names = feature_columns(file.path, columns)
             self._columns[file.path] = (names, sign)
             for key, stretch in _stretches(file, joint, columns, sign, views, fps):
