@@ -94,6 +94,18 @@ def test_a_head_trains_on_it_and_predicts(made, tmp_path):
     assert len(api.predict(head, data, view=views[0]))
 
 
+def test_init_says_nothing_that_is_not_so(made):
+    from viewloom.check.init import run_init
+    from viewloom.check.settings import InitConfig
+
+    before = open_dataset(config_of(made))
+    run_init(InitConfig(data=str(made[1])))
+    after = open_dataset(config_of(made))
+    (made[1] / "dataset.yaml").unlink()
+    assert after.source.fingerprint() == before.source.fingerprint() and after.items("train") == before.items("train")
+    assert after.config.layout == made[0]
+
+
 def test_a_file_that_is_not_there_is_no_traceback(made, tmp_path):
     """Settings win over the folder: labels and features named apart."""
     config, files = find_files(config_of(made, features=str(made[1] / "nowhere")))

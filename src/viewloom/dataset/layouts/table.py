@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Table(Layout):
     """``features/`` in any store, ``labels.csv``, and optionally ``actions.txt``, ``views.yaml``, ``splits/``."""
 
-    expects = "features/ (LMDB, npy or packed store), and labels.csv with recording,start,end,label"
+    expects = "features/ (any feature store), and labels.csv with recording,start,end,label"
     precedence = 1
 
     @classmethod
