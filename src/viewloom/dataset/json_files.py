@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ def first_there(root: Path, names: Iterable[str]) -> Path | None:
 def ordered_by_id(names: Mapping[str, int | str]) -> tuple[str, ...]:
     """Names in the order of their ids, whole numbers before text; ids needn't follow each other."""
 
-    def key(name: str) -> Sequence[Any]:
+    def key(name: str) -> tuple[bool, int, str]:
         number = names[name]
         whole = isinstance(number, int) or str(number).isdigit()
         return (not whole, int(number) if whole else 0, str(number))

@@ -46,7 +46,7 @@ def endpoint() -> str:
 @contextmanager
 def explained(repo: str) -> Iterator[None]:
     """Turn what the hub answers into messages that say what to do."""
-    errors = load("huggingface_hub.errors", "hub")
+    errors = load("huggingface_hub.utils", "hub")
     page = f"{endpoint()}/datasets/{repo}"
     how = (
         f"Log in at {page} and accept its terms there if it asks for that, make a token with the right to read at "
@@ -103,7 +103,7 @@ class Repository:
 
     def files(self, path: str) -> list[HubFile]:
         """The files in a folder of the repository and below; none where there is no such folder."""
-        errors = load("huggingface_hub.errors", "hub")
+        errors = load("huggingface_hub.utils", "hub")
         with explained(self.repo):
             try:
                 found = list(

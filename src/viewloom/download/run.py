@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from viewloom.console import note
+from viewloom.console import note, track
 from viewloom.download.catalog import Part, chosen_views, source_of
-from viewloom.download.hub import HubFile, Repository
+from viewloom.download.hub import SMALL_BYTES, HubFile, Repository
 from viewloom.download.room import check_room, free_bytes, shown
 from viewloom.download.settings import DownloadConfig
 from viewloom.download.unpack import unpack
@@ -56,7 +56,8 @@ def run_download(config: DownloadConfig) -> str:
         return "\n".join(lines)
     note(f"{source.repo}: {source.licence}.")
     check_room(out, _needed(left, out), f"download {len(left)} files of {source.repo}")
-    for one in left:
+    small = all(one.file.size < SMALL_BYTES for one in left)  # larger ones have a bar of their own
+    for one in track(left, "files", len(left)) if small else left:
         _bring(repository, one, out, record, config.keep_archives)
     _tidy(out)
     return "\n".join([*lines[:1], f"{out} is complete. Next: viewloom check --data {out}"])
@@ -107,10 +108,8 @@ def _is_there(out: Path, one: Wanted, record: dict[str, Any]) -> bool:
     """Whether a file is whole: unpacked, as the record says, or at its place with its size."""
     if one.archive:
         before = record["files"].get(one.file.path, {})
-        return (
-            before.get("hash") == (one.file.sha256 or one.file.blob)
-            and _unpacked(out / one.target) >= before["unpacked"]
-        )
+        same = before.get("hash") == (one.file.sha256 or one.file.blob)
+        return same and _unpacked(out / one.target) >= int(before.get("unpacked", 0))
     path = out / one.target
     return path.is_file() and path.stat().st_size == one.file.size
 

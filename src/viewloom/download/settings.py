@@ -12,8 +12,8 @@ class DownloadConfig:
     out: str | None = None
     """Folder of the data set; one that was begun there is gone on with. Default: its name, in the current folder."""
     views: str | None = None
-    """Views whose features to download, comma-separated (v3,e4), one after the other; those of assembly101 have 20 to
-    70 GB each. Default: none, annotations alone."""
+    """Views whose features to download, comma-separated (v3,e4), one after the other; of assembly101 a fixed
+    camera has about 34 GB. Default: none, annotations alone."""
     annotations: bool = True
     """Labels, action list and split lists too."""
     plan: bool = False

@@ -47,8 +47,7 @@ def read_head(path: Path) -> tuple[list[str], list[str], str]:
         raise DataError(f"{path} can't be read as text ({error}). Save it as UTF-8 CSV.") from None
     sign = ";" if lines and ";" in lines[0] else ","
     rows = [[field.strip() for field in row] for row in csv.reader(lines, delimiter=sign)]
-    columns, fields, *_ = [*rows, [], []]
-    return columns, fields, sign
+    return rows[0] if rows else [], rows[1] if len(rows) > 1 else [], sign
 
 
 def holds_features(path: Path) -> bool:

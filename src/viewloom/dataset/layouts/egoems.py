@@ -127,6 +127,6 @@ def _list(root: Path, role: str) -> Path | None:
 def _splits(root: Path, recordings: Collection[str]) -> Splits:
     """The authors' trials of each role; all that is neither tested nor chooses the epoch can serve as pairs."""
     named = {role: tuple(_trials(path)) for role in ROLES if (path := _list(root, role)) is not None}
-    held = {name for role in ("val", "test") for name in named.get(role, ())}  # type: ignore[call-overload]
+    held = {name for role in ("val", "test") for name in named.get(role, ())}
     pairs = tuple(name for name in sorted(recordings) if name not in held)
     return Splits(pairs=pairs, **{str(role): names for role, names in named.items()})

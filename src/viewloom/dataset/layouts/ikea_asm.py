@@ -90,7 +90,7 @@ def _rows(path: Path, database: dict[str, Any]) -> Iterator[Parsed]:
         for number, one in enumerate(entry(path, recording, value, "annotation", list), 1):
             where = f"{recording}, segment {number},"
             bounds = entry(path, where, one, "segment", list)
-            start, end = (entry(path, where, dict(enumerate(bounds)), place, (int, float)) for place in (0, 1))  # type: ignore[arg-type]
+            start, end = (entry(path, where, dict(enumerate(bounds)), place, (int, float)) for place in (0, 1))
             segments.append((int(start), int(end), entry(path, where, one, "label", str).strip()))
         segments.sort()
         for (start, end, label), (after, _, _) in zip(segments, [*segments[1:], (1 << 50, 0, "")], strict=True):
