@@ -47,9 +47,7 @@ def _members(archive: Path, opened: zipfile.ZipFile, key: str) -> dict[str, zipf
     bases = [PurePosixPath(name).parent for name in files if PurePosixPath(name).name == key]
     bases = [base for base in bases if "__MACOSX" not in base.parts]
     if len(bases) != 1:
-        raise DataError(
-            f"{archive} holds {key} {len(bases)} times, not once. Unpack it yourself, or tell us what it holds."
-        )
+        raise DataError(f"{archive} holds {key} {len(bases)} times, not once. Unpack it yourself.")
     found = {}
     for name, one in files.items():
         path = PurePosixPath(name)

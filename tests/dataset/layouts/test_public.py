@@ -14,6 +14,8 @@ from viewloom.dataset.layouts.breakfast import recording_and_camera
 from viewloom.dataset.opening import find_files, open_dataset
 from viewloom.dataset.settings import DataConfig
 from viewloom.errors import DataError
+from viewloom.recipes.benchmarks.command import with_facts
+from viewloom.recipes.settings import ExperimentConfig
 from viewloom.registry import LAYOUTS
 
 
@@ -75,6 +77,14 @@ def test_labels_of_the_first_camera_count_and_others_are_compared(make, capsys):
 def test_each_video_for_itself_as_published(make):
     data = opened(make("breakfast"), fold=1, layout="mstcn")
     assert len(data.recordings) == 14 and data.views_of("P03_cam01_P03_cereals") == ("v1",)
+
+
+def test_the_published_tables_take_each_video_for_itself_unless_told_otherwise(make):
+    root = make("breakfast")
+    config = ExperimentConfig(table="breakfast", data=str(root), out="out")
+    assert with_facts(config).layout == "mstcn"
+    (root / "dataset.yaml").write_text("layout: breakfast\n")
+    assert with_facts(config).layout == "breakfast"
 
 
 def test_names_of_other_videos_are_the_plain_layout(make):
