@@ -27,6 +27,7 @@ LEVELS = {
     "simulate": 3,
     "extract": 3,
     "check": 3,
+    "download": 3,
     "methods": 4,
     "heads": 5,  # distilling a head is a method over heads
     "windows": 6,

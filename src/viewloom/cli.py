@@ -8,9 +8,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from viewloom.check.settings import CheckConfig
+from viewloom.check.settings import CheckConfig, InitConfig
 from viewloom.config_files import refuse_unusable
 from viewloom.dataset.label_settings import ConvertLabelsConfig
+from viewloom.download.settings import DownloadConfig
 from viewloom.errors import ConfigError, UserError
 from viewloom.extract.settings import ExtractConfig
 from viewloom.features.settings import IndexConfig, PackConfig
@@ -45,7 +46,7 @@ FORMER = {"row": "name"}
 """Settings' earlier names: the config.yaml of older runs has them."""
 SPELLED = {"from_views": "from", "to_views": "to"}
 """Settings that can't be called in Python what they are called here."""
-POSITIONAL = {"compare": "file"}
+POSITIONAL = {"compare": "file", "download": "dataset"}
 """Settings that stand by themselves behind a verb."""
 CAUSAL_TOO = (PretrainConfig, TrainConfig, TransferConfig)
 """Settings of verbs with ``--causal``."""
@@ -73,6 +74,22 @@ def extract(config: ExtractConfig) -> int:
     from viewloom.extract.run import run_extract
 
     return show(run_extract(config))
+
+
+@verb("viewloom download assembly101 --views v3,e4 --out assembly101 --plan true")
+def download(config: DownloadConfig) -> int:
+    """Download a public data set from the Hugging Face hub, a view at a time."""
+    from viewloom.download.run import run_download
+
+    return show(run_download(config))
+
+
+@verb("viewloom init --data demo/data")
+def init(config: InitConfig) -> int:
+    """Look at a folder, and write a commented dataset.yaml for it."""
+    from viewloom.check.init import run_init
+
+    return show(run_init(config))
 
 
 @verb("viewloom check --data demo/data")

@@ -28,12 +28,12 @@ class Verb:
 VERBS: dict[str, Verb] = {}
 
 
-def verb(example: str) -> Callable[[Run], Run]:
-    """Make a function a command: of its name, with the class of its argument as settings, its docstring as help."""
+def verb(example: str, name: str | None = None) -> Callable[[Run], Run]:
+    """Make a function a command: of its name, unless another is given, with the class of its argument as settings, its docstring as help."""
 
     def file(run: Run) -> Run:
         settings = get_type_hints(run)["config"]
-        VERBS[run.__name__.replace("_", " ")] = Verb(run, settings, str(run.__doc__).rstrip("."), example)
+        VERBS[name or run.__name__.replace("_", " ")] = Verb(run, settings, str(run.__doc__).rstrip("."), example)
         return run
 
     return file

@@ -191,14 +191,22 @@ def test_recognises_each(tmp_path, store):
 
 def test_a_packed_store_is_one_whatever_lies_beside_it(tmp_path, store):
     """Stores are asked in a fixed order, the laxest last."""
-    assert [STORES.name_of(cls) for cls in STORES.ordered()] == ["packed", "lmdb", "npy"]
+    assert [STORES.name_of(cls) for cls in STORES.ordered()] == [
+        "packed",
+        "lmdb",
+        "hdf5",
+        "npy",
+        "parquet",
+        "torch",
+        "csv",
+    ]
     write_npy(store, random_recordings(first=0))
     assert recognise(store) is PackedSource
 
 
 def test_none_of_them(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"Looked for <camera>/data\.mdb .*features\.npy.*manifest\.json"):
+    with pytest.raises(DataError, match=r"Looked for manifest\.json .*<camera>/data\.mdb .*features\.npy"):
         open_source(tmp_path / "empty")
     write_npy(tmp_path / "set" / "TSM", random_recordings(first=0))
     with pytest.raises(DataError, match="Its folder 'TSM' is one: pass"):

@@ -21,12 +21,12 @@ from viewloom.check.folds import check_folds
 from viewloom.check.labels import check_splits, describe_labels, fit_labels, read_labels
 from viewloom.check.settings import CheckConfig
 from viewloom.console import out
-from viewloom.dataset.chosen_splits import folds_of, generated, needs_fold, split_folder
+from viewloom.dataset.chosen_splits import folds_of, generated, needs_fold, plain_splits, split_folder
 from viewloom.dataset.labels import LabelSet
 from viewloom.dataset.layout import LayoutFiles
 from viewloom.dataset.opening import find_files, is_simulated, open_features_of, stated_fps, view_table
 from viewloom.dataset.settings import settled
-from viewloom.dataset.splits import DRAWN, Splits, read_splits
+from viewloom.dataset.splits import DRAWN, Splits
 from viewloom.errors import ConfigError
 from viewloom.features.catalog import DEFAULT_FPS, CatalogSource
 from viewloom.features.index import load_index
@@ -128,8 +128,8 @@ def _check_splits(
             return next((fold.splits for fold in folds if fold.number == config.fold), None), config.fold is None
         if config.splits == "generate":
             splits, variant = generated(config, tuple(spans), labels), "generate"
-        elif folder is not None:
-            splits, variant = read_splits(folder, settled(config.split_variant))
+        elif (found := plain_splits(config, files, recordings, labels)) is not None:
+            splits, variant = found
         if splits is not None:
             check_splits(report, config, splits, variant, labels, spans)
         else:

@@ -30,3 +30,13 @@ class CheckConfig(DataConfig):
                 "--sync_recordings must be 0 or more and --max_offset_frames 1 or more, but are "
                 f"{self.sync_recordings} and {self.max_offset_frames}."
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitConfig:
+    """Settings of `viewloom init`."""
+
+    data: str
+    """Folder to look at. Its dataset.yaml is written, and never overwritten."""
+    plan: bool = False
+    """Show what would be written, and write nothing."""

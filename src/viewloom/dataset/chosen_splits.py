@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from viewloom.dataset.label_files import recording_in
 from viewloom.dataset.labels import LabelSet
 from viewloom.dataset.layout import LayoutFiles
 from viewloom.dataset.settings import settled
-from viewloom.dataset.splits import DRAWN, Splits, generate_splits, read_splits, refuse_overlap
+from viewloom.dataset.splits import DRAWN, PUBLISHED, ROLES, Splits, generate_splits, read_splits, refuse_overlap
 from viewloom.errors import ConfigError, DataError
 from viewloom.features.base import FeatureSource
 
@@ -36,14 +36,37 @@ def chosen_splits(
     if config.fold is not None or needs_fold(config, folder, folds):
         fold = choose(folds, config.fold, str(folder or f"{config.data} with --splits {config.splits}"))
         splits, variant, where = fold.splits, fold.variant, fold.where
-    elif folder is None:
-        return None
     else:
+        found = plain_splits(config, files, source.recordings, labels)
+        if found is None:
+            return None
         if len(folds) > 1:
             note(f"{folder} holds lists and {len(folds)} folds; the lists are used. Pass --fold to use a fold.")
-        (splits, variant), where = read_splits(folder, settled(config.split_variant)), str(folder)
+        (splits, variant), where = found, str(folder or config.data)
     refuse_overlap(splits, recording_in(labels), variant, where, config.allow_overlap)
     return splits
+
+
+def plain_splits(
+    config: DataConfig, files: LayoutFiles, recordings: Collection[str], labels: LabelSet | None
+) -> tuple[Splits, str] | None:
+    """The lists of the split folder, or what the data set's own files say, and the variant's name; None without any."""
+    if config.splits in DRAWN:
+        return None
+    if files.lists is not None and config.splits is None:
+        return files.lists(labels, recordings), PUBLISHED
+    folder = split_folder(config, files)
+    if folder is None:
+        return None
+    splits, variant = read_splits(folder, settled(config.split_variant))
+    return _as_items(splits, files), variant
+
+
+def _as_items(splits: Splits, files: LayoutFiles) -> Splits:
+    """Lists of what names stand for, each once."""
+    if files.item_of is None:
+        return splits
+    return Splits(**{role: tuple(dict.fromkeys(map(files.item_of, getattr(splits, role)))) for role in ROLES})
 
 
 def folds_of(
@@ -57,7 +80,8 @@ def folds_of(
             raise DataError(f"--splits loso leaves labelled recordings out, but {config.data} has no labels.")
         return leave_out(recordings, labels, _group(config.split_by), config.val_groups or 0)
     folder = None if config.splits in DRAWN else split_folder(config, files)
-    return () if folder is None else read_folds(folder, settled(config.split_variant))
+    found = () if folder is None else read_folds(folder, settled(config.split_variant))
+    return tuple(replace(fold, splits=_as_items(fold.splits, files)) for fold in found)
 
 
 def needs_fold(config: DataConfig, folder: Path | None, folds: Sequence[Fold]) -> bool:

@@ -164,6 +164,31 @@ def table_parser(path: Path, table: CsvTable, fps: float | None) -> Callable[[st
     return parse
 
 
+def read_rows(
+    path: Path,
+    rows: Iterable[Parsed],
+    actions: Sequence[str],
+    fault: Fault = stop,
+    mode: LabelsMode = "single",
+) -> LabelSet:
+    """Labels from segments that a file of another kind (JSON) holds, each with its recording: one annotation for each.
+
+    Args:
+        path: the file, for messages, which count its segments from 1.
+        rows: (recording, start, end, action) of each segment; frames, end exclusive.
+        actions: class names by id.
+        fault: what to do with a bad segment.
+        mode: whether segments may overlap (multi).
+    """
+
+    def of_segment(error: DataError) -> None:
+        error.args = (str(error).replace(", line ", ", segment ").replace(" in line ", " in segment "),)
+        fault(error)
+
+    found = _annotations(path, enumerate(rows, 1), lambda _, row: row, actions, of_segment, mode=mode)
+    return LabelSet(tuple(actions), found, mode)
+
+
 def _columns(path: Path, table: CsvTable) -> tuple[str, ...]:
     """The columns that each row must fill: recording, start, end, label and perhaps unit; `DataError` without them."""
     there = set(table.columns)

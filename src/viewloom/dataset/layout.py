@@ -1,18 +1,25 @@
 """What a data-set layout tells: where features, labels and splits are, and how they are read."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from viewloom.dataset.labels import Fault, LabelSet
+from viewloom.dataset.splits import Splits
 from viewloom.errors import DataError, listed
+from viewloom.features.catalog import CatalogSource
 from viewloom.features.opening import recognise
+from viewloom.features.settings import Axes
 from viewloom.features.views import ViewTable
 
 if TYPE_CHECKING:
     from viewloom.dataset.settings import DataConfig
+
+
+Opens = Callable[[ViewTable | None, float | None, Axes], CatalogSource]
+"""Opens features, given the views, frames per second, and axis order."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,10 @@ class LayoutFiles:
         views: the layout's own view table, or None: the store's.
         fps: frames per second the layout fixes, or None.
         name: what ``dataset.yaml`` calls the data set, or None.
+        opens: opens the features where the layout itself knows what each file is of; None: as the store does.
+        lists: reads splits that are no list files, given the labels and the recordings that have features; None:
+            ``splits`` has them.
+        item_of: maps a name in a list to the item that it stands for; None: it is that.
     """
 
     features: Path | None
@@ -35,6 +46,9 @@ class LayoutFiles:
     views: ViewTable | None = None
     fps: float | None = None
     name: str | None = None
+    opens: Opens | None = None
+    lists: Callable[[LabelSet | None, Collection[str]], Splits] | None = None
+    item_of: Callable[[str], str] | None = None
 
 
 class Layout(ABC):

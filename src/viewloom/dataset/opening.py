@@ -79,10 +79,12 @@ def open_features_of(config: DataConfig, files: LayoutFiles, index: Index | None
     """The feature store of a data set; ``config`` and ``files`` as `find_files` gives them."""
     if files.features is None:
         raise DataError(
-            f"{config.data} holds no features. Pass --features FOLDER (LMDB, npy or packed store); to index and pack, "
-            "as --data."
+            f"{config.data} holds no features. Pass --features FOLDER (any feature store); to index and pack, as "
+            "--data."
         )
     views, fps = view_table(config, files), config.fps or files.fps
+    if files.opens is not None:
+        return files.opens(views, fps, settled(config.axes))
     return open_source(files.features, views=views, fps=fps, axes=settled(config.axes), index=index)
 
 

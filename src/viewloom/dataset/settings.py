@@ -34,9 +34,11 @@ class DataConfig:
     data: str = free()
     """Data set folder (features, labels, splits), in any known layout."""
     layout: str | None = free(default=None)
-    """Layout of the folder: assembly101, mstcn, table, or auto to recognise it by its files. Default: auto."""
+    """Layout of the folder: assembly101, egoexo4d, egoexolearn, ikea_asm, egoems, 50salads, breakfast, gtea, mstcn,
+    table, or auto to recognise it by its files. Default: auto."""
     features: str | None = free(default=None)
-    """Feature store to use instead of the folder's own (LMDB folder, npy folder, packed store)."""
+    """Feature store to use instead of the folder's own (LMDB, npy, CSV, Parquet, HDF5 or torch files,
+    packed store)."""
     labels: str | None = free(default=None)
     """Labels to use instead of the folder's own: folder, CSV, or what an annotation tool wrote (docs/howto/
     annotation-tools.md)."""

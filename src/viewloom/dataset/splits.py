@@ -101,13 +101,16 @@ DRAWN: dict[str, Variant] = {
     "loso": Variant({}, "one group of recordings left out in turn", shared=(("pairs", "train"),)),
 }
 """Splits that are no lists: values of --splits instead of a folder."""
+PUBLISHED = "published"
+"""Splits that a layout reads from the data set's own files, which are no lists."""
+OWN_FILES = {PUBLISHED: Variant({}, "the data set's own files", shared=(("pairs", "train"),))}
 SEARCH = ("own", "vic", "official", "mstcn")
 """Order in which `auto` looks for a variant whose files are all there; the others must be asked for."""
 
 
 def variant_of(name: str) -> Variant:
     """The rules of a split variant, drawn splits and folds of any number included."""
-    return (VARIANTS | DRAWN).get(name, Variant({}, name))
+    return (VARIANTS | DRAWN | OWN_FILES).get(name, Variant({}, name))
 
 
 def read_splits(folder: Path, variant: str = "auto") -> tuple[Splits, str]:

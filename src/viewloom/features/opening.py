@@ -55,5 +55,5 @@ def open_source(
 def _not_a_store(root: Path) -> str:
     inside = sorted(child.name for child in root.iterdir() if child.is_dir() and recognise(child) is not None)
     hint = f" Its folder {inside[0]!r} is one: pass {root / inside[0]}." if inside else ""
-    *expected, last = (STORES.get(name).expects for name in STORES.names())
+    *expected, last = (store.expects for store in STORES.ordered())
     return f"{root} is no feature store. Looked for {', '.join(expected)}, and {last}.{hint}"

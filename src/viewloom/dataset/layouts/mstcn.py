@@ -1,7 +1,8 @@
 """The layout of MS-TCN (Farha and Gall, CVPR 2019), which 50Salads, GTEA and Breakfast come in."""
 
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from viewloom.dataset.actions import read_mapping
 from viewloom.dataset.label_files import read_frame_folder
@@ -20,11 +21,18 @@ class MsTcn(Layout):
     """One npy file per video, (D, T); the action of each frame on a line of its own."""
 
     expects = "features/, groundTruth/ and mapping.txt"
+    videos: ClassVar[re.Pattern[str] | None] = None
+    """Names of all videos of a data set that comes so; None: any."""
 
     @classmethod
     def matches(cls, root: Path) -> bool:
-        """The mapping and the ground truth tell."""
-        return (root / "mapping.txt").is_file() and (root / "groundTruth").is_dir()
+        """The mapping and the ground truth tell, and the names of the videos where they are known."""
+        if not (root / "mapping.txt").is_file() or not (root / "groundTruth").is_dir():
+            return False
+        if cls.videos is None:
+            return True
+        names = [path.stem for path in (root / "groundTruth").glob("*.txt") if not path.name.startswith(".")]
+        return bool(names) and all(cls.videos.fullmatch(name) for name in names)
 
     @classmethod
     def find(cls, root: Path, config: "DataConfig") -> LayoutFiles:

@@ -20,7 +20,7 @@ class Table(Layout):
     """``features/`` in any store, ``labels.csv`` (or an annotation tool's ``labels.*`` or ``labels/``), and optionally
     ``actions.txt``, ``views.yaml``, ``splits/``."""
 
-    expects = "features/ (LMDB, npy or packed store), and labels.csv with recording,start,end,label"
+    expects = "features/ (any feature store), and labels.csv with recording,start,end,label"
     precedence = 1
 
     @classmethod

@@ -1,0 +1,58 @@
+"""JSON files that data sets bring: read with checks, so that a message names the file and the place."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from viewloom.errors import DataError
+
+_NAME = re.compile(r"[\w.+-]+( [\w.+-]+)*")
+
+
+def read_json(path: Path) -> Any:
+    """The values of a file; `DataError` where it isn't JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise DataError(f"{path} is not there. Check the path, or bring the file.") from None
+    except (ValueError, OSError, RecursionError) as error:
+        raise DataError(f"{path} is not JSON ({str(error).splitlines()[0]}). Copy or download it again.") from None
+
+
+def entry(path: Path, where: str, value: Any, key: str | int, kind: type | tuple[type, ...]) -> Any:
+    """``value[key]`` of a kind; `DataError` with file and place where it isn't there or is something else."""
+    found = value.get(key) if isinstance(value, Mapping) else None
+    if not isinstance(found, kind) or (isinstance(found, bool) and kind is not bool):
+        names = kind.__name__ if isinstance(kind, type) else " or ".join(one.__name__ for one in kind)
+        shown = "nothing" if found is None else f"{found!r}"[:60]
+        raise DataError(f"{path}: {where} must have {key!r}, a {names}, but has {shown}. Download the file again.")
+    return found
+
+
+def safe_name(path: Path, name: Any) -> str:
+    """A name from a file that becomes part of a path: of letters, digits, ``._+-`` and single blanks alone.
+
+    Raises:
+        DataError: another one; it could lead out of the data set's folder.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or set(name) == {"."}:
+        raise DataError(f"{path} names {name!r}, which can't be a file's or folder's name. Download the file again.")
+    return name
+
+
+def first_there(root: Path, names: Iterable[str]) -> Path | None:
+    """The first of some paths inside a folder that is there, or None."""
+    return next((root / name for name in names if (root / name).exists()), None)
+
+
+def ordered_by_id(names: Mapping[str, int | str]) -> tuple[str, ...]:
+    """Names in the order of their ids, whole numbers before text; ids needn't follow each other."""
+
+    def key(name: str) -> tuple[bool, int, str]:
+        number = names[name]
+        whole = isinstance(number, int) or str(number).isdigit()
+        return (not whole, int(number) if whole else 0, str(number))
+
+    return tuple(sorted(names, key=key))
