@@ -29,7 +29,8 @@ VERBS: dict[str, Verb] = {}
 
 
 def verb(example: str, name: str | None = None) -> Callable[[Run], Run]:
-    """Make a function a command: of its name, unless another is given, with the class of its argument as settings, its docstring as help."""
+    """Make a function a command: of its name, unless another is given, with the class of its argument as settings, and
+    its docstring as help."""
 
     def file(run: Run) -> Run:
         settings = get_type_hints(run)["config"]
