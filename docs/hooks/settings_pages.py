@@ -10,8 +10,9 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from mkdocs.structure.files import File, Files
 
-from viewloom.cli import VERBS, Verb, make_parser
+from viewloom.cli import VERBS, make_parser
 from viewloom.registry import HEADS, METHODS, OPTIONS, Registry
+from viewloom.verbs import Verb
 
 FOLDER = "reference/settings"
 MARKER = "@settings"

@@ -25,10 +25,16 @@ SIMULATE = "simulate --out demo/data --recordings 6 --classes 6 --dim 32 --seed 
 ELSEWHERE = {
     "python.md": "tests/test_api.py",
     "plugins.md": "tests/test_plugins.py",
+    "howto/hub.md": "tests/hub/test_push.py",
+    "howto/own-data-files.md": "tests/dataset/test_own_data_files.py",
     "extract.md": "tests/extract/test_tutorial.py",  # with another network, whose weights need not be fetched
 }
 """Pages whose Python is run by tests of their own."""
-GIVEN = {"online.md": {"camera": np.random.default_rng(0).random((90, 32), np.float32)}}
+FRAMES = np.random.default_rng(0).random((96, 32), np.float32)
+GIVEN = {
+    "online.md": {"camera": FRAMES},
+    "howto/export.md": {"features": FRAMES, "chunks": np.split(FRAMES, range(4, 96, 4))},
+}
 """Names that a page takes for granted."""
 
 

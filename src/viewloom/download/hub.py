@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from viewloom.errors import ConfigError, DataError
-from viewloom.features.requirements import load
 from viewloom.features.rows import hash_file
+from viewloom.requirements import load
 
 SMALL_BYTES = 1 << 23
 """Files below have no progress bar of their own."""

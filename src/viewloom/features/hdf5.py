@@ -16,10 +16,10 @@ from viewloom.features.axes import infer_axes
 from viewloom.features.base import Span
 from viewloom.features.catalog import CatalogSource, file_content
 from viewloom.features.places import STEM, FeatureFile, find_files, has_files, single_camera
-from viewloom.features.requirements import load
 from viewloom.features.settings import Axes
 from viewloom.features.views import ViewTable
 from viewloom.registry import STORES
+from viewloom.requirements import load
 
 SUFFIXES = (".h5", ".hdf5")
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from viewloom.errors import DataError, listed
 from viewloom.features.kept import Kept
 from viewloom.features.places import FeatureFile, find_files, has_files, no_files, single_camera
-from viewloom.features.requirements import load
 from viewloom.features.settings import Axes
 from viewloom.features.tabular import (
     FRAME,
@@ -32,6 +31,7 @@ from viewloom.features.tabular import (
 )
 from viewloom.features.views import ViewTable
 from viewloom.registry import STORES
+from viewloom.requirements import load
 
 SUFFIX = ".parquet"
 
