@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+TEMPORARY = ".tmp-"
+"""What the name of a file begins with that isn't whole yet."""
+
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
@@ -20,7 +23,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=f"-{path.name}"[-60:], dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=f"-{path.name}"[-60:], dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -39,12 +42,37 @@ def write_text(path: Path | str, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a cell begins with that a spreadsheet takes for something to compute."""
+
+
+def in_cell(value: Any) -> Any:
+    """A value as a CSV's cell: text that a spreadsheet would compute gets an apostrophe before it; see `from_cell`."""
+    return f"'{value}" if isinstance(value, str) and _computed(value) else value
+
+
+def from_cell(text: str) -> str:
+    """What `in_cell` was given."""
+    return text[1:] if text.startswith("'") and _computed(text[1:]) else text
+
+
+def _computed(text: str) -> bool:
+    """Whether a spreadsheet would take text for a formula: a number is none."""
+    if not text.startswith(FORMULA):
+        return False
+    try:
+        float(text)
+    except ValueError:
+        return True
+    return False
+
+
 def write_csv(path: Path | str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a table with a header to ``path`` atomically."""
+    """Write a table with a header to ``path`` atomically, cells by `in_cell`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(rows)
+    writer.writerows([in_cell(value) for value in row] for row in rows)
     write_text(path, text.getvalue())
 
 

@@ -1,6 +1,7 @@
 """Names: several in one setting, and one as the name of a file."""
 
 import hashlib
+from pathlib import Path
 
 SEPARATORS = frozenset('/\\:*?"<>|%')
 """What a file system, or a shell's pattern, takes for something else than part of a name; and what marks these."""
@@ -26,6 +27,11 @@ def file_name(name: str) -> str:
     mark = "%" + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     kept = quoted.encode("utf-8", "surrogatepass")[: LONGEST - len(mark)].decode("utf-8", "ignore")
     return kept + mark
+
+
+def predictions_file(folder: Path, view: str) -> Path:
+    """Where a run folder, or another one with scores, has truth and predictions of a view's items."""
+    return folder / "predictions" / f"{file_name(view)}.json"
 
 
 def _must_be(char: str, at_an_end: bool) -> bool:

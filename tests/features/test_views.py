@@ -74,6 +74,7 @@ def test_yaml_names_views_of_other_rigs(tmp_path):
         ("cameras: {a: b}", "must hold a table"),
         ("", "must hold a table"),
         ("views: {a: {kind: [}", "not YAML"),
+        ("views: {a: {kind: exo}, a: {kind: ego}}", r"not YAML \(line 1: 'a' is there twice"),
         ("views: {a: {kind: front}}", "'a': kind must be exo, ego or other, but is 'front'"),
         ("views: {a: {camera: x}}", "'a': expected `kind` and `cameras`"),
         ("views: {a: {cameras: x}}", "'a': `cameras` must be a list"),

@@ -94,8 +94,10 @@ def _read(path: Path) -> dict[str, Any]:
     """The file's table."""
     import yaml
 
+    from viewloom.yaml_files import load_yaml
+
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        found = load_yaml(path.read_text(encoding="utf-8")) or {}
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise DataError(f"{path} is not YAML ({str(error).splitlines()[0]}).") from None
     if not isinstance(found, dict):

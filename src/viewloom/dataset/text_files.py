@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from viewloom.errors import DataError
+from viewloom.files import from_cell
 
 
 def read_lines(path: Path) -> list[str]:
@@ -45,7 +46,8 @@ class CsvTable(NamedTuple):
 
 
 def read_csv(path: Path, lines: list[str] | None = None) -> CsvTable:
-    """A CSV whose fields are separated by commas, or by semicolons or tabs where its header is; fields are stripped.
+    """A CSV whose fields are separated by commas, or by semicolons or tabs where its header is; fields are stripped,
+    and of the apostrophe before what a spreadsheet would compute.
 
     Args:
         path: the file.
@@ -57,7 +59,7 @@ def read_csv(path: Path, lines: list[str] | None = None) -> CsvTable:
     found: list[tuple[int, list[str]]] = []
     try:
         for fields in reader:
-            found.append((reader.line_num, [field.strip() for field in fields]))
+            found.append((reader.line_num, [from_cell(field.strip()) for field in fields]))
     except csv.Error as error:
         raise DataError(f"{path}, line {reader.line_num}: {error}. Save it as comma-separated text.") from None
     header, *rows = [(line, fields) for line, fields in found if any(fields)] or [(0, [])]

@@ -125,8 +125,10 @@ class ViewTable:
         """
         import yaml
 
+        from viewloom.yaml_files import load_yaml
+
         try:
-            found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+            found = load_yaml(Path(path).read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise DataError(f"View file {path} is not there.") from None
         except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:

@@ -14,6 +14,7 @@ from viewloom.graphs.checking import Checked, check
 from viewloom.graphs.formats import FORMATS, Format
 from viewloom.graphs.plan import ANY, Source, plan, planned_views, read_source
 from viewloom.graphs.settings import ExportConfig
+from viewloom.names import file_name
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,7 @@ def path_of(out: Path, view: str, several: bool) -> Path:
     """The file of a view: the view before the ending, where there are several."""
     if view == ANY or not several:
         return out
-    if any(letter in view for letter in "/\\\0") or view.startswith("."):
-        raise ConfigError(f"View {view!r} can't be in a file's name. Export it alone: --views {view!r}.")
-    return out.with_name(f"{out.stem}.{view}{out.suffix}")
+    return out.with_name(f"{out.stem}.{file_name(view)}{out.suffix}")
 
 
 def sidecar(path: Path) -> Path:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.dataset.folds import Fold
+from viewloom.names import predictions_file
 from viewloom.recipes.planned import data_settings
 from viewloom.training.evaluate import run_evaluate, scored_alike, select_views
 from viewloom.training.learn import begin_learning, learn_refiner
@@ -55,7 +56,7 @@ class FoldRun:
             for view in select_views(settings.views, self.dataset)
             if any(view in source.views(item.recording) for item in items)
         }
-        there = all((self.folder / "predictions" / f"{view}.json").exists() for view in views)
+        there = all(predictions_file(self.folder, view).exists() for view in views)
         return there and set(metrics["views"]) == views and scored_alike(metrics, settings)
 
     def check(self) -> None:

@@ -14,6 +14,7 @@ from viewloom.errors import DataError
 from viewloom.files import write_csv, write_json
 from viewloom.metrics.segmentation import NAMES
 from viewloom.metrics.statistics import spread
+from viewloom.names import predictions_file
 from viewloom.report.reading import read_metrics, read_predictions
 from viewloom.training.confidence import KEY as CALIBRATION
 from viewloom.training.confidence import pooled_confidence
@@ -52,7 +53,7 @@ def write_pooled(folder: Path, folds: Sequence[Fold], total: int, missing: Mappi
         views[view] = summary(scored, actions, shared["protocol"], background) | {"kind": kind}
         said = [found[fold.number]["views"][view].get("reliability", {}) for fold in having]
         views[view]["reliability"] = pooled_confidence(said)
-        write_json(folder / "predictions" / f"{view}.json", predictions(scored, actions, fps))
+        write_json(predictions_file(folder, view), predictions(scored, actions, fps))
     each = [_fold_scores(fold, found[fold.number]) for fold in folds]
     metrics = shared | {
         "row": row,
@@ -118,7 +119,7 @@ def pooled_items(folder: Path, folds: Sequence[Fold], view: str) -> list[Scored]
     items: dict[str, Scored] = {}
     for fold in folds:
         run = folder / fold.name
-        results = read_predictions(run / "predictions" / f"{view}.json", read_metrics(run / "metrics.json"))
+        results = read_predictions(predictions_file(run, view), read_metrics(run / "metrics.json"))
         for name, result in results.items():
             if name in items:
                 raise DataError(f"{name} was tested in two folds, {fold.name} and one before. Choose other --folds.")

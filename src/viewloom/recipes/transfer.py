@@ -29,7 +29,7 @@ from viewloom.training.evaluate import run_evaluate
 from viewloom.training.learn import learn_refiner
 from viewloom.training.learned import show
 from viewloom.training.run_identity import RunContent
-from viewloom.training.runs import CONFIG, prepare_run, read_json
+from viewloom.training.runs import CONFIG, alone_in_run, prepare_run, read_json
 from viewloom.training.segment import run_train
 from viewloom.training.settings import EvaluateConfig, PretrainConfig, TrainConfig
 from viewloom.training.timing import seconds_to_train
@@ -92,6 +92,13 @@ def run_transfer(config: TransferConfig, dataset: MultiViewDataset | None = None
         prepare_run(replace(config, resume=begun), _content(config, dataset))
     if config.plan:
         return _plan(steps)
+    with alone_in_run(folder, "viewloom transfer"):
+        return _do(config, dataset, steps)
+
+
+def _do(config: TransferConfig, dataset: MultiViewDataset, steps: list[Step]) -> TransferResult:
+    """Do the steps that aren't finished, in a folder that is this transfer's own."""
+    folder = Path(config.run)
     put_in_place(folder)
     started, needed = time.monotonic(), dict[str, float]()
     wary = unscored(config, dataset)

@@ -8,6 +8,7 @@ from typing import Any
 
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.metrics.segmentation import Counts, count, pooled_scores
+from viewloom.names import predictions_file
 from viewloom.report import measures
 from viewloom.report.reading import (
     AGAIN,
@@ -184,7 +185,7 @@ def _load_views(folder: Path, metrics: Metrics) -> tuple[dict[str, ViewResult], 
     """Results of every view, and notes on what is missing or doesn't fit together."""
     found, notes = {}, []
     for name, scored in metrics.views.items():
-        path = folder / "predictions" / f"{name}.json"
+        path = predictions_file(folder, name)
         view = replace(scored, items=read_predictions(path, metrics) if path.exists() else {})
         counts, note = None, f"no timelines, confusions or intervals for {name}: {path} is not there"
         if view.items and metrics.labels_mode == "multi":

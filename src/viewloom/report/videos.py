@@ -84,8 +84,10 @@ def settings(run: Run) -> dict[str, Any]:
     """What the run's config.yaml holds; nothing where it isn't a table."""
     import yaml
 
+    from viewloom.yaml_files import load_yaml
+
     try:
-        found = yaml.safe_load(run.config)
+        found = load_yaml(run.config)
     except yaml.YAMLError:
         return {}
     return found if isinstance(found, dict) else {}

@@ -33,6 +33,7 @@ from viewloom.training.multilabel import (
 )
 from viewloom.training.predicted import predict_items
 from viewloom.training.provenance import allowed_roles, refuse_learned, scored_again
+from viewloom.training.runs import alone_in_run
 from viewloom.training.sampling import note_other_rates
 from viewloom.training.scores import Scores
 from viewloom.training.segmenter import Segmenter
@@ -100,8 +101,9 @@ def run_evaluate(config: EvaluateConfig, dataset: MultiViewDataset | None = None
     out = Path(config.out) if config.out else Path(config.run)
     if (out / "metrics.json").exists() and not config.overwrite:
         raise ConfigError(f"{out / 'metrics.json'} is there already. Pass --overwrite true or another --out.")
-    scores = evaluate_head(load_head(config.run), config, dataset)
-    scores.write(out)
+    with alone_in_run(out, "viewloom evaluate"):
+        scores = evaluate_head(load_head(config.run), config, dataset)
+        scores.write(out)
     return out
 
 

@@ -17,7 +17,7 @@ from viewloom.files import atomic_path, write_csv, write_text
 from viewloom.metrics.class_segments import decided_segments
 from viewloom.metrics.segments import Floats, Segments
 from viewloom.metrics.temperature import at_temperature
-from viewloom.names import names_in
+from viewloom.names import file_name, names_in
 from viewloom.training.annotated import OutputFormats
 from viewloom.training.decoding import Decide, decision, likeliest
 from viewloom.training.evaluate import fitting_views, select_views
@@ -134,7 +134,7 @@ def write_item(
 ) -> None:
     """Write the text file of a recording in a view, and beside it how sure the head is of each line; with ``layout``
     None neither."""
-    own, found = Path(item.view, f"{item.recording}.txt"), item.found
+    own, found = Path(file_name(item.view), f"{file_name(item.recording)}.txt"), item.found
     if layout is not None:
         write_text(out / own, as_text(found, actions, layout))
         sure = found.confidences
@@ -142,7 +142,7 @@ def write_item(
             sure = item.scaled_TK[np.arange(len(item.probs_TK)), np.repeat(found.labels, found.durations)]
         write_text(out / CONFIDENCES / own, "".join(f"{value:.4f}\n" for value in sure.tolist()))
     if config.probabilities:
-        path = out / PROBABILITIES / item.view / f"{item.recording}.npy"
+        path = out / PROBABILITIES / file_name(item.view) / f"{file_name(item.recording)}.npy"
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.save(file, item.scaled_TK.astype(np.float32))
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime, timezone
 from difflib import get_close_matches
@@ -20,7 +20,7 @@ import yaml
 from viewloom.console import err
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.errors import ConfigError, listed
-from viewloom.files import atomic_path, write_json, write_text
+from viewloom.files import TEMPORARY, atomic_path, write_json, write_text
 from viewloom.locks import alone
 from viewloom.training.run_identity import FILE as IDENTITY_FILE
 from viewloom.training.run_identity import RunContent, refuse_other, save_identity
@@ -28,6 +28,9 @@ from viewloom.version import __version__
 
 CONFIG = "config.yaml"
 """Settings of a run, in its folder; a folder that has it is a run."""
+
+LEFT_OVER = (f"{TEMPORARY}*", f"*/{TEMPORARY}*")
+"""Half-written files of a killed process, in a run folder and those in it (checkpoints, predictions)."""
 
 SAME_PROVENANCE = ("weights_sha256", "preprocessing", "clip")
 """What features must have in common to be mixed; a network's name and its arithmetic may differ."""
@@ -45,12 +48,18 @@ def refuse_taken(path: Path, resume: bool) -> None:
 
 @contextmanager
 def alone_in_run(folder: Path | str, what: str) -> Iterator[None]:
-    """Hold a run folder against a second command; of several processes the first one holds it for all.
+    """Hold a run folder against a second command; of several processes the first one holds it for all. What a killed
+    one left half written goes.
 
     Raises:
         ConfigError: another command writes it.
     """
-    with alone(folder, what) if is_main_process() else nullcontext():
+    if not is_main_process():
+        yield
+        return
+    with alone(folder, what):
+        for left in (path for pattern in LEFT_OVER for path in Path(folder).glob(pattern) if path.is_file()):
+            left.unlink(missing_ok=True)
         yield
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from viewloom.files import write_json
 from viewloom.metrics.multilabel import TITLES as MULTI_TITLES
 from viewloom.metrics.segmentation import TITLES
+from viewloom.names import predictions_file
 from viewloom.training.error_figures import FILE as ERRORS
 from viewloom.training.error_figures import tidy_rows
 from viewloom.training.runs import read_json
@@ -93,7 +94,7 @@ class Scores:
         """Write ``metrics.json``, ``errors.json`` and ``predictions/<view>.json`` into a folder; what is there is
         replaced."""
         for view, found in self.predictions.items():
-            write_json(Path(out) / "predictions" / f"{view}.json", found)
+            write_json(predictions_file(Path(out), view), found)
         if self.what_went_wrong:
             write_json(Path(out) / ERRORS, self.what_went_wrong)
         write_json(Path(out) / "metrics.json", self.metrics)
@@ -119,5 +120,5 @@ class Scores:
 def read_scores(folder: Path) -> Scores:
     """Read what `Scores.write` wrote into a folder."""
     metrics = read_json(folder / "metrics.json")
-    predictions = {view: read_json(folder / "predictions" / f"{view}.json") for view in metrics["views"]}
+    predictions = {view: read_json(predictions_file(folder, view)) for view in metrics["views"]}
     return Scores(metrics, predictions, read_json(folder / ERRORS) if (folder / ERRORS).exists() else {})

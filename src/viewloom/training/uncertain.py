@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from viewloom.files import write_csv
+from viewloom.files import from_cell, write_csv
 from viewloom.metrics.segments import Floats, Ints, Segments
 from viewloom.metrics.temperature import Probs
 
@@ -118,5 +118,5 @@ def uncertain_table(folder: Path, count: int | None) -> "list[Table]":
         table.add_column(name, justify="right" if name in ("from s", "to s", "sure") else "left", overflow="fold")
     columns = ("recording", "view", "start_s", "end_s", "label", "confidence", "runner_up", "runner_up_confidence")
     for row in rows[:SHOWN]:
-        table.add_row(*(row[name] for name in columns))
+        table.add_row(*(from_cell(row[name]) for name in columns))
     return [table]

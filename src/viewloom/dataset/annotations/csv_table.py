@@ -15,6 +15,7 @@ from viewloom.dataset.labels import Fault
 from viewloom.dataset.named_segments import Clock, NamedSegment, cleaned, each, share_in
 from viewloom.dataset.source_file import SourceFile
 from viewloom.dataset.text_files import read_csv
+from viewloom.files import in_cell
 from viewloom.registry import FORMATS
 
 COLUMNS: dict[Unit, tuple[str, str]] = {
@@ -67,7 +68,8 @@ class Csv(AnnotationFormat):
         table.writerow(["recording", *own, *COLUMNS[writing.unit], "label", *(["confidence"] if sure else [])])
         for s in segments:
             tail = [_decimal(f"{s.confidence:.4f}" if s.confidence is not None else "", writing)] if sure else []
-            table.writerow([s.recording, *([s.tier] if tiers else []), time(s.start), time(s.end), s.label, *tail])
+            names = [in_cell(name) for name in (s.recording, *([s.tier] if tiers else []))]
+            table.writerow([*names, time(s.start), time(s.end), in_cell(s.label), *tail])
         return text.getvalue()
 
 

@@ -55,8 +55,10 @@ def read_file(file: str | Path) -> dict[str, Any]:
     """
     import yaml
 
+    from viewloom.yaml_files import load_yaml
+
     try:
-        values = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+        values = load_yaml(Path(file).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(
             f"{file} can't be read as YAML ({error}). See docs/howto/compare-methods.md for an example."
