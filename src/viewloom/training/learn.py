@@ -18,7 +18,7 @@ def learn_refiner(config: PretrainConfig, dataset: MultiViewDataset | None = Non
         config: settings.
         dataset: what to learn from; None opens what the settings name.
     """
-    with alone_in_run(config.run, "viewloom pretrain"):
+    with alone_in_run(config.run, "viewloom pretrain", config.resume):
         return run_auto(config, dataset) if config.method == AUTO else run_pretrain(config, dataset)
 
 

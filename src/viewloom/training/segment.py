@@ -239,7 +239,7 @@ def run_train(config: TrainConfig, dataset: MultiViewDataset | None = None) -> P
         config: settings.
         dataset: what to train on; None opens what the settings name.
     """
-    with alone_in_run(config.run, "viewloom train"):
+    with alone_in_run(config.run, "viewloom train", config.resume):
         return _train(config, dataset)
 
 
