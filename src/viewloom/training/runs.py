@@ -49,7 +49,7 @@ def refuse_taken(path: Path, resume: bool) -> None:
 @contextmanager
 def alone_in_run(folder: Path | str, what: str, resume: bool = False) -> Iterator[None]:
     """Hold a run folder against a second command; of several processes the first one holds it for all. What a killed
-    one left half written goes. With ``resume`` a folder that isn't there is not made: where it is entered it is refused.
+    one left half written goes. With ``resume`` a folder that is not there is not made: entering it is refused.
 
     Raises:
         ConfigError: another command writes it.
