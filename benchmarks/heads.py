@@ -48,8 +48,15 @@ ROUNDS = 5
 TIMES = ("forward_s", "step_s")
 
 
-def main(root: Path, cases: Sequence[str], heads: Sequence[str], seeds: Sequence[int], jobs: int | None) -> None:
-    """Compare in each case, and write the page."""
+def main(
+    root: Path,
+    cases: Sequence[str],
+    heads: Sequence[str],
+    seeds: Sequence[int],
+    jobs: int | None,
+    students: Sequence[str],
+) -> None:
+    """Compare in each case, and write the page; ``students``: heads that are taught on pairs as well."""
     kept = PAGE.with_suffix("")
     for name in cases:
         if name == COSTS:
@@ -60,7 +67,7 @@ def main(root: Path, cases: Sequence[str], heads: Sequence[str], seeds: Sequence
             continue
         # `auto` takes longest, so it begins.
         plain = compare(root, case, heads, seeds, jobs, ["auto", "cca", "none"], student=False)
-        taught = compare(root, case, heads, seeds, jobs, ["auto"], student=True)
+        taught = compare(root, case, students, seeds, jobs, ["auto"], student=True)
         facts = {"about": case.about, "seeds": list(seeds), "epochs": case.epochs, "command": line_as_typed()}
         facts |= {"machines": machines(taught), "views": views_of(plain, taught)}
         facts["minutes"] = minutes(taught)
@@ -260,11 +267,15 @@ def main_from_line() -> None:
     parser.add_argument("--root", default="evidence", help="folder for data and runs, that of the evidence")
     parser.add_argument("--cases", default=",".join((*WHERE, COSTS)), help="comma-separated; default: all of them")
     parser.add_argument("--heads", default=",".join(HEADS.names()), help="comma-separated; default: all")
+    parser.add_argument(
+        "--students", default=None, help="those taught on pairs as well, which takes longest; default: all"
+    )
     parser.add_argument("--seeds", default="0,1,2", help="comma-separated")
     parser.add_argument("--jobs", type=int, default=None, help="runs at once; default: as many as cores")
     args = parser.parse_args()
     seeds = [int(seed) for seed in args.seeds.split(",")]
-    main(Path(args.root), args.cases.split(","), args.heads.split(","), seeds, args.jobs)
+    students = (args.students or args.heads).split(",")
+    main(Path(args.root), args.cases.split(","), args.heads.split(","), seeds, args.jobs, students)
     out.print(f"Wrote {PAGE}.")
 
 
