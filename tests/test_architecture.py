@@ -57,6 +57,7 @@ LEVELS = {
 HEAVY = ("torch", "lightning", "scipy", "sklearn", "matplotlib")
 """What takes seconds to import."""
 REPORT_MAY = {
+    "yaml_files",
     "report",
     "metrics",
     "videos",

@@ -58,14 +58,15 @@ def test_one_that_waits_gets_it_and_a_folder_that_stayed_empty_goes(tmp_path):
         order.append("first")
     other.join()
     assert order == ["first", "second"]
-    with alone(tmp_path / "c", "it"):
-        assert (tmp_path / "c").is_dir()
+    with alone(tmp_path / "c" / "d", "it"):
+        assert (tmp_path / "c" / "d").is_dir()
     assert not (tmp_path / "c").exists()
     with alone(folder, "it"):
         (folder / "file").touch()
     assert (folder / "file").exists()
-    with pytest.raises(ConfigError, match="is a file"), alone(folder / "file", "it"):
-        pass
+    for taken in (folder / "file", folder / "file" / "in" / "it"):
+        with pytest.raises(ConfigError, match="file is a file"), alone(taken, "it"):
+            pass
 
 
 def test_a_run_that_is_being_written_is_left_alone(held, tmp_path):

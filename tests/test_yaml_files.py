@@ -24,6 +24,8 @@ def test_values_are_those_of_the_plain_reader(value):
 
 
 def test_merged_and_aliased_tables_are_read_as_ever():
+    twice = "b: &b {x: 1}\na:\n  deep:\n    d: &d {<<: *b, x: 2}\ne: {<<: *d, y: 3}\n"
+    assert load_yaml(twice) == yaml.safe_load(twice)
     text = "a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}\nc: [*a, *a]\n"
     assert (
         load_yaml(text)
@@ -45,6 +47,10 @@ def test_merged_and_aliased_tables_are_read_as_ever():
         ("a: !!python/object/apply:os.system [ls]\n", "could not determine a constructor"),
         ("day: 2026-02-31\n", "day"),
         ("a: [1\n", "expected"),
+        ("epochs: !!bool x\n", "can't be what it is said to be"),
+        ("epochs: !!map [1]\n", "expected a mapping|can't be"),
+        ("day: !!timestamp x\n", "can't be what it is said to be"),
+        ("n: !!int ''\n", "can't be what it is said to be"),
     ],
 )
 def test_faults_are_said(text, fault):

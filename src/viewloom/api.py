@@ -207,16 +207,17 @@ def evaluate(
         DataError, ConfigError: a head, data or settings that can't be used, with what to do.
     """
     from viewloom.training.evaluate import evaluate_head
+    from viewloom.training.runs import alone_in_run
 
     dataset, trained = _dataset(data, settings), trained_head(head)
     own = {"run": trained.where, "views": views, "split": split, "protocol": protocol}
     config = settings_on(EvaluateConfig, dataset, own | settings)
     if out is not None and (Path(out) / "metrics.json").exists() and not config.overwrite:
         raise ConfigError(f"{Path(out) / 'metrics.json'} is there already. Pass overwrite=True or another out.")
-    scores = evaluate_head(trained, config, dataset)
-    if out is not None:
-        scores.write(out)
-    return scores
+    if out is None:
+        return evaluate_head(trained, config, dataset)
+    with alone_in_run(out, "viewloom evaluate"):
+        return evaluate_head(trained, config, dataset).write(out)
 
 
 def measure(

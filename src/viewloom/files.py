@@ -47,13 +47,14 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def in_cell(value: Any) -> Any:
-    """A value as a CSV's cell: text that a spreadsheet would compute gets an apostrophe before it; see `from_cell`."""
-    return f"'{value}" if isinstance(value, str) and _computed(value) else value
+    """A value as a CSV's cell: text that a spreadsheet would compute gets an apostrophe before it, and so does what
+    would look like that; see `from_cell`."""
+    return f"'{value}" if isinstance(value, str) and _computed(value.lstrip("'")) else value
 
 
 def from_cell(text: str) -> str:
     """What `in_cell` was given."""
-    return text[1:] if text.startswith("'") and _computed(text[1:]) else text
+    return text[1:] if text.startswith("'") and _computed(text.lstrip("'")) else text
 
 
 def _computed(text: str) -> bool:

@@ -26,16 +26,16 @@ def alone(folder: Path | str, what: str, wait_s: float = 0.0) -> Iterator[None]:
         ConfigError: another process holds it, or a file is in its place.
     """
     folder = Path(folder)
-    there = folder.exists()
-    if folder.is_file():
-        raise ConfigError(f"{folder} is a file. Name a folder.")
+    if taken := next((path for path in (folder, *folder.parents) if path.is_file()), None):
+        raise ConfigError(f"{taken} is a file. Name a folder.")
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     handle = _hold(folder, what, time.monotonic() + wait_s)
     try:
         yield
     finally:
-        if not there:
-            with suppress(OSError):
-                folder.rmdir()
+        with suppress(OSError):  # one that something is in stays, with those around it
+            for path in made:
+                path.rmdir()
         if handle is not None:
             os.close(handle)
 

@@ -4,7 +4,6 @@ Plain values alone, as `yaml.safe_load` gives them. A few lines of aliases can s
 so what they stand for is counted before it is made.
 """
 
-from collections.abc import Hashable
 from typing import Any
 
 import yaml
@@ -28,17 +27,19 @@ def load_yaml(text: str) -> Any:
     """
     if len(text) > LONGEST:
         raise yaml.YAMLError(f"{len(text):,} characters, and {LONGEST:,} is the most that is read")
-    loader = _Loader(text)
+    loader = yaml.SafeLoader(text)
     try:
         node = loader.get_single_node()
         if node is None:
             return None
         _count(node, {}, 0)
+        _refuse_doubled(node, set())
         return loader.construct_document(node)
     except RecursionError:
         raise yaml.YAMLError(f"tables inside tables more than {DEEPEST} deep") from None
-    except ValueError as error:  # such as a date that there isn't
-        raise yaml.YAMLError(str(error)) from None
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        # What its constructors say of a date that there isn't, or of a tag on something else.
+        raise yaml.YAMLError(f"a value can't be what it is said to be ({error})") from None
     finally:
         loader.dispose()
 
@@ -63,15 +64,18 @@ def _line(node: Node) -> str:
     return f"line {node.start_mark.line + 1}"
 
 
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that is there twice; the last would win unseen."""
-
-    def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: dict[tuple[str, str], Node] = {}
-        for key, _ in node.value:
-            if not isinstance(key, ScalarNode) or key.tag == MERGE:
-                continue
-            before = seen.setdefault((key.tag, key.value), key)
+def _refuse_doubled(node: Node, seen: set[int]) -> None:
+    """`yaml.YAMLError` for a key that is there twice, where the last would win unseen; before tables are merged."""
+    if id(node) in seen or isinstance(node, ScalarNode):
+        return
+    seen.add(id(node))
+    pairs = node.value if isinstance(node, MappingNode) else ()
+    keys: dict[tuple[str, str], Node] = {}
+    for key, _ in pairs:
+        if isinstance(key, ScalarNode) and key.tag != MERGE:
+            before = keys.setdefault((key.tag, key.value), key)
             if before is not key:
                 raise yaml.YAMLError(f"{_line(key)}: {key.value!r} is there twice, before in {_line(before)}")
-        return super().construct_mapping(node, deep)
+    for inside in (value for _, value in pairs) if pairs else node.value:
+        if isinstance(inside, Node):
+            _refuse_doubled(inside, seen)

@@ -219,6 +219,13 @@ def test_archives_that_are_damaged_or_hold_something_else(tmp_path):
         unpack(write(tmp_path / "none.zip", b"no zip"), tmp_path / "c", "data.mdb")
 
 
+def test_another_archive_of_the_same_sizes_is_unpacked(tmp_path):
+    out = tmp_path / "out"
+    for content in (b"aa", b"bb"):
+        unpack(write(tmp_path / "a.zip", zipped({"data.mdb": content, "same": b"c"})), out, "data.mdb")
+        assert (out / "data.mdb").read_bytes() == content
+
+
 def test_paths_of_a_repository_that_lead_out_are_refused(hub, tmp_path):
     hub.files[REPO][f"{COARSE}/../../evil.txt"] = b"1"
     with pytest.raises(DataError, match="leads out of the folder"):

@@ -188,3 +188,24 @@ def test_without_pyarrow_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(ConfigError, match=r"pip install 'viewloom\[parquet\]'"):
         open_source(tmp_path)
+
+
+def test_lists_of_unequal_lengths_are_refused_even_where_they_add_up(tmp_path):
+    lists = pa.array([[1.0, 2.0], [3.0], [4.0, 5.0, 6.0]], pa.list_(pa.float32()))
+    (tmp_path / "cam").mkdir()
+    parquet(tmp_path / "cam" / "r1.parquet", {"x": lists})
+    with pytest.raises(DataError, match="lists of"):
+        ParquetSource(tmp_path).read("r1", "cam", 0, 3)
+
+
+def test_a_column_name_that_stands_twice_is_refused(tmp_path):
+    write(tmp_path / "cam" / "r1.csv", "f0,f0\n1,2\n3,4\n")
+    with pytest.raises(DataError, match="the column 'f0' twice"):
+        CsvSource(tmp_path)
+
+
+def test_times_in_the_middle_of_frames_stay_apart(tmp_path):
+    rows = "".join(f"{(k + 0.5) / 30},{k}\n" for k in range(6))
+    write(tmp_path / "cam" / "r1.csv", f"time_s,x\n{rows}")
+    source = CsvSource(tmp_path, fps=30)
+    assert [float(x) for x in source.read("r1", "cam", 1, 7)[:, 0]] == [0, 1, 2, 3, 4, 5]

@@ -18,12 +18,13 @@ FRAMES, FIRST = 40, 100
 
 
 def cards(seed, multi):
-    """A card of three runs and two views, one result shorter than the others, and what each says of each frame."""
+    """A card of three runs and two views, two results shorter than the others, and what each says of each frame."""
     rng, strips, said = np.random.default_rng(seed), [], {}
     for run in "abc":
         for view in ("v1", "e1"):
             start = FIRST + (10 if (run, view) == ("b", "e1") else 0)
-            frames = FIRST + FRAMES - start
+            end = FIRST + FRAMES - (15 if (run, view) == ("c", "v1") else 0)
+            frames = end - start
             if multi:
                 there_TK = np.repeat(rng.random((frames // 5, 2)) < 0.5, 5, axis=0)
                 found, names = (
@@ -33,9 +34,9 @@ def cards(seed, multi):
             else:
                 labels_T = np.repeat(rng.integers(0, 2, frames // 5), 5)
                 found, names = Segments.of_frames(labels_T, start), labels_T.tolist()
-            result = ItemResult("i", "r", start, FIRST + FRAMES, found, found)
+            result = ItemResult("i", "r", start, end, found, found)
             strips.append(Strip(SimpleNamespace(name=run), view, result))
-            said[run, view] = [None] * (start - FIRST) + names
+            said[run, view] = [None] * (start - FIRST) + names + [None] * (FIRST + FRAMES - end)
     return Card(None, strips, 10.0), said
 
 

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 
+import numpy as np
 import pytest
 
 import viewloom as vl
@@ -89,6 +90,16 @@ def test_a_higher_threshold_says_less(rig, run):
             vl.evaluate(head, rig, ["wrist"], **{name: value})
     with pytest.raises(ConfigError, match="--threshold must lie above 0 and below 1, but is 1"):
         vl.evaluate(head, rig, ["wrist"], threshold=1.0)
+
+
+def test_frames_that_are_missing_have_no_action(rig, run):
+    _, head, _ = run
+    dim = vl.open_dataset(rig).source.dim("wrist")
+    x_TD = np.random.default_rng(0).normal(size=(200, dim)).astype(np.float32)
+    x_TD[:100] = np.nan
+    found = vl.predict(head, x_TD, view="wrist", threshold=0.05)
+    assert len(found) and found["start"].min() >= 90
+    assert vl.predict(head, np.full((5, dim), np.nan, np.float32), view="wrist").empty
 
 
 def test_predicted_segments_overlap(rig, run, tmp_path):

@@ -27,11 +27,7 @@ def unpack(archive: Path, folder: Path, key: str) -> int:
     try:
         with zipfile.ZipFile(archive) as opened:
             members = _members(archive, opened, key)
-            left = {
-                target: one
-                for target, one in members.items()
-                if not (folder / target).is_file() or (folder / target).stat().st_size != one.file_size
-            }
+            left = {target: one for target, one in members.items() if not _is_same(folder / target, one)}
             check_room(folder, sum(one.file_size for one in left.values()), f"unpack {archive.name}")
             for target, one in left.items():
                 with atomic_path(folder / target) as temporary, opened.open(one) as inside, temporary.open("wb") as out:
@@ -39,6 +35,17 @@ def unpack(archive: Path, folder: Path, key: str) -> int:
             return sum(one.file_size for one in members.values())
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
         raise DataError(f"{archive} is damaged ({error}). Remove it, and run the same command again.") from None
+
+
+def _is_same(path: Path, member: zipfile.ZipInfo) -> bool:
+    """Whether a file is what an archive has, by size and checksum."""
+    if not path.is_file() or path.stat().st_size != member.file_size:
+        return False
+    checked = 0
+    with path.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            checked = zlib.crc32(block, checked)
+    return checked == member.CRC
 
 
 def _members(archive: Path, opened: zipfile.ZipFile, key: str) -> dict[str, zipfile.ZipInfo]:

@@ -181,7 +181,9 @@ def _from_lists(path: Path, column: Any, dim: int) -> NDArray[np.float32]:
         [np.asarray(chunk.flatten().to_numpy(zero_copy_only=False), np.float32) for chunk in lists.chunks]
         or [np.empty(0, np.float32)]
     )
-    lengths = np.array([len(one) for one in lists]) if values.size != dim * len(lists) else np.full(len(lists), dim)
+    chunks = [np.diff(chunk.offsets.to_numpy()) if hasattr(chunk, "offsets") else None for chunk in lists.chunks]
+    known = [np.full(len(c), dim) if n is None else n for n, c in zip(chunks, lists.chunks, strict=True)]
+    lengths = np.concatenate(known or [np.empty(0, np.int64)])
     if (lengths != dim).any():
         raise DataError(f"{path} holds lists of {listed(sorted({*lengths.tolist()}), 4)} numbers. Write them alike.")
     found = np.full((len(there), dim), np.nan, np.float32)

@@ -59,6 +59,8 @@ def feature_columns(path: Path, columns: Sequence[str]) -> tuple[str, ...]:
             f"{path} has the column {labels[0]!r}, as labels have, not features. Keep features in a folder of their "
             "own (features/), or rename the column."
         )
+    if doubled := sorted({column for column in found if found.count(column) > 1}):
+        raise DataError(f"{path} has the column {doubled[0]!r} twice. Give each column a name of its own.")
     if not found:
         raise DataError(f"{path} has no column of features; its columns are: {listed(columns)}.")
     return found
@@ -136,7 +138,8 @@ def frames_of(
     bad = ~np.isfinite(given) | (given != np.round(given) if column == FRAME else False)
     if bad.any():
         raise DataError(f"{where}, row {int(bad.argmax()) + 1}: {column} is {given[bad][0]}. Correct the row.")
-    found = np.round(given if column == FRAME else (given - start_s) * (rate or 1.0)).astype(np.int64)
+    # Half up: times in the middle of frames, one after the other, stay one after the other.
+    found = np.floor((given if column == FRAME else (given - start_s) * (rate or 1.0)) + 0.5 + 1e-9).astype(np.int64)
     wrong = np.r_[found[:1] < 0, np.diff(found) <= 0]
     if wrong.any():
         row = int(wrong.argmax())

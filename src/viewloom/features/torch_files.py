@@ -116,7 +116,7 @@ class TorchSource(CatalogSource):
         rows = found.T if self.axes == "dt" else found
         if len(rows) < start + len(x_TD) or rows.shape[1] != x_TD.shape[1]:
             raise DataError(f"{self._files[recording, camera]} was changed after opening. Start again.")
-        x_TD[:] = rows[start : start + len(x_TD)].float().numpy()
+        x_TD[:] = rows[start : start + len(x_TD)].detach().float().numpy()
 
     def file(self, recording: str, camera: str) -> Path:
         """The file."""

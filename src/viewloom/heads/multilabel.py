@@ -81,9 +81,9 @@ def loss_with_taught_classes(
 
 def probabilities(head: Head, levels: list[Tensor], mask_BT: Tensor) -> Tensor:
     """Class probabilities (B, T, K) of what `forward` returned: they sum to one at a step, unless it may have several
-    classes."""
+    classes; then one that isn't valid has none."""
     if not head.multi:
         return head.decode(levels, mask_BT)
     batch, _, classes = levels[0].shape
     answers = head.decode(as_questions(levels), mask_BT.repeat_interleave(classes, dim=0))[..., 1]
-    return answers.reshape(batch, classes, -1).transpose(1, 2)
+    return answers.reshape(batch, classes, -1).transpose(1, 2).masked_fill(~mask_BT[..., None], 0.0)

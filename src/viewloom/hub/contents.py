@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -157,7 +158,8 @@ def refuse_places(path: Path, run: Path) -> None:
     """`ConfigError` for a file with a place of this machine in it: the last look before it goes out."""
     data = path.read_bytes()
     for place in {str(run.resolve()), str(Path.home()), str(Path.cwd())} - {"/", os.sep}:
-        if place.encode() in data:
+        # A place ends where its name does: /work isn't in me/workflow.
+        if re.search(re.escape(place.encode()) + rb"(?![\w-])", data):
             raise ConfigError(
                 f"{path.name} names a place on this machine ({place}), and would carry it to the Hub. Say another "
                 "--data or --limits; if it stands elsewhere, train again with names that aren't paths."

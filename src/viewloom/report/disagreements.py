@@ -65,7 +65,8 @@ def _differ(codes_ST: NDArray[np.int64], chosen_S: list[bool]) -> Flags:
     own = codes_ST[np.array(chosen_S)]
     there = own != NOWHERE
     least = np.where(there, own, np.iinfo(np.int64).max).min(axis=0)
-    return np.asarray((own.max(axis=0) > least) & there.any(axis=0))
+    most = np.where(there, own, np.iinfo(np.int64).min).max(axis=0)
+    return np.asarray(most > least)
 
 
 def _codes(card: Card) -> list[NDArray[np.int64]]:

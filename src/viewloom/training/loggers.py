@@ -7,9 +7,11 @@ itself, or, for Weights & Biases, by a login of before.
 from __future__ import annotations
 
 import os
+import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from netrc import NetrcParseError, netrc
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from viewloom.errors import ConfigError
 
+PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow", "trackio": "trackio"}
+"""What a logger imports."""
 WANDB_HOST = "api.wandb.ai"
 
 
@@ -29,8 +33,19 @@ def make_logger(name: str, folder: Path) -> Logger | None:
     try:
         return LOGGERS[name](folder)
     except ImportError:
-        extra = f"viewloom[{name}]" if name in ("wandb", "mlflow") else name
-        raise ConfigError(f"--trainer.logger {name} needs `pip install '{extra}'`.") from None
+        raise ConfigError(_how_to_get(name)) from None
+
+
+def refuse_missing(name: str) -> None:
+    """`ConfigError` for a logger whose package isn't there, before anything is written."""
+    package = PACKAGES.get(name)
+    if package is not None and package not in sys.modules and find_spec(package) is None:
+        raise ConfigError(_how_to_get(name))
+
+
+def _how_to_get(name: str) -> str:
+    extra = f"viewloom[{name}]" if name in ("wandb", "mlflow") else name
+    return f"--trainer.logger {name} needs `pip install '{extra}'`."
 
 
 def _csv(folder: Path) -> Logger:

@@ -26,6 +26,7 @@ from viewloom.registry import METHODS
 from viewloom.training.checkpoints import SavedHead, read_head, save_head
 from viewloom.training.learned import against_first_epoch, on_held_out, show
 from viewloom.training.length import with_length
+from viewloom.training.loggers import refuse_missing
 from viewloom.training.missing import MissingFrames
 from viewloom.training.pairs import Pairs, held_out_measures, split_pairs
 from viewloom.training.provenance import learned_from, together
@@ -125,6 +126,7 @@ class Begun:
 def begin_pretrain(config: PretrainConfig, dataset: MultiViewDataset | None = None) -> Begun:
     """Make or re-enter the run folder of a pre-training."""
     refuse_taken(Path(config.run), config.resume)
+    refuse_missing(config.trainer.logger)
     config, dataset, pairs, method, teacher = plan_pretrain(config, dataset)
     folder, checkpoint = prepare_run(config, run_content(config, dataset, pairs))
     return Begun(config, dataset, pairs, method, teacher, folder, checkpoint)

@@ -29,8 +29,8 @@ from viewloom.version import __version__
 CONFIG = "config.yaml"
 """Settings of a run, in its folder; a folder that has it is a run."""
 
-LEFT_OVER = (f"{TEMPORARY}*", f"*/{TEMPORARY}*")
-"""Half-written files of a killed process, in a run folder and those in it (checkpoints, predictions)."""
+LEFT_OVER = tuple(f"{inside}{TEMPORARY}*" for inside in ("", "checkpoints/", "predictions/"))
+"""Half-written files of a killed process, in a run folder and what it alone writes into."""
 
 SAME_PROVENANCE = ("weights_sha256", "preprocessing", "clip")
 """What features must have in common to be mixed; a network's name and its arithmetic may differ."""

@@ -90,14 +90,15 @@ class Scores:
         )
         return table
 
-    def write(self, out: Path | str) -> None:
+    def write(self, out: Path | str) -> Scores:
         """Write ``metrics.json``, ``errors.json`` and ``predictions/<view>.json`` into a folder; what is there is
-        replaced."""
+        replaced. Returns itself."""
         for view, found in self.predictions.items():
             write_json(predictions_file(Path(out), view), found)
         if self.what_went_wrong:
             write_json(Path(out) / ERRORS, self.what_went_wrong)
         write_json(Path(out) / "metrics.json", self.metrics)
+        return self
 
     def __repr__(self) -> str:
         metrics = self.metrics

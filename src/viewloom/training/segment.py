@@ -32,6 +32,7 @@ from viewloom.training.evaluate import item_scores, select_views
 from viewloom.training.learned import against_majority, warn
 from viewloom.training.length import with_length
 from viewloom.training.lesson import Lesson, plan_lesson
+from viewloom.training.loggers import refuse_missing
 from viewloom.training.missing import MissingFrames
 from viewloom.training.provenance import learned_from
 from viewloom.training.refined import FrozenRefiner
@@ -222,6 +223,7 @@ def begin_train(
         What is trained (its ``config`` has every choice made), the folder, and the checkpoint to go on from.
     """
     refuse_taken(Path(config.run), config.resume)
+    refuse_missing(config.trainer.logger)
     config = complete(replace(config, head_options=config.head_options or HEADS.settings(config.head)()))
     dataset = dataset or open_dataset(config)
     if dataset.labels is None:

@@ -93,7 +93,7 @@ def _rows(path: Path, database: dict[str, Any]) -> Iterator[Parsed]:
             start, end = (entry(path, where, dict(enumerate(bounds)), place, (int, float)) for place in (0, 1))
             segments.append((int(start), int(end), entry(path, where, one, "label", str).strip()))
         segments.sort()
-        for (start, end, label), (after, _, _) in zip(segments, [*segments[1:], (1 << 50, 0, "")], strict=True):
+        for (start, end, label), (after, _, _) in zip(segments, [*segments[1:], (1 << 50, 0, "")], strict=False):
             yield recording, start, end if after == end else end + 1, label
 
 
