@@ -31,7 +31,7 @@ MUTANTS = [
     Mutant("batch_mates_are_let_be", PLAN, "refiner.needs_whole_batch:", "False:", EXPORT),
     Mutant("recordings_go_out", CONTENTS, 'NAMING = ("learned_from",)', "NAMING = ()", HUB),
     Mutant(
-        "places_go_out", CONTENTS, 'if re.search(re.escape(place.encode()) + rb"(?![\\w.-])", data):', "if False:", HUB
+        "places_go_out", CONTENTS, 'if re.search(re.escape(place.encode()) + rb"(?![\\w-])", data):', "if False:", HUB
     ),
     Mutant("pushes_over_what_is_there", PUSH, "if there and not config.overwrite:", "if False:", HUB),
     Mutant("a_plan_is_sent", PUSH, "if config.plan:", "if False:", HUB),
