@@ -14,7 +14,7 @@ from viewloom.cli import main
 from viewloom.errors import ConfigError, DataError
 from viewloom.report.command import ReportConfig, run_report
 from viewloom.report.drawing import label
-from viewloom.report.videos import library, link
+from viewloom.report.videos import library, link, say_which
 
 pytest.importorskip("av", reason="PyAV (extra: video) is not installed")
 
@@ -64,6 +64,22 @@ def test_what_is_beside_the_data_may_be_anything_but_what_is_named_must_be_video
         library([run_of(tmp_path)], str(tmp_path / "videos"))
     with pytest.raises(DataError, match="is not there"):
         library([], str(tmp_path / "nowhere"))
+
+
+def test_what_has_no_video_is_said(tmp_path, capsys):
+    (tmp_path / "data").mkdir()
+    touch(tmp_path / "videos" / "r1" / "v3.mp4")
+    known = library([run_of(tmp_path)], None)
+
+    def scored(*recordings):
+        items = {name: SimpleNamespace(recording=name) for name in recordings}
+        return [SimpleNamespace(views={"v3": SimpleNamespace(items=items)})]
+
+    say_which(known, scored("r1"))
+    assert "videos of" not in capsys.readouterr().err
+    say_which(known, scored("r1", "r2"))
+    said = " ".join(capsys.readouterr().err.split())
+    assert "videos of 1 of 2 recordings and views" in said and "r2 in v3 lack one" in said
 
 
 def test_addresses_are_relative_and_encoded(tmp_path):

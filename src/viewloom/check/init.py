@@ -96,7 +96,9 @@ def summary(seen: Seen) -> Iterator[str]:
             yield f"{section.lower()}: " + "; ".join(f"{name} {value}" for name, value in facts.items())
     for finding in seen.report.findings:
         if finding.severity != "note":
-            yield f"{finding.severity}: {finding.title}: {finding.offenders[0]} {finding.remedy}".strip()
+            first = finding.offenders[0]
+            who = "" if Path(first) == seen.root else f" ({first}{', ...' if finding.count > 1 else ''})"
+            yield f"{finding.severity}: {finding.title}{who}. {finding.remedy}".strip()
 
 
 def next_step(seen: Seen) -> str:

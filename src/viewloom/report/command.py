@@ -74,10 +74,12 @@ def _videos(config: ReportConfig, runs: "list[Run]", target: Path) -> "Videos":
     from viewloom.report.picking import pick
     from viewloom.report.player import Videos
     from viewloom.report.strips import Card, item_strips
-    from viewloom.report.videos import library
+    from viewloom.report.videos import library, say_which
 
     known = library(runs, config.videos)
     scored = [run for run in runs if run.metrics is not None]
+    if known.where is not None and scored:
+        say_which(known, scored)
     if config.embed == "no" or known.where is None or not scored:
         return Videos(known, target)
     from viewloom.report.previews import Room, previews

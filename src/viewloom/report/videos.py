@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from viewloom.errors import DataError
+from viewloom.console import note
+from viewloom.errors import DataError, listed
 from viewloom.features.views import ViewTable
 from viewloom.report.runs import Run
 from viewloom.videos.clips import Clip, find_clips
@@ -65,6 +66,18 @@ def library(runs: Sequence[Run], videos: str | None) -> Library:
             except DataError:
                 continue
     return Library()
+
+
+def say_which(known: Library, scored: Sequence[Run]) -> None:
+    """Say of how many recordings and views on a page there are videos, where some lack."""
+    asked = {(item.recording, view) for run in scored for view, of in run.views.items() for item in of.items.values()}
+    lack = sorted(pair for pair in asked if known.clip(*pair) is None)
+    if lack:
+        note(
+            f"{known.where} has videos of {len(asked) - len(lack)} of {len(asked)} recordings and views on the page: "
+            f"{listed([f'{recording} in {view}' for recording, view in lack], 3)} lack one. Files are called "
+            "RECORDING/VIEW.mp4, or a CSV says which is which (--videos)."
+        )
 
 
 def _of(where: Path, table: ViewTable | None) -> Library:
