@@ -20,13 +20,11 @@ from viewloom.features.catalog import CatalogSource, consecutive_runs
 from viewloom.features.content import rows_digest, rows_hash
 from viewloom.features.rows import STORED, encode_header, hash_file, write_rows
 from viewloom.features.store import FEATURES, JOURNAL, MANIFEST, StoreEntry, file_of, read_manifest
-from viewloom.files import atomic_path, write_text
+from viewloom.files import TEMPORARY, atomic_path, write_text
 
 BLOCK_BYTES = 16 << 20
 """Features held in memory at a time, as float32."""
 FLOAT16_MAX = 65504.0
-TEMPORARY = ".tmp-"
-"""What `viewloom.files.atomic_path` begins its temporary names with."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The layout of MS-TCN (Farha and Gall, CVPR 2019), which 50Salads, GTEA and Breakfast come in."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -8,8 +9,10 @@ from viewloom.dataset.actions import read_mapping
 from viewloom.dataset.label_files import read_frame_folder
 from viewloom.dataset.labels import Fault, LabelSet
 from viewloom.dataset.layout import Layout, LayoutFiles, folder_if_there
+from viewloom.dataset.named_files import flat_videos
 from viewloom.dataset.named_labels import is_of_tools, read_labels
 from viewloom.dataset.settings import settled
+from viewloom.features.views import View, ViewTable
 from viewloom.registry import LAYOUTS
 
 if TYPE_CHECKING:
@@ -50,3 +53,20 @@ class MsTcn(Layout):
             labels=read,
             splits=folder_if_there(root / "splits"),
         )
+
+
+class OneView(MsTcn):
+    """MS-TCN's files of a public data set: videos of one view, whose frame rate is known."""
+
+    precedence = -1
+    view: ClassVar[View]
+    """What all videos are of."""
+    fps: ClassVar[float]
+    """Frames per second of features and labels."""
+
+    @classmethod
+    def find(cls, root: Path, config: "DataConfig") -> LayoutFiles:
+        """MS-TCN's folders, and what is known of them."""
+        files = super().find(root, config)
+        opens = flat_videos(files.features, cls.videos, lambda video: (video, cls.view.name))
+        return replace(files, opens=opens, views=ViewTable((cls.view,)) if opens else None, fps=cls.fps)
