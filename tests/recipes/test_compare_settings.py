@@ -49,6 +49,7 @@ def builder_of(data, **changes):
         ({"train": {"name": "x"}}, "sets name"),
         ({"unlabelled": "v3"}, "labelled or unlabelled, once"),
         ({"students": "yes"}, "true, false or both"),
+        ({"methods": [{"method": "cca", "students": "yes"}]}, "true, false or both"),
         ({"controls": ["clocks"]}, "can be majority, clock"),
         ({"controls": [{"control": "offset_pairs", "offset_s": 0}]}, "offset_s above 0"),
         ({"controls": [{"control": "offset_pairs", "methods": ["ridge"]}]}, "isn't among the methods"),
@@ -249,3 +250,11 @@ def test_a_data_set_of_fixed_order_is_called_so(tmp_path):
 
     titles = [finding.title for finding in check(CheckConfig(data=str(root), sync_recordings=0)).findings]
     assert "The order of actions is nearly fixed, so that a clock segments well" in titles
+
+
+def test_a_method_may_have_its_own_students_and_an_added_naive_row_has_none(data):
+    methods = [{"name": "none"}, {"method": "cca", "students": [True]}, "coral"]
+    rows = [cell.row for cell in builder_of(data, methods=methods, seeds=[0], controls=[]).cells()]
+    assert [row.title for row in rows] == ["none", "cca + student", "coral"]
+    rows = [cell.row for cell in builder_of(data, methods="cca", students=True, seeds=[0], controls=[]).cells()]
+    assert [row.title for row in rows] == ["none", "cca + student"]

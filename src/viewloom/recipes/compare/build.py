@@ -126,7 +126,7 @@ class Builder:
         found = []
         for entry in map(self.tuned, comparison.methods):
             for head in comparison.heads:
-                for student in comparison.students:
+                for student in entry.students or comparison.students:
                     row = Row(entry.name, head.name, student, method=entry.name)
                     found += [self._cell(row, entry, head, seed) for seed in comparison.seeds]
         return found + [cell for control in comparison.controls for cell in self._control(control)]

@@ -86,9 +86,9 @@ def comparison(values: Mapping[str, Any], where: str = "The comparison") -> Comp
         raise ConfigError(
             f"{where} has no {listed(missing)}. See docs/howto/compare-methods.md for what a comparison needs."
         )
-    methods = tuple(_named(MethodEntry, entry, "method", where) for entry in _list(values["methods"]))
+    methods = tuple(_method(entry, where) for entry in _list(values["methods"]))
     if not any(entry.naive for entry in methods):  # nothing can be read without it
-        methods = (MethodEntry("none", "none"), *methods)
+        methods = (MethodEntry("none", "none", students=(False,)), *methods)
     tuning = values.get("tuning")
     return Comparison(
         data=tuple(_data(entry, values, where) for entry in _list(values["data"])),
@@ -171,6 +171,14 @@ def _named(cls: type[E], entry: Any, kind: str, where: str) -> E:
     _refuse_own(more, f"The {kind} {registered}")
     options = _mapping(f"{kind}_options", entry.get(f"{kind}_options"))
     return cls(str(entry.get("name") or registered), registered, options, more)
+
+
+def _method(entry: Any, where: str) -> MethodEntry:
+    """A method, which may say by itself whether students are taught."""
+    if not isinstance(entry, Mapping) or "students" not in entry:
+        return _named(MethodEntry, entry, "method", where)
+    plain = _named(MethodEntry, {key: value for key, value in entry.items() if key != "students"}, "method", where)
+    return replace(plain, students=_students(entry["students"]))
 
 
 def _data(entry: Any, values: Mapping[str, Any], where: str) -> DataEntry:

@@ -122,12 +122,14 @@ class MethodEntry:
         method: registered name.
         options: settings of the method.
         pretrain: settings of `viewloom pretrain` that differ from the shared ones.
+        students: whether its students are rows, where that differs from the comparison's; None: as there.
     """
 
     name: str
     method: str
     options: Mapping[str, Any] = field(default_factory=dict)
     pretrain: Mapping[str, Any] = field(default_factory=dict)
+    students: tuple[bool, ...] | None = None
 
     @property
     def naive(self) -> bool:
@@ -175,7 +177,7 @@ class Comparison:
         data: the data sets.
         methods: pre-training methods.
         heads: heads.
-        students: whether a student is taught on the pairs, each way a row.
+        students: whether a student is taught on the pairs, each way a row; a method may have its own.
         seeds: of every row.
         controls: rows that show what a score is worth.
         tuning: how methods are tuned; None: not at all.
