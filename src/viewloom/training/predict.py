@@ -121,6 +121,7 @@ def run_predict(
         if config.uncertain is not None:
             doubtful = least_sure([*doubtful, *doubts(*spans)], config.uncertain)
         if out is not None:
+            (out / FILE).unlink(missing_ok=True)  # it says that all is there, which it no longer is
             write_item(out, item, trained.actions, config, formats.layout)
     found = Prediction(rows, None if config.uncertain is None else doubtful)
     if out is not None:
