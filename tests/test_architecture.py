@@ -46,6 +46,8 @@ LEVELS = {
     "file_sets": 11,
     "failures": 12.5,  # below files: it says what of them failed
     "guard": 12,
+    "showing": 11,
+    "machine": 13,
     "locks": 12,
     "config_files": 11,
     "yaml_files": 12,
