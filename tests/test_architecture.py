@@ -44,6 +44,7 @@ LEVELS = {
     "requirements": 12,
     "files": 12,
     "locks": 12,
+    "owned": 13,
     "config_files": 11,
     "yaml_files": 12,
     "names": 12,

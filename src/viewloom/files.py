@@ -4,14 +4,12 @@ import csv
 import io
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-TEMPORARY = ".tmp-"
-"""What the name of a file begins with that isn't whole yet."""
+from viewloom.owned import own_temporary
 
 
 @contextmanager
@@ -19,13 +17,12 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on leaving without an error it replaces ``path`` at once.
 
     The folder is made if needed. After an error the temporary file is removed and ``path`` is untouched.
-    A process killed in between leaves at most a file whose name starts with ``.tmp-``.
+    A process killed in between leaves at most a file whose name starts with ``.tmp-``, which the next one that writes
+    ``path`` takes away.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=f"-{path.name}"[-60:], dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary, handle = own_temporary(path)
     try:
         yield temporary
         with temporary.open("rb") as file:
@@ -34,6 +31,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(handle)
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -6,6 +6,7 @@ trial wasn't fine.
 """
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -19,10 +20,11 @@ DOCS = __doc__ or ""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parsed(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     parts = [part for part in PARTS if part in chosen.part] if "all" not in chosen.part else list(PARTS)
     fine = True
     for part in parts:
-        campaign = Campaign(part, chosen.folder.resolve() / part, chosen.seed, chosen.jobs, chosen.limit)
+        campaign = Campaign(part, chosen.folder.resolve() / part, chosen.seed, chosen.jobs, chosen.limit, chosen.reuse)
         began, command = time.monotonic(), reproduced(chosen, part)
         done = campaign.run(60 * chosen.minutes / len(parts), chosen.trials)
         seconds = time.monotonic() - began
@@ -46,6 +48,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2, help="worker processes (default: 2)")
     parser.add_argument("--limit", type=float, default=300.0, help="seconds until a trial is a hang (default: 300)")
     parser.add_argument("--folder", type=Path, default=Path("build/torture"), help="where it works, and keeps results")
+    parser.add_argument("--reuse", action="store_true", help="go on with what an earlier campaign there prepared")
     parser.add_argument("--page", type=Path, help="Markdown page that takes the tables, between their marks")
     chosen = parser.parse_args(arguments)
     chosen.part = [part.strip() for part in chosen.part.split(",")]

@@ -53,6 +53,7 @@ class Campaign:
     seed: of the first trial; the next ones count up.
     jobs: worker processes.
     limit_s: how long a trial may take before it counts as a hang.
+    reuse: go on with what an earlier campaign in the folder prepared.
     """
 
     part: str
@@ -60,12 +61,14 @@ class Campaign:
     seed: int
     jobs: int
     limit_s: float = 300.0
+    reuse: bool = False
     hands: list[Hand] = field(default_factory=list)
     done: list[Done] = field(default_factory=list)
     said: float = 0.0
 
     def run(self, seconds: float, trials: int | None = None) -> list[Done]:
-        """Make trials for so long, or so many; those that run when the time is out are waited for."""
+        """Make trials for so long, or so many; those that run when the time is out are waited for. Ctrl-C ends it with
+        what there is."""
         began = time.monotonic()
         self._empty()
         next_seed, last = self.seed, None if trials is None else self.seed + trials
@@ -81,6 +84,8 @@ class Campaign:
                     break
                 self._collect()
                 self._live(began)
+        except KeyboardInterrupt:
+            sys.stderr.write("stopped\n")
         finally:
             self._stop()
         return sorted(self.done, key=lambda done: done.seed)
@@ -88,17 +93,22 @@ class Campaign:
     def _empty(self) -> None:
         if self.folder.exists() and not (self.folder / MARK).exists():
             sys.exit(f"{self.folder} is there and no campaign's. Name another --folder.")
-        shutil.rmtree(self.folder, ignore_errors=True)
-        (self.folder / "prepared").mkdir(parents=True)
+        kept = self.folder / "prepared" / MARK
+        for inside in ("trials", "prepared") if not (self.reuse and kept.exists()) else ("trials",):
+            shutil.rmtree(self.folder / inside, ignore_errors=True)
+        (self.folder / "prepared").mkdir(parents=True, exist_ok=True)
         (self.folder / MARK).write_text("A campaign of tests.torture works here; it may be removed.\n")
 
     def _start_hands(self, jobs: int) -> None:
         """The first worker prepares for all."""
-        first = self._new_hand(prepare=True)
-        while not first.line.poll(TICK_S):
+        kept = self.folder / "prepared" / MARK
+        first = self._new_hand(prepare=not kept.exists())
+        while not kept.exists() and not first.line.poll(TICK_S):
             if not first.process.is_alive():
                 sys.exit(f"Preparing {self.part} failed; see above.")
-        first.line.recv()
+        if not kept.exists():
+            first.line.recv()
+            kept.touch()
         self.hands = [first, *(self._new_hand() for _ in range(jobs - 1))]
 
     def _new_hand(self, prepare: bool = False) -> Hand:

@@ -24,9 +24,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """Checkpoints that are whole or not there, so that a run killed while saving can still resume."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write beside ``path``, then take its place."""
-        with atomic_path(path) as temporary:
-            super().save_checkpoint(checkpoint, temporary, storage_options)
+        """Write beside ``path``, then take its place. Lightning's own way leaves a killed one's in the system's folder
+        for temporary files."""
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            torch.save(checkpoint, file)
 
 
 class DoubleBatches(DoublePrecision):
@@ -51,6 +52,8 @@ class LastCheckpoint(Checkpoint):
         """Save where it is due; all processes take part."""
         done = trainer.current_epoch + 1
         if done % self.every_epochs == 0 or done == trainer.max_epochs:
+            for logger in trainer.loggers:
+                logger.save()  # first the rows, as in `build_trainer`
             trainer.save_checkpoint(self.path)
 
 
@@ -221,6 +224,7 @@ class BestCheckpoint(ModelCheckpoint):
             moved[name] = str(here / Path(moved[name]).name) if moved.get(name) else ""
         moved["best_k_models"] = {str(here / Path(path).name): score for path, score in moved["best_k_models"].items()}
         super().load_state_dict(moved)
+        self.current_score = state_dict.get("current_score")  # Lightning keeps it, and doesn't take it up again
 
 
 def make_checkpoints(
