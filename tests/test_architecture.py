@@ -49,6 +49,7 @@ LEVELS = {
     "showing": 11,
     "machine": 13,
     "locks": 12,
+    "owned": 13,
     "config_files": 11,
     "yaml_files": 12,
     "names": 12,

@@ -4,16 +4,13 @@ import csv
 import io
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from viewloom.failures import writing
-
-TEMPORARY = ".tmp-"
-"""What the name of a file begins with that isn't whole yet."""
+from viewloom.owned import own_temporary
 
 
 @contextmanager
@@ -21,7 +18,8 @@ def atomic_path(path: Path | str, needed_bytes: int | None = None) -> Iterator[P
     """Yield a temporary path beside ``path``; on leaving without an error it replaces ``path`` at once.
 
     The folder is made if needed. After an error the temporary file is removed and ``path`` is untouched.
-    A process killed in between leaves at most a file whose name starts with ``.tmp-``.
+    A process killed in between leaves at most a file whose name starts with ``.tmp-``, which the next one that writes
+    ``path`` takes away.
 
     Args:
         path: the file to be.
@@ -38,9 +36,7 @@ def atomic_path(path: Path | str, needed_bytes: int | None = None) -> Iterator[P
 def _beside(path: Path) -> Iterator[Path]:
     """What `atomic_path` does."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=f"-{path.name}"[-60:], dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary, handle = own_temporary(path)
     try:
         yield temporary
         with temporary.open("rb") as file:
@@ -49,6 +45,7 @@ def _beside(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(handle)
 
 
 def write_text(path: Path | str, text: str) -> None:

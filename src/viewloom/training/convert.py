@@ -29,7 +29,7 @@ def run_convert(config: ConvertConfig) -> Path:
     """Convert a checkpoint; returns the file written."""
     run = Path(config.run)
     target = run / f"{config.kind}.safetensors"
-    if target.exists():
+    if target.exists() and (run / "environment.json").exists():  # written last: without it a killed one's
         raise ConfigError(f"{target} is there already. Choose another --run folder.")
     _refuse_misfits(config)
     views = names_in(config.views)

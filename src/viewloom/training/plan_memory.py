@@ -39,6 +39,8 @@ CONTEXT_BYTES = 600 * 2**20
 """What a GPU's own libraries take there."""
 LIBRARIES_BYTES = 64 * 2**20
 """What libraries and the allocator take when a run begins."""
+COPIES = 3
+"""Of a batch, while statistics take it in: its valid steps, in float64."""
 SCATTERED = 1.3
 """Memory that activations take for each byte of them: what is freed is not all used again."""
 WORTH = 0.05
@@ -189,7 +191,8 @@ def _measured(config: PretrainConfig, method: Method, shape: BatchShape, model: 
     step, around, states = 0, dict[str, int](), {"adamw": 2, "sgd": int(config.optim.momentum > 0)}[config.optim.name]
     if method.needs_pass:
         try:
-            around["statistics"] = pass_bytes(type(method), method.dims, method.views, config.method_options)
+            taken_in = COPIES * 4 * shape.rows * shape.steps * sum(method.dims)
+            around["statistics"] = taken_in + pass_bytes(type(method), method.dims, method.views, config.method_options)
         except Exception as error:  # noqa: BLE001  # what can't be tried is said to be unknown
             unknown.append(f"statistics of {config.method} ({_first(error)})")
     if method.keeps_start:

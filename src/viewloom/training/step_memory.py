@@ -104,12 +104,12 @@ def _tried(cls: type[Method], dims: Sequence[int], views: tuple[str, ...], optio
     for name in ("out_dim", "width"):
         if scale < 1 and getattr(options, name, None):
             options = replace(options, **{name: max(1, min(*sizes, round(getattr(options, name) * scale)))})
-    shape = BatchShape(8, 4 * max(sizes))
+    shape = BatchShape(8, max(4, max(sizes) // 8))
     with torch.random.fork_rng(devices=[]), Live() as live:
         torch.manual_seed(0)
         method = cls(tuple(sizes), views, options)
         method.set_clock(1.0, 1)
+        batch = _view_batch(method, shape, recordings=4)
         before = live.now
-        method.show_all(lambda: [_view_batch(method, shape, recordings=4)])
-        batch = 4 * shape.rows * shape.steps * sum(sizes)
-        return max(0, live.peak - before - 2 * batch)
+        method.show_all(lambda: [batch])
+        return max(0, live.peak - before)

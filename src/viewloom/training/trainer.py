@@ -26,7 +26,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write beside ``path``, then take its place; straight to the disk, since Lightning's own way holds a whole
-        copy in memory."""
+        copy in memory, and what a killed one wrote in the system's folder for temporary files."""
         with atomic_path(path, bytes_in(checkpoint)) as temporary, temporary.open("wb") as file:
             torch.save(checkpoint, file)
 
@@ -61,6 +61,8 @@ class LastCheckpoint(Checkpoint):
         """Save where it is due; all processes take part."""
         done = trainer.current_epoch + 1
         if done % self.every_epochs == 0 or done == trainer.max_epochs:
+            for logger in trainer.loggers:
+                logger.save()  # first the rows, as in `build_trainer`
             trainer.save_checkpoint(self.path)
 
 
@@ -231,6 +233,7 @@ class BestCheckpoint(ModelCheckpoint):
             moved[name] = str(here / Path(moved[name]).name) if moved.get(name) else ""
         moved["best_k_models"] = {str(here / Path(path).name): score for path, score in moved["best_k_models"].items()}
         super().load_state_dict(moved)
+        self.current_score = state_dict.get("current_score")  # Lightning keeps it, and doesn't take it up again
 
 
 def make_checkpoints(
