@@ -55,7 +55,10 @@ def _raise_write_error(number: int, path: Path | str, needed_bytes: int | None, 
     raise failed from error
 
 
-NUMBERS = (re.compile(r"\[Errno (\d+)\]"), re.compile(r"\(?os error (\d+)\)?"), re.compile(r"errno ?[=:]? ?(\d+)"))
+NUMBERS = (
+    *(re.compile(r"\[Errno (\d+)\]"), re.compile(r"\(?os error (\d+)\)?"), re.compile(r"errno ?[=:]? ?(\d+)")),
+    re.compile(r"No space left on device \((\d+)\)"),
+)
 """How Python, Rust and HDF5 spell the system's number of an error inside a text."""
 HALF_WRITTEN = ("PytorchStreamWriter failed writing", "file write failed", "unexpected pos ")
 """What torch says of a file that it couldn't write, whatever the reason."""
@@ -263,7 +266,7 @@ def out_of_memory(of: str, asked: str = "") -> str:
 def _lost_process(error: BaseException) -> str | None:
     """What is said where a process that works for this one was killed."""
     text = str(error)
-    if "shared memory" in text or "Bus error" in text:
+    if isinstance(error, RuntimeError | OSError) and ("shared memory" in text or "Bus error" in text):
         return (
             "A process that reads windows has no shared memory (/dev/shm) left. Take --workers 0, or give the "
             f"container more (docker run --shm-size 8g). {AGAIN}"

@@ -22,7 +22,7 @@ from torch.utils._pytree import tree_leaves
 META = torch.device("meta")
 
 
-class Live(TorchDispatchMode):
+class Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes of the tensors that are there.
 
     Attributes:
@@ -31,7 +31,7 @@ class Live(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.now = self.peak = 0
         self._sizes: dict[int, int] = {}
 
@@ -60,7 +60,7 @@ class Live(TorchDispatchMode):
         self.now -= self._sizes.pop(key, 0)
 
 
-class Valueless(Live):
+class Valueless(Live):  # type: ignore[no-untyped-call]
     """`Live` on the device "meta", where operations that need values get an answer that takes the most memory.
 
     Args:

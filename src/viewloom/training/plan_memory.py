@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,7 @@ class Model:
         states: copies of those that the optimiser keeps.
         step: bytes of a step's batch, activations and gradients at their most.
         around: bytes of the rest, by what it is.
+        result: bytes of what is saved in the end.
     """
 
     weights: int
@@ -66,6 +67,7 @@ class Model:
     states: int
     step: int
     around: dict[str, int]
+    result: int
 
 
 def batch_shape(windows: Sequence[Window], sampling: Sampling, config: LearnConfig) -> BatchShape:
@@ -126,7 +128,7 @@ def _disk(config: LearnConfig, model: Model, optimiser: int) -> Place:
     folder = Path(config.run)
     last, best = (model.weights + optimiser, model.weights) if model.trained else (0, 0)
     there = sum(path.stat().st_size for path in folder.glob("checkpoints/*.ckpt"))
-    parts = {"checkpoints": max(0, last + best + max(last, best) - there), "result": model.weights}
+    parts = {"checkpoints": max(0, last + best + max(last, best) - there), "result": model.result}
     advice = ("make room, or name a --run folder on another disk",)
     return Place(f"Disk of {folder}", free_on_disk(folder), parts, advice)
 
@@ -172,7 +174,10 @@ def pretrain_needs(config: PretrainConfig, pairs: Pairs, every: bool = True) -> 
         raise
     except Exception as error:  # noqa: BLE001  # of a plugin: it can be run, but not without values
         return Needs((), (f"the method {config.method}: {error}",)) if every else None
-    model = Model(bytes_of(method), bytes_of(method, trainable=True) if method.fit == "gradient" else 0, 0, 0, {})
+    result = bytes_of(method.refiner)
+    model = Model(
+        bytes_of(method), bytes_of(method, trainable=True) if method.fit == "gradient" else 0, 0, 0, {}, result
+    )
     if not every and free is not None and _rough(method, model, shape, read) < WORTH * free:
         return None
     return needs_of(config, _measured(config, method, shape, model, unknown), read, unknown)
@@ -202,7 +207,7 @@ def _measured(config: PretrainConfig, method: Method, shape: BatchShape, model: 
             step = method_step_bytes(method, shape) * _width(config.trainer)
         except Exception as error:  # noqa: BLE001
             unknown.append(f"activations of {config.method} ({_first(error)})")
-    return Model(model.weights, model.trained, states, step, around)
+    return replace(model, states=states, step=step, around=around)
 
 
 def _first(error: Exception) -> str:
@@ -242,7 +247,7 @@ def train_needs(module: Any, every: bool = True) -> Needs | None:
     except Exception as error:  # noqa: BLE001
         unknown.append(f"activations of {config.head} ({_first(error)})")
     around = {"refiner": front, "refined features": _refined(module, cut)} if front else {}
-    return needs_of(config, Model(weights, bytes_of(module.head, True), 2, step, around), read, unknown)
+    return needs_of(config, Model(weights, bytes_of(module.head, True), 2, step, around, weights), read, unknown)
 
 
 def _head_step(module: Any, shape: BatchShape) -> int:

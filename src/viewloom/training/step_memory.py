@@ -70,7 +70,8 @@ def head_step_bytes(head: Head, dim: int, classes: int, shape: BatchShape) -> in
             views=("",) * shape.rows,
             classes_BTK=torch.zeros(*size, classes, dtype=torch.int8) if head.multi else None,
         )
-        loss_on(head, head(batch.features_BTD, batch.mask_BT), batch, 1.0).total.backward()
+        loss = loss_on(head, head(batch.features_BTD, batch.mask_BT), batch, 1.0).total
+        loss.backward()  # type: ignore[no-untyped-call]
         return live.peak
 
 
@@ -112,4 +113,4 @@ def _tried(cls: type[Method], dims: Sequence[int], views: tuple[str, ...], optio
         batch = _view_batch(method, shape, recordings=4)
         before = live.now
         method.show_all(lambda: [batch])
-        return max(0, live.peak - before)
+        return int(max(0, live.peak - before))
