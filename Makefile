@@ -1,6 +1,7 @@
 # make demo   simulate, train, score, report: the whole chain on made-up data, in a few minutes
 # make test   the test suite
 # make mutants  faults put into a copy of the sources, each of which some test must notice; ONLY=NAME takes some
+# make torture  processes killed, files broken, disks filled, for two hours; MINUTES=10 for less, PART=kills for one part
 # make check  style, format and types
 # make docs   the documentation site, into build/site; notebooks are run, links are checked
 # make bench  timings, as JSON and a table; make bench PAGE=docs/results/speed.md writes the page as well
@@ -13,7 +14,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test mutants docs check format bench bench-pixels bench-evidence bench-heads clean
+MINUTES ?= 120
+PART ?= all
+
+.PHONY: demo test mutants torture docs check format bench bench-pixels bench-evidence bench-heads clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -28,6 +32,9 @@ test: $(VENV)/installed
 
 mutants: $(VENV)/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.mutants $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+torture: $(VENV)/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture --part $(PART) --minutes $(MINUTES) $(ARGS)
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .

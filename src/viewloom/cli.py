@@ -1,6 +1,5 @@
 """The verbs of the command line, one small function each; what does the work is imported when it runs."""
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
@@ -12,10 +11,11 @@ from viewloom.check.settings import CheckConfig, InitConfig
 from viewloom.config_files import refuse_unusable
 from viewloom.dataset.label_settings import ConvertLabelsConfig
 from viewloom.download.settings import DownloadConfig
-from viewloom.errors import ConfigError, UserError
+from viewloom.errors import ConfigError
 from viewloom.extract.settings import ExtractConfig
 from viewloom.features.settings import IndexConfig, PackConfig
 from viewloom.graphs.settings import ExportConfig
+from viewloom.guard import guarded, open_streams
 from viewloom.hub.settings import PushConfig
 from viewloom.online.settings import OnlineConfig
 from viewloom.overview import overview
@@ -26,6 +26,7 @@ from viewloom.registry import OPTIONS
 from viewloom.remote import is_remote
 from viewloom.report.settings import ReportConfig
 from viewloom.shorthand import CAUSAL, HELP, chosen_options, expanded, peek
+from viewloom.showing import say_text, show
 from viewloom.simulate.metaworld.settings import MetaworldConfig
 from viewloom.simulate.settings import SimulateConfig
 from viewloom.training.settings import (
@@ -135,6 +136,10 @@ def train(config: TrainConfig) -> int:
     from viewloom import api
     from viewloom.keywords import own_settings
 
+    if config.plan:
+        from viewloom.training.planning import train_plan
+
+        return show(train_plan(config))
     api.train(api.open_dataset(config), **own_settings(config))
     return show(Path(config.run, "head.safetensors"))
 
@@ -145,6 +150,10 @@ def pretrain(config: PretrainConfig) -> int:
     from viewloom import api
     from viewloom.keywords import own_settings
 
+    if config.plan:
+        from viewloom.training.planning import pretrain_plan
+
+        return show(pretrain_plan(config))
     learned = api.pretrain(api.open_dataset(config), **own_settings(config))
     return show(Path(config.run, "head.safetensors" if hasattr(learned, "head") else "refiner.safetensors"))
 
@@ -282,26 +291,24 @@ def report(config: ReportConfig) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb. Returns the exit code: 0, or 2 after one clear message about bad input."""
+    """Run one verb. Returns the exit code; see `viewloom.guard`."""
     args = list(sys.argv[1:] if argv is None else argv)
+    open_streams()
+    return guarded(split_verb(args)[0] if args else "help", lambda: _run(args))
+
+
+def _run(args: list[str]) -> int:
+    """What `main` does, until something fails."""
     if not args or args[0] in ("-h", "--help", "help"):
-        return _write(overview(VERBS), sys.stdout, 0 if args else 2)
+        return say_text(overview(VERBS), sys.stdout, 0 if args else 2)
     if args[0] in ("-V", "--version"):
-        return _write(f"viewloom {__version__}\n", sys.stdout, 0)
+        return say_text(f"viewloom {__version__}\n", sys.stdout, 0)
     name, rest = split_verb(args)
     if name not in VERBS:
         near = get_close_matches(name, VERBS, 1)
         hint = f" Did you mean {near[0]}?" if near else ""
-        return _write(f"viewloom: there is no command {name!r}.{hint}\n\n{overview(VERBS)}", sys.stderr, 2)
-    try:
-        return VERBS[name].run(parse(name, rest))
-    except UserError as error:
-        return _write(f"viewloom {name}: {error}\n", sys.stderr, 2)
-    except KeyboardInterrupt:
-        return _write("\nStopped. What was finished is kept.\n", sys.stderr, 130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return say_text(f"viewloom: there is no command {name!r}.{hint}\n\n{overview(VERBS)}", sys.stderr, 2)
+    return VERBS[name].run(parse(name, rest))
 
 
 def split_verb(args: Sequence[str]) -> tuple[str, list[str]]:
@@ -380,20 +387,3 @@ def parse(name: str, args: Sequence[str]) -> Any:
         if built.get(former) is not None and values[now] is None:
             values[now] = built[former]
     return settings(**values)
-
-
-def show(*results: Any) -> int:
-    """Show what a verb gives back, tables or lines; returns its exit code: 0, unless it has one of its own."""
-    from rich.table import Table
-
-    from viewloom.console import out
-
-    for result in results:
-        if result is not None:
-            out.print(result if isinstance(result, Table) else str(result), markup=False)
-    return max(int(getattr(result, "exit_code", 0)) for result in results)
-
-
-def _write(text: str, stream: Any, code: int) -> int:
-    stream.write(text)
-    return code

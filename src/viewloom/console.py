@@ -17,7 +17,7 @@ from rich.progress import (
 
 T = TypeVar("T")
 
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 140)
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout is not None and sys.stdout.isatty() else 140)
 """Results, on standard output; lines are never broken, so paths can be copied."""
 
 err = Console(stderr=True, highlight=False, soft_wrap=True)

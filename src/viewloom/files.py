@@ -4,28 +4,39 @@ import csv
 import io
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-TEMPORARY = ".tmp-"
-"""What the name of a file begins with that isn't whole yet."""
+from viewloom.failures import writing
+from viewloom.owned import own_temporary
 
 
 @contextmanager
-def atomic_path(path: Path | str) -> Iterator[Path]:
+def atomic_path(path: Path | str, needed_bytes: int | None = None) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on leaving without an error it replaces ``path`` at once.
 
     The folder is made if needed. After an error the temporary file is removed and ``path`` is untouched.
-    A process killed in between leaves at most a file whose name starts with ``.tmp-``.
+    A process killed in between leaves at most a file whose name starts with ``.tmp-``, which the next one that writes
+    ``path`` takes away.
+
+    Args:
+        path: the file to be.
+        needed_bytes: its size, where it is known before, for the message of a full disk.
+
+    Raises:
+        WriteError: the system refused it, by whatever package; it names ``path``.
     """
-    path = Path(path)
+    with writing(path, needed_bytes), _beside(Path(path)) as temporary:
+        yield temporary
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """What `atomic_path` does."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=f"-{path.name}"[-60:], dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary, handle = own_temporary(path)
     try:
         yield temporary
         with temporary.open("rb") as file:
@@ -34,6 +45,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(handle)
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -77,6 +89,11 @@ def write_csv(path: Path | str, columns: Sequence[str], rows: Iterable[Sequence[
     write_text(path, text.getvalue())
 
 
+def as_json(value: Any) -> str:
+    """A value as it stands in a JSON file; NaN is refused."""
+    return json.dumps(value, indent=1, allow_nan=False) + "\n"
+
+
 def write_json(path: Path | str, value: Any) -> None:
     """Write ``value`` as indented JSON to ``path`` atomically; NaN is refused."""
-    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+    write_text(path, as_json(value))

@@ -95,7 +95,7 @@ def write_tensors(path: Path | str, kind: Kind, metadata: Mapping[str, Any], ten
     assert set(metadata) == set(kind.keys), f"a {kind.name} stores {set(kind.keys)}"
     text = json.dumps({"format": kind.format, "version": kind.version, **metadata}, allow_nan=False)
     kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with atomic_path(path) as temporary:
+    with atomic_path(path, sum(tensor.nbytes for tensor in kept.values())) as temporary:
         save_file(kept, temporary, {KEY: text})
 
 

@@ -17,6 +17,7 @@ from viewloom.download.settings import DownloadConfig
 from viewloom.download.unpack import unpack
 from viewloom.errors import DataError
 from viewloom.files import write_json
+from viewloom.locks import alone
 from viewloom.names import names_in
 
 RECORD, PARTIAL = "download.json", ".download"
@@ -55,12 +56,22 @@ def run_download(config: DownloadConfig) -> str:
     if config.plan:
         return "\n".join(lines)
     note(f"{source.repo}: {source.licence}.")
+    with alone(out, "viewloom download"):
+        record = _read_record(out, source.repo)  # as it is now
+        _bring_all(config, repository, out, [one for one in wanted if not _is_there(out, one, record)], record)
+    return "\n".join([*lines[:1], f"{out} is complete. Next: viewloom check --data {out}"])
+
+
+def _bring_all(
+    config: DownloadConfig, repository: Repository, out: Path, left: list[Wanted], record: dict[str, Any]
+) -> None:
+    """Download what is left, into a folder that this process holds."""
+    source = source_of(config.dataset)
     check_room(out, _needed(left, out), f"download {len(left)} files of {source.repo}")
     small = all(one.file.size < SMALL_BYTES for one in left)  # larger ones have a bar of their own
     for one in track(left, "files", len(left)) if small else left:
         _bring(repository, one, out, record, config.keep_archives)
     _tidy(out)
-    return "\n".join([*lines[:1], f"{out} is complete. Next: viewloom check --data {out}"])
 
 
 def _wanted(repository: Repository, part: Part) -> list[Wanted]:

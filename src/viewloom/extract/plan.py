@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from viewloom.amounts import amount
 from viewloom.errors import DataError
 from viewloom.extract.backbones.base import Backbone
 from viewloom.extract.computing import features, windows
 from viewloom.extract.settings import ExtractConfig
 from viewloom.extract.workers import count_workers
 from viewloom.extract.writing import Provenance
-from viewloom.features.pack import amount
 from viewloom.features.rows import STORED
 from viewloom.videos.clips import Clip
 from viewloom.videos.moments import count_frames, moments

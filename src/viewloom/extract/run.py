@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from viewloom.amounts import amount
 from viewloom.console import err, progress
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.extract.backbones.base import open_backbone
@@ -17,7 +18,6 @@ from viewloom.extract.settings import ExtractConfig
 from viewloom.extract.workers import Job, one_thread, run_jobs
 from viewloom.extract.writing import WRITERS, ExtractJournal, Provenance, Writer, prepare_folder
 from viewloom.features.catalog import default_views
-from viewloom.features.pack import amount
 from viewloom.features.store import StoreEntry
 from viewloom.features.views import ViewTable
 from viewloom.locks import alone

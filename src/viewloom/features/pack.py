@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from viewloom.amounts import amount
 from viewloom.console import err, progress, track
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.features.catalog import CatalogSource
@@ -77,15 +78,6 @@ class PackResult:
             f"Packed {self.packed} of {self.files} files in {self.seconds:.1f} s{others}.\n"
             f"{self.out}: {what}, {self.missing:,} frames missing{spoilt}."
         )
-
-
-def amount(size_bytes: float) -> str:
-    """A size for people: ``3.4 GiB``."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size_bytes < 1024:
-            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
-        size_bytes /= 1024
-    return f"{size_bytes:.1f} TiB"
 
 
 def pack(source: CatalogSource, config: PackConfig) -> PackResult:

@@ -20,7 +20,8 @@ from viewloom.features.catalog import CatalogSource, consecutive_runs
 from viewloom.features.content import rows_digest, rows_hash
 from viewloom.features.rows import STORED, encode_header, hash_file, write_rows
 from viewloom.features.store import FEATURES, JOURNAL, MANIFEST, StoreEntry, file_of, read_manifest
-from viewloom.files import TEMPORARY, atomic_path, write_text
+from viewloom.files import atomic_path, write_text
+from viewloom.owned import TEMPORARY, remove_dead
 
 BLOCK_BYTES = 16 << 20
 """Features held in memory at a time, as float32."""
@@ -311,4 +312,4 @@ def prepare_folder(root: Path) -> None:
         raise ConfigError(f"{root} holds other files ({sorted(inside)[0]} ...). Choose a new folder for the store.")
     leftovers += (root / FEATURES).glob(f"*/{TEMPORARY}*.safetensors")
     for path in leftovers:
-        path.unlink(missing_ok=True)
+        remove_dead(path)

@@ -9,7 +9,9 @@ from typing import Any
 
 from viewloom.console import note
 from viewloom.errors import ConfigError, DataError
-from viewloom.files import atomic_path, write_json
+from viewloom.failures import number_of
+from viewloom.file_sets import together
+from viewloom.files import as_json
 from viewloom.graphs.checking import Checked, check
 from viewloom.graphs.formats import FORMATS, Format
 from viewloom.graphs.plan import ANY, Source, plan, planned_views, read_source
@@ -84,12 +86,14 @@ def _written(source: Source, view: str, path: Path, format_: Format, config: Exp
     """Write a file, compare it, and keep it if it agrees."""
     traced = plan(source, view, config)
     traced = type(traced)(**vars(traced) | {"facts": dict(traced.facts) | {"format": config.to}})
-    with atomic_path(path) as temporary:
+    with together([path, sidecar(path)]) as (temporary, facts_file):
         try:
             format_.write(temporary, traced)
         except ConfigError:
             raise
         except Exception as error:
+            if number_of(error) is not None:  # the disk's doing
+                raise
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise ConfigError(
                 f"PyTorch can't write {config.what} of {config.run} as {config.to}: {reason}. Heads and methods of "
@@ -101,12 +105,12 @@ def _written(source: Source, view: str, path: Path, format_: Format, config: Exp
                 f"{path}: what the file computes differs from PyTorch by {checked.difference:.1e}, more than the "
                 f"--tolerance of {config.tolerance:g}: it isn't kept. Try the other format (--to), or raise that."
             )
-    inputs = [
-        {"name": name, "shape": [axes.get(axis, size) for axis, size in enumerate(example.shape)]}
-        for name, example, axes in zip(traced.inputs, traced.examples, traced.free, strict=True)
-    ]
-    facts = dict(traced.facts) | {"inputs": inputs, "outputs": list(traced.outputs), "checked": asdict(checked)}
-    write_json(sidecar(path), json.loads(json.dumps(facts)))
+        inputs = [
+            {"name": name, "shape": [axes.get(axis, size) for axis, size in enumerate(example.shape)]}
+            for name, example, axes in zip(traced.inputs, traced.examples, traced.free, strict=True)
+        ]
+        facts = dict(traced.facts) | {"inputs": inputs, "outputs": list(traced.outputs), "checked": asdict(checked)}
+        facts_file.write_text(as_json(json.loads(json.dumps(facts))), encoding="utf-8")
     if not traced.facts.get("at_temperature", True):
         note("probabilities are at temperature 1: average them over chunk sizes first (docs/howto/export.md).")
     return Exported(path, view, checked)

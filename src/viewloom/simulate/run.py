@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from viewloom.console import out, progress
 from viewloom.errors import ConfigError, listed
 from viewloom.features.views import ViewTable
+from viewloom.owned import own_folder
 from viewloom.simulate.actions import own_actions
 from viewloom.simulate.faults import InjectedFault, draw_fault, without_ego
 from viewloom.simulate.motion import make_scene, span_at
@@ -111,15 +111,25 @@ def describe(config: SimulateConfig, script: Script) -> str:
 
 @contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
-    """A temporary folder beside the target that takes its name at the end, and is removed after an error."""
+    """A temporary folder beside the target that takes its name at the end, and is removed after an error.
+
+    Raises:
+        ConfigError: another command writes the target, or has written it meanwhile.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".tmp-{target.name}-", dir=target.parent))
+    try:
+        folder, handle = own_folder(target)
+    except FileExistsError:
+        raise ConfigError(f"Another viewloom simulate is writing {target}. Wait for it, or stop it.") from None
     try:
         yield folder
         folder.chmod(0o755)
+        if target.exists():
+            raise ConfigError(f"{target} is there by now. Pass another --out folder, or remove it.")
         folder.rename(target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
 
 
 def open_writer(config: SimulateConfig, script: Script, folder: Path) -> Writer:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from viewloom.dataset.actions import read_actions, read_mapping
 from viewloom.errors import ConfigError, listed
-from viewloom.files import write_json, write_text
+from viewloom.file_sets import together
+from viewloom.files import as_json
 from viewloom.heads.base import Head
 from viewloom.heads.settings import LEVEL_WEIGHTS, C2FTCNConfig
 from viewloom.names import names_in
@@ -28,16 +29,16 @@ def run_convert(config: ConvertConfig) -> Path:
     """Convert a checkpoint; returns the file written."""
     run = Path(config.run)
     target = run / f"{config.kind}.safetensors"
-    if target.exists():
+    if target.exists() and (run / "environment.json").exists():  # written last: without it a killed one's
         raise ConfigError(f"{target} is there already. Choose another --run folder.")
     _refuse_misfits(config)
     views = names_in(config.views)
-    if config.kind == "refiner":
-        _convert_refiner(config, views, target)
-    else:
-        _convert_head(config, views, target)
-    write_text(run / "config.yaml", as_yaml(config))
-    write_json(run / "environment.json", {"viewloom": __version__, "name": run.name, "published": config.checkpoint})
+    convert = _convert_refiner if config.kind == "refiner" else _convert_head
+    facts = {"viewloom": __version__, "name": run.name, "published": config.checkpoint}
+    with together([target, run / "config.yaml", run / "environment.json"]) as (weights, settings, environment):
+        convert(config, views, weights)
+        settings.write_text(as_yaml(config), encoding="utf-8")
+        environment.write_text(as_json(facts), encoding="utf-8")
     return target
 
 

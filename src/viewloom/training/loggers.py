@@ -16,10 +16,11 @@ from netrc import NetrcParseError, netrc
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
+from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from viewloom.errors import ConfigError
+from viewloom.training.csv_logger import ResumedCSV
 
 PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow", "trackio": "trackio"}
 """What a logger imports."""
@@ -49,7 +50,7 @@ def _how_to_get(name: str) -> str:
 
 
 def _csv(folder: Path) -> Logger:
-    return CSVLogger(folder, name="", version="csv")
+    return ResumedCSV(folder / "csv" / "metrics.csv")
 
 
 def _tensorboard(folder: Path) -> Logger:

@@ -1,6 +1,7 @@
 """`viewloom predict`: features of new, unlabelled recordings to segments."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import atomic_path, write_csv, write_text
+from viewloom.locks import alone
 from viewloom.metrics.class_segments import decided_segments
 from viewloom.metrics.segments import Floats, Segments
 from viewloom.metrics.temperature import at_temperature
@@ -113,6 +115,14 @@ def run_predict(
     formats = OutputFormats.of(config)
     if trained.head.multi and formats.layout == "frames":
         raise ConfigError("--text frames has one action a line, but this head gives any number. Pass --text segments.")
+    with nullcontext() if out is None else alone(out, "viewloom predict"):
+        return _predicted(config, dataset, trained, formats, out)
+
+
+def _predicted(
+    config: PredictConfig, dataset: MultiViewDataset, trained: TrainedHead, formats: OutputFormats, out: Path | None
+) -> Prediction:
+    """Segment, and write into a folder that this process holds."""
     rows: list[Row] = []
     doubtful: list[Doubt] = []
     for item in predict_dataset(trained, config, dataset):
@@ -121,6 +131,7 @@ def run_predict(
         if config.uncertain is not None:
             doubtful = least_sure([*doubtful, *doubts(*spans)], config.uncertain)
         if out is not None:
+            (out / FILE).unlink(missing_ok=True)  # it says that all is there, which it no longer is
             write_item(out, item, trained.actions, config, formats.layout)
     found = Prediction(rows, None if config.uncertain is None else doubtful)
     if out is not None:

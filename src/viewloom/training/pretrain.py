@@ -29,6 +29,7 @@ from viewloom.training.length import with_length
 from viewloom.training.loggers import refuse_missing
 from viewloom.training.missing import MissingFrames
 from viewloom.training.pairs import Pairs, held_out_measures, split_pairs
+from viewloom.training.plan_memory import check_room, pretrain_needs
 from viewloom.training.provenance import learned_from, together
 from viewloom.training.run_identity import RunContent
 from viewloom.training.runs import is_main_process, prepare_run, refuse_taken, say, write_environment
@@ -144,6 +145,7 @@ def plan_pretrain(
     if pairs.held_out is None:
         config = replace(config, select=_unmeasured(asked))
     config = replace(config, sampling=pairs.learn.sampling.as_request())
+    check_room(pretrain_needs(config, pairs, every=False), config)
     torch.manual_seed(config.seed)
     method: Method = cls(tuple(pairs.learn.dims.values()), pairs.learn.views, config.method_options)
     method.set_clock(dataset.source.fps, pairs.learn.sampling.chunk_frames)
@@ -259,7 +261,7 @@ def _fit_by_gradient(
     trainer = build_trainer(config.trainer, folder, config.epochs, config.seed, monitor, mode)
     trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
     name = "last" if monitor is None else "best"
-    state = torch.load(folder / "checkpoints" / f"{name}.ckpt", map_location="cpu", weights_only=True)
+    state = torch.load(folder / "checkpoints" / f"{name}.ckpt", map_location="cpu", mmap=True, weights_only=True)
     module.load_state_dict(state["state_dict"])
     if start is not None and start.no_worse_than(config, method, pairs):
         method.load_state_dict(start.state)

@@ -20,8 +20,9 @@ import yaml
 from viewloom.console import err
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.errors import ConfigError, listed
-from viewloom.files import TEMPORARY, atomic_path, write_json, write_text
+from viewloom.files import atomic_path, write_json, write_text
 from viewloom.locks import alone
+from viewloom.owned import TEMPORARY, remove_dead
 from viewloom.training.run_identity import FILE as IDENTITY_FILE
 from viewloom.training.run_identity import RunContent, refuse_other, save_identity
 from viewloom.version import __version__
@@ -59,7 +60,7 @@ def alone_in_run(folder: Path | str, what: str, resume: bool = False) -> Iterato
         return
     with alone(folder, what):
         for left in (path for pattern in LEFT_OVER for path in Path(folder).glob(pattern) if path.is_file()):
-            left.unlink(missing_ok=True)
+            remove_dead(left)
         yield
 
 
@@ -96,7 +97,7 @@ def prepare_run(settings: Any, content: RunContent) -> tuple[Path, Path | None]:
 def _refuse_no_run(path: Path) -> None:
     """`ConfigError` where a folder holds no run to go on with; one that was killed before it began may begin."""
     if path.is_dir() and all(
-        inside.name == IDENTITY_FILE or inside.name.startswith(".tmp-") for inside in path.iterdir()
+        inside.name == IDENTITY_FILE or inside.name.startswith(TEMPORARY) for inside in path.iterdir()
     ):
         return
     beside = [config.parent.name for config in path.parent.glob(f"*/{CONFIG}")]

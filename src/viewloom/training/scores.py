@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from viewloom.files import write_json
+from viewloom.file_sets import write_together
+from viewloom.files import as_json
 from viewloom.metrics.multilabel import TITLES as MULTI_TITLES
 from viewloom.metrics.segmentation import TITLES
 from viewloom.names import predictions_file
@@ -92,12 +93,11 @@ class Scores:
 
     def write(self, out: Path | str) -> Scores:
         """Write ``metrics.json``, ``errors.json`` and ``predictions/<view>.json`` into a folder; what is there is
-        replaced. Returns itself."""
-        for view, found in self.predictions.items():
-            write_json(predictions_file(Path(out), view), found)
-        if self.what_went_wrong:
-            write_json(Path(out) / ERRORS, self.what_went_wrong)
-        write_json(Path(out) / "metrics.json", self.metrics)
+        replaced, all or nothing: who finds ``metrics.json`` finds what belongs to it. Returns itself."""
+        files = {Path(out) / "metrics.json": self.metrics}
+        files |= {Path(out) / ERRORS: self.what_went_wrong} if self.what_went_wrong else {}
+        files |= {predictions_file(Path(out), view): found for view, found in self.predictions.items()}
+        write_together({path: as_json(value) for path, value in files.items()})
         return self
 
     def __repr__(self) -> str:

@@ -34,6 +34,7 @@ from viewloom.training.length import with_length
 from viewloom.training.lesson import Lesson, plan_lesson
 from viewloom.training.loggers import refuse_missing
 from viewloom.training.missing import MissingFrames
+from viewloom.training.plan_memory import check_room, train_needs
 from viewloom.training.provenance import learned_from
 from viewloom.training.refined import FrozenRefiner
 from viewloom.training.run_identity import RunContent
@@ -230,6 +231,7 @@ def begin_train(
         raise DataError(f"{dataset.root} has no labels, and a head can't be trained without. Pass --labels.")
     module = build_module(config, dataset)
     module.asked, module.config = module.config, with_epochs(module)
+    check_room(train_needs(module, every=False), module.config)
     folder, checkpoint = prepare_run(module.config, run_content(module.config, module))
     return module, folder, checkpoint
 
@@ -353,7 +355,7 @@ def misfit(dataset: MultiViewDataset, refiner: Any | None, pooling: Any, view: s
 def finish(folder: Path, module: SegmentationModule, best: bool) -> Path:
     """Write ``head.safetensors`` from the chosen checkpoint."""
     name = "best" if best else "last"
-    checkpoint = torch.load(folder / "checkpoints" / f"{name}.ckpt", map_location="cpu", weights_only=True)
+    checkpoint = torch.load(folder / "checkpoints" / f"{name}.ckpt", map_location="cpu", mmap=True, weights_only=True)
     weights = checkpoint["state_dict"]
     prefix = "head."
     module.head.load_state_dict({k[len(prefix) :]: v for k, v in weights.items() if k.startswith(prefix)})

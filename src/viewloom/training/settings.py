@@ -62,6 +62,9 @@ class TrainerConfig:
     """Keep all training features on the device, and cut windows there: auto (on a GPU, if they fit into half of its
     free memory), always, never. Nothing is read while training then, so workers have nothing to do."""
 
+    check_memory: bool = free(default=True)
+    """Refuse a run, before it starts, whose memory or checkpoints can't fit; false only warns."""
+
     def __post_init__(self) -> None:
         refuse_below_one(self, "validate_every_epochs", "checkpoint_every_epochs", "threads", of="trainer.")
 
@@ -90,6 +93,8 @@ class LearnConfig(DataConfig):
     """Go on with the run in the folder."""
     workers: int = free(default=0)
     """Processes that read windows; 0 reads in the training process."""
+    plan: bool = free(default=False)
+    """Say what memory and disk the run needs, against what is free, and what to change; write nothing."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     """Windows and chunks."""
     trainer: TrainerConfig = field(default_factory=TrainerConfig)

@@ -3,6 +3,7 @@
 import csv
 import logging
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -24,9 +25,18 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """Checkpoints that are whole or not there, so that a run killed while saving can still resume."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write beside ``path``, then take its place."""
-        with atomic_path(path) as temporary:
-            super().save_checkpoint(checkpoint, temporary, storage_options)
+        """Write beside ``path``, then take its place; straight to the disk, since Lightning's own way holds a whole
+        copy in memory, and what a killed one wrote in the system's folder for temporary files."""
+        with atomic_path(path, bytes_in(checkpoint)) as temporary, temporary.open("wb") as file:
+            torch.save(checkpoint, file)
+
+
+def bytes_in(value: Any) -> int:
+    """Bytes of all tensors in tables and lists."""
+    if isinstance(value, torch.Tensor):
+        return value.nbytes
+    inside = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return sum(map(bytes_in, inside))
 
 
 class DoubleBatches(DoublePrecision):
@@ -51,6 +61,8 @@ class LastCheckpoint(Checkpoint):
         """Save where it is due; all processes take part."""
         done = trainer.current_epoch + 1
         if done % self.every_epochs == 0 or done == trainer.max_epochs:
+            for logger in trainer.loggers:
+                logger.save()  # first the rows, as in `build_trainer`
             trainer.save_checkpoint(self.path)
 
 
@@ -221,6 +233,7 @@ class BestCheckpoint(ModelCheckpoint):
             moved[name] = str(here / Path(moved[name]).name) if moved.get(name) else ""
         moved["best_k_models"] = {str(here / Path(path).name): score for path, score in moved["best_k_models"].items()}
         super().load_state_dict(moved)
+        self.current_score = state_dict.get("current_score")  # Lightning keeps it, and doesn't take it up again
 
 
 def make_checkpoints(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from viewloom.files import write_json
+from viewloom.owned import remove_dead
 from viewloom.simulate.metaworld.acting import REST, Outcome, make_env, perform
 from viewloom.simulate.metaworld.looks import dress
 from viewloom.simulate.metaworld.people import Session, make_person
@@ -50,7 +51,7 @@ def record(config: MetaworldConfig, session: Session, views: tuple[str, ...]) ->
     root = Path(config.out)
     folder = root / "videos" / session.name
     for half in folder.glob(".tmp-*"):  # of a run that was killed
-        half.unlink()
+        remove_dead(half)
     with ExitStack() as stack:
         films = {
             view: stack.enter_context(video(folder / f"{view}.mp4", config.fps, (config.size, config.size)))
