@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from viewloom.owned import own_temporary
+from viewloom.owned import let_go, own_temporary
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-        os.close(handle)
+        let_go(handle)
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -157,6 +157,7 @@ def _child(work: Path, argv: Sequence[str], log: Path, count: Path, own: dict[st
         null = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((null, 0), (out, 1), (out, 2)):
             os.dup2(source, target)
+        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
         os.environ.clear()
         os.environ.update(own)
         tempfile.tempdir = None
