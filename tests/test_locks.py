@@ -1,12 +1,11 @@
 """Two commands on one folder: one works, the other says so."""
 
-import subprocess
-import sys
 import threading
 import time
 
 import pytest
 
+from tests import holding
 from tests.tiny import write_tiny
 from viewloom.errors import ConfigError
 from viewloom.locks import alone
@@ -15,22 +14,13 @@ from viewloom.training.segment import run_train
 from viewloom.training.settings import PretrainConfig, TrainConfig, TrainerConfig
 
 QUIET = TrainerConfig(accelerator="cpu", logger="none", progress=False)
-HOLD = """
-import sys, time
-from viewloom.locks import alone
-with alone(sys.argv[1], "viewloom test"):
-    print("held", flush=True)
-    time.sleep(60)
-"""
 
 
 @pytest.fixture
 def held(tmp_path):
     """A folder that another process holds, and that process."""
-    with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path / "x")], stdout=subprocess.PIPE) as process:
-        assert process.stdout.readline() == b"held\n"
+    with holding.held(tmp_path / "x") as process:
         yield tmp_path / "x", process
-        process.kill()
 
 
 def test_a_second_one_is_told_and_a_killed_one_holds_nothing(held):

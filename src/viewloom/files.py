@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from viewloom.failures import writing
-from viewloom.owned import own_temporary
+from viewloom.owned import let_go, own_temporary
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def _beside(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-        os.close(handle)
+        let_go(handle)
 
 
 def write_text(path: Path | str, text: str) -> None:

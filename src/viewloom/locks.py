@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from viewloom.errors import ConfigError
+from viewloom.owned import let_go, mine
 
 TICK_S = 0.2
 
@@ -37,7 +38,7 @@ def alone(folder: Path | str, what: str, wait_s: float = 0.0) -> Iterator[None]:
             for path in made:
                 path.rmdir()
         if handle is not None:
-            os.close(handle)
+            let_go(handle)
 
 
 def _hold(folder: Path, what: str, until: float) -> int | None:
@@ -53,14 +54,14 @@ def _hold(folder: Path, what: str, until: float) -> int | None:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_still(folder, handle):
-                return handle
+                return mine(handle)
         except BlockingIOError:
             if time.monotonic() >= until:
                 os.close(handle)
                 raise ConfigError(f"Another {what} is writing {folder}. Wait for it, or stop it.") from None
             time.sleep(TICK_S)
         except OSError:  # a file system without locks
-            return handle
+            return mine(handle)
         os.close(handle)
 
 

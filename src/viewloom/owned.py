@@ -18,6 +18,8 @@ LONGEST = 60
 
 _left: dict[Path, list[str]] = {}
 """Temporary files of each folder, as this process found them when it first wrote there."""
+_held: set[int] = set()
+"""Descriptors whose locks are this process's alone."""
 
 
 def own_temporary(path: Path) -> tuple[Path, int]:
@@ -27,7 +29,7 @@ def own_temporary(path: Path) -> tuple[Path, int]:
     while True:
         handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=suffix, dir=path.parent)
         if hold(handle) is None or _is_there(Path(name), handle):  # else somebody took it for left over just now
-            return Path(name), handle
+            return Path(name), mine(handle)
         os.close(handle)
 
 
@@ -44,7 +46,7 @@ def own_folder(target: Path) -> tuple[Path, int]:
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
     handle = os.open(folder, os.O_RDONLY)
     hold(handle)
-    return folder, handle
+    return folder, mine(handle)
 
 
 def remove_dead(path: Path) -> bool:
@@ -80,6 +82,29 @@ def hold(handle: int) -> bool | None:
     except OSError:  # a file system without locks
         return None
     return True
+
+
+def mine(handle: int) -> int:
+    """Keep a descriptor from processes that fork off this one, such as those that read windows: they may outlive it,
+    and would hold its locks. It ends by `let_go`."""
+    _held.add(handle)
+    return handle
+
+
+def let_go(handle: int) -> None:
+    """Close a descriptor that is this process's."""
+    if handle in _held:
+        _held.discard(handle)
+        os.close(handle)
+
+
+def _let_all_go() -> None:
+    for handle in tuple(_held):
+        let_go(handle)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_all_go)
 
 
 def _clear(folder: Path, suffix: str) -> None:

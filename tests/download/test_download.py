@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.features.stores import write_lmdb
+from tests.holding import held
 from tests.hub_server import COMMIT, hub_server
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig
@@ -235,3 +236,9 @@ def test_paths_of_a_repository_that_lead_out_are_refused(hub, tmp_path):
 def test_each_source_has_a_licence_and_parts():
     for name, source in SOURCES.items():
         assert source.licence and "/" in source.repo and source.parts(chosen_views(name, ()), True)
+
+
+def test_a_folder_that_another_one_downloads_into_is_left_alone(hub, tmp_path):
+    with held(tmp_path / "out"), pytest.raises(ConfigError, match="Another viewloom download is writing"):
+        download(tmp_path, views="v3")
+    assert files_in(tmp_path / "out") == []

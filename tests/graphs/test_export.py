@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import viewloom as vl
 from tests.online.made import ACTIONS, causal_heads, causal_methods, frames, make_refiner, make_trained, settings_of
@@ -19,6 +20,8 @@ from tests.test_every_method import make_method
 from viewloom.cli import main
 from viewloom.errors import ConfigError, DataError
 from viewloom.graphs import formats
+from viewloom.graphs.plan import plan, read_source
+from viewloom.graphs.settings import ExportConfig
 from viewloom.methods.refiner_file import save_refiner
 from viewloom.registry import HEADS, METHODS
 from viewloom.training.checkpoints import SavedHead, save_head
@@ -216,3 +219,11 @@ def test_windows_are_cut_as_predict_cuts_them(tmp_path):
     x_TD = frames(100)
     values = [formats.FORMATS["torch_export"].open(found.path)([x_TD[None]])[0] for found in (cut, whole)]
     assert np.abs(values[0] - values[1])[0, :32].max() < 1e-5 < 1e-3 < np.abs(values[0] - values[1]).max()
+
+
+@pytest.mark.parametrize("settings", [{"input": "steps"}, {"what": "online"}], ids=["rows", "online"])
+def test_what_is_traced_with_is_the_same_each_time(streaming, settings):
+    """PyTorch's own format keeps it in the file: exports of one run are equal to the byte."""
+    config = ExportConfig(run=str(streaming), out="x.pt2", to="torch_export", **settings)
+    one, other = (plan(read_source(config.run), "v3", config).examples for _ in range(2))
+    assert len(one) == len(other) and all(torch.equal(a, b) for a, b in zip(one, other, strict=True))

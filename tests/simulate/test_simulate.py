@@ -20,7 +20,7 @@ from viewloom.cli import main
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig
 from viewloom.errors import ConfigError, DataError
-from viewloom.simulate.run import compute, draw_worlds, make_script, run_simulate
+from viewloom.simulate.run import compute, draw_worlds, make_script, new_folder, run_simulate
 from viewloom.simulate.settings import FaultConfig, SimulateConfig
 from viewloom.simulate.timelines import PUBLISHED_LISTS
 
@@ -319,3 +319,16 @@ def test_settings_import_nothing_heavy():
     code = f"import sys; {'; '.join(f'import viewloom.{room}.settings' for room in rooms)}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"numpy", "torch", "scipy", "lightning", "lmdb", "av", "yaml"} & set(done.stdout.split())
+
+
+def test_one_that_is_being_written_is_told_and_one_that_was_killed_is_done_again(tmp_path):
+    (tmp_path / ".tmp-out-12345678").mkdir()
+    with new_folder(tmp_path / "out") as folder:
+        assert [path.name for path in tmp_path.iterdir()] == [folder.name], "what a killed one left is gone"
+        with pytest.raises(ConfigError, match=f"Another viewloom simulate is writing {tmp_path / 'out'}"):
+            run_simulate(replace(SMALL, out=str(tmp_path / "out")))
+    with pytest.raises(ConfigError, match="is there by now"), new_folder(tmp_path / "late") as folder:
+        (folder / "mine").touch()
+        (tmp_path / "late").mkdir()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["late", "out"]
+    assert list((tmp_path / "late").iterdir()) == []

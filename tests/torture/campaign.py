@@ -2,8 +2,10 @@
 
 import multiprocessing
 import shutil
+import signal
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -145,6 +147,9 @@ class Campaign:
         self.hands[self.hands.index(hand)] = self._new_hand()
 
     def _stop(self) -> None:
+        """End all workers; told to stop twice, as `timeout` does, it isn't stopped in this."""
+        with suppress(ValueError):  # not in the main thread
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
         for hand in self.hands:
             worker.end(hand.process)
 

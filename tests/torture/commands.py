@@ -131,8 +131,8 @@ COMMANDS = [
     command("report, picture", "report --runs in/scored --picture picture.png"),
     command("export", "export --run in/head --out head.pt2 --to torch_export --what head --input steps"),
     command("export to ONNX", "export --run in/head --out head.onnx", needs=("onnx", "onnxscript", "onnxruntime")),
-    command("simulate", "simulate --out out --recordings 6 --dim 16 --classes 5 --pace 40"),
-    command("simulate, 2 workers", "simulate --out out --recordings 6 --dim 16 --classes 5 --pace 40 --workers 2"),
+    command("simulate", "simulate --out out --recordings 6 --dim 16 --classes 5 --pace 20"),
+    command("simulate, 2 workers", "simulate --out out --recordings 6 --dim 16 --classes 5 --pace 20 --workers 2"),
     command("download", "download assembly101 --views v3,e4 --out out", needs=("huggingface_hub",), hub=True),
     command("init", "init --data data", copies={"data": "data"}),
 ]

@@ -11,8 +11,15 @@ import torch
 
 MAY_DIFFER = {
     "environment.json": ("created", "resumed", "command", "seconds", "processor", "gpu", "commit"),
+    "auto.json": ("seconds",),
+    "transfer.json": ("seconds",),
+    "made.json": ("seconds", "wall_s", "created", "command"),
+    "outcomes": ("seconds",),
 }
-"""{file: keys of its JSON}, at any depth, that may differ: wall times, dates, the host and how often it was resumed."""
+"""{file, or its folder: keys of its JSON}, at any depth, that may differ: wall times, dates, the host and how often it
+was resumed."""
+IN_PAGES = re.compile(rb"<dt>(commit|created|command|seconds)</dt><dd>[^<]*</dd>|\b\d+(\.\d+)? (s|min)\b")
+"""What pages and tables say of that."""
 PATHS = ("dirpath", "best_model_path", "last_model_path", "kth_best_model_path", "best_k_models")
 """Keys of checkpoints that name folders."""
 LEFT_OUT = re.compile(r"^$")
@@ -44,8 +51,11 @@ def _of_files(one: Path, other: Path) -> Iterator[str]:
         return
     if one.suffix == ".ckpt":
         yield from list(_of_values(_checkpoint(one), _checkpoint(other), PATHS))[:3]
-    elif one.suffix == ".json" and one.name in MAY_DIFFER:
-        yield from list(_of_values(json.loads(first), json.loads(second), MAY_DIFFER[one.name]))[:3]
+    elif one.suffix == ".json" and {one.name, one.parent.name} & {*MAY_DIFFER}:
+        keys = MAY_DIFFER.get(one.name) or MAY_DIFFER[one.parent.name]
+        yield from list(_of_values(json.loads(first), json.loads(second), keys))[:3]
+    elif one.suffix in (".html", ".md") and IN_PAGES.sub(b"", first) == IN_PAGES.sub(b"", second):
+        return
     else:
         at = next(
             (i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), min(len(first), len(second))

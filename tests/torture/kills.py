@@ -30,13 +30,14 @@ AT_OPERATION = 0.55
 """Share of kills before an operation on files, where the command is a fork."""
 LIMIT_S = 150.0
 """How long one start may take."""
-ORPHANS_S = 40.0
+ORPHANS_S = 90.0
 """How long what a killed command started may take to notice."""
 STARTS = 12
 """Starts of one command after which it is said not to end."""
 HINTS = ("--resume true", "--overwrite true")
 """What messages say to pass, and a user would."""
 HELD = "Another viewloom"
+DONE = ("is there already", "is already there", "is there by now")
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def prepare(folder: Path) -> None:
 def trial(seed: int, prepared: Path, folder: Path) -> list[Outcome]:
     """One command, killed or started several times at once; by its seed the next one of all."""
     warm_up()
-    commands, rng = available(), random.Random(seed)
+    commands, rng, before = available(), random.Random(seed), set(descendants())
     chosen = commands[seed % len(commands)]
     with served_hub(chosen.hub) as more:
         reference = _reference(chosen, prepared, more)
@@ -79,7 +80,7 @@ def trial(seed: int, prepared: Path, folder: Path) -> list[Outcome]:
             kind, events, wrong = f"{chosen.name}: starts at once", *_at_once(chosen, folder, more, rng)
         else:
             kind, events, wrong = chosen.name, *_killed(chosen, reference, folder, more, rng)
-        wrong = wrong or _what_is_wrong(reference, prepared, folder)
+        wrong = wrong or _what_is_wrong(reference, prepared, folder, before)
     return [Outcome(kind, *(wrong or (FINE, "")), events=events)]
 
 
@@ -127,6 +128,7 @@ def _killed(
 ) -> tuple[int, Wrong]:
     """Kill a command up to three times, and start it again until it ends. How often it was killed, and what went
     wrong."""
+    before = set(descendants())
     kills, hits, argv = rng.choice((1, 1, 2, 2, 3)), 0, list(chosen.argv)
     how = "own" if chosen.how == "fork" and rng.random() < OWN else chosen.how
     for number in range(STARTS):
@@ -141,15 +143,17 @@ def _killed(
         if started.code == -9:
             hits += 1
             if rng.random() < 0.5:
-                _wait_for_orphans()
+                _wait_for_orphans(before)
             continue
         if started.code == 0:
             return hits, None
         if HELD in started.said:  # of a killed parent, and right
-            if orphans := _wait_for_orphans():
+            if orphans := _wait_for_orphans(before):
                 return hits, ("left over", f"processes of a killed command: {orphans}")
             continue
         wanted = [hint for hint in HINTS if f"Pass {hint}" in started.said or f"pass {hint}" in started.said]
+        if number and any(text in started.said for text in DONE) and _is_message(started, how) and not wanted:
+            return hits, None  # it was killed when all was done; what is there is compared
         if not wanted or not _is_message(started, how):
             result = "traceback" if "Traceback" in started.said else "refused"
             return hits, (result, f"start {number}, code {started.code}: {started.said[-1500:]}")
@@ -209,12 +213,12 @@ def _half_written(folder: Path | str) -> Iterator[str]:
             yield from _half_written(entry.path)
 
 
-def _wait_for_orphans() -> list[int]:
-    """Wait until what a killed command started has ended; what hasn't."""
+def _wait_for_orphans(before: set[int]) -> list[int]:
+    """Wait until what a killed command started has ended; what hasn't. ``before``: processes that aren't its."""
     until = time.monotonic() + ORPHANS_S
     while True:
         collect()
-        left = [process for process in descendants() if process not in served_hub.processes]
+        left = [process for process in descendants() if process not in before | served_hub.processes]
         if not left or time.monotonic() > until:
             return left
         time.sleep(0.02)
@@ -248,11 +252,11 @@ def _is_message(started: Started, how: str) -> bool:
     return started.code == 2 and lines[-1].startswith("viewloom ") and "Traceback" not in started.said
 
 
-def _what_is_wrong(reference: Reference, prepared: Path, folder: Path) -> Wrong:
+def _what_is_wrong(reference: Reference, prepared: Path, folder: Path, before: set[int]) -> Wrong:
     """What is otherwise than after an undisturbed command, or left over."""
-    if orphans := _wait_for_orphans():
+    if orphans := _wait_for_orphans(before):
         return "left over", f"processes: {orphans}"
-    if left := [*_half_written(folder / "work"), *_temporary(folder / "tmp")]:
+    if left := [*_half_written(folder / "work"), *_temporary(folder / "tmp", reference.folder / "tmp")]:
         return "left over", "\n".join(left)
     inside = {"work", "tmp", "home"}
     if other := [path.name for path in folder.iterdir() if path.name not in inside and not path.match("*.txt")]:
@@ -263,9 +267,9 @@ def _what_is_wrong(reference: Reference, prepared: Path, folder: Path) -> Wrong:
     return ("differs", "\n".join(lines[:6])) if lines else None
 
 
-def _temporary(folder: Path) -> list[str]:
-    """What is left in the folder for temporary files, but for torchrun's own."""
-    return [name for name in tree(folder) if not name.startswith("torchelastic_")]
+def _temporary(folder: Path, reference: Path) -> list[str]:
+    """What is left in the folder for temporary files, but for torchrun's own and what packages leave there anyhow."""
+    return [name for name in tree(folder) if name not in tree(reference) and not name.startswith("torchelastic_")]
 
 
 def _listing(root: Path) -> str:

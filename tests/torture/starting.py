@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,9 @@ def _child(work: Path, argv: Sequence[str], log: Path, count: Path, own: dict[st
         null = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((null, 0), (out, 1), (out, 2)):
             os.dup2(source, target)
+        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        resource_tracker._resource_tracker._fd = None  # its own, as a program would have
         os.environ.clear()
         os.environ.update(own)
         tempfile.tempdir = None

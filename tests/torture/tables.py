@@ -13,6 +13,8 @@ from tests.torture.outcome import FINE, Outcome
 
 SHOWN = 30
 """How many failures are told, one of each kind and result first."""
+ALIKE = 3
+"""How many of one kind and result."""
 DETAIL = 600
 
 
@@ -64,10 +66,11 @@ def failures(part: str, done: Sequence[Done]) -> list[str]:
         ranked.append((seen[outcome.kind, outcome.result], seed, outcome))
         seen[outcome.kind, outcome.result] += 1
     lines = []
-    for _, seed, outcome in sorted(ranked, key=lambda entry: entry[:2])[:SHOWN]:
+    told = [entry for entry in sorted(ranked, key=lambda entry: entry[:2]) if entry[0] < ALIKE][:SHOWN]
+    for _, seed, outcome in told:
         detail = outcome.detail.strip()[-DETAIL:].replace("\n", "\n    ")
         lines += ["", f"{outcome.result}: {outcome.kind}", f"    {detail}", reproduction(part, seed)]
-    more = [f"\nand {len(failed) - SHOWN} more, in the results"] if len(failed) > SHOWN else []
+    more = [f"\nand {len(failed) - len(told)} more, in the results"] if len(failed) > len(told) else []
     return lines + more
 
 

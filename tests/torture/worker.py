@@ -25,6 +25,7 @@ KEPT = 20
 def work(part: str, folder: Path, line: Connection, prepare: bool) -> None:
     """Until the other side hangs up. Whatever a trial leaves running becomes this process's, and is told."""
     adopt_orphans()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the campaign's affair
     module = import_module(f"tests.torture.{part}")
     if prepare:
         module.prepare(folder / "prepared")

@@ -287,3 +287,15 @@ def test_an_option_of_the_other_kind_is_refused(tmp_path, actions, capfd, kind, 
     said = capfd.readouterr().err
     assert option in said and f"a {kind} has none" in said
     assert not (tmp_path / "r").exists()
+
+
+@torch.no_grad()
+def test_a_conversion_that_was_killed_is_done_again(tmp_path, actions):
+    head = C2FTCN(8, 2, C2FTCN.Config(canvas="window", standardise=False)).eval()
+    torch.save({"model_state_dict": head.state_dict()}, tmp_path / "p.pth")
+    assert convert(tmp_path, "head", "--actions", actions) == 0
+    assert convert(tmp_path, "head", "--actions", actions) == 2, "it is there already"
+    whole = {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()}
+    (tmp_path / "r" / "environment.json").unlink()  # the last that is written
+    assert convert(tmp_path, "head", "--actions", actions) == 0
+    assert {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()} == whole

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.holding import held
 from tests.tiny import ACTIONS, DIM, write_tiny
 from viewloom import api
 from viewloom.cli import main
@@ -186,3 +187,12 @@ def test_the_command_shows_the_first_of_them(data, run, tmp_path, capsys):
     assert str(out / "segments.csv") in shown
     found = Segments.of_rows([[int(row["start"]), int(row["end"]), 0] for row in rows])
     assert (found.durations > 0).all()
+
+
+def test_a_folder_that_another_process_writes_is_left_alone(data, run, tmp_path):
+    out = tmp_path / "out"
+    with held(out), pytest.raises(ConfigError, match=f"Another viewloom predict is writing {out}"):
+        predict(data, run, out)
+    assert list(out.iterdir()) == []
+    predict(data, run, out)
+    assert (out / "segments.csv").exists()

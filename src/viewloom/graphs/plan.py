@@ -175,11 +175,16 @@ def _online(source: Source, view: str, config: ExportConfig) -> Traced:
     }
     facts = _facts(source, view, config, network.dim) | own | {"at_temperature": not several}
     free = ({0: "frames"}, *({} for _ in state))
-    return Traced(network, (torch.randn(5, network.dim), *state), free, inputs, outputs, facts)
+    return Traced(network, (example_of(5, network.dim), *state), free, inputs, outputs, facts)
 
 
 PLANS: Mapping[str, Callable[[Source, str, ExportConfig], Traced]]
 PLANS = {"refiner": _refiner, "head": _head, "both": _both, "online": _online}
+
+
+def example_of(*shape: int) -> torch.Tensor:
+    """Numbers to trace with: always the same, since PyTorch's own format keeps them in the file."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
 
 
 def step_chunk(source: Source, config: ExportConfig) -> int:
@@ -201,7 +206,7 @@ def _rows(
     """What takes rows of any number and length."""
     own = _facts(source, view, config, dim) | {"input": "frames" if isinstance(network, FramesGraph) else "steps"}
     length = own["input"]
-    example = torch.randn(2, EXAMPLE_STEPS, dim)
+    example = example_of(2, EXAMPLE_STEPS, dim)
     return Traced(network.eval(), (example,), ({0: "rows", 1: length},), ("features",), (output,), own | dict(facts))
 
 

@@ -22,7 +22,7 @@ from viewloom.registry import HEADS, METHODS
 from viewloom.training.evaluate import select_views
 from viewloom.training.learn import needs_teacher
 from viewloom.training.run_identity import RunContent
-from viewloom.training.runs import CONFIG, prepare_run, read_json, write_environment
+from viewloom.training.runs import CONFIG, alone_in_run, prepare_run, read_json, write_environment
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,12 @@ def run_crossval(config: CrossvalConfig) -> CrossvalResult | str:
             "is put before the head of every fold; one that learned from what a fold tests needs --allow_learned pairs"
         )
         err.print(f"note: {config.refiner} {text}.", markup=False)
-    missing = run_folds(config, dataset, folds)
-    done = [fold for fold in folds if fold.title not in missing]
-    if not done:
-        raise ConfigError(f"No fold finished. {_reasons(missing)}")
-    write_pooled(folder, done, len(all_folds), missing, config.name or folder.name)
+    with alone_in_run(folder, "viewloom crossval"):
+        missing = run_folds(config, dataset, folds)
+        done = [fold for fold in folds if fold.title not in missing]
+        if not done:
+            raise ConfigError(f"No fold finished. {_reasons(missing)}")
+        write_pooled(folder, done, len(all_folds), missing, config.name or folder.name)
     if missing:
         err.print(f"{len(missing)} of {len(folds)} folds did not finish, and the scores lack them. {_reasons(missing)}")
     return CrossvalResult(folder, missing)

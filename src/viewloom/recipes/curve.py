@@ -10,6 +10,7 @@ from viewloom.dataset.settings import SamplingConfig
 from viewloom.dataset.splits import Role
 from viewloom.errors import ConfigError
 from viewloom.identity import Identity, settings_of
+from viewloom.locks import alone
 from viewloom.names import names_in
 from viewloom.recipes.chain import filled, of_head, of_run, options_of, refuse_unusable
 from viewloom.recipes.curve_data import Point, points_of
@@ -37,9 +38,10 @@ def run_curve(config: CurveConfig) -> str:
     runs = unique_runs([job.run for job in jobs])
     if config.plan:
         return plan_text(config, runs)
-    failed = run_all(runs)
     folder = Path(config.out) / f"{config.kind}-{config.method}-{build.key}"
-    text = write_curve(Curve(config, dataset, folder, failed), [job.scored for job in jobs if job.run.finished])
+    with alone(folder, "viewloom curve"):
+        failed = run_all(runs)
+        text = write_curve(Curve(config, dataset, folder, failed), [job.scored for job in jobs if job.run.finished])
     if failed:
         reasons = "; ".join(f"{run}: {reason}" for run, reason in failed.items())
         raise ConfigError(f"{text}\n{len(failed)} run(s) did not finish, and the curve lacks them. {reasons}")

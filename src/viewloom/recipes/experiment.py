@@ -14,6 +14,7 @@ from viewloom.dataset.splits import DRAWN, VARIANTS
 from viewloom.errors import ConfigError, UserError
 from viewloom.features.content import views_in_use, written_facts
 from viewloom.identity import Identity, settings_of
+from viewloom.locks import alone
 from viewloom.recipes.benchmarks.command import run_benchmark
 from viewloom.recipes.benchmarks.tables import BENCHMARKS
 from viewloom.recipes.docs_page import check_page
@@ -44,8 +45,10 @@ def run_experiment(config: ExperimentConfig) -> str | None:
     check_page(config.docs, MARK)
     runs = unique_runs([job.evaluation for job in jobs])
     refuse_rewritten(config, dataset, runs)
-    failed = run_all(runs)
-    text = write_results(config, dataset, results_folder(config, data), jobs, failed)
+    folder = results_folder(config, data)
+    with alone(folder, "viewloom experiment"):
+        failed = run_all(runs)
+        text = write_results(config, dataset, folder, jobs, failed)
     if failed:
         reasons = "; ".join(f"{run}: {reason}" for run, reason in failed.items())
         raise ConfigError(f"{len(failed)} run(s) did not finish, and the table lacks them. {reasons}")

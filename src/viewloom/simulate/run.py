@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from viewloom.console import out, progress
 from viewloom.errors import ConfigError, listed
 from viewloom.features.views import ViewTable
-from viewloom.owned import own_folder
+from viewloom.owned import let_go, own_folder
 from viewloom.simulate.actions import own_actions
 from viewloom.simulate.faults import InjectedFault, draw_fault, without_ego
 from viewloom.simulate.motion import make_scene, span_at
@@ -129,7 +129,7 @@ def new_folder(target: Path) -> Iterator[Path]:
         folder.rename(target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        os.close(handle)
+        let_go(handle)
 
 
 def open_writer(config: SimulateConfig, script: Script, folder: Path) -> Writer:

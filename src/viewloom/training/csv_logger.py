@@ -45,10 +45,7 @@ class ResumedCSV(Logger):
         """Log values of a step; before the first, take over the rows of the epochs before it."""
         if self._rows is None:
             self._rows = self._before(metrics.get("epoch"))
-        number = len(self._rows) if step is None else step
-        self._rows.append({name: float(value) for name, value in metrics.items()} | {"step": number})
-        if "epoch" in metrics:
-            self._rows[-1]["epoch"] = int(metrics["epoch"])
+        self._rows.append(_row(metrics, len(self._rows) if step is None else step))
 
     def _before(self, epoch: float | None) -> list[dict[str, Any]]:
         if epoch is None or not self.path.exists():
@@ -60,11 +57,25 @@ class ResumedCSV(Logger):
     @rank_zero_only
     def save(self) -> None:
         """Write all rows."""
-        if self._rows:
-            columns = sorted({name for row in self._rows for name in row})
-            write_csv(self.path, columns, ([row.get(name, "") for name in columns] for row in self._rows))
+        self._write(self._rows or [])
+
+    @rank_zero_only
+    def save_with(self, metrics: Mapping[str, Any], step: int) -> None:
+        """Write all rows and one that is still to be logged: Lightning logs an epoch's after its checkpoint."""
+        before = self._before(metrics.get("epoch")) if self._rows is None else self._rows
+        self._write([*before, _row(metrics, step)])
+
+    def _write(self, rows: list[dict[str, Any]]) -> None:
+        if rows:
+            columns = sorted({name for row in rows for name in row})
+            write_csv(self.path, columns, ([row.get(name, "") for name in columns] for row in rows))
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
         """Write what is left."""
         self.save()
+
+
+def _row(metrics: Mapping[str, Any], step: int) -> dict[str, Any]:
+    whole = {"epoch": int(metrics["epoch"])} if "epoch" in metrics else {}
+    return {name: float(value) for name, value in metrics.items()} | whole | {"step": step}

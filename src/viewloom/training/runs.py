@@ -23,6 +23,7 @@ from viewloom.errors import ConfigError, listed
 from viewloom.files import atomic_path, write_json, write_text
 from viewloom.locks import alone
 from viewloom.owned import TEMPORARY, remove_dead
+from viewloom.training.launched import end_with_launcher
 from viewloom.training.run_identity import FILE as IDENTITY_FILE
 from viewloom.training.run_identity import RunContent, refuse_other, save_identity
 from viewloom.version import __version__
@@ -55,6 +56,7 @@ def alone_in_run(folder: Path | str, what: str, resume: bool = False) -> Iterato
     Raises:
         ConfigError: another command writes it.
     """
+    end_with_launcher()
     if not is_main_process() or (resume and not Path(folder).exists()):
         yield
         return

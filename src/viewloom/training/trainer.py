@@ -16,6 +16,7 @@ from lightning.pytorch.plugins.precision import DoublePrecision
 
 from viewloom.errors import ConfigError
 from viewloom.files import atomic_path, write_csv
+from viewloom.training.csv_logger import ResumedCSV
 from viewloom.training.length import validation_interval
 from viewloom.training.loggers import make_logger
 from viewloom.training.settings import TrainerConfig
@@ -61,8 +62,9 @@ class LastCheckpoint(Checkpoint):
         """Save where it is due; all processes take part."""
         done = trainer.current_epoch + 1
         if done % self.every_epochs == 0 or done == trainer.max_epochs:
-            for logger in trainer.loggers:
-                logger.save()  # first the rows, as in `build_trainer`
+            step = trainer.fit_loop.epoch_loop._batches_that_stepped - 1  # as Lightning logs it in a moment
+            for logger in (one for one in trainer.loggers if isinstance(one, ResumedCSV)):
+                logger.save_with(trainer.logged_metrics | {"epoch": trainer.current_epoch}, step)
             trainer.save_checkpoint(self.path)
 
 
