@@ -48,6 +48,8 @@ LEVELS = {
     "yaml_files": 12,
     "names": 12,
     "console": 12,
+    "ranges": 12,
+    "option_help": 11,
     "errors": 13,
     "version": 13,
     "overview": 13,
@@ -58,6 +60,7 @@ HEAVY = ("torch", "lightning", "scipy", "sklearn", "matplotlib")
 """What takes seconds to import."""
 REPORT_MAY = {
     "yaml_files",
+    "ranges",
     "report",
     "metrics",
     "videos",

@@ -315,7 +315,7 @@ def test_long_lists_show_the_first_and_count_the_rest(make, parts, capsys):
 
 
 def test_bad_settings_and_folders_are_told(tmp_path):
-    with pytest.raises(ConfigError, match="--sync_recordings must be 0 or more"):
+    with pytest.raises(ConfigError, match="sync_recordings is .* has to be"):
         CheckConfig(data="x", sync_recordings=-1)
     with pytest.raises(DataError, match="not there"):
         checked(tmp_path / "nowhere")

@@ -234,7 +234,7 @@ def test_plan_writes_nothing(videos, tmp_path):
         ({"size": 64, "resize": 32}, "can't be cut"),
         ({"precision": "float16", "device": "cpu"}, "needs a GPU"),
         ({"store": "lmdb", "fps": 25}, "read as 30"),
-        ({"batch": 0}, "--batch must lie"),
+        ({"batch": 0}, "batch is .* has to be"),
     ],
 )
 def test_impossible_settings_are_refused(videos, tmp_path, settings, message):

@@ -398,5 +398,5 @@ def test_a_full_disk_says_so(data, tmp_path, monkeypatch):
 
 
 def test_negative_workers(data, tmp_path):
-    with pytest.raises(ConfigError, match="--workers must be 0 or more"):
+    with pytest.raises(ConfigError, match="workers is .* has to be"):
         PackConfig(data="a", out="b", workers=-1)

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from viewloom.ranges import Settings
+
 
 @dataclass(frozen=True, kw_only=True)
-class DownloadConfig:
+class DownloadConfig(Settings):
     """Settings of `viewloom download`: a public data set from the Hugging Face hub."""
 
     dataset: str
