@@ -13,6 +13,7 @@ from functools import wraps
 from typing import Any, get_type_hints
 
 from viewloom.errors import ConfigError
+from viewloom.outputs import refuse_blank
 
 RANGE = "range"
 """What the metadata of a field calls its range."""
@@ -102,8 +103,9 @@ def ranged(default: Any = MISSING, **arguments: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What every dataclass of settings is. Numbers outside their ranges are refused before a class checks what else it
-    has to, also where its ``__post_init__`` doesn't call that of the class above it.
+    """What every dataclass of settings is. Numbers outside their ranges, and files and folders without a name, are
+    refused before a class checks what else it has to, also where its ``__post_init__`` doesn't call that of the class
+    above it.
     """
 
     called = ""  # no annotation: it is no setting
@@ -145,12 +147,13 @@ def refuse_outside(settings: Settings, *names: str) -> None:
         names: those to look at; none: all.
 
     Raises:
-        ConfigError: see `refuse`.
+        ConfigError: see `refuse`; or a file or folder without a name.
     """
     place = settings.called or _room(type(settings))
     for entry in fields(settings):
         if not names or entry.name in names:
             refuse(entry.name, getattr(settings, entry.name), entry.metadata.get(RANGE, ANY), place)
+            refuse_blank(entry.name, getattr(settings, entry.name), place)
 
 
 def refuse(name: str, value: Any, allowed: Range, place: str) -> None:

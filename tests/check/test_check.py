@@ -300,7 +300,7 @@ def test_a_report_is_written_whole_and_not_over_another(make, parts, tmp_path, c
     assert written["usable"] is False
     assert written["findings"][0]["title"].startswith("NaN or infinite")
     assert written["findings"][0]["count"] == 1
-    with pytest.raises(ConfigError, match=r"report\.json is already there"):
+    with pytest.raises(ConfigError, match=r"report\.json is there already"):
         run_check(CheckConfig(data=str(root), out=str(out)))
     run_check(CheckConfig(data=str(root), out=str(out), overwrite=True))
 

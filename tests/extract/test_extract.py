@@ -266,7 +266,7 @@ def test_other_weights_are_other_features(videos, tmp_path):
 def test_a_folder_with_other_things_is_left_alone(videos, tmp_path):
     (tmp_path / "f").mkdir()
     (tmp_path / "f" / "thesis.tex").write_text("mine")
-    with pytest.raises(ConfigError, match="holds other files"):
+    with pytest.raises(ConfigError, match="which this command did not write"):
         run(videos, tmp_path / "f")
     assert content(tmp_path / "f") == {"thesis.tex": b"mine"}
 

@@ -18,6 +18,7 @@ from viewloom.download.unpack import unpack
 from viewloom.errors import DataError
 from viewloom.files import write_json
 from viewloom.names import names_in
+from viewloom.outputs import refuse_file, refuse_folder
 
 RECORD, PARTIAL = "download.json", ".download"
 
@@ -54,6 +55,11 @@ def run_download(config: DownloadConfig) -> str:
     lines = _plan(config, out, repository, wanted, left)
     if config.plan:
         return "\n".join(lines)
+    own = [RECORD, PARTIAL, *(one.target for one in wanted if one.target and one not in left)]
+    refuse_folder(out, config.overwrite, own=own)
+    for one in left:
+        if not one.archive and one.file.path not in record["files"]:
+            refuse_file(out / one.target, config.overwrite)
     note(f"{source.repo}: {source.licence}.")
     check_room(out, _needed(left, out), f"download {len(left)} files of {source.repo}")
     small = all(one.file.size < SMALL_BYTES for one in left)  # larger ones have a bar of their own

@@ -66,7 +66,7 @@ class PackConfig(Settings):
     axes: Axes | None = None
     """Axis order of npy files: dt for (D, T), td for (T, D), or auto. Default: auto."""
     index: str | None = None
-    """Index of an LMDB folder (viewloom index), to open it without seeking."""
+    """Index (viewloom index) that the features must agree with: other frames than it says are refused."""
     compare_features: Compare = "auto"
     """What of files packed before is compared with their source: blocks of frames (sampled; auto: every frame where
     the source was written since), or every frame (full)."""

@@ -6,6 +6,7 @@ from typing import Literal
 from viewloom.dataset.settings import SamplingConfig
 from viewloom.errors import ConfigError
 from viewloom.extract.settings import BackboneConfig, ExtractConfig
+from viewloom.outputs import NOWHERE
 from viewloom.ranges import SECONDS, Settings, ranged
 
 
@@ -19,7 +20,7 @@ class CameraConfig(BackboneConfig, called="camera"):
 
     def as_extract(self, video: str, fps: float) -> ExtractConfig:
         """The settings of `viewloom extract` that make the same features; `ConfigError` where they can't work."""
-        return ExtractConfig(videos=video, out="", fps=fps, **asdict(self))
+        return ExtractConfig(videos=video, out=NOWHERE, fps=fps, **asdict(self))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -239,6 +239,8 @@ class TransferConfig(ChainConfig, DecodedConfig):
     finished there is used again, and a stopped run goes on, when the command is repeated."""
     resume: bool = free(default=True)
     """Nothing to set: a run of the same settings and data always goes on, and one of others is refused."""
+    overwrite: bool = free(default=False)
+    """Write into a folder that holds other files, but no run; one that has the name of a run's file is replaced."""
     references: str = free(default="")
     """Heads to train beside, comma-separated, of equal settings: naive (no refiner, no student) and oracle (labels of
     the views to segment)."""

@@ -11,6 +11,7 @@ from viewloom.files import write_json, write_text
 from viewloom.heads.base import Head
 from viewloom.heads.settings import LEVEL_WEIGHTS, C2FTCNConfig
 from viewloom.names import names_in
+from viewloom.outputs import refuse_folder
 from viewloom.training.checkpoints import SavedHead, save_head
 from viewloom.training.published import (
     load_published_asformer,
@@ -28,8 +29,7 @@ def run_convert(config: ConvertConfig) -> Path:
     """Convert a checkpoint; returns the file written."""
     run = Path(config.run)
     target = run / f"{config.kind}.safetensors"
-    if target.exists():
-        raise ConfigError(f"{target} is there already. Choose another --run folder.")
+    refuse_folder(run, config.overwrite, "--run")
     _refuse_misfits(config)
     views = names_in(config.views)
     if config.kind == "refiner":

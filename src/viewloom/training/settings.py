@@ -72,6 +72,8 @@ class LearnConfig(DataConfig):
     """Windows in a step, over all processes."""
     resume: bool = free(default=False)
     """Go on with the run in the folder."""
+    overwrite: bool = free(default=False)
+    """Write into a folder that holds other files, but no run; one that has the name of a run's file is replaced."""
     workers: int = free(default=0, **PROCESSES)
     """Processes that read windows; 0 reads in the training process."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
@@ -339,3 +341,5 @@ class ConvertConfig(Settings):
     context: Literal["frame", "time", "batch"] | None = None
     """What a refiner's attention looks at: frame, time or batch, which repeats the released code, whose results depend
     on batch mates; default: frame."""
+    overwrite: bool = False
+    """Write into a folder that holds other files; those that have the name of a run's are replaced."""
