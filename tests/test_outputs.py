@@ -10,6 +10,7 @@ import pytest
 from tests.every_setting import made, settings_classes
 from tests.tiny import write_tiny
 from viewloom.cli import VERBS, main
+from viewloom.download.hub import HubFile
 from viewloom.download.run import Wanted
 from viewloom.errors import ConfigError
 from viewloom.extract.writing import prepare_folder

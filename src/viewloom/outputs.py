@@ -93,8 +93,9 @@ def filling(
     except BaseException:
         if _inside(folder) == {*(before or ()), mark.name}:  # nothing was written
             mark.unlink(missing_ok=True)
-            with suppress(OSError):
-                _ = before is None and folder.rmdir()
+            if before is None:
+                with suppress(OSError):
+                    folder.rmdir()
         raise
     mark.unlink(missing_ok=True)
 
