@@ -311,7 +311,7 @@ def test_plain_labels_are_scored_without_background_and_where_there_is_truth():
 def test_scores_are_written_over_only_when_asked(data, tmp_path):
     head = vl.train(data, ["exo"], head="linear", epochs=1, **QUIET)
     vl.evaluate(head, data, views="exo", out=tmp_path)
-    with pytest.raises(ConfigError, match="Pass overwrite=True"):
+    with pytest.raises(ConfigError, match="metrics.json is there already"):
         vl.evaluate(head, data, views="exo", out=tmp_path)
     vl.evaluate(head, data, views="exo", out=tmp_path, overwrite=True)
 

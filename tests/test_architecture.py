@@ -54,6 +54,9 @@ LEVELS = {
     "yaml_files": 12,
     "names": 12,
     "console": 12,
+    "ranges": 11,
+    "option_help": 10,
+    "outputs": 11.5,
     "errors": 13,
     "amounts": 13,
     "version": 13,
@@ -65,6 +68,8 @@ HEAVY = ("torch", "lightning", "scipy", "sklearn", "matplotlib")
 """What takes seconds to import."""
 REPORT_MAY = {
     "yaml_files",
+    "ranges",
+    "outputs",
     "report",
     "metrics",
     "videos",

@@ -363,12 +363,12 @@ def number_that_is_none(c):
     return [*c.train(), "--epochs", "many"]
 
 
-@case("--epochs must be 1 or more", "-3")
+@case("epochs is -3: it has to be 1 or more", "training.epochs")
 def negative_epochs(c):
     return c.train("--epochs", "-3")
 
 
-@case("chunk_frames", "1 or more")
+@case("chunk_frames", "has to be from 1")
 def chunks_of_no_frames(c):
     return c.train("--sampling.chunk_frames", "0")
 

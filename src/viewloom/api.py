@@ -24,6 +24,7 @@ from viewloom.listing import list_heads as list_heads
 from viewloom.listing import list_layouts as list_layouts
 from viewloom.listing import list_methods as list_methods
 from viewloom.listing import list_protocols as list_protocols
+from viewloom.outputs import NOWHERE
 from viewloom.recipes.settings import TransferConfig
 from viewloom.training.settings import EvaluateConfig, MeasureConfig, PredictConfig, PretrainConfig, TrainConfig
 
@@ -206,17 +207,14 @@ def evaluate(
     Raises:
         DataError, ConfigError: a head, data or settings that can't be used, with what to do.
     """
-    from viewloom.training.evaluate import evaluate_head
-    from viewloom.training.runs import alone_in_run
+    from viewloom.training.evaluate import evaluate_head, into_folder
 
     dataset, trained = _dataset(data, settings), trained_head(head)
     own = {"run": trained.where, "views": views, "split": split, "protocol": protocol}
     config = settings_on(EvaluateConfig, dataset, own | settings)
-    if out is not None and (Path(out) / "metrics.json").exists() and not config.overwrite:
-        raise ConfigError(f"{Path(out) / 'metrics.json'} is there already. Pass overwrite=True or another out.")
     if out is None:
         return evaluate_head(trained, config, dataset)
-    with alone_in_run(out, "viewloom evaluate"):
+    with into_folder(config, out):
         return evaluate_head(trained, config, dataset).write(out)
 
 
@@ -301,7 +299,7 @@ def predict(
     elif fps is not None:
         raise ConfigError("fps is the rate of an array; a data set has its own (open_dataset(..., fps=...)).")
     dataset = _dataset(data, settings)
-    own = {"run": trained.where, "out": str(out or ""), "views": view}
+    own = {"run": trained.where, "out": NOWHERE if out is None else str(out), "views": view}
     return run_predict(settings_on(PredictConfig, dataset, own | settings), dataset, trained).table()
 
 

@@ -18,6 +18,7 @@ from viewloom.graphs.settings import ExportConfig
 from viewloom.guard import guarded, open_streams
 from viewloom.hub.settings import PushConfig
 from viewloom.online.settings import OnlineConfig
+from viewloom.option_help import help_of, say_ranges
 from viewloom.overview import overview
 from viewloom.plugins import import_modules
 from viewloom.recipes.compare.settings import CompareConfig
@@ -339,30 +340,23 @@ def make_parser(name: str, args: Sequence[str]) -> "ArgumentParser":
     )
     parser.add_argument("--plugins", type=str | list[str] | None, help=plugins)
     names = {entry.name: entry.default for entry in fields(verb.settings)}
-    options = [field for field in OPTIONS if field in names]
+    apart = [field for field in OPTIONS if field in names]
     positional = POSITIONAL.get(name)
     spelled = {field: name for field, name in SPELLED.items() if field in names}
     for field, name in spelled.items():
-        parser.add_argument(f"--{name}", required=True, type=str, help=_help_of(verb.settings, field))
-    parser.add_class_arguments(verb.settings, None, skip={*options, *spelled, *filter(None, [positional])})
+        parser.add_argument(f"--{name}", required=True, type=str, help=help_of(verb.settings, field))
+    parser.add_class_arguments(verb.settings, None, skip={*apart, *spelled, *filter(None, [positional])})
     if positional is not None:
-        parser.add_argument(positional, type=str, help=_help_of(verb.settings, positional))
+        parser.add_argument(positional, type=str, help=help_of(verb.settings, positional))
     if verb.settings in CAUSAL_TOO:
         parser.add_argument(f"--{CAUSAL}", type=bool | None, help=HELP)
-    for field, chosen in chosen_options(verb.settings, args).items():
-        parser.add_class_arguments(chosen, field)
+    chosen = chosen_options(verb.settings, args)
+    for field, options in chosen.items():
+        parser.add_class_arguments(options, field)
     for former in (former for former, now in FORMER.items() if now in names):
         parser.add_argument(f"--{former}", type=Any, help=SUPPRESS)
+    say_ranges(parser, verb.settings, chosen)
     return parser
-
-
-def _help_of(settings: type, name: str) -> str:
-    """The docstring under a setting."""
-    from jsonargparse import ArgumentParser
-
-    parser = ArgumentParser()
-    parser.add_class_arguments(settings, None)
-    return next(str(action.help) for action in parser._actions if action.dest == name)
 
 
 def parse(name: str, args: Sequence[str]) -> Any:

@@ -4,8 +4,6 @@ The command line prints their text alone, without a traceback, and exits with co
 what is wrong, where (file, recording, view, frame), and what to do about it.
 """
 
-from collections.abc import Mapping
-
 
 class UserError(ValueError):
     """Bad input or configuration; the message is complete in itself."""
@@ -24,11 +22,3 @@ def listed(names: object, limit: int = 8) -> str:
     items = [str(name) for name in names]  # type: ignore[attr-defined]
     shown = ", ".join(items[:limit]) if items else "none"
     return shown if len(items) <= limit else f"{shown} and {len(items) - limit} more"
-
-
-def refuse_outside(settings: object, limits: Mapping[str, tuple[float, float]]) -> None:
-    """`ConfigError` for a setting that lies outside its limits (least, greatest); None is let be."""
-    for name, (low, high) in limits.items():
-        value = getattr(settings, name)
-        if value is not None and not low <= value <= high:
-            raise ConfigError(f"--{name} must lie between {low} and {high}, but is {value}.")

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from viewloom.errors import listed
+from viewloom.ranges import bounded
 
 Facts = Mapping[str, Any]
 """Names and JSON values."""
@@ -27,18 +27,19 @@ def free(**kwargs: Any) -> Any:
     """A dataclass field for a setting that does not change a result, or whose content is compared instead.
 
     Args:
-        kwargs: as `dataclasses.field` takes them.
+        kwargs: as `dataclasses.field` takes them, and the bounds of a number (`viewloom.ranges.Range`).
     """
-    return field(**kwargs, metadata={"changes_result": False})
+    return field(**bounded({"changes_result": False}, kwargs))
 
 
-def added(default: Any) -> Any:
+def added(default: Any, **bounds: float) -> Any:
     """A dataclass field for a setting that runs may have been begun without: they did as its default does.
 
     Args:
         default: its default, which must never change.
+        bounds: of a number, as `viewloom.ranges.Range` takes them.
     """
-    return field(default=default, metadata={"added": True})
+    return field(default=default, **bounded({"added": True}, bounds))
 
 
 def added_settings(settings: Any, prefix: str = "") -> dict[str, Any]:
@@ -137,7 +138,7 @@ def _item_difference(role: str, now: Sequence[Any], then: Sequence[Any]) -> str:
 
 
 def has_type(value: Any, hint: Any) -> bool:
-    """Whether a value can stand for a setting; hints other than those that settings have take any value."""
+    """Whether a value is of a setting's type; hints other than those that settings have take any value."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin is Literal:
         return any(type(value) is type(choice) and value == choice for choice in inner)
@@ -146,5 +147,5 @@ def has_type(value: Any, hint: Any) -> bool:
     if origin in (tuple, list):
         return isinstance(value, list | tuple) and all(has_type(entry, inner[0]) for entry in value)
     if hint is float:
-        return type(value) in (int, float) and math.isfinite(value)
+        return type(value) in (int, float)
     return type(value) is hint if hint in (bool, int, str, type(None)) else True

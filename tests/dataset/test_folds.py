@@ -213,7 +213,7 @@ def person(recording):
         ({"splits": "loso", "fold": 5}, r"no fold 5; its folds are: 0 \(P1_a\)"),
         ({"splits": "loso", "split_by": "user", "fold": 0}, "matches nothing in the recording's name 'P10_a'|'P1_a'"),
         ({"splits": "loso", "split_by": "P", "fold": 0}, "needs 2 labelled groups of recordings, but there are 1: P"),
-        ({"splits": "loso", "val_groups": -1, "fold": 0}, "--val_groups -1 must be 0 or more"),
+        ({"splits": "loso", "val_groups": -1, "fold": 0}, "val_groups is .* has to be"),
         ({"splits": "generate", "val_groups": 1}, "goes with --splits loso only"),
     ],
 )

@@ -90,7 +90,7 @@ def test_opens_with_its_index(lmdb_root, tmp_path):
 def test_overwrites_only_when_asked(lmdb_root, tmp_path):
     out = tmp_path / "index.json"
     out.write_text("mine")
-    with pytest.raises(ConfigError, match=r"index\.json is already there"):
+    with pytest.raises(ConfigError, match=r"index\.json is there already"):
         run_index(IndexConfig(data=str(lmdb_root), out=str(out)))
     assert out.read_text() == "mine"
     run_index(IndexConfig(data=str(lmdb_root), out=str(out), overwrite=True))

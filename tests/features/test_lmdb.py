@@ -5,6 +5,7 @@ import pickle
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import lmdb
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from tests.features.stores import lmdb_key, random_recordings, write_lmdb
 from viewloom.errors import DataError
 from viewloom.features.base import FeatureSource, Span
-from viewloom.features.index import Index
+from viewloom.features.index import Index, make_index
 from viewloom.features.lmdb import LmdbSource, open_environment
 from viewloom.features.opening import open_source
 from viewloom.features.views import View, ViewTable
@@ -309,27 +310,31 @@ def test_empty_environment(tmp_path):
         LmdbSource(tmp_path)
 
 
-def test_index_replaces_seeking(features, monkeypatch):
+@pytest.mark.parametrize("span", [Span(1, 59), Span(0, 58), Span(1, 57), Span(2, 58), Span(20, 21)])
+def test_spans_of_an_index_are_compared_with_the_keys(features, span):
     source = LmdbSource(features[0])
-    index = Index(where="x", kind="lmdb", spans=source.spans, entries={V3: source.environment(V3).entries})
-    monkeypatch.setattr("viewloom.features.lmdb.Environment.seek_spans", lambda self: pytest.fail("sought"))
-    again = LmdbSource(features[0], index=index)
-    assert again.fingerprint() == source.fingerprint()
+    right = make_index(source)
+    assert open_source(features[0], index=right).fingerprint() == source.fingerprint()
+    wrong = replace(right, where="old.json", spans={**right.spans, "rec": {**right.spans["rec"], V3: span}})
+    message = rf"old\.json says that recording rec has frames \[{span.first}, {span.end}\) in {V3}, but .* \[1, 58\)"
+    with pytest.raises(DataError, match=message):
+        open_source(features[0], index=wrong)
+    with pytest.raises(DataError, match=message):
+        open_source(features[0], index=Index(where="old.json", kind="statistics", spans={"rec": {V3: span}}))
+
+
+def test_an_index_without_a_recording_is_refused_and_an_old_pickle_is_not(features):
+    right = make_index(LmdbSource(features[0]))
+    less = replace(right, where="less.json", spans={**right.spans, "gone": {V3: Span(0, 9)}})
+    with pytest.raises(DataError, match=r"gone has frames \[0, 9\) in .*, but .* has no frames"):
+        open_source(features[0], index=less)
+    assert open_source(features[0], index=replace(right, kind="statistics", entries={}))
 
 
 def test_index_that_no_longer_fits(features):
     index = Index(where="old.json", kind="lmdb", spans={"rec": {V3: Span(1, 5)}}, entries={V3: 4})
     with pytest.raises(DataError, match=r"old\.json was made when it had 4.*viewloom index"):
-        LmdbSource(features[0], index=index)
-
-
-@pytest.mark.parametrize("span", [Span(1, 59), Span(0, 58)])
-def test_old_statistics_of_other_features(features, span):
-    index = Index(where="old.pkl", kind="statistics", spans={"rec": {V3: span}})
-    with pytest.raises(DataError, match=r"old\.pkl says that recording rec has frames .* has no frame (58|0) of it"):
-        LmdbSource(features[0], index=index)
-    right = Index(where="old.pkl", kind="statistics", spans={"rec": {V3: Span(1, 58)}})
-    assert LmdbSource(features[0], index=right).span("rec", "v3") == Span(1, 58)
+        open_source(features[0], index=index)
 
 
 def test_frames_by_keys_alone(features):

@@ -227,5 +227,5 @@ def test_a_data_set_is_no_npy_folder(tmp_path):
 def test_views_by_default(tmp_path):
     write_npy(tmp_path, random_recordings(first=0, cameras=("left", V3)))
     assert open_source(tmp_path).views("rec_a") == (V3, "left"), "not all are Assembly101's: each is its own view"
-    with pytest.raises(ConfigError, match="fps must be a positive number"):
+    with pytest.raises(ConfigError, match="fps is .*: it has to be from"):
         open_source(tmp_path, fps=-1)

@@ -96,7 +96,7 @@ def test_without_boundaries_a_row_is_one_segment_and_a_hole_cuts_nothing():
         ({"inner": "nothing"}, "There is no head 'nothing'"),
         ({"inner_options": {"wide": 3}}, "ms_tcn2 has no setting 'wide'"),
         ({"inner_options": {"width": "8"}}, "'width' must be .*int.*, but is '8'"),
-        ({"inner_options": {"width": 0}}, "Head ms_tcn2: width is 0"),
+        ({"inner_options": {"width": 0}}, "^width is 0: it has to be"),
         ({"inner_options": {"causal": True}}, "causal is true"),
         ({"inner_options": {"standardise": True}}, "standardise belongs to the boundary head"),
         ({"stages": 0}, "stages is 0"),

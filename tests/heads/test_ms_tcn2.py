@@ -70,5 +70,5 @@ def test_refinements_can_be_left_out():
     ],
 )
 def test_settings_that_cannot_work_are_refused(settings, message):
-    with pytest.raises(ConfigError, match=f"^Head ms_tcn2: {message}"):
+    with pytest.raises(ConfigError, match=f"^{message}"):
         MSTCN2.Config(**settings)

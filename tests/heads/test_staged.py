@@ -99,7 +99,7 @@ def test_what_is_dropped_is_what_layers_add(name):
     [
         ({"width": 0}, "width is 0"),
         ({"layers": 0}, "layers is 0"),
-        ({"layers": 17}, "layers is 17; .*32768 steps"),
+        ({"layers": 17}, "layers is 17: it has to be from 1 to 16"),
         ({"dropout": 1.0}, "dropout is 1.0"),
         ({"dropout": -0.1}, "dropout is -0.1"),
         ({"smoothing": -1.0}, "smoothing is -1.0"),
@@ -107,5 +107,5 @@ def test_what_is_dropped_is_what_layers_add(name):
     ],
 )
 def test_settings_that_cannot_work_are_refused(name, settings, message):
-    with pytest.raises(ConfigError, match=f"^Head {name}: {message}"):
+    with pytest.raises(ConfigError, match=f"^{message}"):
         HEADS.get(name).Config(**settings)

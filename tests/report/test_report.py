@@ -277,7 +277,7 @@ def test_wrong_input(tmp_path):
     folder = write_run(tmp_path / "run")
     with pytest.raises(ConfigError, match="named twice"):
         run_report(ReportConfig(runs=f"{folder},{tmp_path}", out=out))
-    with pytest.raises(ConfigError, match="--timelines must be 0 or more"):
+    with pytest.raises(ConfigError, match="timelines is .* has to be"):
         ReportConfig(runs=str(folder), timelines=-1)
     with pytest.raises(ConfigError, match="No run is called 'nobody'; the runs are: naive"):
         run_report(ReportConfig(runs=str(folder), out=out, reference="nobody"))

@@ -142,9 +142,9 @@ def test_a_head_that_knows_no_durations_says_so(extra):
     ("values", "message"),
     [
         ({"shortest": 0.9, "longest": 0.1}, "shortest must not be above"),
-        ({"shortest": -0.1}, "shortest must lie between 0 and 1"),
-        ({"longest": 1.5}, "longest must lie between 0 and 1"),
-        ({"enough": 0}, "enough must be 1 or more"),
+        ({"shortest": -0.1}, "shortest is .* has to be"),
+        ({"longest": 1.5}, "longest is .* has to be"),
+        ({"enough": 0}, "enough is .* has to be"),
     ],
 )
 def test_bounds_that_cannot_be_are_refused(values, message):

@@ -27,10 +27,10 @@ from viewloom.dataset.layout import LayoutFiles
 from viewloom.dataset.opening import find_files, is_simulated, open_features_of, stated_fps, view_table
 from viewloom.dataset.settings import settled
 from viewloom.dataset.splits import DRAWN, Splits
-from viewloom.errors import ConfigError
 from viewloom.features.catalog import DEFAULT_FPS, CatalogSource
 from viewloom.features.index import load_index
 from viewloom.files import write_json
+from viewloom.outputs import refuse_file
 
 
 def run_check(config: CheckConfig) -> CheckReport:
@@ -41,8 +41,8 @@ def run_check(config: CheckConfig) -> CheckReport:
         ConfigError: when the output file is already there.
     """
     target = Path(config.out) if config.out else None
-    if target is not None and target.exists() and not config.overwrite:
-        raise ConfigError(f"{target} is already there. Choose another --out, or pass --overwrite true.")
+    if target is not None:
+        refuse_file(target, config.overwrite)
     report = check(config)
     for line in render(report):
         out.print(line)
@@ -102,6 +102,15 @@ def _spans(report: CheckReport, config: CheckConfig, files: LayoutFiles, source:
         fps = stated_fps(config, files, source) or DEFAULT_FPS
         spans = index_spans(report, load_index(config.index), views, fps)
         lacking = [] if source is None else sorted(set(spans) - set(source.recordings))
+        found = {} if source is None else source_spans(report, source)
+        other = [
+            f"{recording} {view} ([{span.first}, {span.end}), in the index [{spans[recording][view].first}, "
+            f"{spans[recording][view].end}))"
+            for recording, there in found.items()
+            for view, span in there.items()
+            if spans.get(recording, {}).get(view, span) != span
+        ]
+        report.add("error", "Frames of other numbers than in the index", other, "Make it again (viewloom index).")
         remedy = "Their spans are the index's word; nothing else of them was looked at."
         report.add("warning", "Recordings of the index without features", lacking, remedy)
     return spans

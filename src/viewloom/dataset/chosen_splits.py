@@ -73,8 +73,8 @@ def folds_of(
     config: DataConfig, files: LayoutFiles, recordings: Sequence[str], labels: LabelSet | None
 ) -> tuple[Fold, ...]:
     """The folds of a data set in order; none where its splits are none. Overlaps in them are let be."""
-    if config.val_groups is not None and (config.splits != "loso" or config.val_groups < 0):
-        raise ConfigError(f"--val_groups {config.val_groups} must be 0 or more, and goes with --splits loso only.")
+    if config.val_groups is not None and config.splits != "loso":
+        raise ConfigError(f"--val_groups {config.val_groups} goes with --splits loso only.")
     if config.splits == "loso":
         if labels is None:
             raise DataError(f"--splits loso leaves labelled recordings out, but {config.data} has no labels.")

@@ -17,6 +17,7 @@ PATHS = ("features", "labels", "splits", "views_file", "pool_cache")
 """Settings that are paths, relative to the data set's folder."""
 
 C = TypeVar("C", bound="DataConfig")
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -53,6 +54,7 @@ def with_dataset_file(config: C, defaults: Mapping[str, Any] = MappingProxyType(
     name, table = found.pop("name", None), found.pop("sampling", None)
     names = [field.name for field in fields(DataConfig) if field.default is not MISSING]
     _check_table(str(path), "", found, names, get_type_hints(DataConfig))
+    _made(str(path), DataConfig, {"data": config.data, **found})
     for key, value in found.items():
         if key in PATHS and value is not None and value not in DRAWN:
             found[key] = str(root / value)
@@ -73,8 +75,13 @@ def _sampling(path: str, table: Any) -> SamplingConfig:
         raise DataError(f"{path}: sampling must hold a table of settings, such as `sampling: {{chunk_s: 0.5}}`.")
     hints = get_type_hints(SamplingConfig)
     _check_table(path, "sampling.", table, list(hints), hints)
+    return _made(path, SamplingConfig, table)
+
+
+def _made(path: str, cls: type[S], table: dict[str, Any]) -> S:
+    """Settings of a table; `DataError` where they can't be."""
     try:
-        return SamplingConfig(**table)
+        return cls(**table)
     except ConfigError as error:
         raise DataError(f"{path}: {error}") from None
 

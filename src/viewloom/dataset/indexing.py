@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from viewloom.dataset.opening import open_features
-from viewloom.errors import ConfigError
 from viewloom.features.index import Index, make_index
 from viewloom.features.settings import IndexConfig
 from viewloom.files import write_json
+from viewloom.outputs import refuse_file
 
 
 def run_index(config: IndexConfig) -> Index:
@@ -17,8 +17,8 @@ def run_index(config: IndexConfig) -> Index:
         DataError: for a store that can't be read.
     """
     out = Path(config.out) if config.out else None
-    if out is not None and out.exists() and not config.overwrite:
-        raise ConfigError(f"{out} is already there. Choose another --out, or pass --overwrite true.")
+    if out is not None:
+        refuse_file(out, config.overwrite)
     source = open_features(config.data, views_file=config.views_file, fps=config.fps, axes=config.axes)
     index = make_index(source, config.gaps)
     if out is not None:

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from viewloom.errors import ConfigError
+from viewloom.ranges import RATE, Settings, ranged
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvertLabelsConfig:
+class ConvertLabelsConfig(Settings):
     """Turn labels, or predicted segments, into the format of another annotation tool."""
 
     labels: str
@@ -18,7 +19,7 @@ class ConvertLabelsConfig:
     format: str = "csv"
     """Format to write: csv, text, frames, elan, webvtt, srt, audacity, via3, cvat, label_studio, boris, boris_csv, or
     one of a plugin."""
-    fps: float | None = None
+    fps: float | None = ranged(None, **RATE)
     """Frames per second of the labels; needed wherever one of the formats has times."""
     labels_tier: str | None = None
     """The only view, annotator, subject or tier to read; default: all."""
@@ -37,7 +38,5 @@ class ConvertLabelsConfig:
     """Only say what would be read and written."""
 
     def __post_init__(self) -> None:
-        if self.fps is not None and not 0 < self.fps <= 1000:
-            raise ConfigError(f"--fps must lie above 0 and not above 1000, but is {self.fps}.")
         if self.format != "csv" and (self.unit, self.delimiter) != ("frames", ","):
             raise ConfigError(f"--unit and --delimiter are of --format csv; {self.format} has its own. Leave them out.")

@@ -10,6 +10,7 @@ from viewloom.dataset.named_segments import NamedSegment
 from viewloom.dataset.source_file import SourceFile
 from viewloom.errors import ConfigError, DataError
 from viewloom.files import write_text
+from viewloom.outputs import refuse_file
 
 SEVERAL = "labels"
 """What a file of all recordings is called, where only its folder is named."""
@@ -70,21 +71,15 @@ def write_labels(
     if not segments:
         raise DataError("There is no segment to write. Label some recordings first.")
     files = planned_files(segments, form, out)
-    refuse_present(files, overwrite)
     texts = {path: checked_text(own, form, replace(writing, path=path)) for path, own in files.items()}
     for path in files:
         others = form.beside(files[path], replace(writing, path=path))
         texts |= {path.parent / name: text for name, text in others.items()}
+    for path in texts:
+        refuse_file(path, overwrite)
     for path, text in texts.items():
         write_text(path, text)
     return list(texts)
-
-
-def refuse_present(files: dict[Path, list[NamedSegment]], overwrite: bool) -> None:
-    """`ConfigError` where one of the files is there already."""
-    there = next((path for path in files if path.exists()), None)
-    if there is not None and not overwrite:
-        raise ConfigError(f"{there} is there already. Pass --overwrite true or another --out.")
 
 
 def checked_text(segments: Sequence[NamedSegment], form: type[AnnotationFormat], writing: Writing) -> str:

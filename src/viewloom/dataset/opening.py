@@ -134,7 +134,7 @@ def open_features(
         views_file: YAML file that names views and their cameras; None: as `view_table` finds it.
         fps: frames per second, where the files don't say.
         axes: axis order of npy files; None: as ``dataset.yaml`` says, else auto.
-        index: spans found before, for an LMDB folder.
+        index: spans found before, which the store's own must equal.
 
     Raises:
         DataError, ConfigError: see `open_source`. Labels and splits are not looked at.

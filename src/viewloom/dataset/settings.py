@@ -1,6 +1,5 @@
 """Settings of a data set: where its files are, and how its recordings become windows and steps."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeVar
@@ -8,6 +7,7 @@ from typing import Any, Literal, TypeVar
 from viewloom.errors import ConfigError
 from viewloom.features.settings import Compare
 from viewloom.identity import free
+from viewloom.ranges import FRAMES, RATE, SEED, SHARE, Settings, ranged
 
 IN_MEMORY = "arrays in memory"
 """What stands for the folder of a data set that has none."""
@@ -23,7 +23,7 @@ _UNITS = {"chunk_s": "chunk_frames", "test_chunks_s": "test_chunks"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataConfig:
+class DataConfig(Settings):
     """Where the data is. Only ``data`` is needed when the folder has a known layout.
 
     None is "not set": `complete` (`dataset_file.py`) fills in what ``dataset.yaml`` says, and then the `DEFAULTS`.
@@ -53,15 +53,15 @@ class DataConfig:
     split_variant: str | None = free(default=None)
     """Which lists of that folder: own, vic, triple, bold, official, mstcn, or auto for the first there. Default:
     auto."""
-    split_seed: int | None = free(default=None)
+    split_seed: int | None = free(default=None, **SEED)
     """Seed of --splits generate. Default: 0."""
     split_by: str | None = free(default=None)
     """With --splits generate or loso: regular expression; recordings whose names give the same match stay together
     (its first group counts, if it has one)."""
-    fold: int | None = free(default=None)
+    fold: int | None = free(default=None, at_least=0)
     """Fold to use, by its number, where splits are folds: split folder with fold0/, fold1/, ..., MS-TCN bundles, or
     --splits loso."""
-    val_groups: int | None = free(default=None)
+    val_groups: int | None = free(default=None, at_least=0)
     """With --splits loso: groups that choose the epoch, the next ones after the tested group; default: 0, the last
     epoch is kept."""
     allow_overlap: str | None = free(default=None)
@@ -73,13 +73,13 @@ class DataConfig:
     views_file: str | None = free(default=None)
     """YAML file that names views, their cameras, sizes and rates. Default: views.yaml in the folder, or in or beside
     that of the features; else the layout's own table."""
-    fps: float | None = free(default=None)
+    fps: float | None = free(default=None, **RATE)
     """Frames per second, where the files don't say."""
     axes: Literal["auto", "dt", "td"] | None = free(default=None)
     """Axis order of npy files: (D, T), (T, D), or inferred where only one can be meant. Default: auto."""
     pool_cache: str | None = free(default=None)
     """Folder in which windows are kept, pooled at the fixed chunk sizes; it may be deleted at any time."""
-    pool_cache_gib: float | None = free(default=None)
+    pool_cache_gib: float | None = free(default=None, at_least=0)
     """Room that --pool_cache may take; what doesn't fit is read from the features each time. Default: 20."""
     compare_features: Compare | None = free(default=None)
     """How features are compared with those a run began with: full (every value), sampled (blocks of frames of every
@@ -108,25 +108,25 @@ def settled(value: T | None) -> T:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SamplingConfig:
+class SamplingConfig(Settings, called="sampling"):
     """How spans become windows and frames become steps; None: not set, the default is taken."""
 
-    chunk_s: float | None = None
+    chunk_s: float | None = ranged(None, above=0, at_most=86_400)
     """Length (s) of a chunk, the frames pooled into one step. Default: 2/3 s; with labels a fifth of the training
     segments' 10th percentile where that is less; always one frame or more. evaluate, predict: as the head was
     trained."""
-    chunk_frames: int | None = None
+    chunk_frames: int | None = ranged(None, **FRAMES)
     """The same in frames, instead of chunk_s."""
-    max_chunks: int | None = None
+    max_chunks: int | None = ranged(None, **FRAMES)
     """Steps in a window at most; longer spans are cut, without overlap. Default: 1200."""
-    augment_probability: float | None = None
+    augment_probability: float | None = ranged(None, **SHARE)
     """Probability that a training window draws its own chunk size. Default: 0.5."""
-    augment_factor: float | None = None
+    augment_factor: float | None = ranged(None, at_least=1, at_most=1000)
     """Largest factor by which a drawn chunk size differs from the chunk's, both ways. Default: 2."""
-    test_chunks: int | str | tuple[int, ...] | None = None
+    test_chunks: int | str | tuple[int, ...] | None = ranged(None, **FRAMES)
     """Chunk sizes (frames) whose frame-level probabilities are averaged at evaluation: 3, or 3,5. Default: about
     0.5, 0.85 and 1.2 times the chunk (10, 17 and 24 of 20). evaluate, predict: as saved with the head."""
-    test_chunks_s: float | str | tuple[float, ...] | None = None
+    test_chunks_s: float | str | tuple[float, ...] | None = ranged(None, above=0, at_most=86_400)
     """The same in seconds, instead of test_chunks."""
     pooling: Literal["max", "mean", "both", "first"] | None = None
     """What a step keeps of its frames: element-wise maximum, mean, both side by side (twice the size), or its first
@@ -134,16 +134,15 @@ class SamplingConfig:
     than 1 % of the training features' values are negative; behind a refiner, its own."""
     missing_frames: Literal["mask", "nearest", "error"] | None = None
     """Frames a view lacks: leave them out, copy the nearest frame of the view, or stop. Default: mask."""
-    nearest_within_frames: int | None = None
+    nearest_within_frames: int | None = ranged(None, at_least=0, at_most=10_000_000)
     """With missing_frames=nearest: farthest frame that may be copied; beyond it is an error. Default: 5."""
 
     def __post_init__(self) -> None:
         for seconds, frames in _UNITS.items():
             if getattr(self, seconds) is not None and getattr(self, frames) is not None:
                 raise ConfigError(f"Set sampling.{frames} or sampling.{seconds}, not both: they are one setting.")
-        object.__setattr__(self, "test_chunks", _sizes("test_chunks", self.test_chunks, int))
-        object.__setattr__(self, "test_chunks_s", _sizes("test_chunks_s", self.test_chunks_s, float))
-        check_sampling(asdict(self))
+        self._settle(test_chunks=_sizes("test_chunks", self.test_chunks, int))
+        self._settle(test_chunks_s=_sizes("test_chunks_s", self.test_chunks_s, float))
 
 
 def filled(request: SamplingConfig, below: SamplingConfig) -> SamplingConfig:
@@ -169,24 +168,3 @@ def _sizes(name: str, value: str | N | Sequence[N] | None, kind: type[N]) -> tup
     if not sizes or not exact or any(isinstance(entry, bool) for entry in entries):
         raise ConfigError(f"sampling.{name} must be a size or several, such as 3 or 3,5, but is {value!r}.")
     return sizes
-
-
-def check_sampling(values: Mapping[str, Any]) -> None:
-    """`ConfigError` for values that can't be; None stands for not set."""
-    least = {"chunk_frames": 1, "max_chunks": 1, "augment_factor": 1, "nearest_within_frames": 0}
-    for name, smallest in least.items():
-        if values[name] is not None and not values[name] >= smallest:
-            raise ConfigError(f"sampling.{name} must be {smallest} or more, but is {values[name]}.")
-    probability = values["augment_probability"]
-    if probability is not None and not 0 <= probability <= 1:
-        raise ConfigError(f"sampling.augment_probability must lie between 0 and 1, but is {probability}.")
-    chunk_s = values.get("chunk_s")
-    for name, sizes in {
-        "chunk_s": None if chunk_s is None else (chunk_s,),
-        "test_chunks_s": values.get("test_chunks_s"),
-    }.items():
-        if sizes is not None and not all(0 < size < math.inf for size in sizes):
-            raise ConfigError(f"sampling.{name} must be above 0 seconds, but is {sizes}.")
-    tests = values["test_chunks"]
-    if tests is not None and (not tests or min(tests) < 1):
-        raise ConfigError(f"sampling.test_chunks must hold sizes of 1 frame or more, but is {tests}.")

@@ -19,6 +19,7 @@ from viewloom.errors import DataError
 from viewloom.files import write_json
 from viewloom.locks import alone
 from viewloom.names import names_in
+from viewloom.outputs import refuse_file, refuse_folder
 
 RECORD, PARTIAL = "download.json", ".download"
 
@@ -55,6 +56,11 @@ def run_download(config: DownloadConfig) -> str:
     lines = _plan(config, out, repository, wanted, left)
     if config.plan:
         return "\n".join(lines)
+    own = [RECORD, PARTIAL, *(one.target for one in wanted if one.target and one not in left)]
+    refuse_folder(out, config.overwrite, own=own)
+    for one in left:
+        if not one.archive and one.file.path not in record["files"]:
+            refuse_file(out / one.target, config.overwrite)
     note(f"{source.repo}: {source.licence}.")
     with alone(out, "viewloom download"):
         record = _read_record(out, source.repo)  # as it is now

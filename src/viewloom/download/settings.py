@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from viewloom.ranges import Settings
+
 
 @dataclass(frozen=True, kw_only=True)
-class DownloadConfig:
+class DownloadConfig(Settings):
     """Settings of `viewloom download`: a public data set from the Hugging Face hub."""
 
     dataset: str
@@ -20,5 +22,7 @@ class DownloadConfig:
     """Say what would be downloaded, how large it is and how much room there is, and download nothing."""
     keep_archives: bool = False
     """Keep archives once they are unpacked, which takes about twice the room."""
+    overwrite: bool = False
+    """Download into a folder that holds other files; those that have the name of one of the data set's are replaced."""
     revision: str = "main"
     """Branch, tag or commit of the repository."""

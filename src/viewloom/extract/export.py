@@ -13,6 +13,7 @@ from viewloom.extract.backbones.base import TorchModel, open_backbone, pooled
 from viewloom.extract.backbones.onnx import METADATA
 from viewloom.extract.settings import ExtractConfig
 from viewloom.files import atomic_path
+from viewloom.outputs import NOWHERE
 from viewloom.requirements import require
 
 
@@ -45,7 +46,7 @@ def export_onnx(backbone: str, path: Path | str, weights: str | None = None, cli
     """
     onnx = require("onnx")
     opened = open_backbone(
-        ExtractConfig(videos="", out="", fps=1, backbone=backbone, weights=weights, clip=clip, device="cpu")
+        ExtractConfig(videos="", out=NOWHERE, fps=1, backbone=backbone, weights=weights, clip=clip, device="cpu")
     )
     if not isinstance(opened.model, TorchModel) or not isinstance(opened.model.call, torch.nn.Module):
         raise ConfigError(f"{backbone} is no PyTorch module, so it can't be exported.")

@@ -3,21 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from viewloom.errors import ConfigError, refuse_outside
-
-_LIMITS = {
-    "fps": (0.01, 1000),
-    "clip": (1, 1024),
-    "size": (8, 4096),
-    "resize": (8, 8192),
-    "batch": (1, 4096),
-    "together": (1, 4096),
-    "workers": (0, 1024),
-}
+from viewloom.errors import ConfigError
+from viewloom.ranges import PROCESSES, Settings, ranged
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Clips:
+class _Clips(Settings):
     """What has features computed, and where they go; apart, so that these settings come first in --help."""
 
     videos: str
@@ -27,21 +18,21 @@ class _Clips:
     """Folder of the feature store; one begun there with the same settings is gone on with."""
     backbone: str
     """What computes the features: timm:NAME, hf:NAME, onnx:FILE or py:module:factory."""
-    fps: float
+    fps: float = ranged(at_least=0.01, at_most=1000)
     """Frames per second to take, by the videos' timestamps; image folders are read as having this rate."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class BackboneConfig:
+class BackboneConfig(Settings):
     """How frames of a video become features, in a store (`ExtractConfig`) and in a stream (`viewloom.online`)."""
 
     weights: str | None = None
     """File or folder of the backbone's weights, for machines without a network."""
-    clip: int = 1
+    clip: int = ranged(1, at_least=1, at_most=1024)
     """Frames in a row that give one feature, for video backbones; centred on the feature's frame."""
-    size: int | None = None
+    size: int | None = ranged(None, at_least=8, at_most=4096)
     """Width and height of the pictures in pixels; default: as the backbone says, else 224."""
-    resize: int | None = None
+    resize: int | None = ranged(None, at_least=8, at_most=8192)
     """Shorter side in pixels before the middle square is cut out; default: as the backbone says, else size x 8 / 7."""
     fit: Literal["crop", "squash"] | None = None
     """Cut the middle square out of the picture, or squash all of it into the square; default: crop."""
@@ -53,7 +44,7 @@ class BackboneConfig:
     """What decodes the videos. torchcodec uses the system's FFmpeg; its pictures differ by rounding in the colours."""
     dtype: Literal["float16", "float32"] = "float16"
     """Type that features are rounded to in the packed store, and in a stream; npy and lmdb hold float32."""
-    together: int | None = None
+    together: int | None = ranged(None, at_least=1, at_most=4096)
     """Frames that one call of the backbone computes; default: 1 on a CPU, 32 on a GPU. Rounding depends on it."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the backbone runs; auto: on a GPU where there is one."""
@@ -67,9 +58,9 @@ class ExtractConfig(BackboneConfig, _Clips):
 
     store: Literal["packed", "npy", "lmdb"] = "packed"
     """Store to write: packed (safetensors), npy files (T, D), or Assembly101's LMDB layout."""
-    batch: int = 32
+    batch: int = ranged(32, at_least=1, at_most=4096)
     """Frames decoded, computed and written at a time. Memory depends on it, the result doesn't."""
-    workers: int | None = None
+    workers: int | None = ranged(None, **PROCESSES)
     """Processes, each at a clip of its own; default: one for each core, at most 8 (on a GPU 2). 0: this one alone."""
     views_file: str | None = None
     """YAML file that names views and their cameras; the videos are then named after cameras."""
@@ -77,7 +68,6 @@ class ExtractConfig(BackboneConfig, _Clips):
     """Say how many files and frames there are, how large the store would be and how long it would take."""
 
     def __post_init__(self) -> None:
-        refuse_outside(self, _LIMITS)
         if self.store == "lmdb" and self.fps != 30:
             raise ConfigError(
                 f"The LMDB layout doesn't say its frame rate and is read as 30, but --fps is {self.fps:g}. "

@@ -23,6 +23,7 @@ from viewloom.features.rows import STORED, RowFile, encode_header, hash_file, wr
 from viewloom.features.store import JOURNAL, MANIFEST, Manifest, StoreEntry, file_of
 from viewloom.features.views import ViewTable
 from viewloom.files import atomic_path, write_json
+from viewloom.outputs import refuse_folder
 from viewloom.owned import TEMPORARY, remove_dead
 from viewloom.version import __version__
 from viewloom.videos.clips import Clip
@@ -94,9 +95,7 @@ def prepare_folder(root: Path, provenance: Provenance) -> None:
         ConfigError: when the folder holds other things.
     """
     root.mkdir(parents=True, exist_ok=True)
-    inside = {path.name for path in root.iterdir() if not path.name.startswith(TEMPORARY)}
-    if inside and not inside & {provenance.described, JOURNAL}:
-        raise ConfigError(f"{root} holds other files ({sorted(inside)[0]} ...). Choose a new folder for the features.")
+    refuse_folder(root, None, own=(provenance.described, JOURNAL))
     for path in root.rglob(f"{TEMPORARY}*"):
         remove_dead(path)
 

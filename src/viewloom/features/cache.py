@@ -23,6 +23,7 @@ from viewloom.features.catalog import CatalogSource, consecutive_runs
 from viewloom.features.rows import STORED, RowFile, encode_header, write_rows
 from viewloom.features.settings import Pooling
 from viewloom.files import atomic_path
+from viewloom.ranges import Range, refuse
 
 FORMAT = "viewloom-pooled 1"
 """Part of every key; raised when pooling or the files change."""
@@ -49,8 +50,7 @@ class CachedSource:
         self.limit_gib = limit_gib
         if self.folder.exists() and not self.folder.is_dir():
             raise ConfigError(f"--pool_cache {folder} is a file; name a folder for pooled windows.")
-        if not limit_gib >= 0:
-            raise ConfigError(f"--pool_cache_gib must be 0 or more, but is {limit_gib}.")
+        refuse("pool_cache_gib", limit_gib, Range(at_least=0), "features")
         self._used_bytes = 0
         self._written = 0
         self._closed = False

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-from viewloom.errors import ConfigError, DataError, listed
+from viewloom.errors import DataError, listed
 from viewloom.features.base import Pooled, Span
 from viewloom.features.clock import Clock, on_clock
 from viewloom.features.settings import Axes, Pooling
 from viewloom.features.views import ViewTable
+from viewloom.ranges import RATE, Range, refuse
 
 DEFAULT_FPS = 30.0
 """Frames per second where neither the store nor the user says: Assembly101's rate."""
@@ -80,8 +81,7 @@ class CatalogSource(ABC):
     def __init__(
         self, where: str, spans: Spans, views: ViewTable | None, dims: Mapping[str, int] | int, fps: float | None
     ) -> None:
-        if fps is not None and not 0 < fps < float("inf"):
-            raise ConfigError(f"fps must be a positive number, but is {fps}.")
+        refuse("fps", fps, Range(**RATE), "features")
         cameras = all_cameras(spans)
         self.where = where
         self.spans = spans

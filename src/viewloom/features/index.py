@@ -13,6 +13,8 @@ from viewloom.features.catalog import CatalogSource, Spans, all_cameras
 from viewloom.features.statistics_file import read_statistics
 
 FORMAT = "viewloom-index"
+STATISTICS = "statistics"
+"""Kind of an old statistics pickle, which says nothing but spans."""
 VERSION = 1
 
 Runs = tuple[tuple[int, int], ...]
@@ -55,6 +57,33 @@ class Index:
     def spans_of(self, camera: str) -> dict[str, Span]:
         """{recording: range} of one camera, empty where the index doesn't have it."""
         return {recording: cameras[camera] for recording, cameras in self.spans.items() if camera in cameras}
+
+    def refuse_other(self, source: CatalogSource) -> None:
+        """Compare with what a store itself says of its frames.
+
+        Args:
+            source: the store.
+
+        Raises:
+            DataError: another first or last frame, or number of keys; a recording that one of both lacks.
+        """
+        keys, again = source.entries(), "Make the index again (viewloom index), or do without it."
+        for camera in all_cameras(self.spans):
+            entries = self.entries.get(camera)
+            if entries not in (None, keys.get(camera)):
+                raise DataError(
+                    f"{source.where} has {keys.get(camera, 0)} keys in {camera}, but {self.where} was made when it had "
+                    f"{entries}. {again}"
+                )
+            mine = self.spans_of(camera)
+            there = {recording: cameras[camera] for recording, cameras in source.spans.items() if camera in cameras}
+            # An old statistics pickle is of some recordings; an index is of all.
+            for recording in mine if self.kind == STATISTICS else {**there, **mine}:
+                if mine.get(recording) != there.get(recording):
+                    raise DataError(
+                        f"{self.where} says that recording {recording} has {_frames(mine.get(recording))} in {camera}, "
+                        f"but {source.where} has {_frames(there.get(recording))}. {again}"
+                    )
 
     def to_json(self) -> dict[str, Any]:
         """The index as JSON values."""
@@ -135,6 +164,11 @@ class Index:
         return f"{line}, {sum(end - start for start, end in runs):,} missing in {len(runs)} gaps"
 
 
+def _frames(span: Span | None) -> str:
+    """A span in words."""
+    return "no frames" if span is None else f"frames [{span.first}, {span.end})"
+
+
 def make_index(source: CatalogSource, gaps: bool = False) -> Index:
     """The index of an opened store.
 
@@ -173,7 +207,7 @@ def load_index(path: Path | str) -> Index:
     if not path.is_file():
         raise DataError(f"{path} is not there. Make it with viewloom index --data DATA --out {path}.")
     if path.suffix in (".pkl", ".pickle"):
-        return Index(where=str(path), kind="statistics", spans=read_statistics(path))
+        return Index(where=str(path), kind=STATISTICS, spans=read_statistics(path))
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
         if value["format"] != FORMAT or value["version"] != VERSION:

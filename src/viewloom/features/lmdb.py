@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakValueDictionary
 
 import lmdb
@@ -29,9 +29,6 @@ from viewloom.features.mapped import release
 from viewloom.features.settings import Axes
 from viewloom.features.views import ViewTable
 from viewloom.registry import STORES
-
-if TYPE_CHECKING:
-    from viewloom.features.index import Index
 
 FPS = 30.0
 """Frame rate that this layout has unless the user says otherwise."""
@@ -158,19 +155,6 @@ class Environment:
                 found = cursor.next() if beyond else False
         return spans
 
-    def refuse_other_spans(self, spans: dict[str, Span], where: str) -> None:
-        """`DataError` unless the first and last frame of each span have keys; ``where`` the spans are from."""
-        with self._cursor() as cursor:
-            for recording, span in spans.items():
-                prefix = key_prefix(recording, self.camera)
-                for frame in (span.first, span.end - 1):
-                    if not cursor.set_key(frame_key(prefix, frame)):
-                        raise DataError(
-                            f"{where} says that recording {recording} has frames [{span.first}, {span.end}) in "
-                            f"{self.camera}, but {self.file} has no frame {frame} of it. Make an index of these "
-                            "features (viewloom index), or do without."
-                        )
-
     def frames(self, recording: str, start: int, end: int) -> NDArray[np.int64]:
         """Numbers of the frames in [start, end) that have a key, ascending; no value is read."""
         prefix = key_prefix(recording, self.camera)
@@ -281,10 +265,9 @@ class LmdbSource(CatalogSource):
         root: folder with one folder for each camera.
         views: names of the views; None: see `viewloom.features.catalog.default_views`.
         fps: frames per second; None: 30, the layout's own.
-        index: spans found before (`viewloom.features.index.load_index`); cameras it lacks are sought in the keys.
 
     Raises:
-        DataError: for a damaged environment, values of unequal size, an index that no longer fits.
+        DataError: for a damaged environment, values of unequal size.
     """
 
     kind = "lmdb"
@@ -296,7 +279,6 @@ class LmdbSource(CatalogSource):
         root: Path | str,
         views: ViewTable | None = None,
         fps: float | None = None,
-        index: Index | None = None,
     ) -> None:
         self.root = Path(root)
         self._environments: dict[str, Environment] = {}
@@ -306,7 +288,7 @@ class LmdbSource(CatalogSource):
             raise DataError(f"{root} has no <camera>/{DATA_FILE}; point to the folder above the camera folders.")
         spans: dict[str, dict[str, Span]] = {}
         for camera in cameras:
-            for recording, span in self._spans(camera, index).items():
+            for recording, span in self.environment(camera).seek_spans().items():
                 spans.setdefault(recording, {})[camera] = span
         dims = {camera: self.environment(camera).first_dim() for camera in cameras}
         super().__init__(str(root), spans, views, dims, FPS if fps is None else fps)
@@ -318,8 +300,8 @@ class LmdbSource(CatalogSource):
 
     @classmethod
     def open(cls, root: Path, views: ViewTable | None, fps: float | None, axes: Axes, index: Any) -> LmdbSource:
-        """With spans from an index, where there is one."""
-        return cls(root, views, fps, index)
+        """With spans from the keys; `open_source` compares an index with them."""
+        return cls(root, views, fps)
 
     def environment(self, camera: str) -> Environment:
         """The camera's environment, open in this process."""
@@ -329,21 +311,6 @@ class LmdbSource(CatalogSource):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_environments": {}}
-
-    def _spans(self, camera: str, index: Index | None) -> dict[str, Span]:
-        environment = self.environment(camera)
-        found = index.spans_of(camera) if index is not None else {}
-        if not found or index is None:
-            return environment.seek_spans()
-        entries = index.entries.get(camera)
-        if entries is None:
-            environment.refuse_other_spans(found, index.where)
-        elif entries != environment.entries:
-            raise DataError(
-                f"{environment.file} has {environment.entries} keys, but {index.where} was made when it had "
-                f"{entries}. Make the index again (viewloom index)."
-            )
-        return found
 
     def entries(self) -> dict[str, int]:
         """{camera: number of keys}"""

@@ -37,10 +37,10 @@ def open_source(
         fps: frames per second. None: the packed store's own, 30 for the LMDB layout; npy files don't say, so
             that 30 is taken and ``fps_known`` is False.
         axes: axis order of npy files; the other stores know their own.
-        index: spans found before, for an LMDB folder (`viewloom.features.index.load_index`).
+        index: spans found before (`viewloom.features.index.load_index`), which the store's own must equal.
 
     Raises:
-        DataError: for a path that is no store, and for whatever is wrong with the one it is.
+        DataError: for a path that is no store, whatever is wrong with the one it is, and an index of other frames.
         ConfigError: for settings that contradict the store, or axes that can't be inferred.
     """
     root = Path(path)
@@ -49,7 +49,10 @@ def open_source(
     store = recognise(root)
     if store is None:
         raise DataError(_not_a_store(root))
-    return store.open(root, views, fps, axes, index)
+    source: CatalogSource = store.open(root, views, fps, axes, index)
+    if index is not None:
+        index.refuse_other(source)
+    return source
 
 
 def _not_a_store(root: Path) -> str:

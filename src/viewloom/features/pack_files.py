@@ -21,6 +21,7 @@ from viewloom.features.content import rows_digest, rows_hash
 from viewloom.features.rows import STORED, encode_header, hash_file, write_rows
 from viewloom.features.store import FEATURES, JOURNAL, MANIFEST, StoreEntry, file_of, read_manifest
 from viewloom.files import atomic_path, write_text
+from viewloom.outputs import refuse_folder
 from viewloom.owned import TEMPORARY, remove_dead
 
 BLOCK_BYTES = 16 << 20
@@ -307,9 +308,7 @@ def prepare_folder(root: Path) -> None:
         *root.glob(f"{TEMPORARY}*-{MANIFEST}"),
         *root.glob(f"{TEMPORARY}*-{JOURNAL}"),
     ]
-    inside = {path.name for path in root.iterdir()} - {path.name for path in leftovers}
-    if inside and not inside & {MANIFEST, JOURNAL}:
-        raise ConfigError(f"{root} holds other files ({sorted(inside)[0]} ...). Choose a new folder for the store.")
+    refuse_folder(root, None, own=(MANIFEST, JOURNAL))
     leftovers += (root / FEATURES).glob(f"*/{TEMPORARY}*.safetensors")
     for path in leftovers:
         remove_dead(path)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from viewloom.errors import ConfigError
+from viewloom.ranges import PROCESSES, RATE, Settings, ranged
 
 Pooling = Literal["max", "mean", "both", "first"]
 """What a step keeps of its frames: the maximum, the mean, the one beside the other, or the first frame alone."""
@@ -18,7 +18,7 @@ Axes = Literal["auto", "dt", "td"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class IndexConfig:
+class IndexConfig(Settings):
     """Settings of `viewloom index`."""
 
     data: str
@@ -29,7 +29,7 @@ class IndexConfig:
     """Go through every key to find missing frames, instead of seeking to first and last ones."""
     views_file: str | None = None
     """YAML file that names views, their cameras, sizes and rates. Default: views.yaml in the folder or beside it."""
-    fps: float | None = None
+    fps: float | None = ranged(None, **RATE)
     """Frames per second, where the files don't say."""
     axes: Axes | None = None
     """Axis order of npy files: dt for (D, T), td for (T, D), or auto. Default: auto."""
@@ -38,7 +38,7 @@ class IndexConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PackConfig:
+class PackConfig(Settings):
     """Settings of `viewloom pack`."""
 
     data: str
@@ -53,7 +53,7 @@ class PackConfig:
     """Recordings to pack, comma-separated, or a text file with one a line; default: all."""
     corrupt: Literal["error", "missing"] = "error"
     """Frames that are NaN or infinite only in part: stop, or pack them as missing."""
-    workers: int | None = None
+    workers: int | None = ranged(None, **PROCESSES)
     """Processes; default: one for each core, at most 8, none for little data. 0: this one alone."""
     verify: bool = True
     """Read each file back from disk and compare its hash."""
@@ -61,18 +61,14 @@ class PackConfig:
     """Say what would be packed, how large it is and how much room there is, and write nothing."""
     views_file: str | None = None
     """YAML file that names views, their cameras, sizes and rates. Default: views.yaml in the folder or beside it."""
-    fps: float | None = None
+    fps: float | None = ranged(None, **RATE)
     """Frames per second, where the files don't say."""
     axes: Axes | None = None
     """Axis order of npy files: dt for (D, T), td for (T, D), or auto. Default: auto."""
     index: str | None = None
-    """Index of an LMDB folder (viewloom index), to open it without seeking."""
+    """Index (viewloom index) that the features must agree with: other frames than it says are refused."""
     compare_features: Compare = "auto"
     """What of files packed before is compared with their source: blocks of frames (sampled; auto: every frame where
     the source was written since), or every frame (full)."""
     backbone: dict[str, str] = field(default_factory=dict)
     """What extracted the features (name, weights, preprocessing), kept in the store to tell stores apart."""
-
-    def __post_init__(self) -> None:
-        if self.workers is not None and self.workers < 0:
-            raise ConfigError(f"--workers must be 0 or more, but is {self.workers}.")

@@ -17,6 +17,7 @@ from viewloom.graphs.formats import FORMATS, Format
 from viewloom.graphs.plan import ANY, Source, plan, planned_views, read_source
 from viewloom.graphs.settings import ExportConfig
 from viewloom.names import file_name
+from viewloom.outputs import refuse_file
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ def run_export(config: ExportConfig) -> list[Exported]:
     views = planned_views(source, config)
     paths = {view: path_of(Path(config.out), view, several=len(views) > 1) for view in views}
     for path in paths.values():
-        if path.exists() and not config.overwrite:
-            raise ConfigError(f"{path} is there already. Pass --overwrite true or another --out.")
+        refuse_file(path, config.overwrite)
+        refuse_file(sidecar(path), config.overwrite)
     return [_written(source, view, path, format_, config) for view, path in paths.items()]
 
 

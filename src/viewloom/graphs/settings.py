@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from viewloom.errors import ConfigError, refuse_outside
+from viewloom.errors import ConfigError
+from viewloom.ranges import FRAMES, SHARE, Settings, ranged
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportConfig:
+class ExportConfig(Settings):
     """Write a trained head, its refiner, or both, as a file that runs without viewloom."""
 
     run: str
@@ -29,19 +30,16 @@ class ExportConfig:
     predict` does (cut). Each is then computed at full length, and a short recording takes as long as a long window."""
     views: str | None = None
     """Views to export for, comma-separated; default: all that the head or its refiner learned from."""
-    chunk_frames: int | None = None
+    chunk_frames: int | None = ranged(None, **FRAMES)
     """Frames of a step, for --what refiner, online and --input steps: it matters to refiners that look at time alone
     (delay_cca). Default: the one chunk size that the head is used with; of several, the one it was trained with."""
-    lengths: int = 20
-    """Inputs of different lengths on which the file is compared with PyTorch once it is written; 1 to 20."""
-    tolerance: float = 1e-4
+    lengths: int = ranged(20, at_least=1, at_most=20)
+    """Inputs of different lengths on which the file is compared with PyTorch once it is written."""
+    tolerance: float = ranged(1e-4, **SHARE)
     """Largest difference allowed there; of refined features, as a share of the largest of them."""
     overwrite: bool = False
     """Replace files that are there."""
 
     def __post_init__(self) -> None:
-        refuse_outside(self, {"lengths": (1, 20), "tolerance": (0, 1)})
-        if self.chunk_frames is not None and self.chunk_frames < 1:
-            raise ConfigError(f"--chunk_frames must be 1 or more, but is {self.chunk_frames}.")
         if self.windows == "cut" and (self.what != "both" or self.input != "frames"):
             raise ConfigError("--windows cut is for --what both with --input frames: nothing else cuts windows.")

@@ -4,10 +4,11 @@ import re
 from dataclasses import dataclass
 
 from viewloom.errors import ConfigError
+from viewloom.ranges import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class PushConfig:
+class PushConfig(Settings):
     """Put a run's weights and a model card on the Hugging Face Hub: for whom nothing else is needed to use them."""
 
     run: str

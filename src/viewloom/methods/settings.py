@@ -10,6 +10,7 @@ from typing import Any, Literal
 from viewloom.errors import ConfigError
 from viewloom.identity import added
 from viewloom.nn.settings import Context, EncoderKind, Standardise
+from viewloom.ranges import DROPPED, LAYERS, SEED, WIDTH, Settings, bounded, ranged
 
 AUTO = "auto"
 """What stands for a method where one shall be chosen; it is none itself."""
@@ -19,18 +20,19 @@ Mark = Literal["none", "fixed", "learned"]
 """What tells views apart: nothing, a fixed mark, or a learned one."""
 
 
-def by_stem(published: Any, behind_stem: Any) -> Any:
+def by_stem(published: Any, behind_stem: Any, **bounds: float) -> Any:
     """A dataclass field whose default depends on the setting ``stem``; what is saved is the value itself.
 
     Args:
         published: default with stem=none.
         behind_stem: default with a stem.
+        bounds: of a number, as `viewloom.ranges.Range` takes them.
     """
-    return field(default=None, metadata={"by_stem": (published, behind_stem)})
+    return field(default=None, **bounded({"by_stem": (published, behind_stem)}, bounds))
 
 
 @dataclass(frozen=True, kw_only=True)
-class MethodConfig:
+class MethodConfig(Settings, called="method_options"):
     """Settings that every method has."""
 
     standardise: Standardise = "none"
@@ -51,35 +53,27 @@ class AutoConfig(MethodConfig):
     labelled: str = ""
     """Views that labels are of, comma-separated: candidates are then compared by what carries over from these to the
     others (`viewloom transfer` sets its ``--from`` here); empty: from every view to every other."""
-    minutes: float = 3.0
+    minutes: float = ranged(3.0, at_least=0)
     """Time for candidates that are fitted by gradient, in minutes, the quickest first: one begins only if a timing of
     its steps says that it will be done by then. Those in closed form always run, before."""
     causal: bool = added(False)
     """Candidates that can look ahead look back only, for segmenting a live stream."""
-
-    def __post_init__(self) -> None:
-        if not self.minutes >= 0:
-            raise ConfigError(f"minutes must be 0 or more, but is {self.minutes}.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CCAConfig(MethodConfig):
     """Settings of canonical correlation."""
 
-    out_dim: int = 0
+    out_dim: int = ranged(0, at_least=0)
     """Number of canonical components kept, the most correlated first; 0 keeps those that correlate more on held-out
     pairs than chance has it, 256 at most."""
-    strength: float | None = None
+    strength: float | None = ranged(None, above=0)
     """Ridge within each view, as a share of the view's mean variance. None takes 0.01 from 50 steps a feature on, and
     with fewer the one of 0.0001 to 10 whose squared correlations on held-out pairs have the largest sum."""
     scale: Literal["correlation", "unit"] = "correlation"
     """Deviation of each component: its correlation between views on held-out pairs, so that what the views don't
     share fades out (Kakade, Foster: Multi-view Regression via Canonical Correlation Analysis, COLT 2007), or 1 for
     all."""
-
-    def __post_init__(self) -> None:
-        if self.out_dim < 0 or (self.strength is not None and not self.strength > 0):
-            raise ConfigError(f"out_dim must be 0 or more, strength above 0, but are {self.out_dim}, {self.strength}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,27 +82,19 @@ class RidgeConfig(MethodConfig):
 
     teacher: str = ""
     """View that is predicted, from each of the others; empty takes the last (ego, where exo views come first)."""
-    strength: float = 1e-2
+    strength: float = ranged(1e-2, above=0)
     """Penalty, as a share of the mean variance of the student's features. To choose it, compare the held-out
     retrieval of runs with 1e-4 to 1."""
-
-    def __post_init__(self) -> None:
-        if not self.strength > 0:
-            raise ConfigError(f"strength must be above 0, but is {self.strength}.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class RandomPathConfig(MethodConfig):
     """Settings of the random projections, a control."""
 
-    out_dim: int = 0
+    out_dim: int = ranged(0, at_least=0)
     """Features given; 0 takes 64. Never more than the smallest view has."""
-    seed: int = 0
+    seed: int = ranged(0, **SEED)
     """Seed of the projections."""
-
-    def __post_init__(self) -> None:
-        if self.out_dim < 0 or self.seed < 0:
-            raise ConfigError(f"out_dim and seed must be 0 or more, but are {self.out_dim} and {self.seed}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,43 +113,35 @@ class ResidualConfig(MethodConfig):
     """Linear map of each view to ``width`` features before the network that all views share, so that views may have
     any feature sizes, and large ones cost less: none, or one that starts from each view's principal components (pca)
     or from the canonical components of all views (cca). Takes one pass over the pairs."""
-    width: int = added(0)
+    width: int = added(0, at_least=0, at_most=65_536)
     """Features behind the stem; 0 takes the smallest view's number, 128 at most."""
     stem_frozen: bool = added(False)
     """Leave the stem as it starts, instead of training it with the network."""
     context: Context = "frame"
     """What a step may look at: frame (itself alone), time (the valid steps of its row), or batch (other rows at
     the same place in time, as the released code does by mistake; results then depend on batch mates)."""
-    layers: int = by_stem(6, 1)
+    layers: int = by_stem(6, 1, **LAYERS)
     """Encoder layers of the refiner. Default: 6, or 1 with a stem."""
-    feed_forward: int = 0
+    feed_forward: int = ranged(0, at_least=0, at_most=65_536)
     """Width of the feed-forward parts of all encoders; 0 takes the feature size."""
-    dropout: float = by_stem(0.1, 0.0)
+    dropout: float = by_stem(0.1, 0.0, **DROPPED)
     """Dropout of all encoders, in training. Default: 0.1, or 0 with a stem."""
-    residual_start: float = by_stem(1.0, 0.1)
+    residual_start: float = by_stem(1.0, 0.1, at_least=0)
     """Weight of the refiner's last normalisation at the start: 1 as in the release; 0.1 starts near the
     identity. Default: 1, or 0.1 with a stem."""
 
     loss_mean: Literal["valid", "all"] = "valid"
     """Losses over valid steps, or over all steps of a window filled with zeros to window_steps: padding is then data,
     in encoders and losses, as in the released code (74 % of the steps on its pair list)."""
-    window_steps: int = 1200
+    window_steps: int = ranged(1200, at_least=1, at_most=1_000_000)
     """Steps of a window with loss_mean=all, the same for every window; 1200 as released."""
 
     def __post_init__(self) -> None:
         for entry in fields(self):
             if getattr(self, entry.name) is None and "by_stem" in entry.metadata:
                 object.__setattr__(self, entry.name, entry.metadata["by_stem"][self.stem != "none"])
-        if self.window_steps < 1:
-            raise ConfigError(f"window_steps must be 1 or more, but is {self.window_steps}.")
-        if self.width < 0 or (self.width and self.stem == "none"):
-            raise ConfigError(f"width must be 0 or more, and goes with stem=pca or stem=cca, but is {self.width}.")
-        if self.layers < 1 or self.feed_forward < 0:
-            raise ConfigError(
-                f"layers must be 1 or more and feed_forward 0 or more, but are {self.layers}, {self.feed_forward}."
-            )
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"dropout must be at least 0 and below 1, but is {self.dropout}.")
+        if self.width and self.stem == "none":
+            raise ConfigError(f"width goes with stem=pca or stem=cca, but is {self.width} with none.")
 
     @property
     def whole_window(self) -> bool:
@@ -204,13 +182,13 @@ class SyncKDHeadConfig(MethodConfig):
 class TwoStreamConfig(ResidualConfig):
     """Settings of the two streams."""
 
-    joint_depth: float = by_stem(1.0, 0.1)
+    joint_depth: float = by_stem(1.0, 0.1, above=0, at_most=100)
     """Factor on the number of layers of the joint stream's stages; each keeps one at least. Default: 1, or 0.1 with a
     stem."""
     schedule: Literal["report", "constant"] = "report"
     """Weight of the invariance term in training: (100 + e) / (100 + e^1.18) at epoch e, or 1. In evaluation it is
     1, so that losses of different epochs compare."""
-    invariance_weight: float = by_stem(1.0, 25.0)
+    invariance_weight: float = by_stem(1.0, 25.0, at_least=0)
     """Factor on the invariance term, besides the schedule. Default: 1, or 25 with a stem."""
     stop_gradient: Literal["none", "joint", "views"] = "none"
     """What reconstruction takes as given: nothing, as in the report; the joint stream's output (needs
@@ -220,19 +198,17 @@ class TwoStreamConfig(ResidualConfig):
     mark_at: Literal["joint_training", "joint", "encoding"] = "joint_training"
     """Where the mark is added: to what the joint stream sees, in training only, as in the released code; there in
     evaluation too; or there and to what the refiner sees, always, also when a saved refiner encodes."""
-    variance_weight: float = by_stem(0.0, 25.0)
+    variance_weight: float = by_stem(0.0, 25.0, at_least=0)
     """Weight of the variance term against collapse (VICReg). Default: 0, or 25 with a stem."""
-    variance_target: float = 1.0
+    variance_target: float = ranged(1.0, at_least=0)
     """Deviation that the variance term asks of every refined feature, in the features' units."""
-    covariance_weight: float = by_stem(0.0, 1.0)
+    covariance_weight: float = by_stem(0.0, 1.0, at_least=0)
     """Weight of the covariance term against collapse (VICReg). Default: 0, or 1 with a stem."""
-    decode_weight: float = 0.0
+    decode_weight: float = ranged(0.0, at_least=0)
     """Weight of decoding the views back from the joint stream's output by a linear map, against collapse."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.joint_depth <= 0:
-            raise ConfigError(f"joint_depth must be above 0, but is {self.joint_depth}.")
         if self.stop_gradient == "joint" and self.decode_weight <= 0:
             raise ConfigError(
                 "stop_gradient=joint leaves the joint stream without any gradient. Set decode_weight above 0 too, "
@@ -257,33 +233,25 @@ class EncodedConfig(MethodConfig):
     """Leave that map as it starts."""
     scale: Literal["correlation", "unit"] = "correlation"
     """Deviation of the canonical components at the start: their correlation between views, or 1 for all."""
-    pca_dim: int = 0
+    pca_dim: int = ranged(0, at_least=0)
     """Principal components of each view that everything starts from; 0 takes 64 at most, and a tenth of the steps."""
-    out_dim: int = 0
+    out_dim: int = ranged(0, at_least=0)
     """Refined features; 0 takes as many as the view with the fewest principal components has."""
     per_view: bool = True
     """A network for each view, or one for all."""
-    hidden: int = 144
+    hidden: int = ranged(144, **WIDTH)
     """Width of the network; with 3 blocks it has about 0.3 million weights."""
-    layers: int = 3
+    layers: int = ranged(3, **LAYERS)
     """Blocks of the network: convolutions see 2^layers - 1 steps each way."""
-    dropout: float = 0.1
+    dropout: float = ranged(0.1, **DROPPED)
     """Dropout inside the network, in training."""
-    noise: float = 0.5
+    noise: float = ranged(0.5, at_least=0)
     """Deviation of noise added to the principal components (of deviation 1) in training."""
     causal: bool = added(False)
     """Look back only: convolutions see 2 x (2^layers - 1) steps before a step, and no later one, for segmenting a live
     stream. Not with encoder=transformer, which looks at all steps."""
 
     def __post_init__(self) -> None:
-        if self.pca_dim < 0 or self.out_dim < 0:
-            raise ConfigError(f"pca_dim and out_dim must be 0 or more, but are {self.pca_dim} and {self.out_dim}.")
-        if self.hidden < 1 or self.layers < 1:
-            raise ConfigError(f"hidden and layers must be 1 or more, but are {self.hidden} and {self.layers}.")
-        if not 0 <= self.dropout < 1 or not self.noise >= 0:
-            raise ConfigError(
-                f"dropout must be at least 0 and below 1 and noise 0 or more, but are {self.dropout} and {self.noise}."
-            )
         if self.causal and self.encoder == "transformer":
             raise ConfigError(
                 "causal looks back only, and encoder=transformer looks at all steps of a window. Set encoder to conv."
@@ -294,26 +262,15 @@ class EncodedConfig(MethodConfig):
 class ContrastConfig(EncodedConfig):
     """Settings of contrastive learning."""
 
-    temperature: float = 0.3
+    temperature: float = ranged(0.3, above=0)
     """What cosines are divided by; lower ones dwell on the nearest wrong steps."""
-    exclude_s: float = 1.0
+    exclude_s: float = ranged(1.0, at_least=0)
     """Steps of the same recording this near in time (s) are no negatives: they look alike."""
-    negatives: int = 1024
+    negatives: int = ranged(1024, at_least=2)
     """Steps compared with each other, over all processes, about; of more every so-manieth is taken, from a place
     that changes with every epoch and window."""
-    pairs: int = 6
+    pairs: int = ranged(6, at_least=1)
     """Pairs of views in a step; of more as many are drawn."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.temperature > 0 or not self.exclude_s >= 0:
-            raise ConfigError(
-                f"temperature must be above 0 and exclude_s 0 or more, but are {self.temperature} and {self.exclude_s}."
-            )
-        if self.negatives < 2 or self.pairs < 1:
-            raise ConfigError(
-                f"negatives must be 2 or more and pairs 1 or more, but are {self.negatives} and {self.pairs}."
-            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -322,34 +279,20 @@ class VICRegConfig(EncodedConfig):
 
     scale: Literal["correlation", "unit"] = "unit"
     """Deviation of the canonical components at the start: their correlation between views, or 1 for all."""
-    invariance_weight: float = 25.0
+    invariance_weight: float = ranged(25.0, above=0)
     """Weight of the agreement of views; the paper's."""
-    variance_weight: float = 25.0
+    variance_weight: float = ranged(25.0, at_least=0)
     """Weight of the term that keeps every feature's deviation at 1; the paper's."""
-    covariance_weight: float = 1.0
+    covariance_weight: float = ranged(1.0, at_least=0)
     """Weight of the term that keeps features from repeating each other; the paper's."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        weights = self.invariance_weight, self.variance_weight, self.covariance_weight
-        if not min(weights) >= 0 or not self.invariance_weight > 0:
-            raise ConfigError(
-                "variance_weight and covariance_weight must be 0 or more and invariance_weight above 0, but are "
-                f"{weights[1]}, {weights[2]} and {weights[0]}."
-            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class BarlowTwinsConfig(EncodedConfig):
     """Settings of Barlow Twins."""
 
-    redundancy_weight: float = 0.005
+    redundancy_weight: float = ranged(0.005, at_least=0)
     """Weight of the correlations between different features; the paper's is 0.0051, of thousands of features."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.redundancy_weight >= 0:
-            raise ConfigError(f"redundancy_weight must be 0 or more, but is {self.redundancy_weight}.")
 
 
 SETTINGS: Mapping[str, type[MethodConfig]] = {

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import IO
 
 from viewloom.console import err
-from viewloom.errors import ConfigError, DataError, listed
+from viewloom.errors import DataError, listed
 from viewloom.files import write_text
 from viewloom.online.clock import Frames
 from viewloom.online.closing import OnlineSegment
 from viewloom.online.inputs import Stop, frames_of
 from viewloom.online.segmenter import OnlineSegmenter
 from viewloom.online.settings import OnlineConfig
+from viewloom.outputs import refuse_file
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,9 @@ def run_online(config: OnlineConfig) -> OnlineResult:
         ConfigError: a head that looks ahead, a state of another stream, or segments that would be overwritten.
         DataError: frames that can't be used.
     """
+    state = Path(config.state) if config.state else None
+    if config.out != "-" and not (state is not None and state.exists()):
+        refuse_file(config.out, config.overwrite, "--out, or its --state")
     online = OnlineSegmenter(
         config.run,
         config.view,
@@ -54,7 +58,6 @@ def run_online(config: OnlineConfig) -> OnlineResult:
         accelerator=config.accelerator,
         sampling=config.sampling,
     )
-    state = Path(config.state) if config.state else None
     if config.overwrite and state is not None:
         state.unlink(missing_ok=True)
     resumed = state is not None and state.exists()
@@ -125,8 +128,6 @@ def lines(config: OnlineConfig, written: int | None) -> Iterator[IO[str]]:
         return
     path = Path(config.out)
     if written is None:
-        if path.exists() and not config.overwrite:
-            raise ConfigError(f"{path} is there already. Pass --overwrite true, another --out, or its --state.")
         write_text(path, "")
     else:
         found = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []

@@ -12,6 +12,7 @@ from viewloom.errors import ConfigError
 from viewloom.identity import Identity, settings_of
 from viewloom.locks import alone
 from viewloom.names import names_in
+from viewloom.outputs import NOWHERE, RUNS, refuse_folder
 from viewloom.recipes.chain import filled, of_head, of_run, options_of, refuse_unusable
 from viewloom.recipes.curve_data import Point, points_of
 from viewloom.recipes.curve_results import MARK, PICTURE, Curve, Scored, write_curve
@@ -28,6 +29,8 @@ from viewloom.training.settings import EvaluateConfig, PretrainConfig, TrainConf
 def run_curve(config: CurveConfig) -> str:
     """Run (or plan) all points with all seeds, and write results, table and picture; returns the text to show."""
     check_page(config.docs, MARK, PICTURE)
+    if not config.plan:
+        refuse_folder(config.out, None, own=RUNS)
     config = filled(config)
     config = replace(config, trainer=replace(config.trainer, devices="1"))
     dataset = open_dataset(config)
@@ -136,7 +139,7 @@ class Builder:
         """The refiner of a point: where several methods are compared, on its own pairs."""
         config = self.config
         settings = PretrainConfig(
-            **of_run(config, run="", seed=seed, sampling=self.pair_sampling),
+            **of_run(config, run=NOWHERE, seed=seed, sampling=self.pair_sampling),
             **config.pretrain.chosen(),
             views=",".join(point.views),
             method=config.method,
@@ -152,7 +155,7 @@ class Builder:
         """A head, behind the refiner of a point, where it may be taught on the point's pairs, or on plain features."""
         config, taught = self.config, role == "method" and self.config.student
         settings = TrainConfig(
-            **of_run(config, run="", seed=seed, sampling=self.head_sampling),
+            **of_run(config, run=NOWHERE, seed=seed, sampling=self.head_sampling),
             **of_head(config, taught),
             views=view,
             epochs=config.head_epochs,

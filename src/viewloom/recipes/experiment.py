@@ -15,6 +15,7 @@ from viewloom.errors import ConfigError, UserError
 from viewloom.features.content import views_in_use, written_facts
 from viewloom.identity import Identity, settings_of
 from viewloom.locks import alone
+from viewloom.outputs import RUNS, refuse_folder
 from viewloom.recipes.benchmarks.command import run_benchmark
 from viewloom.recipes.benchmarks.tables import BENCHMARKS
 from viewloom.recipes.docs_page import check_page
@@ -42,6 +43,7 @@ def run_experiment(config: ExperimentConfig) -> str | None:
     jobs = make_jobs(config, dataset, data)
     if config.plan:
         return plan_text(config, dataset, unique_runs([job.evaluation for job in jobs]))
+    refuse_folder(config.out, None, own=RUNS)
     check_page(config.docs, MARK)
     runs = unique_runs([job.evaluation for job in jobs])
     refuse_rewritten(config, dataset, runs)

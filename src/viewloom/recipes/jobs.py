@@ -8,6 +8,7 @@ from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.errors import ConfigError, DataError
 from viewloom.features.base import common_dim, pooled_dim
 from viewloom.identity import Identity
+from viewloom.outputs import NOWHERE
 from viewloom.recipes.planned import PlannedRun, data_settings, run_key
 from viewloom.recipes.settings import ExperimentConfig, parse_numbers
 from viewloom.recipes.tables import TABLES, Row, table_rows
@@ -133,7 +134,7 @@ class Builder:
         trainer = self.config.trainer
         every = min(trainer.validate_every_epochs or validation_interval(epochs), epochs)
         return {
-            "run": "",
+            "run": NOWHERE,
             "seed": seed,
             "workers": self.config.workers,
             "sampling": self.config.sampling,

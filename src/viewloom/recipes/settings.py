@@ -11,6 +11,7 @@ from viewloom.identity import added, free
 from viewloom.methods.settings import AUTO
 from viewloom.metrics.protocols import PROTOCOLS
 from viewloom.names import names_in
+from viewloom.ranges import DROPPED, PROCESSES, SECONDS, SEED, WIDTH, Range, Settings, ranged, refuse
 from viewloom.recipes.benchmarks.tables import BENCHMARKS, check_rows
 from viewloom.recipes.values import Setting
 from viewloom.training.decoding_settings import DecodedConfig, DurationsConfig, refuse_idle_bounds
@@ -20,7 +21,6 @@ from viewloom.training.settings import (
     TeachConfig,
     TrainConfig,
     TrainerConfig,
-    refuse_below_one,
 )
 
 
@@ -37,15 +37,15 @@ class ExperimentConfig(DataConfig):
     """Values as the report prints them (open ones from the released code), or those of the released code."""
     seeds: str = "0,1,2"
     """Seeds, comma-separated; the table gives mean and deviation over them."""
-    scale: float = 1.0
-    """Factor on epochs and on layer counts of pre-training networks, above 0 and up to 1; the table states it."""
+    scale: float = ranged(1.0, above=0, at_most=1)
+    """Factor on epochs and on layer counts of pre-training networks; the table states it."""
     rows: str | None = None
     """Rows to run, comma-separated; default: all of the table. Of a data set with folds they are heads."""
     folds: str | None = added(None)
     """Folds to run of a data set that has some, comma-separated numbers; default: all."""
     plan: bool = free(default=False)
     """Show what would run (data, parameters, FLOPs, memory in GiB, GPU-hours), and run nothing."""
-    tflops: float = free(default=10.0)
+    tflops: float = free(default=10.0, above=0)
     """With --plan: arithmetic the device really achieves, in 10^12 operations a second."""
     docs: str | None = free(default=None)
     """Markdown page to write the table to, besides the results folder."""
@@ -57,27 +57,22 @@ class ExperimentConfig(DataConfig):
     """Third view, of Table 5."""
     head: str | None = None
     """Another registered head than the recipe's, with its default options; the table states it."""
-    head_epochs: int | None = None
+    head_epochs: int | None = ranged(None, at_least=1)
     """Epochs of every head, instead of the recipe's (scaled) ones; the table states it."""
-    head_batch_size: int | None = None
+    head_batch_size: int | None = ranged(None, at_least=1)
     """Windows in a step of every head's training, instead of the recipe's 64; the table states it. With few
     recordings 64 windows may be all there are, and an epoch one step."""
-    head_width: int | None = None
+    head_width: int | None = ranged(None, **WIDTH)
     """Width of the head's layers (a head that has this setting), instead of the recipe's 128; the table states it."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     """Windows and chunks, the same for every row. Default: the report's chunks of 20 frames, pooled by their maximum,
     and 10, 17 and 24 frames at evaluation."""
-    workers: int = free(default=0)
+    workers: int = free(default=0, **PROCESSES)
     """Processes that read windows; 0 reads in the training process."""
     trainer: TrainerConfig = field(default_factory=lambda: TrainerConfig(devices="1"))
     """Device, precision, logs. One device: several rows or seeds side by side are several commands."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.scale <= 1:
-            raise ConfigError(f"--scale must be above 0 and at most 1, but is {self.scale}.")
-        refuse_below_one(self, "head_epochs", "head_batch_size", "head_width")
-        if not self.tflops > 0:
-            raise ConfigError(f"--tflops must be above 0, but is {self.tflops}.")
         if self.trainer.devices not in ("1", "auto"):
             raise ConfigError(
                 f"--trainer.devices must be 1 here, but is {self.trainer.devices}. Start several commands with "
@@ -99,12 +94,13 @@ OF_VIEWS = ("setting", "exo", "ego", "second_exo", "head", "head_epochs", "head_
 
 
 def parse_numbers(name: str, text: str) -> tuple[int, ...]:
-    """A setting's comma-separated numbers; `ConfigError` for anything but different whole ones from 0."""
+    """A setting's comma-separated numbers; `ConfigError` for anything but different whole ones that can be seeds."""
     try:
         values = tuple(int(number) for number in text.split(",") if number.strip())
     except ValueError:
         values = ()
-    if not values or len(set(values)) < len(values) or min(values) < 0:
+    refuse(name, values, Range(**SEED), "recipes")
+    if not values or len(set(values)) < len(values):
         raise ConfigError(f"--{name} must be different whole numbers such as 0,1,2, but is {text!r}.")
     return values
 
@@ -124,14 +120,14 @@ class LabelControlConfig(DataConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FoldPretrainConfig:
+class FoldPretrainConfig(Settings, called="pretrain"):
     """Pre-training of each fold's refiner; what is left out is as `viewloom pretrain` has it."""
 
-    epochs: int | None = None
+    epochs: int | None = ranged(None, at_least=1)
     """Passes over the pair windows; default: that of `viewloom pretrain`."""
-    batch_size: int | None = None
+    batch_size: int | None = ranged(None, at_least=1)
     """Windows in a step; default: that of `viewloom pretrain`."""
-    held_out: float | None = None
+    held_out: float | None = ranged(None, **DROPPED)
     """Share of the pair recordings kept apart, to choose the checkpoint; default: that of `viewloom pretrain`."""
     select: Literal["retrieval", "loss", "last"] | None = None
     """What chooses the checkpoint; default: that of `viewloom pretrain`."""
@@ -154,7 +150,7 @@ class CrossvalConfig(TrainConfig):
     used again, and a stopped fold goes on, when the command is repeated."""
     resume: bool = free(default=True)
     """Nothing to set: a run of the same settings and data always goes on, and one of others is refused."""
-    fold: int | None = free(default=None)
+    fold: int | None = free(default=None, at_least=0)
     """Not used here: see folds."""
     folds: str | None = free(default=None)
     """Folds to run, comma-separated numbers; default: all."""
@@ -222,7 +218,7 @@ class ChainConfig(DataConfig):
     """Optimiser of the heads."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     """Windows and chunks."""
-    workers: int = free(default=0)
+    workers: int = free(default=0, **PROCESSES)
     """Processes that read windows; 0 reads in the training process."""
     trainer: TrainerConfig = field(default_factory=lambda: TrainerConfig(devices="1"))
     """Device, precision, logs."""
@@ -243,24 +239,25 @@ class TransferConfig(ChainConfig, DecodedConfig):
     finished there is used again, and a stopped run goes on, when the command is repeated."""
     resume: bool = free(default=True)
     """Nothing to set: a run of the same settings and data always goes on, and one of others is refused."""
+    overwrite: bool = free(default=False)
+    """Write into a folder that holds other files, but no run; one that has the name of a run's file is replaced."""
     references: str = free(default="")
     """Heads to train beside, comma-separated, of equal settings: naive (no refiner, no student) and oracle (labels of
     the views to segment)."""
-    epochs: int | None = None
+    epochs: int | None = ranged(None, at_least=1)
     """Passes of the head over its windows; default: that of `viewloom train`."""
-    pretrain_epochs: int | None = None
+    pretrain_epochs: int | None = ranged(None, at_least=1)
     """Passes of a learned refiner over the pairs; default: that of `viewloom pretrain`."""
-    lookahead_s: float = added(0.0)
+    lookahead_s: float = added(0.0, **SECONDS)
     """With a causal head: seconds after a step's end that heads may see before they say what the step was, as that of
     `viewloom train`."""
-    batch_size: int = 8
+    batch_size: int = ranged(8, at_least=1)
     """Windows in a step."""
-    seed: int = 0
+    seed: int = ranged(0, **SEED)
     """Seed of everything."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        refuse_below_one(self, "epochs", "pretrain_epochs", "batch_size")
         unknown = sorted(set(names_in(self.references)) - {"naive", "oracle"})
         if unknown:
             raise ConfigError(f"--references can be naive and oracle, but names {listed(unknown)}.")
@@ -314,16 +311,15 @@ class CurveConfig(ChainConfig):
     (FILE.png)."""
     pretrain: FoldPretrainConfig = field(default_factory=FoldPretrainConfig)
     """How the refiners learn."""
-    head_epochs: int | None = None
+    head_epochs: int | None = ranged(None, at_least=1)
     """Passes over the training windows; default: that of `viewloom train`, more where there are few windows."""
-    head_batch_size: int = 8
+    head_batch_size: int = ranged(8, at_least=1)
     """Windows in a step of a head's training."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     """Windows and chunks; what isn't set is chosen once, on all pairs and labels, and is the same for every point."""
 
     def __post_init__(self) -> None:
         parse_numbers("seeds", self.seeds)
-        refuse_below_one(self, "head_epochs", "head_batch_size")
         names = names_in(self.views)
         least = 3 if self.kind == "views" else 2
         if len(names) < least or len(set(names)) < len(names):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from viewloom.errors import ConfigError
 from viewloom.files import write_text
 from viewloom.names import names_in
+from viewloom.outputs import refuse_file
 from viewloom.report.settings import ReportConfig
 
 if TYPE_CHECKING:
@@ -25,8 +26,10 @@ def run_report(config: ReportConfig) -> Path:
     from viewloom.report.runs import load_runs
 
     target = Path(config.picture or config.burn or config.out)
-    for path in filter(None, (target, Path(config.difference_csv) if config.difference_csv else None)):
-        _refuse_taken(path, config.overwrite)
+    option = "--picture" if config.picture else "--burn" if config.burn else "--out"
+    refuse_file(target, config.overwrite, option)
+    if config.difference_csv is not None:
+        refuse_file(config.difference_csv, config.overwrite, "--difference_csv")
     if config.compare is not None:
         return _comparison(config, target)
     runs = load_runs(names_in(config.runs))
@@ -48,14 +51,6 @@ def run_report(config: ReportConfig) -> Path:
     videos = _videos(config, runs, target)
     write_text(target, page(runs, rows, config.title, config.timelines, reference, command_line(config), pair, videos))
     return target
-
-
-def _refuse_taken(path: Path, overwrite: bool) -> None:
-    """`ConfigError` for a file that can't be written, or is there already."""
-    if path.is_dir():
-        raise ConfigError(f"{path} is a folder. Name a file in it, such as {path / 'report.html'}.")
-    if path.exists() and not overwrite:
-        raise ConfigError(f"{path} is there already. Pass --overwrite true or another file.")
 
 
 def _write_difference(path: Path, pair: "tuple[Run, Run] | None") -> None:

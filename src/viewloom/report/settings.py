@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from viewloom.errors import ConfigError, refuse_outside
+from viewloom.errors import ConfigError
+from viewloom.ranges import Settings, ranged
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportConfig:
+class ReportConfig(Settings):
     """Write one HTML page about runs."""
 
     runs: str = ""
@@ -18,7 +19,7 @@ class ReportConfig:
     """HTML file to write; it holds everything and needs no network."""
     title: str = "Segmentation across views"
     """Title of the page."""
-    timelines: int = 12
+    timelines: int = ranged(12, at_least=0)
     """Number of items whose timelines are shown: a third of the best, of those in the middle, of the worst."""
     videos: str | None = None
     """Folder with <recording>/<view>.mp4, or a CSV file, as for `viewloom extract`, to show beside the timelines;
@@ -26,9 +27,9 @@ class ReportConfig:
     embed: Literal["no", "small"] = "no"
     """small: put short, small previews of the videos into the page (at most 320 pixels and 10 frames a second), which
     then needs no other file; no: refer to the files."""
-    embed_s: float = 120.0
+    embed_s: float = ranged(120.0, at_least=0.1, at_most=36_000)
     """Seconds of each item, from its start, that a preview shows."""
-    embed_mib: float = 32.0
+    embed_mib: float = ranged(32.0, at_least=0.1, at_most=2000)
     """MiB that all previews may take; items for which no room is left are named, and their files referred to."""
     burn: str | None = None
     """Video file (.mp4) to write instead of the page: all views of one item, with truth and predictions burnt in."""
@@ -58,9 +59,6 @@ class ReportConfig:
             raise ConfigError("Pass --runs FOLDER,FOLDER or --compare FOLDER, one of the two.")
         if self.compare is not None and (self.difference or self.difference_csv):
             raise ConfigError("--difference and --difference_csv are of --runs; a comparison has runs in OUT/runs.")
-        if self.timelines < 0:
-            raise ConfigError(f"--timelines must be 0 or more, but is {self.timelines}.")
-        refuse_outside(self, {"embed_s": (0.1, 36_000), "embed_mib": (0.1, 2000)})
         if self.burn is not None and (self.picture is not None or self.compare is not None):
             raise ConfigError("--burn writes a video of runs; leave out --picture and --compare.")
         if self.burn is not None and not self.burn.endswith(".mp4"):

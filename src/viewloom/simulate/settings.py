@@ -4,83 +4,69 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
-from viewloom.errors import ConfigError, listed, refuse_outside
+from viewloom.errors import ConfigError, listed
 from viewloom.features.views import ViewTable
+from viewloom.ranges import SEED, Settings, ranged
 
 N = TypeVar("N", int, float)
-_DIM, _RATE = (4, 16_384), (1, 1000)
-_LIMITS: dict[str, tuple[float, float]] = {
-    "recordings": (0, 100_000),
-    "dim": _DIM,
-    "classes": (2, 202),
-    "people": (1, 10_000),
-    "pace": (0.1, 20),
-    "fps": (5, 240),
-    "workers": (1, 1024),
-}
+SIZES: Mapping[str, float] = {"at_least": 4, "at_most": 16_384}
+"""Bounds of feature sizes."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class FaultConfig:
+class FaultConfig(Settings, called="faults"):
     """Faults to inject; what was injected is recorded in simulation.json. None by default.
 
     They are asked for in the data set's frames; a view at a rate of its own gets the nearest number of its frames.
     """
 
-    offset_frames: int = 0
+    offset_frames: int = ranged(0, at_least=-1_000_000, at_most=1_000_000)
     """Frames by which one view lags behind the others (negative: runs ahead)."""
     offset_view: str | None = None
     """The view that lags; the last of the views if not said."""
-    dropped_share: float = 0.0
-    """Share of every view's frames that are missing, in bursts of up to a second (0 to 0.5)."""
-    missing_ego: int = 0
+    dropped_share: float = ranged(0.0, at_least=0, at_most=0.5)
+    """Share of every view's frames that are missing, in bursts of up to a second."""
+    missing_ego: int = ranged(0, at_least=0)
     """Number of recordings without any ego view."""
-    unequal_frames: int = 0
+    unequal_frames: int = ranged(0, at_least=0)
     """Largest number of frames by which the views of a recording end apart."""
     two_serials: bool = False
     """Store half of the recordings' ego views under the camera's second serial."""
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.dropped_share <= 0.5:
-            raise ConfigError(f"--faults.dropped_share must lie between 0 and 0.5, but is {self.dropped_share}.")
-        for name in ("missing_ego", "unequal_frames"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"--faults.{name} must be 0 or more, but is {getattr(self, name)}.")
-
 
 @dataclass(frozen=True, kw_only=True)
-class SimulateConfig:
+class SimulateConfig(Settings):
     """Synthetic recordings of two hands and pieces at a bench, seen by several cameras."""
 
     out: str
     """Folder to write; it must not exist yet."""
-    recordings: int = 40
+    recordings: int = ranged(40, at_least=0, at_most=100_000)
     """Number of recordings; with timelines, how many of theirs to take (0: all)."""
     views: str = "v3,e4"
     """Views, comma-separated, out of v1 to v8 (fixed around the bench) and e1 to e4 (on the head)."""
-    dim: int = 128
-    """Feature size D (4 to 16384)."""
-    dims: dict[str, int] | str = field(default_factory=dict)
+    dim: int = ranged(128, **SIZES)
+    """Feature size D."""
+    dims: dict[str, int] | str = ranged(default_factory=dict, **SIZES)  # noqa: RUF009
     """Feature sizes of single views, instead of ``dim``: v3=128,e4=64."""
-    classes: int = 24
-    """Number of actions (2 to 202); with timelines, theirs are taken."""
-    people: int = 12
+    classes: int = ranged(24, at_least=2, at_most=202)
+    """Number of actions; with timelines, theirs are taken."""
+    people: int = ranged(12, at_least=1, at_most=10_000)
     """Number of people, each with a style and a speed of their own; with timelines, theirs are taken."""
-    pace: float = 1.5
+    pace: float = ranged(1.5, at_least=0.1, at_most=20)
     """How many times shorter the actions last than the real ones, whose median is 11.9 s."""
-    seed: int = 0
+    seed: int = ranged(0, **SEED)
     """Seed of everything that differs between two data sets: people, timelines, motion, noise, lists."""
-    world: int = 0
+    world: int = ranged(0, **SEED)
     """Seed of what two data sets share: pieces, verbs, cameras and the frozen feature extractor."""
-    fps: float = 30.0
-    """Frames per second of the data set's clock: of labels, and of every view without a rate of its own (5 to 240)."""
-    rates: dict[str, float] | str = field(default_factory=dict)
-    """Frames per second of single views, instead of ``fps``: e4=20 (1 to 1000). Frame n shows moment n / rate."""
+    fps: float = ranged(30.0, at_least=5, at_most=240)
+    """Frames per second of the data set's clock: of labels, and of every view without a rate of its own."""
+    rates: dict[str, float] | str = ranged(default_factory=dict, at_least=1, at_most=1000)  # noqa: RUF009
+    """Frames per second of single views, instead of ``fps``: e4=20. Frame n shows moment n / rate."""
     layout: Literal["assembly101", "npy"] = "assembly101"
     """Layout to write: Assembly101's LMDB and label files, or a table of npy files with labels.csv."""
     timelines: str | None = None
     """Folder with real coarse_labels/, coarse_splits/ and actions.csv whose timelines to take."""
-    workers: int = 1
+    workers: int = ranged(1, at_least=1, at_most=1024)
     """Processes that compute; 1 is this one. The result doesn't depend on it."""
     plan: bool = False
     """Say what would be written and how large it would be, and write nothing."""
@@ -88,11 +74,10 @@ class SimulateConfig:
     """Faults to inject."""
 
     def __post_init__(self) -> None:
-        refuse_outside(self, _LIMITS)
         if self.recordings == 0 and self.timelines is None:
             raise ConfigError("--recordings 0 (all) needs --timelines; pass a number of 1 or more.")
-        object.__setattr__(self, "dims", _per_view("dims", self.dims, self.view_names, int, _DIM))
-        object.__setattr__(self, "rates", _per_view("rates", self.rates, self.view_names, float, _RATE))
+        self._settle(dims=_per_view("dims", self.dims, self.view_names, int))
+        self._settle(rates=_per_view("rates", self.rates, self.view_names, float))
 
     @property
     def view_names(self) -> tuple[str, ...]:
@@ -129,11 +114,9 @@ def _per_view(
     value: Mapping[str, N] | str,
     views: tuple[str, ...],
     number: Callable[[str], N],
-    limits: tuple[float, float],
 ) -> dict[str, N]:
     """{view: number} from a mapping or from text such as ``v3=128,e4=64``; `ConfigError` for anything else."""
     text = value if isinstance(value, str) else ",".join(f"{view}={n}" for view, n in value.items())
-    low, high = limits
     found: dict[str, N] = {}
     for entry in text.split(",") if text.strip() else ():
         view, _, size = (word.strip() for word in entry.partition("="))
@@ -143,10 +126,9 @@ def _per_view(
             wanted = number(size)
         except ValueError:
             wanted = None
-        if wanted is None or not low <= wanted <= high or view in found:
+        if wanted is None or view in found:
             raise ConfigError(
-                f"--{option} {text!r}: {entry!r} must be a view and its number from {low} to {high}, such as "
-                f"{view}=64, each view once."
+                f"--{option} {text!r}: {entry!r} must be a view and its number, such as {view}=64, each view once."
             )
         found[view] = wanted
     return found

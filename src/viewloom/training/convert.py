@@ -12,6 +12,7 @@ from viewloom.files import as_json
 from viewloom.heads.base import Head
 from viewloom.heads.settings import LEVEL_WEIGHTS, C2FTCNConfig
 from viewloom.names import names_in
+from viewloom.outputs import filling
 from viewloom.training.checkpoints import SavedHead, save_head
 from viewloom.training.published import (
     load_published_asformer,
@@ -29,13 +30,12 @@ def run_convert(config: ConvertConfig) -> Path:
     """Convert a checkpoint; returns the file written."""
     run = Path(config.run)
     target = run / f"{config.kind}.safetensors"
-    if target.exists() and (run / "environment.json").exists():  # written last: without it a killed one's
-        raise ConfigError(f"{target} is there already. Choose another --run folder.")
     _refuse_misfits(config)
     views = names_in(config.views)
     convert = _convert_refiner if config.kind == "refiner" else _convert_head
     facts = {"viewloom": __version__, "name": run.name, "published": config.checkpoint}
-    with together([target, run / "config.yaml", run / "environment.json"]) as (weights, settings, environment):
+    files = [target, run / "config.yaml", run / "environment.json"]
+    with filling(run, config.overwrite, "convert", "--run"), together(files) as (weights, settings, environment):
         convert(config, views, weights)
         settings.write_text(as_yaml(config), encoding="utf-8")
         environment.write_text(as_json(facts), encoding="utf-8")

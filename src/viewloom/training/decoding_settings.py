@@ -6,29 +6,24 @@ from typing import Literal
 from viewloom.dataset.settings import DataConfig
 from viewloom.errors import ConfigError
 from viewloom.identity import added
+from viewloom.ranges import SHARE, Settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class DurationsConfig:
+class DurationsConfig(Settings, called="durations"):
     """How long segments may be (--decoding durations)."""
 
-    shortest: float | None = added(0.0)
-    """Shortest segment of an action: the quantile, from 0 to 1, of its segments in training; 0 is the shortest of all,
+    shortest: float | None = added(0.0, **SHARE)
+    """Shortest segment of an action: the quantile of its segments in training; 0 is the shortest of all,
     and null sets no bound. The first and the last segment of an item may be shorter."""
-    longest: float | None = added(1.0)
+    longest: float | None = added(1.0, **SHARE)
     """Longest segment of an action: the quantile likewise, not below the other; 1 is the longest of all, and null sets
     no bound."""
-    enough: int = added(50)
-    """Segments of an action in training, 1 or more, from which their longest is a bound. Of n segments the next one is
+    enough: int = added(50, at_least=1)
+    """Segments of an action in training from which their longest is a bound. Of n segments the next one is
     longer than all with probability 1 / (n + 1), and a bound that is too tight breaks what was right."""
 
     def __post_init__(self) -> None:
-        for name in ("shortest", "longest"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value <= 1:
-                raise ConfigError(f"--durations.{name} must lie between 0 and 1, or be null, but is {value}.")
-        if self.enough < 1:
-            raise ConfigError(f"--durations.enough must be 1 or more, but is {self.enough}.")
         if self.shortest is not None and self.longest is not None and self.shortest > self.longest:
             raise ConfigError(
                 f"--durations.shortest must not be above --durations.longest, but they are {self.shortest} and "

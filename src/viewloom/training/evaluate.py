@@ -1,6 +1,7 @@
 """`viewloom evaluate`: frame-level scores of a trained head on every view, per class and per recording."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from viewloom.metrics.per_class import score_per_class
 from viewloom.metrics.segmentation import score, score_per_item
 from viewloom.metrics.segments import Segments
 from viewloom.names import names_in
+from viewloom.outputs import filling, refuse_file
 from viewloom.training.confidence import KEY as CALIBRATION
 from viewloom.training.confidence import Calibration, ItemConfidence, view_confidence
 from viewloom.training.decoding import Decide, decision, likeliest
@@ -99,12 +101,23 @@ def run_evaluate(config: EvaluateConfig, dataset: MultiViewDataset | None = None
         dataset: what to score on; None opens what the settings name.
     """
     out = Path(config.out) if config.out else Path(config.run)
-    if (out / "metrics.json").exists() and not config.overwrite:
-        raise ConfigError(f"{out / 'metrics.json'} is there already. Pass --overwrite true or another --out.")
-    with alone_in_run(out, "viewloom evaluate"):
+    with into_folder(config, out):
         scores = evaluate_head(load_head(config.run), config, dataset)
         scores.write(out)
     return out
+
+
+RESULTS = ("metrics.json", "predictions")
+"""What is written into a run's folder."""
+
+
+@contextmanager
+def into_folder(config: EvaluateConfig, out: Path | str) -> Iterator[None]:
+    """Hold a folder to write scores into: the run's own, or one for them alone; `ConfigError` where it can't be."""
+    refuse_file(Path(out, "metrics.json"), config.overwrite)
+    shared = RESULTS if Path(out).absolute() == Path(config.run).absolute() else None
+    with alone_in_run(out, "viewloom evaluate"), filling(out, config.overwrite, "evaluate", only=shared):
+        yield
 
 
 def evaluate_head(trained: TrainedHead, config: EvaluateConfig, dataset: MultiViewDataset | None = None) -> Scores:

@@ -13,12 +13,13 @@ from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.multilabel import refuse_multi
 from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig
-from viewloom.errors import ConfigError, DataError, listed
+from viewloom.errors import DataError, listed
 from viewloom.features.rows import hash_file
 from viewloom.identity import settings_of
 from viewloom.methods.refiner import Refiner
 from viewloom.methods.refiner_file import load_refiner
 from viewloom.names import names_in
+from viewloom.outputs import refuse_file
 from viewloom.training.evaluate import evaluate_head, select_views
 from viewloom.training.measures import FILE, Measures, plain_values
 from viewloom.training.provenance import allowed_roles, refuse_learned, scored_again
@@ -43,8 +44,8 @@ def run_measure(
         refiner: what to measure; None reads what the settings name, if they name one.
     """
     out = out_folder(config)
-    if out is not None and (out / FILE).exists() and not config.overwrite:
-        raise ConfigError(f"{out / FILE} is there already. Pass --overwrite true or another --out.")
+    if out is not None:
+        refuse_file(out / FILE, config.overwrite)
     config = complete(config)
     dataset = dataset or open_dataset(config)
     refuse_multi(dataset.labels, "viewloom measure")

@@ -20,6 +20,7 @@ from viewloom.metrics.class_segments import decided_segments
 from viewloom.metrics.segments import Floats, Segments
 from viewloom.metrics.temperature import at_temperature
 from viewloom.names import file_name, names_in
+from viewloom.outputs import NOWHERE, filling, refuse_file
 from viewloom.training.annotated import OutputFormats
 from viewloom.training.decoding import Decide, decision, likeliest
 from viewloom.training.evaluate import fitting_views, select_views
@@ -106,9 +107,17 @@ def run_predict(
         dataset: what to segment; None opens what the settings name.
         trained: the head; None reads it from the run that the settings name.
     """
-    out = Path(config.out) if config.out else None
-    if out is not None and (out / FILE).exists() and not config.overwrite:
-        raise ConfigError(f"{out / FILE} is there already. Pass --overwrite true or another --out.")
+    if config.out == NOWHERE:
+        return _predict(config, dataset, trained, None)
+    refuse_file(Path(config.out, FILE), config.overwrite)
+    with filling(config.out, config.overwrite, "predict"):
+        return _predict(config, dataset, trained, Path(config.out))
+
+
+def _predict(
+    config: PredictConfig, dataset: MultiViewDataset | None, trained: TrainedHead | None, out: Path | None
+) -> Prediction:
+    """`run_predict` into a folder that may be written, or None."""
     config = complete(config)
     dataset = dataset or open_dataset(config, with_splits=config.fold is not None)
     trained = trained or load_head(config.run)

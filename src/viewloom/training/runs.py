@@ -22,6 +22,7 @@ from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.errors import ConfigError, listed
 from viewloom.files import atomic_path, write_json, write_text
 from viewloom.locks import alone
+from viewloom.outputs import refuse_folder
 from viewloom.owned import TEMPORARY, remove_dead
 from viewloom.training.launched import end_with_launcher
 from viewloom.training.run_identity import FILE as IDENTITY_FILE
@@ -91,6 +92,7 @@ def prepare_run(settings: Any, content: RunContent) -> tuple[Path, Path | None]:
         return path, last if last.exists() else None
     if settings.resume:
         _refuse_no_run(path)
+    refuse_folder(path, getattr(settings, "overwrite", False), "--run", own=(IDENTITY_FILE,))
     save_identity(path, settings, content)
     write_text(path / CONFIG, as_yaml(settings))
     return path, None

@@ -1,6 +1,5 @@
 """Settings of the commands that train, score and use models."""
 
-import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -10,52 +9,40 @@ from viewloom.heads.settings import HeadConfig
 from viewloom.identity import added, free
 from viewloom.methods.settings import Choice
 from viewloom.metrics.protocols import PROTOCOLS
+from viewloom.ranges import DROPPED, FRAMES, PROCESSES, RATE, SECONDS, SEED, SHARE, Settings, ranged
 from viewloom.training.decoding_settings import DecodedConfig
 from viewloom.training.optim_settings import OptimConfig as OptimConfig  # offered from here too
 from viewloom.windows.settings import DeviceData
 
 
-def refuse_below_one(settings: Any, *names: str, of: str = "") -> None:
-    """`ConfigError` for a setting that is set, but to less than one; ``of`` what they are nested in."""
-    for name in names:
-        if getattr(settings, name) is not None and getattr(settings, name) < 1:
-            raise ConfigError(f"--{of}{name} must be 1 or more, but is {getattr(settings, name)}.")
-
-
-def refuse_no_share(threshold: float) -> None:
-    """`ConfigError` for a threshold that nothing or everything reaches."""
-    if not 0 < threshold < 1:
-        raise ConfigError(f"--threshold must lie above 0 and below 1, but is {threshold}.")
-
-
 @dataclass(frozen=True, kw_only=True)
-class TrainerConfig:
+class TrainerConfig(Settings, called="trainer"):
     """Where and how a run computes."""
 
     accelerator: str = free(default="auto")
     """Device kind: auto, cpu, cuda, mps."""
     devices: str = free(default="auto")
     """Number of devices, or auto. Several start one process each (or use torchrun, Slurm)."""
-    num_nodes: int = free(default=1)
+    num_nodes: int = free(default=1, at_least=1)
     """Machines taking part."""
     precision: str = "32-true"
     """Arithmetic: 32-true, bf16-mixed, 16-mixed, 64-true."""
-    threads: int | None = free(default=None)
+    threads: int | None = free(default=None, at_least=1, at_most=1024)
     """Processor threads on a CPU. None takes OMP_NUM_THREADS where that is set; else 1 for models of under a million
     weights, and for larger ones all, if a short timing finds them 1.3 times as fast as one. A resumed run keeps its
     number."""
-    accumulate: int = 1
+    accumulate: int = ranged(1, at_least=1)
     """Batches whose gradients are added up before a step."""
-    gradient_clip: float | None = None
+    gradient_clip: float | None = ranged(None, above=0)
     """Largest gradient norm; None leaves gradients alone."""
     logger: Literal["tensorboard", "csv", "wandb", "mlflow", "trackio", "none"] = free(default="tensorboard")
     """Log besides metrics.csv, into the run folder. wandb, mlflow and trackio are packages of their own; none asks for
     a login, and nothing is sent unless you set that up (docs/howto/loggers.md)."""
     progress: bool = free(default=True)
     """Show a progress bar."""
-    validate_every_epochs: int | None = None
+    validate_every_epochs: int | None = ranged(None, at_least=1)
     """Epochs between two validations; None validates after every epoch of up to 100, and 100 times in longer runs."""
-    checkpoint_every_epochs: int = free(default=1)
+    checkpoint_every_epochs: int = free(default=1, at_least=1)
     """Epochs between two checkpoints to resume from, last.ckpt (18 GB for the report's model with AdamW); the last
     epoch has one always."""
     device_data: DeviceData = free(default="auto")
@@ -64,9 +51,6 @@ class TrainerConfig:
 
     check_memory: bool = free(default=True)
     """Refuse a run, before it starts, whose memory or checkpoints can't fit; false only warns."""
-
-    def __post_init__(self) -> None:
-        refuse_below_one(self, "validate_every_epochs", "checkpoint_every_epochs", "threads", of="trainer.")
 
     @property
     def device_kind(self) -> str:
@@ -87,11 +71,13 @@ class LearnConfig(DataConfig):
     """Run folder to write (new, unless --resume true)."""
     views: str
     """Views to learn from, comma-separated: v3,e4."""
-    batch_size: int = 8
+    batch_size: int = ranged(8, at_least=1)
     """Windows in a step, over all processes."""
     resume: bool = free(default=False)
     """Go on with the run in the folder."""
-    workers: int = free(default=0)
+    overwrite: bool = free(default=False)
+    """Write into a folder that holds other files, but no run; one that has the name of a run's file is replaced."""
+    workers: int = free(default=0, **PROCESSES)
     """Processes that read windows; 0 reads in the training process."""
     plan: bool = free(default=False)
     """Say what memory and disk the run needs, against what is free, and what to change; write nothing."""
@@ -102,36 +88,26 @@ class LearnConfig(DataConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TeachConfig:
+class TeachConfig(Settings, called="teach"):
     """How a student is taught on pairs (--teach_on_pairs true)."""
 
     views: str | None = added(None)
     """Views to teach on, comma-separated; default: all that the pair recordings have and the refiner, if any, takes,
     the labelled ones included."""
-    temperature: float = added(1.0)
-    """Temperature of the teacher's class probabilities, above 0: 1 as they are, below 1 surer, above 1 less sure."""
-    weight: float = added(1.0)
-    """Weight in the loss, above 0, of a step that the teacher labelled; a labelled step has 1."""
-    confidence: float = added(0.0)
-    """Least probability, from 0 to 1, of the teacher's likeliest action: steps of which it is less sure don't count."""
-    rounds: int = added(1)
+    temperature: float = added(1.0, above=0, at_most=1000)
+    """Temperature of the teacher's class probabilities: 1 as they are, below 1 surer, above 1 less sure."""
+    weight: float = added(1.0, above=0)
+    """Weight in the loss of a step that the teacher labelled; a labelled step has 1."""
+    confidence: float = added(0.0, **SHARE)
+    """Least probability of the teacher's likeliest action: steps of which it is less sure don't count."""
+    rounds: int = added(1, at_least=1)
     """Students to train, each taught by the one before, the first by a head that has labels alone."""
-    epochs: int | None = added(None)
+    epochs: int | None = added(None, at_least=1)
     """Epochs of the teacher and of the students of earlier rounds; default: as the student's."""
-    held_out: float = added(0.1)
-    """Share of the pair recordings, from 0 to below 1, on which the student isn't taught: on these its agreement with
+    held_out: float = added(0.1, **DROPPED)
+    """Share of the pair recordings on which the student isn't taught: on these its agreement with
     the teacher in other views is measured, which has a say in the choice of the epoch. With fewer than five pair
     recordings, or with 0, none is held out."""
-
-    def __post_init__(self) -> None:
-        refuse_below_one(self, "rounds", "epochs", of="teach.")
-        for name in ("temperature", "weight"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"--teach.{name} must be above 0, but is {getattr(self, name)}.")
-        if not 0 <= self.confidence <= 1:
-            raise ConfigError(f"--teach.confidence must lie between 0 and 1, but is {self.confidence}.")
-        if not 0 <= self.held_out < 1:
-            raise ConfigError(f"--teach.held_out must be 0 or more and below 1, but is {self.held_out}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,20 +120,20 @@ class TrainConfig(LearnConfig):
     """Views that choose the best epoch, on the validation split; default: the training views."""
     refiner: str | None = free(default=None)
     """Pre-trained refiner (safetensors) put before the head, frozen."""
-    refined_cache_gib: float = free(default=2.0)
+    refined_cache_gib: float = free(default=2.0, at_least=0)
     """Memory (GiB, of the device that trains) for refined features, so that the refiner sees a window once for each
     chunk size; 0 refines anew at every epoch, with the same result. Nothing is kept of a refiner with context batch."""
     head: str = "c2f_tcn"
     """Registered head."""
     head_options: HeadConfig | None = None
     """Settings of the head (see the end of --help)."""
-    epochs: int | None = None
+    epochs: int | None = ranged(None, at_least=1)
     """Passes over the training windows; None takes 100, or more where windows are so few that the head would take
     fewer optimiser steps than it needs (linear 600, ms_tcn2 400, tcn and c2f_tcn 200)."""
-    lookahead_s: float = added(0.0)
+    lookahead_s: float = added(0.0, **SECONDS)
     """With --head_options.causal true: seconds after a step's end that the head may see before it says what the step
-    was, 0 or one step and more; see docs/online.md."""
-    seed: int = 0
+    was: 0, or one step and more; see docs/online.md."""
+    seed: int = ranged(0, **SEED)
     """Seed of weights, order and augmentation."""
     keep: str = "best"
     """Weights saved as head.safetensors: best (on the validation split) or last."""
@@ -174,28 +150,23 @@ class TrainConfig(LearnConfig):
     def __post_init__(self) -> None:
         if self.keep not in ("best", "last"):
             raise ConfigError(f"--keep must be best or last, but is {self.keep!r}.")
-        if not 0 <= self.lookahead_s < math.inf:
-            raise ConfigError(f"--lookahead_s must be 0 or more, but is {self.lookahead_s}.")
-        refuse_below_one(self, "epochs", "batch_size")
-        if self.refined_cache_gib < 0:
-            raise ConfigError(f"--refined_cache_gib must be 0 or more, but is {self.refined_cache_gib}.")
 
 
 @dataclass(frozen=True, kw_only=True)
-class PretrainOptimConfig:
+class PretrainOptimConfig(Settings, called="optim"):
     """Optimiser of pre-training."""
 
     name: Literal["adamw", "sgd"] = "adamw"
     """AdamW, or plain SGD as in the report."""
-    lr: float = 3e-4
+    lr: float = ranged(3e-4, above=0, at_most=1000)
     """Learning rate at the start."""
-    weight_decay: float = 0.0
+    weight_decay: float = ranged(0.0, at_least=0)
     """Weight decay."""
-    momentum: float = 0.0
+    momentum: float = ranged(0.0, **DROPPED)
     """Momentum (sgd only)."""
-    lr_step_epochs: int | None = None
+    lr_step_epochs: int | None = ranged(None, at_least=1)
     """Epochs between two reductions of the learning rate; None takes 40 % of the epochs, and 100 at least."""
-    lr_factor: float = 0.5
+    lr_factor: float = ranged(0.5, above=0, at_most=1)
     """Factor of each reduction."""
 
 
@@ -212,17 +183,17 @@ class PretrainConfig(LearnConfig):
     pairs: PairSpans = "recordings"
     """What the pairs are: whole recordings, or as published the labelled spans of them, which uses where labels
     begin and end."""
-    epochs: int | None = None
+    epochs: int | None = ranged(None, at_least=1)
     """Passes over the pair windows (closed-form methods need one); None takes 60, or more where windows are so few
     that the method would take fewer optimiser steps than it needs (400)."""
-    held_out: float = 0.1
-    """Share of the pair recordings, from 0 to below 1, kept apart to choose the checkpoint and to measure invariance
+    held_out: float = ranged(0.1, **DROPPED)
+    """Share of the pair recordings kept apart to choose the checkpoint and to measure invariance
     on, one at least; with 0 all are learned from, nothing is measured, and the last epoch is kept."""
     select: Choice | None = None
     """What chooses the checkpoint, on held-out pairs: retrieval (how often a step finds itself in the other view),
     loss (the method's own), agreement (how often a distilled head says what its teacher says), or last (nothing:
     the last epoch); default: what fits the method, retrieval for a refiner and loss for a distilled head."""
-    seed: int = 0
+    seed: int = ranged(0, **SEED)
     """Seed of weights, order, dropout, augmentation and of the held-out recordings."""
     name: str | None = free(default=None)
     """Name of this run in tables; default: the method's name."""
@@ -231,11 +202,6 @@ class PretrainConfig(LearnConfig):
     CPU, where little is gained)."""
     optim: PretrainOptimConfig = field(default_factory=PretrainOptimConfig)
     """Optimiser."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.held_out < 1:
-            raise ConfigError(f"--held_out must be 0 or more and below 1, but is {self.held_out}.")
-        refuse_below_one(self, "epochs", "batch_size")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,14 +220,14 @@ class EvaluateConfig(DecodedConfig):
     """Named score protocol."""
     background: str = ""
     """Actions that don't count as segments, comma-separated."""
-    threshold: float = added(0.5)
-    """Least probability, above 0 and below 1, of an action that is there; with --labels_mode multi alone."""
+    threshold: float = added(0.5, above=0, below=1)
+    """Least probability of an action that is there; with --labels_mode multi alone."""
     allow_learned: str | None = free(default=None)
     """Recordings that may be scored although the run learned from them: train, val, pairs, comma-separated. They are
     marked in every table. --split train and --split val allow their own."""
     accelerator: str = free(default="auto")
     """Device: auto, cpu, cuda."""
-    batch_size: int = free(default=8)
+    batch_size: int = free(default=8, at_least=1)
     """Windows computed at once."""
     out: str | None = free(default=None)
     """Folder for metrics.json and predictions/, instead of the run folder."""
@@ -276,7 +242,6 @@ class EvaluateConfig(DecodedConfig):
         super().__post_init__()
         if self.protocol not in PROTOCOLS:
             raise ConfigError(f"There is no protocol {self.protocol!r}; there are: {listed(PROTOCOLS)}.")
-        refuse_no_share(self.threshold)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,8 +256,8 @@ class MeasureConfig(DataConfig):
     """Views to compare, two or more, comma-separated; default: all that an item has and the refiner takes."""
     split: Literal["test", "val", "pairs"] = "test"
     """Items to measure on. What needs labels is left out of pairs."""
-    max_steps: int = 20000
-    """Steps (chunks) kept of each view at most, evenly over every item, 100 or more; bounds memory: about
+    max_steps: int = ranged(20000, at_least=100)
+    """Steps (chunks) kept of each view at most, evenly over every item; bounds memory: about
     4 bytes x max_steps x (sizes of all views' features, plain and refined), twice where a probe is trained."""
     allow_learned: str | None = free(default=None)
     """Recordings that may be measured although the refiner or a head learned from them: train, val, pairs,
@@ -309,8 +274,6 @@ class MeasureConfig(DataConfig):
     """Chunks and policy for missing frames; by default as the refiner learned."""
 
     def __post_init__(self) -> None:
-        if self.max_steps < 100:
-            raise ConfigError(f"--max_steps must be 100 or more, but is {self.max_steps}.")
         if self.runs is not None and self.split == "pairs":
             raise ConfigError("--runs are scored against labels, which pairs need not have. Pass --split test or val.")
 
@@ -328,8 +291,8 @@ class PredictConfig(DecodedConfig):
     """Views to segment, comma-separated; default: all there are."""
     recordings: str | None = None
     """Recordings to segment, comma-separated; default: those that --fold tests, or else all there are."""
-    threshold: float = 0.5
-    """Least probability, above 0 and below 1, of an action that is there; for heads of --labels_mode multi alone."""
+    threshold: float = ranged(0.5, above=0, below=1)
+    """Least probability of an action that is there; for heads of --labels_mode multi alone."""
     text: Literal["segments", "frames"] = "segments"
     """Text files: segments (start, end, action, tab-separated, as Assembly101's labels) or frames (one
     action a line, as MS-TCN's)."""
@@ -339,28 +302,23 @@ class PredictConfig(DecodedConfig):
     name; csv is nothing else."""
     videos: str | None = None
     """Where an annotation tool finds the videos, with {recording} and {view}: 'videos/{recording}_{view}.mp4'."""
-    uncertain: int | None = None
+    uncertain: int | None = ranged(None, at_least=1)
     """Write uncertain.csv too: this many segments, of all recordings and views, that the head is least sure of, with
     the action that it thinks likeliest after the one it says. Label these first."""
     probabilities: bool = False
     """Write the class probabilities of every frame too, (T, K) float32: probabilities/VIEW/RECORDING.npy."""
     accelerator: str = "auto"
     """Device: auto, cpu, cuda."""
-    batch_size: int = 8
+    batch_size: int = ranged(8, at_least=1)
     """Windows computed at once."""
     overwrite: bool = False
     """Replace files of an earlier prediction."""
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     """Windows, chunk sizes averaged, policy for missing frames; by default as the head was trained."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        refuse_below_one(self, "uncertain")
-        refuse_no_share(self.threshold)
-
 
 @dataclass(frozen=True, kw_only=True)
-class ConvertConfig:
+class ConvertConfig(Settings):
     """Turn a published checkpoint into a run folder that evaluate, predict and train can use."""
 
     checkpoint: str
@@ -376,9 +334,9 @@ class ConvertConfig:
     """Action list of a head, ids as the head's outputs: Assembly101's actions.csv, or a mapping.txt of MS-TCN."""
     views: str = "v3"
     """Views it was trained on, comma-separated; for tables."""
-    fps: float | None = None
+    fps: float | None = ranged(None, **RATE)
     """Frames per second of the features a head was trained on; default: 30."""
-    sample_rate: int | None = None
+    sample_rate: int | None = ranged(None, **FRAMES)
     """A head that was trained on single frames of whole videos: it segments every n-th one, 1 for all, 2 on 50Salads.
     Default: the report's chunks, at most 1200 in a window."""
     level_weights: str | None = None
@@ -388,6 +346,5 @@ class ConvertConfig:
     context: Literal["frame", "time", "batch"] | None = None
     """What a refiner's attention looks at: frame, time or batch, which repeats the released code, whose results depend
     on batch mates; default: frame."""
-
-    def __post_init__(self) -> None:
-        refuse_below_one(self, "sample_rate")
+    overwrite: bool = False
+    """Write into a folder that holds other files; those that have the name of a run's are replaced."""

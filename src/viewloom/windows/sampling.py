@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom.dataset.settings import SamplingConfig, check_sampling, filled
+from viewloom.dataset.settings import SamplingConfig, filled
 from viewloom.errors import ConfigError, listed
 from viewloom.features.settings import MissingPolicy, Pooling
 
@@ -54,7 +54,7 @@ class Sampling:
     nearest_within_frames: int = 5
 
     def __post_init__(self) -> None:
-        check_sampling(asdict(self))
+        self.as_request()  # ranges stand there
 
     @property
     def fixed_chunks(self) -> frozenset[int]:

@@ -119,7 +119,7 @@ def test_other_settings_do_not_go_on_in_the_folder(rendered):
 def test_a_folder_with_other_things_is_refused(tmp_path):
     pytest.importorskip("metaworld", reason="the extra `render` is not installed")
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(ConfigError, match="not from this command"):
+    with pytest.raises(ConfigError, match="which this command did not write"):
         run_metaworld(MetaworldConfig(out=str(tmp_path)))
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 

@@ -13,6 +13,7 @@ from viewloom.errors import ConfigError, DataError
 from viewloom.files import write_json, write_text
 from viewloom.identity import Identity, settings_of
 from viewloom.names import names_in
+from viewloom.outputs import RUNS, refuse_folder
 from viewloom.recipes.benchmarks.page import Table, as_data, page
 from viewloom.recipes.benchmarks.plan import plan_text
 from viewloom.recipes.benchmarks.runs import HeadRun, head_runs, only_view, run_heads
@@ -40,6 +41,7 @@ def run_benchmark(config: ExperimentConfig) -> str:
     runs = head_runs(config, dataset, folds)
     if config.plan:
         return plan_text(config, dataset, chosen_folds(runs[0].config, dataset, folds), runs)
+    refuse_folder(config.out, None, own=RUNS)
     check_page(config.docs, MARK)
     failed = run_heads(runs)
     results = all_results(config, runs, folds, dataset)

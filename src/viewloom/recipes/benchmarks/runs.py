@@ -9,6 +9,7 @@ from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.dataset.folds import Fold
 from viewloom.errors import DataError, UserError, listed
 from viewloom.identity import Identity
+from viewloom.outputs import NOWHERE
 from viewloom.recipes.benchmarks.tables import HeadRow, head_rows
 from viewloom.recipes.benchmarks.values import Values, training_values
 from viewloom.recipes.crossval import fold_content, run_crossval
@@ -79,7 +80,7 @@ def _settings(
     actions = () if dataset.labels is None else dataset.labels.actions
     settings = CrossvalConfig(
         **data_settings(config),
-        run="",
+        run=NOWHERE,
         views=view,
         folds=config.folds,
         seed=seed,

@@ -14,6 +14,7 @@ from viewloom.errors import ConfigError, DataError
 from viewloom.identity import Identity
 from viewloom.keywords import built
 from viewloom.methods.settings import AUTO
+from viewloom.outputs import NOWHERE
 from viewloom.recipes.compare.settings import Comparison, ControlEntry, DataEntry, HeadEntry, MethodEntry
 from viewloom.recipes.mismatch import Mismatch
 from viewloom.recipes.planned import PlannedRun, data_identity, data_settings, run_key
@@ -250,13 +251,13 @@ class Builder:
 
     def _label_control(self, name: Any) -> PlannedRun:
         views = ",".join(self.bench.entry.views)
-        settings = LabelControlConfig(**data_settings(self.bench.entry.config), control=name, run="", views=views)
+        settings = LabelControlConfig(**data_settings(self.bench.entry.config), control=name, run=NOWHERE, views=views)
         folder = self.folder(name, None, run_key(settings, self.bench.identity))
         return PlannedRun("control", f"{name}: scores", folder, replace(settings, run=str(folder)))
 
     def _common(self, seed: int) -> dict[str, Any]:
         """Settings that pre-training and head training share."""
-        own = {"run": "", "seed": seed, "sampling": self.comparison.sampling, "trainer": self.comparison.trainer}
+        own = {"run": NOWHERE, "seed": seed, "sampling": self.comparison.sampling, "trainer": self.comparison.trainer}
         return data_settings(self.bench.entry.config) | own
 
     def folder(self, name: str, seed: int | None, key: str) -> Path:

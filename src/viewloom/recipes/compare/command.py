@@ -11,6 +11,7 @@ from viewloom.errors import ConfigError
 from viewloom.features.content import views_in_use, written_facts
 from viewloom.files import write_csv, write_json, write_text
 from viewloom.methods.settings import AUTO
+from viewloom.outputs import RUNS, refuse_folder
 from viewloom.recipes.compare.build import Bench, Builder, Cell
 from viewloom.recipes.compare.launching import Launcher, LocalLauncher
 from viewloom.recipes.compare.reading import read_comparison
@@ -99,6 +100,8 @@ def compare(comparison: Comparison, plan: bool = False, docs: str | None = None)
         ConfigError, DataError: settings or data that can't work, before anything runs; not one row that finished.
     """
     check_page(docs, MARK)
+    if not plan:
+        refuse_folder(comparison.out, None, own=RUNS)
     benches = [Bench.of(entry) for entry in comparison.data]
     if comparison.tuning is not None and plan and not _trials_finished(comparison, benches):
         return plan_text(comparison, benches, {}, tuned_yet=False)

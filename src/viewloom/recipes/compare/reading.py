@@ -216,8 +216,8 @@ def _control(entry: Any, methods: Sequence[MethodEntry]) -> ControlEntry:
     unknown = [one for one in names if one not in {method.name for method in methods}]
     if unknown:
         raise ConfigError(f"The control {name} names {listed(unknown)}, which isn't among the methods.")
-    if isinstance(offset_s, bool) or not isinstance(offset_s, int | float) or not offset_s > 0:
-        raise ConfigError(f"The control {name} needs offset_s above 0 seconds, but it is {offset_s!r}.")
+    if isinstance(offset_s, bool) or not isinstance(offset_s, int | float):
+        raise ConfigError(f"The control {name} needs offset_s in seconds, but it is {offset_s!r}.")
     return ControlEntry(name, float(offset_s), names)
 
 
@@ -228,8 +228,8 @@ def _one_of(name: str, value: Any, known: Sequence[str]) -> Any:
 
 
 def _jobs(value: Any) -> int | None:
-    if value is not None and (type(value) is not int or value < 1):
-        raise ConfigError(f"`jobs` must be a whole number of 1 or more, but is {value!r}.")
+    if value is not None and type(value) is not int:
+        raise ConfigError(f"`jobs` must be a whole number, but is {value!r}.")
     return value
 
 
@@ -249,7 +249,5 @@ def _decoding(values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _slurm(values: Mapping[str, Any]) -> SlurmConfig:
     _refuse_unknown(values, [entry.name for entry in fields(SlurmConfig)], "`slurm`")
-    try:
-        return SlurmConfig(**values)
-    except TypeError as error:
-        raise ConfigError(f"`slurm` can't be used: {error}.") from None
+    found: SlurmConfig = built(SlurmConfig, values)
+    return found

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from viewloom.dataset.settings import DataConfig, SamplingConfig
 from viewloom.errors import ConfigError, listed
 from viewloom.identity import free
+from viewloom.ranges import SECONDS, SEED, Settings, ranged
 from viewloom.training.settings import TrainerConfig
 
 Launch = Literal["local", "slurm"]
@@ -15,17 +16,19 @@ Control = Literal["majority", "clock", "oracle", "random_path", "shuffled_pairs"
 CONTROLS: tuple[Control, ...] = ("majority", "clock", "oracle", "random_path", "shuffled_pairs", "offset_pairs")
 USUAL: tuple[Control, ...] = ("majority", "clock", "oracle")
 """Controls that every comparison has, unless its file says otherwise."""
+JOBS: Mapping[str, float] = {"at_least": 1, "at_most": 1024}
+"""Bounds of runs at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareConfig:
+class CompareConfig(Settings):
     """Compare methods, heads and students over views, seeds and data sets, in one table."""
 
     file: str
     """YAML file of the comparison: data, labelled, unlabelled, methods, heads ... (docs/howto/compare-methods.md)."""
     out: str | None = free(default=None)
     """Folder for runs and results; default: the file's. What is finished there is used again."""
-    jobs: int | None = free(default=None)
+    jobs: int | None = free(default=None, **JOBS)
     """Runs at once, a process of one thread each; default: the file's, else the number of cores."""
     launch: Launch | None = free(default=None)
     """Where runs are started: local, or slurm (arrays of jobs, through submitit); default: the file's, else local."""
@@ -36,16 +39,12 @@ class CompareConfig:
     docs: str | None = free(default=None)
     """Markdown page to write the table to, besides the folder."""
 
-    def __post_init__(self) -> None:
-        if self.jobs is not None and self.jobs < 1:
-            raise ConfigError(f"--jobs must be 1 or more, but is {self.jobs}.")
-
 
 @dataclass(frozen=True, kw_only=True)
-class TuningConfig:
+class TuningConfig(Settings, called="tuning"):
     """How methods are tuned: all with the same budget, and never on test items."""
 
-    trials: int
+    trials: int = ranged(at_least=1)
     """Settings tried of each method, its stated ones first; fewer where its grid has no more."""
     choose: Choose = "validation"
     """What chooses: validation (F1@50 of the first head on validation items of the labelled views), or retrieval (how
@@ -53,13 +52,9 @@ class TuningConfig:
     grids: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Values to try of each setting, by method and setting, instead of the method's own grid."""
 
-    def __post_init__(self) -> None:
-        if self.trials < 1:
-            raise ConfigError(f"tuning.trials must be 1 or more, but is {self.trials}.")
-
 
 @dataclass(frozen=True, kw_only=True)
-class SlurmConfig:
+class SlurmConfig(Settings, called="slurm"):
     """What each run asks of Slurm."""
 
     cluster: Literal["slurm", "local"] = free(default="slurm")
@@ -68,17 +63,17 @@ class SlurmConfig:
     """Partition."""
     account: str | None = free(default=None)
     """Account."""
-    time_min: int = free(default=240)
+    time_min: int = free(default=240, at_least=1)
     """Minutes a run may take; one that is cut goes on when the command is repeated."""
-    mem_gib: float = free(default=16.0)
+    mem_gib: float = free(default=16.0, above=0)
     """Memory (GiB)."""
-    gpus: int = free(default=0)
+    gpus: int = free(default=0, at_least=0, at_most=1)
     """GPUs: 0 or 1, since a run takes one device."""
-    cpus: int = free(default=1)
+    cpus: int = free(default=1, at_least=1)
     """Processor cores."""
-    at_once: int = free(default=256)
+    at_once: int = free(default=256, at_least=1)
     """Jobs of an array that may run at once."""
-    gather_s: float = free(default=20.0)
+    gather_s: float = free(default=20.0, **SECONDS)
     """Seconds that runs which became ready are gathered for one array, while others still run."""
     setup: tuple[str, ...] = free(default=())
     """Shell lines before the run (module load ...)."""
@@ -86,9 +81,7 @@ class SlurmConfig:
     """Other options of sbatch, by their name there: {qos: high}."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "setup", tuple(self.setup))
-        if min(self.time_min, self.mem_gib, self.cpus, self.at_once) <= 0 or self.gpus not in (0, 1):
-            raise ConfigError("slurm: time_min, mem_gib, cpus and at_once must be above 0, and gpus 0 or 1.")
+        self._settle(setup=tuple(self.setup))
 
 
 @dataclass(frozen=True)
@@ -155,7 +148,7 @@ class HeadEntry:
 
 
 @dataclass(frozen=True)
-class ControlEntry:
+class ControlEntry(Settings, called="controls"):
     """A control.
 
     Attributes:
@@ -165,12 +158,12 @@ class ControlEntry:
     """
 
     control: Control
-    offset_s: float = 10.0
+    offset_s: float = ranged(10.0, above=0, at_most=86_400)
     methods: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, kw_only=True)
+class Comparison(Settings):
     """What a comparison's file holds, checked.
 
     Attributes:
@@ -198,7 +191,7 @@ class Comparison:
     methods: tuple[MethodEntry, ...]
     heads: tuple[HeadEntry, ...]
     students: tuple[bool, ...]
-    seeds: tuple[int, ...]
+    seeds: tuple[int, ...] = ranged(**SEED)
     controls: tuple[ControlEntry, ...]
     tuning: TuningConfig | None
     pretrain: Mapping[str, Any]
@@ -207,7 +200,7 @@ class Comparison:
     sampling: SamplingConfig
     trainer: TrainerConfig
     out: str
-    jobs: int | None
+    jobs: int | None = ranged(**JOBS)
     launch: Launch
     slurm: SlurmConfig
     values: Mapping[str, Any]

@@ -14,6 +14,7 @@ from viewloom.console import out, progress
 from viewloom.dataset.splits import ROLES
 from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json
+from viewloom.outputs import refuse_folder
 from viewloom.simulate.metaworld.looks import FIXED, ON_HAND
 from viewloom.simulate.metaworld.people import Session, make_sessions
 from viewloom.simulate.metaworld.recording import Timeline, record
@@ -113,8 +114,7 @@ def claim(root: Path, facts: dict[str, Any]) -> None:
                 "folder, or remove it."
             )
         return
-    if root.exists() and any(root.iterdir()):
-        raise ConfigError(f"{root} is there already and not from this command. Pass another --out folder.")
+    refuse_folder(root, None)
     write_json(path, facts | {"finished": False})
 
 
