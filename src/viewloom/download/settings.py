@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from viewloom.identity import free
 from viewloom.ranges import Settings
 
 
@@ -22,7 +23,7 @@ class DownloadConfig(Settings):
     """Say what would be downloaded, how large it is and how much room there is, and download nothing."""
     keep_archives: bool = False
     """Keep archives once they are unpacked, which takes about twice the room."""
-    overwrite: bool = False
+    overwrite: bool = free(default=False)
     """Download into a folder that holds other files; those that have the name of one of the data set's are replaced."""
     revision: str = "main"
     """Branch, tag or commit of the repository."""
