@@ -177,8 +177,36 @@ MUTANTS = [
     Mutant(
         "checkpoint_not_atomic",
         TRAINER,
-        "super().save_checkpoint(checkpoint, temporary, storage_options)",
-        "super().save_checkpoint(checkpoint, path, storage_options)",
+        'temporary.open("wb") as file',
+        'Path(path).open("wb") as file',
+        ("tests/training/test_trainer.py",),
+    ),
+    Mutant(
+        "killed_writer_s_file_stays",
+        "owned.py",
+        "        remove_dead(folder / name)",
+        "        pass",
+        ("tests/test_owned.py",),
+    ),
+    Mutant(
+        "what_is_written_counts_as_left_over",
+        "owned.py",
+        "        if not hold(handle):",
+        "        if hold(handle) is None:",
+        ("tests/test_owned.py",),
+    ),
+    Mutant(
+        "locks_are_inherited",
+        "owned.py",
+        "        let_go(handle)\n\n\nif hasattr",
+        "        pass\n\n\nif hasattr",
+        ("tests/test_owned.py",),
+    ),
+    Mutant(
+        "resumed_logger_forgets",
+        "training/csv_logger.py",
+        'int(row["epoch"]) < epoch',
+        "False",
         ("tests/training/test_trainer.py",),
     ),
     Mutant(

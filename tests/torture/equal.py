@@ -1,5 +1,6 @@
 """Whether what a killed command left in the end is what an undisturbed one left, to the bit."""
 
+import csv
 import json
 import re
 from collections.abc import Iterator
@@ -13,13 +14,17 @@ MAY_DIFFER = {
     "environment.json": ("created", "resumed", "command", "seconds", "processor", "gpu", "commit"),
     "auto.json": ("seconds",),
     "transfer.json": ("seconds",),
-    "made.json": ("seconds", "wall_s", "created", "command"),
+    "made.json": ("seconds", "all_seconds", "seconds_of", "created", "command"),
     "outcomes": ("seconds",),
 }
 """{file, or its folder: keys of its JSON}, at any depth, that may differ: wall times, dates, the host and how often it
 was resumed."""
-IN_PAGES = re.compile(rb"<dt>(commit|created|command|seconds)</dt><dd>[^<]*</dd>|\b\d+(\.\d+)? (s|min)\b")
-"""What pages and tables say of that."""
+IN_PAGES = re.compile(
+    rb"<dt>(commit|created|command|seconds)</dt><dd>[^<]*</dd>"
+    rb"|\b\d+(\.\d+)? (s|min)\b"
+    rb"|\d+(\.\d+)?(?=</td></tr>| \|\n| *\\\\)"
+)
+"""What pages and tables say of that; wall times stand in the last cell of a row."""
 PATHS = ("dirpath", "best_model_path", "last_model_path", "kth_best_model_path", "best_k_models")
 """Keys of checkpoints that name folders."""
 LEFT_OUT = re.compile(r"^$")
@@ -54,13 +59,24 @@ def _of_files(one: Path, other: Path) -> Iterator[str]:
     elif one.suffix == ".json" and {one.name, one.parent.name} & {*MAY_DIFFER}:
         keys = MAY_DIFFER.get(one.name) or MAY_DIFFER[one.parent.name]
         yield from list(_of_values(json.loads(first), json.loads(second), keys))[:3]
-    elif one.suffix in (".html", ".md") and IN_PAGES.sub(b"", first) == IN_PAGES.sub(b"", second):
-        return
-    else:
-        at = next(
-            (i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), min(len(first), len(second))
-        )
+    elif not _same_but_for_times(one, first, second, other):
+        at = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), len(first))
         yield f"{len(first)} and {len(second)} bytes, from byte {at}: {first[at : at + 60]!r}, {second[at : at + 60]!r}"
+
+
+def _same_but_for_times(one: Path, first: bytes, second: bytes, other: Path) -> bool:
+    """Whether pages and tables differ in wall times alone."""
+    if one.suffix in (".html", ".md", ".tex"):
+        return IN_PAGES.sub(b"", first) == IN_PAGES.sub(b"", second)
+    return one.name == "table.csv" and _without_times(one) == _without_times(other)
+
+
+def _without_times(path: Path) -> list[list[str]]:
+    """A table without its columns of wall times."""
+    with path.open(encoding="utf-8", newline="") as file:
+        lines = list(csv.reader(file))
+    kept = [column for column, name in enumerate(lines[0]) if "seconds" not in name]
+    return [[line[column] for column in kept] for line in lines]
 
 
 def _checkpoint(path: Path) -> Any:
