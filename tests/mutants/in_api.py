@@ -50,7 +50,7 @@ MUTANTS = [
         "2 * trained.fps if fps is None else fps",
         TESTS,
     ),
-    Mutant("scores_written_over", API, "exists() and not config.overwrite:", "exists() and False:", TESTS),
+    Mutant("scores_written_over", "outputs.py", "exists() and not overwrite:", "exists() and False:", TESTS),
     Mutant(
         "out_dim_of_a_stem_for_all",
         "arguments.py",

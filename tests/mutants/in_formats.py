@@ -40,8 +40,8 @@ MUTANTS = [
     Mutant(
         "written_files_are_replaced",
         "dataset/label_writing.py",
-        "if there is not None and not overwrite:",
-        "if False:",
+        "refuse_file(path, overwrite)",
+        "refuse_file(path, True)",
         EVERY,
     ),
     Mutant(

@@ -258,7 +258,7 @@ def _head_step(module: Any, shape: BatchShape) -> int:
     head = deepcopy(module.head).to("meta").train()
     for part in head.modules():
         if getattr(part, "ready", True) is False:
-            part.ready = True  # type: ignore[assignment]
+            part.ready = True
     labels = module.dataset.labels
     assert labels is not None
     return head_step_bytes(head, dim, len(labels.actions), shape)
@@ -270,4 +270,4 @@ def _refined(module: Any, windows: Sequence[Window]) -> int:
     assert refiner is not None
     sizes = 1 + int(sampling.augment_probability > 0) * math.ceil(sampling.chunk_frames * sampling.augment_factor)
     steps = sum(window.steps for window in windows) * min(sizes, module.config.epochs or sizes)
-    return min(int(module.config.refined_cache_gib * 2**30), 4 * steps * refiner.out_dim)
+    return min(int(module.config.refined_cache_gib * 2**30), int(4 * steps * refiner.out_dim))

@@ -346,5 +346,5 @@ class ConvertConfig(Settings):
     context: Literal["frame", "time", "batch"] | None = None
     """What a refiner's attention looks at: frame, time or batch, which repeats the released code, whose results depend
     on batch mates; default: frame."""
-    overwrite: bool = False
+    overwrite: bool = free(default=False)
     """Write into a folder that holds other files; those that have the name of a run's are replaced."""
