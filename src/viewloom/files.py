@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from viewloom.durable import flush, flush_names, make_folder
+
 TEMPORARY = ".tmp-"
 """What the name of a file begins with that isn't whole yet."""
 
@@ -19,19 +21,20 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on leaving without an error it replaces ``path`` at once.
 
     The folder is made if needed. After an error the temporary file is removed and ``path`` is untouched.
-    A process killed in between leaves at most a file whose name starts with ``.tmp-``.
+    A process killed in between leaves at most a file whose name starts with ``.tmp-``. File and name are on the disk
+    on return (see `viewloom.durable`).
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=f"-{path.name}"[-60:], dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
         temporary.chmod(0o644)
+        flush(temporary)
         temporary.replace(path)
+        flush_names(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -193,8 +193,9 @@ class PackedWriter(Writer):
         file = file_of(clip.recording, self.view(clip))
         header = encode_header(dtype, (len(rows.x_TD), self.provenance.dim), self._metadata(clip, rows))
         with atomic_path(self.root / file) as temporary:
-            sha256 = write_rows(temporary, header, [rows.x_TD.astype(STORED[dtype])])
-        return self.entry(clip, rows, file=file, bytes=(self.root / file).stat().st_size, sha256=sha256)
+            sha256, sums = write_rows(temporary, header, [rows.x_TD.astype(STORED[dtype])])
+        size = (self.root / file).stat().st_size
+        return self.entry(clip, rows, file=file, bytes=size, sha256=sha256, sums=sums.to_text())
 
     def _metadata(self, clip: Clip, rows: Rows) -> dict[str, str]:
         return {

@@ -68,8 +68,8 @@ class PackConfig:
     index: str | None = None
     """Index of an LMDB folder (viewloom index), to open it without seeking."""
     compare_features: Compare = "auto"
-    """What of files packed before is compared with their source: blocks of frames (sampled; auto: every frame where
-    the source was written since), or every frame (full)."""
+    """What of files packed before is compared with their source: every frame (full), every frame unless the source is
+    the very file that was read (auto), or blocks of frames unless it was written since (sampled)."""
     backbone: dict[str, str] = field(default_factory=dict)
     """What extracted the features (name, weights, preprocessing), kept in the store to tell stores apart."""
 

@@ -18,6 +18,7 @@ from viewloom.files import atomic_path, write_csv
 from viewloom.training.length import validation_interval
 from viewloom.training.loggers import make_logger
 from viewloom.training.settings import TrainerConfig
+from viewloom.zipped import refuse_damaged
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -27,6 +28,18 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Write beside ``path``, then take its place."""
         with atomic_path(path) as temporary:
             super().save_checkpoint(checkpoint, temporary, storage_options)
+
+    def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Read one whose records are what was written."""
+        refuse_damaged(Path(path))
+        return super().load_checkpoint(path, *args, **kwargs)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint of a run, on the CPU; `DataError` where a record isn't what was written."""
+    refuse_damaged(path)
+    found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return found
 
 
 class DoubleBatches(DoublePrecision):
