@@ -23,8 +23,9 @@ def refuse_damaged(path: Path) -> None:
     """
     try:
         with path.open("rb") as file:
-            if file.read(len(_START)) != _START:
-                return
+            start = file.read(len(_START))
+        if start != _START and not zipfile.is_zipfile(path):
+            return
         _read_records(path)
     except _FAULTS as error:
         raise DataError(f"{path} is damaged ({error}). Copy it again, or write it again.") from None

@@ -2,7 +2,10 @@
 
 import csv
 import logging
+import pickle
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +16,7 @@ from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, RichProgres
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.plugins.precision import DoublePrecision
 
-from viewloom.errors import ConfigError
+from viewloom.errors import ConfigError, DataError
 from viewloom.files import atomic_path, write_csv
 from viewloom.training.length import validation_interval
 from viewloom.training.loggers import make_logger
@@ -31,15 +34,28 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Read one whose records are what was written."""
-        refuse_damaged(Path(path))
-        return super().load_checkpoint(path, *args, **kwargs)
+        with _whole(Path(path)):
+            return super().load_checkpoint(path, *args, **kwargs)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """A checkpoint of a run, on the CPU; `DataError` where a record isn't what was written."""
-    refuse_damaged(path)
-    found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    with _whole(path):
+        found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return found
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """Compare a checkpoint's records before it is loaded inside; what torch can't make out is a `DataError` too."""
+    refuse_damaged(path)
+    try:
+        yield
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, IndexError) as error:
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise DataError(
+            f"{path} is not a whole checkpoint ({reason}). Copy it again, or delete it and start the run anew."
+        ) from None
 
 
 class DoubleBatches(DoublePrecision):
