@@ -15,7 +15,7 @@ if os.environ.get("CI"):
 @pytest.fixture(scope="session", autouse=True)
 def never_wait_for_the_disk():
     """Nothing that a test writes need outlive a power cut, and disks take milliseconds for each file; what is written
-    in which order is tests/torture/test_power_loss.py's matter."""
+    in which order is tests/test_durable.py's matter."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda handle: None)
         yield

@@ -21,7 +21,6 @@ from viewloom.training.trainer import AtomicCheckpointIO, read_checkpoint
 from viewloom.zipped import refuse_damaged
 
 FLIPS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-NAMES = st.text("ab\u00e9\u2260\\", max_size=4)
 
 
 def flipped(path, whole, place, bit):
@@ -36,9 +35,7 @@ def test_parts_can_not_change_places():
     assert sum_of("a", np.arange(3)) == sum_of(b"a", np.arange(3).tobytes())
 
 
-@given(
-    st.dictionaries(st.text(), st.recursive(st.none() | st.floats(allow_nan=False) | st.text(), st.lists), max_size=4)
-)
+@pytest.mark.parametrize("value", [{}, {"b": [1, {"c": None}], "a": 0.1}, {"é≠": "\ud800", "": [1e-300, -0.0, True]}])
 def test_an_object_carries_its_sum(value):
     value.pop("sum", None)
     carried = json.loads(json.dumps(with_sum(value)))

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.console import out, progress
+from viewloom.durable import flush_tree, make_folder, rename
 from viewloom.errors import ConfigError, listed
 from viewloom.features.views import ViewTable
 from viewloom.simulate.actions import own_actions
@@ -112,12 +113,13 @@ def describe(config: SimulateConfig, script: Script) -> str:
 @contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
     """A temporary folder beside the target that takes its name at the end, and is removed after an error."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     folder = Path(tempfile.mkdtemp(prefix=f".tmp-{target.name}-", dir=target.parent))
     try:
         yield folder
         folder.chmod(0o755)
-        folder.rename(target)
+        flush_tree(folder)
+        rename(folder, target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from viewloom.durable import gathered
 from viewloom.files import write_json
 from viewloom.metrics.multilabel import TITLES as MULTI_TITLES
 from viewloom.metrics.segmentation import TITLES
@@ -93,10 +94,11 @@ class Scores:
     def write(self, out: Path | str) -> Scores:
         """Write ``metrics.json``, ``errors.json`` and ``predictions/<view>.json`` into a folder; what is there is
         replaced. Returns itself."""
-        for view, found in self.predictions.items():
-            write_json(predictions_file(Path(out), view), found)
-        if self.what_went_wrong:
-            write_json(Path(out) / ERRORS, self.what_went_wrong)
+        with gathered():
+            for view, found in self.predictions.items():
+                write_json(predictions_file(Path(out), view), found)
+            if self.what_went_wrong:
+                write_json(Path(out) / ERRORS, self.what_went_wrong)
         write_json(Path(out) / "metrics.json", self.metrics)
         return self
 
