@@ -3,21 +3,22 @@
 from tests.mutants.mutant import Mutant
 
 BLOCKS, BLOCK_TESTS = "features/block_sums.py", ("tests/features/test_block_sums.py",)
+ROWS = "features/stored_rows.py"
 SAVED, SUM_TESTS = "saved.py", ("tests/test_sums.py",)
 STORE, CUT_TESTS = "features/store.py", ("tests/test_durable.py",)
 AGAIN = ("tests/features/test_pack_again.py",)
 NAMED = ("tests/training/test_provenance.py",)
 
 MUTANTS = [
-    Mutant("blocks_are_never_compared", BLOCKS, "if seen.all():", "if True:", BLOCK_TESTS),
+    Mutant("blocks_are_never_compared", ROWS, "if not self.seen[one:end_block].all():", "if False:", BLOCK_TESTS),
     Mutant(
         "first_block_of_a_window_alone",
-        BLOCKS,
-        "low, high = first // size, sums.count(end)",
-        "low, high = first // size, first // size + 1",
+        ROWS,
+        "self.sums, self.seen, one, end_block)",
+        "self.sums, self.seen, one, one + 1)",
         BLOCK_TESTS,
     ),
-    Mutant("what_was_seen_is_forgotten", BLOCKS, "            seen[block - low] = 1\n", "", BLOCK_TESTS),
+    Mutant("what_was_seen_is_forgotten", ROWS, "            seen[block] = 1\n", "", BLOCK_TESTS),
     Mutant(
         "headers_are_not_compared",
         STORE,

@@ -96,37 +96,17 @@ class SeenBlocks:
 
     def __init__(self, counts: Iterable[tuple[str, int]]) -> None:
         self._counts = tuple(counts)
-        self._places: dict[str, int] = {}
+        self._places: dict[str, tuple[int, int]] = {}
         total = 0
         for file, count in self._counts:
-            self._places[file], total = total, total + count
+            self._places[file], total = (total, count), total + count
         self._seen = np.frombuffer(mmap.mmap(-1, max(1, total)), np.uint8)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy in a process of its own begins with nothing seen."""
         return SeenBlocks, (self._counts,)
 
-    def compare(self, file: str, sums: BlockSums, rows: NDArray[np.uint8], first: int, end: int) -> int | None:
-        """Compare the blocks of bytes [first, end) that weren't seen yet.
-
-        Args:
-            file: name of the file.
-            sums: its sums.
-            rows: the bytes of all its rows.
-            first: first byte that is wanted.
-            end: byte after the last.
-
-        Returns:
-            The first byte of a block that doesn't agree with its sum; None: all do.
-        """
-        size = sums.block_bytes
-        low, high = first // size, sums.count(end)
-        seen = self._seen[self._places[file] + low : self._places[file] + high]
-        if seen.all():
-            return None
-        data = memoryview(rows)  # type: ignore[arg-type]
-        for block in (np.flatnonzero(seen == 0) + low).tolist():
-            if xxh3_64_intdigest(data[block * size : (block + 1) * size]) != sums.blocks[block]:
-                return int(block * size)
-            seen[block - low] = 1
-        return None
+    def of(self, file: str) -> NDArray[np.uint8]:
+        """A byte for each block of a file, 1 where it was compared; whoever compares one sets it."""
+        first, count = self._places[file]
+        return self._seen[first : first + count]

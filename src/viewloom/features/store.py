@@ -25,6 +25,7 @@ from viewloom.features.block_sums import BlockSums, SeenBlocks
 from viewloom.features.catalog import CatalogSource, all_cameras
 from viewloom.features.rows import RowFile, hash_file
 from viewloom.features.settings import Axes
+from viewloom.features.stored_rows import MEND, StoredRows
 from viewloom.features.views import ViewTable
 from viewloom.registry import STORES
 from viewloom.sums import with_sum, without_sum
@@ -35,13 +36,6 @@ VERSION = 1
 FEATURES = "features"
 JOURNAL = "pack-journal.jsonl"
 """Present while a store is being packed: what is finished so far."""
-
-
-MEND = (
-    "Copy it again, or run viewloom pack again, which mends the store; viewloom check --depth full finds all such "
-    "files. --verify_features false reads it as it is."
-)
-"""What to do about a file that isn't what was packed."""
 
 
 def file_of(recording: str, view: str) -> str:
@@ -221,7 +215,7 @@ class PackedSource(CatalogSource):
                 )
             fps = self.manifest.fps
         self._entries = {(entry.recording, entry.camera): entry for entry in self.manifest.entries}
-        self._files: dict[str, RowFile] = {}
+        self._files: dict[str, StoredRows] = {}
         self._sums = self._read_sums()
         self._seen = SeenBlocks((file, len(sums.blocks)) for file, sums in self._sums.items())
         spans: dict[str, dict[str, Span]] = {}
@@ -276,7 +270,7 @@ class PackedSource(CatalogSource):
                 "again, or upgrade viewloom."
             ) from None
 
-    def _open(self, entry: StoreEntry) -> RowFile:
+    def _open(self, entry: StoreEntry) -> StoredRows:
         """The entry's file; its header is checked against the manifest, once."""
         rows = RowFile.open(self.root / entry.file)
         view = self.manifest.views.of_camera(entry.camera)
@@ -288,8 +282,15 @@ class PackedSource(CatalogSource):
             )
         if self.verify:
             self._refuse_other_header(entry, rows)
-        self._files[entry.file] = rows
-        return rows
+        sums = self._sums.get(entry.file) if self.verify else None
+        where = f"recording {entry.recording}, view {entry.view}"
+        seen = None if sums is None else self._seen.of(entry.file)
+        found = self._files[entry.file] = StoredRows(rows, entry.first, sums, seen, where)
+        return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy in a process of its own opens its files itself."""
+        return self.__dict__ | {"_files": {}}
 
     def _refuse_other_header(self, entry: StoreEntry, rows: RowFile) -> None:
         """`DataError` where a file says that it is another one's, or its header isn't the one that was written."""
@@ -309,25 +310,9 @@ class PackedSource(CatalogSource):
         if sums is not None and len(sums.blocks) != sums.count(rows.file_bytes - rows.offset):
             raise DataError(f"{rows.path} has {len(sums.blocks)} checksums in {MANIFEST}, for another size. {MEND}")
 
-    def _stored_rows(self, entry: StoreEntry, start: int, end: int) -> NDArray[np.floating]:
-        """Frames [start, end) of a file, mapped; `DataError` where their blocks fail their checksums."""
-        opened = self._files.get(entry.file) or self._open(entry)
-        rows_TD = opened.map()
-        sums = self._sums.get(entry.file) if self.verify else None
-        if sums is not None:
-            width = rows_TD.strides[0]
-            first, last = (start - entry.first) * width, (end - entry.first) * width
-            bad = self._seen.compare(entry.file, sums, rows_TD.reshape(-1).view(np.uint8), first, last)
-            if bad is not None:
-                frame = entry.first + bad // width
-                raise DataError(
-                    f"{opened.path}: the rows of recording {entry.recording}, view {entry.view}, from about frame "
-                    f"{frame} aren't those that were packed: their checksum differs. {MEND}"
-                )
-        return rows_TD[start - entry.first : end - entry.first]
-
     def _read_into(self, recording: str, camera: str, start: int, x_TD: NDArray[np.float32]) -> None:
-        x_TD[:] = self._stored_rows(self._entries[recording, camera], start, start + len(x_TD))
+        entry = self._entries[recording, camera]
+        x_TD[:] = (self._files.get(entry.file) or self._open(entry)).rows(start, start + len(x_TD))
 
     def _rows(self, recording: str, view: str, start: int, end: int) -> NDArray[np.floating]:
         """Straight from the file, where all frames lie inside it."""
@@ -335,7 +320,7 @@ class PackedSource(CatalogSource):
         entry = self._entries[recording, camera]
         if view in self._clocks or start < entry.first or end > entry.end:
             return self.read(recording, view, start, end)
-        return self._stored_rows(entry, start, end)
+        return (self._files.get(entry.file) or self._open(entry)).rows(start, end)
 
     def file(self, recording: str, camera: str) -> Path:
         """The safetensors file."""
