@@ -43,9 +43,11 @@ def write_store(root: Path, recordings: int, views: int, frames: int, dim: int) 
         path = root / file_of(*names)
         path.parent.mkdir(parents=True, exist_ok=True)
         blocks = (block_TD[: frames - start] for start in range(0, frames, 256))
-        sha256 = write_rows(path, header, blocks)
+        sha256, sums = write_rows(path, header, blocks)
         size = path.stat().st_size
-        entries.append(StoreEntry(*names, names[1], file_of(*names), 0, frames, (), 0, size, sha256))
+        entries.append(
+            StoreEntry(*names, names[1], file_of(*names), 0, frames, (), 0, size, sha256, sums=sums.to_text())
+        )
     table = ViewTable.identity(tuple(f"view{view:02}" for view in range(views)))
     manifest = Manifest(dim, "float16", 30.0, True, table, {}, {}, tuple(entries))
     write_json(root / MANIFEST, manifest.to_json())

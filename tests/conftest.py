@@ -12,6 +12,15 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def never_wait_for_the_disk():
+    """Nothing that a test writes need outlive a power cut, and disks take milliseconds for each file; what is written
+    in which order is tests/test_durable.py's matter."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def assembly101() -> Path:
     """Folder with the real annotations and feature sample; skips where it isn't there."""

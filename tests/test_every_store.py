@@ -149,8 +149,8 @@ def test_content_tells_files_apart(store, tmp_path):
     source = opened(store)
     assert store[0] == "lmdb" or source.content("a", "c") != source.content("d", "c")  # one file for all
     assert source.content("a", "c") == opened(store).content("a", "c")
-    path, size, changed = source.written("a", "cam")
-    assert size > 0 and changed > 0 and Path(path).exists()
+    path, size, changed, number = source.written("a", "cam")
+    assert size > 0 and changed > 0 and number == Path(path).stat().st_ino
 
 
 def test_a_file_that_is_something_else_is_named(store, tmp_path):

@@ -38,8 +38,11 @@ EVERY_KEY = [(kind, key) for kind, (_, _, keys) in KINDS.items() for key in keys
 
 
 def metadata(path):
+    """As an earlier version wrote them, without a checksum, so that what is changed is read."""
     with safe_open(path, "pt") as file:
-        return json.loads(file.metadata()["viewloom"])
+        found = json.loads(file.metadata()["viewloom"])
+    del found["sum"]
+    return found
 
 
 def store(path, told, weights=None):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from viewloom.durable import flush_names
 from viewloom.files import atomic_path
 
 
@@ -22,7 +23,9 @@ def together(paths: Sequence[Path]) -> Iterator[list[Path]]:
         for path in paths:  # what can't be replaced must be found out before anything is
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        paths[0].unlink(missing_ok=True)
+        if paths[0].exists():
+            paths[0].unlink()
+            flush_names(paths[0].parent)
 
 
 def write_together(texts: Mapping[Path, str]) -> None:

@@ -3,12 +3,12 @@
 import csv
 import io
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from viewloom.durable import flush, flush_names, make_folder
 from viewloom.failures import writing
 from viewloom.owned import let_go, own_temporary
 
@@ -19,7 +19,7 @@ def atomic_path(path: Path | str, needed_bytes: int | None = None) -> Iterator[P
 
     The folder is made if needed. After an error the temporary file is removed and ``path`` is untouched.
     A process killed in between leaves at most a file whose name starts with ``.tmp-``, which the next one that writes
-    ``path`` takes away.
+    ``path`` takes away. File and name are on the disk on return (see `viewloom.durable`).
 
     Args:
         path: the file to be.
@@ -35,14 +35,14 @@ def atomic_path(path: Path | str, needed_bytes: int | None = None) -> Iterator[P
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
     """What `atomic_path` does."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary, handle = own_temporary(path)
     try:
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
         temporary.chmod(0o644)
+        flush(temporary)
         temporary.replace(path)
+        flush_names(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
         let_go(handle)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from viewloom.durable import make_folder
 from viewloom.errors import ConfigError
 from viewloom.owned import let_go, mine
 
@@ -46,10 +47,10 @@ def _hold(folder: Path, what: str, until: float) -> int | None:
     try:
         import fcntl
     except ImportError:  # Windows
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         return None
     while True:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         handle = os.open(folder, os.O_RDONLY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

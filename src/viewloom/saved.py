@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from viewloom.errors import ConfigError, DataError, UserError, listed
 from viewloom.files import atomic_path
 from viewloom.identity import has_type
+from viewloom.sums import SUM, sum_of
 
 KEY = "viewloom"
 """Name of the metadata inside the file."""
@@ -93,10 +95,20 @@ def write_saved(path: Path | str, kind: Kind, metadata: Mapping[str, Any], modul
 def write_tensors(path: Path | str, kind: Kind, metadata: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
     """`write_saved` of tensors by name."""
     assert set(metadata) == set(kind.keys), f"a {kind.name} stores {set(kind.keys)}"
-    text = json.dumps({"format": kind.format, "version": kind.version, **metadata}, allow_nan=False)
+    described = {"format": kind.format, "version": kind.version, **metadata}
+    json.dumps(described, allow_nan=False)
     kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_path(path, sum(tensor.nbytes for tensor in kept.values())) as temporary:
-        save_file(kept, temporary, {KEY: text})
+        save_file(kept, temporary, {KEY: json.dumps({**described, SUM: _sum(described, kept)})})
+
+
+def _sum(metadata: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    """Checksum of metadata and tensors, which the metadata carry."""
+    parts: list[Any] = [json.dumps(metadata)]
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        parts += [f"{name} {tensor.dtype} {tuple(tensor.shape)}", tensor.reshape(-1).view(torch.uint8).numpy()]
+    return sum_of(*parts)
 
 
 def read_saved(path: Path, kind: Kind) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -112,9 +124,14 @@ def read_saved(path: Path, kind: Kind) -> tuple[dict[str, Any], dict[str, Tensor
         with safe_open(path, "pt") as file:
             metadata = json.loads((file.metadata() or {}).get(KEY, "{}"))
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            whole = _agrees(metadata, weights)
     except (SafetensorError, json.JSONDecodeError, RecursionError, OSError) as error:
         raise DataError(f"{path} is not a whole safetensors file ({error}). Copy or write it again.") from None
     _check_format(path, kind, metadata)
+    if not whole:
+        raise DataError(
+            f"{path} is damaged: its content doesn't agree with the checksum in it. Copy it again, or write it again."
+        )
     for key, value in kind.keys.items():
         if key not in metadata:
             raise DataError(f"{path} lacks {key!r}, which every {kind.name} has. Copy or write it again.")
@@ -122,6 +139,12 @@ def read_saved(path: Path, kind: Kind) -> tuple[dict[str, Any], dict[str, Tensor
             shown = repr(metadata[key])[:60]
             raise DataError(f"{path}: {key!r} must be {value.words}, but is {shown}. Copy or write it again.")
     return metadata, weights
+
+
+def _agrees(metadata: Any, tensors: Mapping[str, Tensor]) -> bool:
+    """Whether a file holds what its checksum was made of, which is taken out; earlier versions wrote none."""
+    found = metadata.pop(SUM, None) if isinstance(metadata, dict) else None
+    return found is None or found == _sum(metadata, tensors)
 
 
 def _check_format(path: Path, kind: Kind, metadata: Any) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.power_cut import watched
 from viewloom.cli import main
 from viewloom.errors import ConfigError, DataError
 from viewloom.extract.run import run_extract
@@ -51,6 +52,15 @@ def plain(videos, tmp_path_factory) -> dict[str, bytes]:
     out = tmp_path_factory.mktemp("plain") / "f"
     assert run(videos, out, batch=1).done == 4
     return content(out)
+
+
+@pytest.mark.parametrize(
+    ("store", "last"), [("packed", "manifest.json"), ("npy", "extraction.json"), ("lmdb", "extraction.json")]
+)
+def test_what_was_extracted_outlives_a_power_cut(videos, tmp_path, store, last):
+    with watched(tmp_path) as disk:
+        run(videos, tmp_path / "f", backbone=COLOUR, store=store)
+    assert not disk.end(apart=("f/partial",)) and disk.renamed[-1] == f"f/{last}"
 
 
 def test_another_decoder_is_another_provenance(videos, tmp_path, plain):

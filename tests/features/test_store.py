@@ -14,10 +14,11 @@ from tests.features.stores import random_recordings, write_lmdb, write_npy
 from viewloom.dataset.packing import run_pack
 from viewloom.errors import ConfigError, DataError
 from viewloom.features.base import FeatureSource
+from viewloom.features.block_sums import BlockSums
 from viewloom.features.lmdb import LmdbSource
 from viewloom.features.npy import NpySource
 from viewloom.features.opening import open_source, recognise
-from viewloom.features.rows import STORED, RowFile, encode_header, hash_file, write_rows
+from viewloom.features.rows import STORED, RowFile, block_sums, encode_header, hash_file, write_rows
 from viewloom.features.settings import PackConfig
 from viewloom.features.store import PackedSource, file_of, read_manifest
 from viewloom.features.views import View, ViewTable
@@ -50,8 +51,9 @@ def test_rows_round_trip(tmp_path_factory, data, dtype):
     path = tmp_path_factory.mktemp("rows") / "x.safetensors"
     cut = data.draw(st.integers(0, shape[0]))
     blocks = [block.astype(STORED[dtype]) for block in (x_TD[:cut], x_TD[cut:])]
-    digest = write_rows(path, encode_header(dtype, shape, {"first": "é"}), blocks)
+    digest, sums = write_rows(path, encode_header(dtype, shape, {"first": "é"}), blocks)
     assert digest == hash_file(path) == hash_file(path, from_disk=True)
+    assert sums.to_text() == block_sums(path).to_text() == BlockSums.from_text(sums.to_text()).to_text()
     np.testing.assert_array_equal(load_file(path)["features"], x_TD)  # the library reads what we write
     rows = RowFile.open(path)
     assert (rows.shape, rows.dtype, rows.metadata) == (shape, dtype, {"first": "é"})

@@ -27,7 +27,9 @@ def metadata(path):
     from safetensors import safe_open
 
     with safe_open(path, "pt") as file:
-        return json.loads(file.metadata()["viewloom"])
+        found = json.loads(file.metadata()["viewloom"])
+    del found["sum"]  # so that what is changed is read, as of an earlier version
+    return found
 
 
 def rewrite(path, **changes):

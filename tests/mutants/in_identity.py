@@ -85,7 +85,7 @@ MUTANTS = [
     Mutant(
         "same_name_is_the_same_recording",
         "training/provenance.py",
-        "any(list(one[view]) == list(other[view]) for view in one if view in other)",
+        "any(list(one[view][:2]) == list(other[view][:2]) for view in one if view in other)",
         "True",
         LEARNED,
     ),
@@ -100,7 +100,7 @@ MUTANTS = [
     Mutant(
         "a_later_write_not_looked_at",
         "features/pack_files.py",
-        "written_ns <= (self.root / task.file).stat().st_mtime_ns",
+        "written[2] <= (self.root / task.file).stat().st_mtime_ns",
         "True",
         AGAIN,
     ),

@@ -173,7 +173,7 @@ MUTANTS = [
     Mutant("agreement_without_the_teacher", DOUBT, "return float(labelled * sum(", "return float(90 * sum(", DOUBTED),
     Mutant("agreement_of_0_is_none", DOUBT, 'if of["held_out"] is None', 'if not of["held_out"]', DOUBTED),
     Mutant("the_worse_student_is_kept", DOUBT, "without > behind", "without < behind", DOUBTED),
-    Mutant("a_stopped_swap_stays", DOUBT, "    (folder / PLAIN).rename(folder / HEAD)", "        return", DOUBTED),
+    Mutant("a_stopped_swap_stays", DOUBT, "    rename(folder / PLAIN, folder / HEAD)", "        return", DOUBTED),
     Mutant("asked_for_but_doubted", "recipes/transfer.py", "config.method == AUTO and config.student", "True", DOUBTED),
     Mutant("added_settings_move_keys", RUNS, "if added.get(name, NONE) != value", "", CLAIMS),
     Mutant(

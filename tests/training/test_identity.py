@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -221,6 +222,33 @@ def test_sampled_features_are_compared_by_blocks_and_times(data, tmp_path, monke
     full = config(data, tmp_path / "full", compare_features="full")
     run_train(full)
     assert read_json(tmp_path / "full" / "identity.json")["groups"]["features"]["compared"] == "full"
+
+
+@pytest.mark.parametrize("compared", ["full", "sampled"])
+def test_recordings_that_were_exchanged_are_refused(data, tmp_path, monkeypatch, compared):
+    """Folders whose files differ in one frame between the blocks: no content and no time of a file changes."""
+    monkeypatch.setattr(content, "FULL_BYTES", 0 if compared == "sampled" else 1 << 30)
+    one, two = (data / "features" / name for name in (data / "splits" / "train.txt").read_text().split()[:2])
+    shutil.copytree(one, two, dirs_exist_ok=True)
+    x_TD = np.load(two / "v3" / "features.npy")
+    x_TD[len(x_TD) // 2 + 5] += 1
+    np.save(two / "v3" / "features.npy", x_TD)
+    run_train(config(data, tmp_path / "run", past_end="cut"))
+    one.rename(data / "aside")
+    two.rename(one)
+    (data / "aside").rename(two)
+    with pytest.raises(ConfigError, match="features of v3 of p|written again"):
+        run_train(config(data, tmp_path / "run", resume=True, past_end="cut"))
+
+
+def test_a_file_that_is_written_within_a_tick_of_its_clock(data, monkeypatch):
+    """What a hash was of may have changed with no trace in size or time: it isn't believed so soon."""
+    source = open_dataset(DataConfig(data=str(data))).source
+    monkeypatch.setattr(type(source), "written", lambda *_: ("file", 1, time.time_ns(), 1))
+    before = content.rows_hash(source, "p00", "v3", "full")
+    path = data / "features" / "p00" / "v3" / "features.npy"
+    np.save(path, np.load(path) + 1)
+    assert content.rows_hash(source, "p00", "v3", "full") != before
 
 
 def test_blocks_reach_from_the_first_frame_to_the_last(data):

@@ -3,14 +3,20 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from tests.tiny import write_tiny
+from viewloom.dataset.opening import open_dataset
+from viewloom.dataset.packing import run_pack
+from viewloom.dataset.settings import DataConfig
 from viewloom.errors import ConfigError, DataError
+from viewloom.features.settings import PackConfig
 from viewloom.training.checkpoints import read_head
 from viewloom.training.evaluate import run_evaluate
 from viewloom.training.predict import run_predict
 from viewloom.training.pretrain import run_pretrain
+from viewloom.training.provenance import scored_again
 from viewloom.training.segment import run_train
 from viewloom.training.settings import EvaluateConfig, PredictConfig, PretrainConfig, TrainConfig, TrainerConfig
 
@@ -84,6 +90,65 @@ def test_another_data_set_with_the_same_names_is_no_repetition(data, run, tmp_pa
     (tmp_path / "splits" / "val.txt").unlink()
     (tmp_path / "splits" / "pairs.txt").unlink()
     assert score(other, run, tmp_path, splits=swapped)["learned"] == {}
+
+
+def under_other_names(data, folder):
+    """The same data with every recording called otherwise."""
+    root = shutil.copytree(data, folder)
+    for path in root.glob("features/*"):
+        path.rename(path.with_name(path.name.replace("p", "q")))
+    for path in (root / "labels.csv", *root.glob("splits/*.txt")):
+        lines = path.read_text().splitlines()
+        path.write_text("".join(f"{'q' + line[1:] if line.startswith('p') else line}\n" for line in lines))
+    return root
+
+
+def test_a_recording_under_another_name_is_the_same(data, run, tmp_path):
+    renamed = under_other_names(data, tmp_path / "renamed")
+    seen, fresh = names(renamed, "train")[0], names(renamed, "test")[0]
+    splits = lists(renamed, tmp_path, test=[seen, fresh], train=[])
+    (tmp_path / "splits" / "train.txt").unlink()
+    with pytest.raises(ConfigError, match=rf"learned from recordings.*{seen} \(1\)"):
+        score(renamed, run, tmp_path, splits=splits)
+    assert score(renamed, run, tmp_path, splits=splits, allow_learned="train")["learned"] == {"train": [seen]}
+    assert score(renamed, run, tmp_path)["learned"] == {}
+
+
+def test_features_that_are_all_alike_say_nothing(data, run, tmp_path):
+    """Those of a sensor that was off are the same in every recording."""
+    dead = shutil.copytree(data, tmp_path / "dead")
+    for path in dead.glob("features/*/e4/features.npy"):
+        np.save(path, np.zeros((700, 8), np.float32))
+    cut = {"past_end": "cut", "trainer": QUIET}
+    run_train(TrainConfig(data=str(dead), run=str(tmp_path / "run"), views="e4", head="linear", epochs=1, **cut))
+    assert score(dead, tmp_path / "run", tmp_path, past_end="cut")["learned"] == {}
+
+
+def test_a_head_of_before_knows_names_and_frames_alone(data, run):
+    dataset = open_dataset(DataConfig(data=str(data)))
+    learned = {
+        role: {name: {view: mark[:2] for view, mark in views.items()} for name, views in found.items()}
+        for role, found in read_head(run / "head.safetensors").extra["learned_from"].items()
+    }
+    assert scored_again(dataset, dataset.items("train"), learned) == {"train": names(data, "train")}
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_a_flipped_bit_of_a_packed_store_is_not_scored(data, run, tmp_path, verify):
+    run_pack(PackConfig(data=str(data), out=str(tmp_path / "store"), dtype="float32", fps=30, workers=0))
+    (path,) = (tmp_path / "store").glob(f"features/{names(data, 'test')[0]}/e4.safetensors")
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 0x40
+    path.write_bytes(content)
+    packed = {"features": str(tmp_path / "store"), "verify_features": verify}
+    if verify:
+        with pytest.raises(DataError, match=r"e4\.safetensors: the rows of recording"):
+            score(data, run, tmp_path, **packed)
+        predict = PredictConfig(data=str(data), run=str(run), views="e4", out=str(tmp_path / "predicted"), **packed)
+        with pytest.raises(DataError, match="their checksum differs"):
+            run_predict(predict)
+    else:
+        assert score(data, run, tmp_path, **packed)["learned"] == {}
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from viewloom.check.first import next_command
 from viewloom.check.folds import check_folds
 from viewloom.check.labels import check_splits, describe_labels, fit_labels, read_labels
 from viewloom.check.settings import CheckConfig
+from viewloom.check.sums import compare_sums, describe_sums
 from viewloom.console import out
 from viewloom.dataset.chosen_splits import folds_of, generated, needs_fold, plain_splits, split_folder
 from viewloom.dataset.labels import LabelSet
@@ -72,9 +73,12 @@ def check(config: CheckConfig) -> CheckReport:
     if labels is not None and labels.mode == "single":
         check_clock(report, labels, splits)
     if source is not None and config.depth != "spans":
+        if config.depth == "full":
+            compare_sums(report, source)
         check_frames(report, source, config.depth)
         count = None if config.depth == "full" else config.sync_recordings
-        check_offsets(report, source, count, config.max_offset_frames)
+        with report.catching("Offsets between views"):
+            check_offsets(report, source, count, config.max_offset_frames)
     report.command = next_command(asked, source, labels, splits, spans, folds)
     return report
 
@@ -89,6 +93,7 @@ def _open_features(report: CheckReport, config: CheckConfig, files: LayoutFiles)
     with report.catching("Features"):
         source = open_features_of(config, files)
         describe_store(report, source, is_simulated(Path(config.data), files))
+        describe_sums(report, source)
     return source
 
 

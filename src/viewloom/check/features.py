@@ -180,13 +180,18 @@ def check_frames(report: CheckReport, source: CatalogSource, depth: Literal["sam
     places = [(name, view) for name in source.recordings for view in _readable(source, name)]
     found: dict[str, _Faults] = {}
     sums: dict[str, NDArray[np.float64]] = {}
+    refused: list[DataError] = []
     for recording, view in track(places, "Reading features", len(places)):
         faults = found[f"{recording} {view}"] = _Faults()
-        for first, x_TD in _stretches(source, recording, view, depth):
-            sums[view] = sums.get(view, 0.0) + _sums(_sound_rows(x_TD, first, faults))
+        try:
+            for first, x_TD in _stretches(source, recording, view, depth):
+                sums[view] = sums.get(view, 0.0) + _sums(_sound_rows(x_TD, first, faults))
+        except DataError as error:
+            refused.append(error)
         if depth == "sample":
             holes = source.missing_runs(recording, source.camera(recording, view))
             faults.missing = max(faults.missing, sum(end - start for start, end in holes))
+    report.add("error", "Features that can't be read", refused, "")
     order = [view for view in source.view_table.names if view in sums]
     report.values = {view: _statistics(*sums[view].tolist()) for view in order if sums[view].any()}
     tail = "" if depth == "full" else " (in a sample; --depth full reads all)"

@@ -84,8 +84,11 @@ def open_features_of(config: DataConfig, files: LayoutFiles, index: Index | None
         )
     views, fps = view_table(config, files), config.fps or files.fps
     if files.opens is not None:
-        return files.opens(views, fps, settled(config.axes))
-    return open_source(files.features, views=views, fps=fps, axes=settled(config.axes), index=index)
+        source = files.opens(views, fps, settled(config.axes))
+    else:
+        source = open_source(files.features, views=views, fps=fps, axes=settled(config.axes), index=index)
+    source.verify = settled(config.verify_features)
+    return source
 
 
 def view_table(config: DataConfig, files: LayoutFiles) -> ViewTable | None:

@@ -85,6 +85,9 @@ class DataConfig(Settings):
     """How features are compared with those a run began with: full (every value), sampled (blocks of frames of every
     recording and view), or auto: full up to 256 MiB, beyond it sampled, with the files' sizes and times. Default:
     auto."""
+    verify_features: bool | None = free(default=None)
+    """Compare features with the checksums of a packed store (or a torch file's own) when they are read for the first
+    time, and stop where they differ. Default: true."""
 
 
 DEFAULTS: Mapping[str, Any] = {
@@ -97,6 +100,7 @@ DEFAULTS: Mapping[str, Any] = {
     "axes": "auto",
     "pool_cache_gib": 20.0,
     "compare_features": "auto",
+    "verify_features": True,
 }
 """What settings are that neither the user nor ``dataset.yaml`` sets, where it isn't None."""
 

@@ -15,6 +15,7 @@ from viewloom.download.hub import SMALL_BYTES, HubFile, Repository
 from viewloom.download.room import check_room, free_bytes, shown
 from viewloom.download.settings import DownloadConfig
 from viewloom.download.unpack import unpack
+from viewloom.durable import flush, make_folder, rename
 from viewloom.errors import DataError
 from viewloom.files import write_json
 from viewloom.locks import alone
@@ -169,8 +170,9 @@ def _bring(repository: Repository, one: Wanted, out: Path, record: dict[str, Any
         facts["unpacked"] = unpack(partial, out / one.target, one.part.key)
     if not one.archive or keep:
         place = out / (one.file.path if one.archive else one.target)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        partial.replace(place)
+        make_folder(place.parent)
+        flush(partial)
+        rename(partial, place)
     partial.unlink(missing_ok=True)
     record["files"][one.file.path] = facts
     write_json(out / RECORD, record)

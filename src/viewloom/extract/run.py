@@ -9,6 +9,7 @@ from typing import Any
 
 from viewloom.amounts import amount
 from viewloom.console import err, progress
+from viewloom.durable import make_folder
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.extract.backbones.base import open_backbone
 from viewloom.extract.computing import Rows
@@ -116,7 +117,7 @@ def extract_into(
 ) -> tuple[list[StoreEntry], dict[str, str]]:
     """Extract into a folder and describe it; returns what was done, and {clip: reason} for the clips that failed."""
     out = Path(config.out)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     with alone(out, "viewloom extract"):
         prepare_folder(out, provenance)
         writer = open_writer(config, clips, provenance)

@@ -13,6 +13,7 @@ import lmdb
 import numpy as np
 from numpy.typing import NDArray
 
+from viewloom.durable import flush_names, make_folder
 from viewloom.errors import ConfigError, DataError
 from viewloom.extract.computing import Rows
 from viewloom.features.catalog import consecutive_runs
@@ -193,8 +194,9 @@ class PackedWriter(Writer):
         file = file_of(clip.recording, self.view(clip))
         header = encode_header(dtype, (len(rows.x_TD), self.provenance.dim), self._metadata(clip, rows))
         with atomic_path(self.root / file) as temporary:
-            sha256 = write_rows(temporary, header, [rows.x_TD.astype(STORED[dtype])])
-        return self.entry(clip, rows, file=file, bytes=(self.root / file).stat().st_size, sha256=sha256)
+            sha256, sums = write_rows(temporary, header, [rows.x_TD.astype(STORED[dtype])])
+        size = (self.root / file).stat().st_size
+        return self.entry(clip, rows, file=file, bytes=size, sha256=sha256, sums=sums.to_text())
 
     def _metadata(self, clip: Clip, rows: Rows) -> dict[str, str]:
         return {
@@ -264,7 +266,7 @@ class LmdbWriter(PlainWriter):
     def put(self, clip: Clip, rows: Rows) -> StoreEntry:
         """Replace a recording's frames in one transaction; lost frames have no key."""
         folder, prefix = self.root / clip.camera, key_prefix(clip.recording, clip.camera)
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
         lost: NDArray[np.bool_] = np.asarray(np.isnan(rows.x_TD).all(axis=1))
         there = (folder / DATA_FILE).stat().st_size if (folder / DATA_FILE).is_file() else 0
         room = there + 3 * rows.x_TD.nbytes + len(lost) * 4096 + (64 << 20)
@@ -274,6 +276,7 @@ class LmdbWriter(PlainWriter):
                 cursor.delete()
             for place in np.flatnonzero(~lost).tolist():
                 change.put(frame_key(prefix, rows.first + place), rows.x_TD[place].astype("<f4").tobytes())
+        flush_names(folder)  # lmdb has flushed the file itself
         self.remember(clip)
         sha256 = hashlib.sha256(rows.x_TD.astype("<f4").tobytes()).hexdigest()
         return self.entry(clip, rows, file=f"{clip.camera}/{clip.recording}", bytes=rows.x_TD.nbytes, sha256=sha256)

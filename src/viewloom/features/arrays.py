@@ -84,10 +84,10 @@ class ArraySource(CatalogSource):
         """There is none."""
         raise DataError("Features in memory have no file.")
 
-    def written(self, recording: str, view: str) -> tuple[str, int, int]:
-        """Where an array is told apart by its content, its size in bytes, and no time."""
+    def written(self, recording: str, view: str) -> tuple[str, int, int, int]:
+        """Where an array is told apart by its content, its size in bytes, no time and no number."""
         camera = self.camera(recording, view)
-        return f"memory:{self._digests[recording, camera]}", self._arrays[recording, camera].nbytes, 0
+        return f"memory:{self._digests[recording, camera]}", self._arrays[recording, camera].nbytes, 0, 0
 
     def content(self, recording: str, camera: str) -> tuple[str | int, ...]:
         """A hash of the array."""

@@ -124,8 +124,9 @@ class FeatureSource(PoolingReader, Protocol):
         """As `read`, but frames as they are stored, at the view's own rate."""
         ...
 
-    def written(self, recording: str, view: str) -> tuple[str, int, int]:
-        """Where the rows of a view are kept, that file's size in bytes, and when it was last changed, in ns."""
+    def written(self, recording: str, view: str) -> tuple[str, int, int, int]:
+        """Where the rows of a view are kept, that file's size in bytes, when it was last changed, in ns, and its
+        number in the file system."""
         ...
 
     def timing(self, view: str) -> tuple[float, float] | None:

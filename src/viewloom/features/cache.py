@@ -24,6 +24,7 @@ from viewloom.features.rows import STORED, RowFile, encode_header, write_rows
 from viewloom.features.settings import Pooling
 from viewloom.files import atomic_path
 from viewloom.ranges import Range, refuse
+from viewloom.sums import sum_of
 
 FORMAT = "viewloom-pooled 1"
 """Part of every key; raised when pooling or the files change."""
@@ -51,6 +52,7 @@ class CachedSource:
         if self.folder.exists() and not self.folder.is_dir():
             raise ConfigError(f"--pool_cache {folder} is a file; name a folder for pooled windows.")
         refuse("pool_cache_gib", limit_gib, Range(at_least=0), "features")
+        self._seen: set[str] = set()  # files that were compared with their checksums in this process
         self._used_bytes = 0
         self._written = 0
         self._closed = False
@@ -72,9 +74,10 @@ class CachedSource:
         """Frames [start, end) pooled by chunks: from the folder, or from the store and into the folder."""
         key = self._key(recording, view, start, end, chunk_frames, pooling)
         path = self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}.safetensors"
-        kept = _load(path, key)
+        kept = _load(path, key, self.source.verify and path.stem not in self._seen)
         if kept is not None:
             x_SZ, missing = kept
+            self._seen.add(path.stem)
             return Pooled(x_SZ, _mask(len(x_SZ), missing, start, end, chunk_frames), missing)
         pooled = self.source.read_pooled(recording, view, start, end, chunk_frames, pooling)
         self._keep(path, key, pooled)
@@ -90,8 +93,9 @@ class CachedSource:
 
     def _keep(self, path: Path, key: str, pooled: Pooled) -> None:
         """Write a window, where there is room; say so, once, when there is no more."""
-        rows_SD = pooled.features_SZ.astype(STORED["float32"], copy=False)
-        metadata = {"key": key, "missing": json.dumps(consecutive_runs(pooled.missing))}
+        rows_SD = np.ascontiguousarray(pooled.features_SZ, STORED["float32"])
+        missing = json.dumps(consecutive_runs(pooled.missing))
+        metadata = {"key": key, "missing": missing, "sum": sum_of(missing, repr(rows_SD.shape), rows_SD)}
         header = encode_header("float32", (len(rows_SD), rows_SD.shape[1]), metadata)
         if self._closed or not self._has_room(len(header) + rows_SD.nbytes):
             return
@@ -129,8 +133,9 @@ def _sizes(folder: Path) -> Iterator[int]:
                 yield path.stat().st_size
 
 
-def _load(path: Path, key: str) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
-    """Pooled features and missing frames of a file, or None where it isn't there or isn't whole."""
+def _load(path: Path, key: str, verify: bool) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
+    """Pooled features and missing frames of a file, or None where it isn't there, isn't whole, or fails its checksum,
+    which files of earlier versions lack."""
     if not path.is_file():
         return None
     try:
@@ -139,6 +144,9 @@ def _load(path: Path, key: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]
             return None
         runs = json.loads(file.metadata["missing"])
         x_SD = np.fromfile(path, STORED[file.dtype], offset=file.offset).reshape(file.shape)
+        found = file.metadata.get("sum") if verify else None
+        if found is not None and found != sum_of(file.metadata["missing"], repr(file.shape), x_SD):
+            return None
     except (DataError, OSError, KeyError, ValueError):
         return None  # deleted just now, or damaged: then it is written again
     missing = [np.empty(0, np.int64), *(np.arange(start, end) for start, end in runs)]

@@ -61,6 +61,8 @@ class CatalogSource(ABC):
     """Whether rows that were spoilt in part were refused when the store was written."""
     block_bytes = 1 << 20
     """Rows (in the stored type) that are read and pooled at a time: few enough to stay in the processor's cache."""
+    verify: bool = True
+    """Whether what is read is compared with its checksum the first time, where the store has checksums."""
     names_views: ClassVar[bool] = False
     """Whether such a store knows the names, sizes and rates of its views by itself."""
     expects: ClassVar[str]
@@ -267,14 +269,27 @@ class CatalogSource(ABC):
     def file(self, recording: str, camera: str) -> Path:
         """The file that holds the rows of one camera."""
 
-    def written(self, recording: str, view: str) -> tuple[str, int, int]:
-        """Where the rows of a view are kept, that file's size in bytes, and when it was last changed, in ns.
+    def written(self, recording: str, view: str) -> tuple[str, int, int, int]:
+        """Where the rows of a view are kept, that file's size in bytes, its last change in ns, and its number.
 
-        That is when its content or anything else of it was: a time that was put back shows in the latter.
+        It was changed when its content or anything else of it was: a time that was put back shows in the latter. The
+        number (inode) differs where another file took its place, its folder's name included.
         """
         path = self.file(recording, self.camera(recording, view))
         found = path.stat()
-        return str(path.resolve()), found.st_size, max(found.st_mtime_ns, found.st_ctime_ns)
+        return str(path.resolve()), found.st_size, max(found.st_mtime_ns, found.st_ctime_ns), found.st_ino
+
+    @property
+    def summed(self) -> str:
+        """What has a checksum: ``blocks`` of files, whole ``files``, or nothing (empty)."""
+        return ""
+
+    def damage(self, recording: str, camera: str) -> str | None:
+        """What is wrong with the file of one camera, by the checksum that the store has of it; it is read whole.
+
+        None where nothing is, or the store has none.
+        """
+        return None
 
     @abstractmethod
     def content(self, recording: str, camera: str) -> Sequence[str | int]:

@@ -7,6 +7,7 @@ view, and by the files' sizes and times of change.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,9 @@ BLOCKS, BLOCK_FRAMES = 16, 4
 """Blocks, and frames in each, that stand for a view of a recording with ``sampled``."""
 READ_BYTES = 16 << 20
 """Features read at a time."""
+
+SETTLED_NS = 100_000_000
+"""A file that was written less long ago may be written again within one tick of its clock, and nobody would see it."""
 
 _hashes: dict[tuple[Any, ...], str] = {}
 """Hashes worked out before in this process, by what identifies the rows."""
@@ -55,13 +59,16 @@ def features_facts(source: FeatureSource, pairs: Collection[tuple[str, str]], mo
 def rows_hash(source: FeatureSource, recording: str, view: str, mode: Mode) -> str:
     """Hash of a view's span and of its values as stored, of every frame or of blocks of frames."""
     span, dim = source.stored_span(recording, view), source.dim(view)
-    key = (source.written(recording, view), recording, view, span, dim, mode)
-    if key not in _hashes:
-        rows = rows_digest(span, dim)
-        for start, end in _stretches(span, dim, mode):
-            rows.update(np.ascontiguousarray(source.read_stored(recording, view, start, end)).data)
+    written = source.written(recording, view)
+    key = (written, recording, view, span, dim, mode)
+    if key in _hashes:
+        return _hashes[key]
+    rows = rows_digest(span, dim)
+    for start, end in _stretches(span, dim, mode):
+        rows.update(np.ascontiguousarray(source.read_stored(recording, view, start, end)).data)
+    if time.time_ns() - written[2] > SETTLED_NS:
         _hashes[key] = rows.hexdigest()
-    return _hashes[key]
+    return rows.hexdigest()
 
 
 def rows_digest(span: Span, dim: int) -> hashlib.blake2b:
@@ -80,11 +87,11 @@ def _stretches(span: Span, dim: int, mode: Mode) -> Iterator[tuple[int, int]]:
 
 
 def written_facts(source: FeatureSource, pairs: Collection[tuple[str, str]]) -> dict[str, list[Any]]:
-    """Where each (recording, view) is kept, the file's size in bytes and its time of change in ns."""
+    """Where each (recording, view) is kept, the file's size in bytes, its time of change in ns, and its number."""
     return {f"{view} of {recording}": list(source.written(recording, view)) for recording, view in pairs}
 
 
 def written_again(now: Mapping[str, Sequence[Any]], then: Mapping[str, Sequence[Any]]) -> list[str]:
-    """Names whose file is where it was, but of another size or time."""
-    both = [name for name in now if name in then]
-    return [name for name in both if now[name][0] == then[name][0] and list(now[name]) != list(then[name])]
+    """Names whose file is where it was, but of another size, time or number; earlier runs didn't note the number."""
+    both = [name for name in now if name in then and now[name][0] == then[name][0]]
+    return [name for name in both if list(now[name])[: len(then[name])] != list(then[name])]

@@ -91,7 +91,7 @@ class MismatchedSource:
         """Frames as stored, of the recording whose frames stand there."""
         return self.source.read_stored(self._place(recording, view)[0], view, start, end)
 
-    def written(self, recording: str, view: str) -> tuple[str, int, int]:
+    def written(self, recording: str, view: str) -> tuple[str, int, int, int]:
         """Where the rows are kept that stand there."""
         return self.source.written(self._place(recording, view)[0], view)
 

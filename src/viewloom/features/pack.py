@@ -17,6 +17,7 @@ from typing import Any
 
 from viewloom.amounts import amount
 from viewloom.console import err, progress, track
+from viewloom.durable import make_folder
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.features.catalog import CatalogSource
 from viewloom.features.pack_files import Journal, Packer, PackTask, prepare_folder
@@ -95,14 +96,16 @@ def pack(source: CatalogSource, config: PackConfig) -> PackResult:
     out = Path(config.out)
     tasks = plan_tasks(source, config)
     settings = _settings(source, config, tasks)
-    packer = Packer(source, out, config.corrupt, config.verify, config.compare_features == "full")
+    packer = Packer(source, out, config.corrupt, config.verify, config.compare_features)
     if config.plan:
-        begun = Journal(out, settings).finished if out.is_dir() else {}
-        return _result(config, tasks, _kept(packer, tasks, begun), [], started)
-    out.mkdir(parents=True, exist_ok=True)
+        begun = Journal(out, settings) if out.is_dir() else None
+        kept = _kept(replace(packer, known=begun.written), tasks, begun.finished) if begun is not None else {}
+        return _result(config, tasks, kept, [], started)
+    make_folder(out)
     with alone(out, "viewloom pack"):
         prepare_folder(out)
         journal = Journal(out, settings)
+        packer = replace(packer, known=journal.written)
         before = _result(config, tasks, journal.finished, [], started)
         _refuse_full_disk(before)
         with journal.open():
@@ -128,7 +131,10 @@ def plan_tasks(source: CatalogSource, config: PackConfig) -> tuple[PackTask, ...
             span, camera = source.stored_span(recording, view), source.camera(recording, view)
             rate, _ = source.timing(view) or (source.fps, 0.0)
             size = source.dim(view)
-            tasks.append(PackTask(recording, view, camera, span.first, span.end, size, config.dtype, rate, backbone))
+            written = source.written(recording, view)
+            tasks.append(
+                PackTask(recording, view, camera, span.first, span.end, size, config.dtype, rate, backbone, written)
+            )
     if not tasks:
         raise ConfigError(f"None of the {len(recordings)} recordings in {source.where} has a view {config.views}.")
     return tuple(tasks)
@@ -268,7 +274,7 @@ def _settle_all(
         done_bytes = 0
         for task, entry, packed in _settled(packer, tasks, journal.finished, workers):
             if packed:
-                journal.add(entry)
+                journal.add(entry, task.written)
             settled[task.file] = entry, packed
             done_bytes += task.bytes
             bar.update(shown, completed=done_bytes // MIB, description=f"packing, MiB ({task.recording})")

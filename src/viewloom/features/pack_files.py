@@ -5,24 +5,27 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from viewloom.durable import make_folder
 from viewloom.errors import ConfigError, DataError
 from viewloom.features.base import Span
 from viewloom.features.catalog import CatalogSource, consecutive_runs
 from viewloom.features.content import rows_digest, rows_hash
-from viewloom.features.rows import STORED, encode_header, hash_file, write_rows
+from viewloom.features.rows import STORED, block_sums, encode_header, hash_file, write_rows
+from viewloom.features.settings import Compare
 from viewloom.features.store import FEATURES, JOURNAL, MANIFEST, StoreEntry, file_of, read_manifest
 from viewloom.files import atomic_path, write_text
 from viewloom.outputs import refuse_folder
 from viewloom.owned import TEMPORARY, remove_dead
+from viewloom.sums import with_sum, without_sum
 
 BLOCK_BYTES = 16 << 20
 """Features held in memory at a time, as float32."""
@@ -43,6 +46,7 @@ class PackTask:
         dtype: ``float16`` or ``float32``.
         fps: frames per second.
         backbone: what the user says about the extractor, stored with the rows.
+        written: the source's file as it was before it was read (`CatalogSource.written`).
     """
 
     recording: str
@@ -54,6 +58,7 @@ class PackTask:
     dtype: str
     fps: float
     backbone: dict[str, str]
+    written: tuple[Any, ...] = ()
 
     @property
     def file(self) -> str:
@@ -117,14 +122,16 @@ class Packer:
         root: the store's folder.
         corrupt: what to do with rows that are NaN or infinite in part.
         verify: read each file back from disk and compare hashes.
-        compare_all: compare every row of a file packed before with its source, not blocks of them.
+        compare: how a file packed before is compared with its source.
+        known: source files as they were when files of a begun store were packed, by the file packed of them.
     """
 
     source: CatalogSource
     root: Path
     corrupt: Literal["error", "missing"]
     verify: bool
-    compare_all: bool = False
+    compare: Compare = "auto"
+    known: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     def settle(self, task: PackTask, earlier: StoreEntry | None) -> tuple[StoreEntry, bool]:
         """Keep the file that ``earlier`` records if it is whole and its source unchanged, else pack it.
@@ -133,20 +140,28 @@ class Packer:
             The entry, and whether it was packed now.
         """
         if earlier is not None and task.fits(self.root, earlier) and self.unchanged(task, earlier):
-            return earlier, False
+            return self._with_sums(earlier), False
         return self.pack(task), True
 
     def unchanged(self, task: PackTask, earlier: StoreEntry) -> bool:
         """Whether the source still has the rows that a file was packed from.
 
-        Blocks of rows are compared; all of them where the source was written after the file, or on request.
+        Blocks of rows are compared; all of them where the source isn't the very file that was read (with ``sampled``:
+        where it was written after the file packed of it), or on request.
         """
         if rows_hash(self.source, task.recording, task.view, "sampled") != earlier.source_blocks:
             return False
-        written_ns = self.source.written(task.recording, task.view)[2]
-        if not self.compare_all and written_ns <= (self.root / task.file).stat().st_mtime_ns:
+        written = self.source.written(task.recording, task.view)
+        same = list(self.known.get(task.file, ())) == list(written)
+        if self.compare == "sampled":
+            same = written[2] <= (self.root / task.file).stat().st_mtime_ns
+        if same and self.compare != "full":
             return True
         return rows_hash(self.source, task.recording, task.view, "full") == earlier.source_rows
+
+    def _with_sums(self, entry: StoreEntry) -> StoreEntry:
+        """The entry of a file that is kept, with the checksums that an earlier version didn't take."""
+        return entry if entry.sums else replace(entry, sums=block_sums(self.root / entry.file).to_text())
 
     def pack(self, task: PackTask) -> StoreEntry:
         """Write one file under a temporary name, flush it to disk, rename it, and read it back.
@@ -158,7 +173,7 @@ class Packer:
         found = _Found(rows_digest(Span(task.first, task.end), task.dim))
         try:
             with atomic_path(path) as temporary:
-                sha256 = write_rows(temporary, task.header, self._blocks(task, found))
+                sha256, sums = write_rows(temporary, task.header, self._blocks(task, found))
         except OSError as error:
             raise DataError(
                 f"{path} can't be written ({error}). Make room or choose another --out; what is finished is kept."
@@ -174,6 +189,7 @@ class Packer:
             sha256=sha256,
             source_rows=found.rows.hexdigest(),
             source_blocks=rows_hash(self.source, task.recording, task.view, "sampled"),
+            sums=sums.to_text(),
         )
 
     def _blocks(self, task: PackTask, found: _Found) -> Iterator[NDArray[Any]]:
@@ -241,6 +257,7 @@ class Journal:
         self.root = root
         self.settings = settings
         self.finished: dict[str, StoreEntry] = {}
+        self.written: dict[str, list[Any]] = {}
         self._load_manifest()
         self._load()
 
@@ -260,9 +277,11 @@ class Journal:
         except (IndexError, KeyError, TypeError, json.JSONDecodeError) as error:
             raise ConfigError(f"{self.path} is damaged ({error!r}); remove {self.root} and pack again.") from error
         for line in lines[1:]:
-            with suppress(KeyError, TypeError, ValueError):
-                entry = StoreEntry.from_json(json.loads(line))
-                self.finished[entry.file] = entry
+            with suppress(KeyError, TypeError, ValueError, AttributeError):
+                value = without_sum(json.loads(line))
+                written = list(value.pop("written", ()))
+                entry = StoreEntry.from_json(value)
+                self.finished[entry.file], self.written[entry.file] = entry, written
 
     def _refuse_other(self, settings: dict[str, Any]) -> None:
         mine = json.loads(json.dumps(self.settings))
@@ -283,14 +302,18 @@ class Journal:
     def open(self) -> Iterator["Journal"]:
         """Open for `add`, after rewriting the good lines whole: a line cut short must not be written on."""
         lines = [json.dumps({"settings": self.settings})]
-        lines += [json.dumps(asdict(entry)) for entry in self.finished.values()]
+        lines += [self._line(entry, self.written.get(file, ())) for file, entry in self.finished.items()]
         write_text(self.path, "".join(f"{line}\n" for line in lines))
         with self.path.open("a", encoding="utf-8") as self._file:
             yield self
 
-    def add(self, entry: StoreEntry) -> None:
-        """Record a finished file."""
-        self._file.write(json.dumps(asdict(entry)) + "\n")
+    @staticmethod
+    def _line(entry: StoreEntry, written: Sequence[Any]) -> str:
+        return json.dumps(with_sum({**asdict(entry), "written": list(written)}))
+
+    def add(self, entry: StoreEntry, written: Sequence[Any] = ()) -> None:
+        """Record a finished file, and what it was read from (`CatalogSource.written`)."""
+        self._file.write(f"{self._line(entry, written)}\n")
         self._file.flush()
         os.fsync(self._file.fileno())
 
@@ -303,7 +326,7 @@ def prepare_folder(root: Path) -> None:
     Raises:
         ConfigError: when the folder holds other things.
     """
-    root.mkdir(parents=True, exist_ok=True)
+    make_folder(root)
     leftovers = [
         *root.glob(f"{TEMPORARY}*-{MANIFEST}"),
         *root.glob(f"{TEMPORARY}*-{JOURNAL}"),

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.errors import DataError
+from viewloom.features.block_sums import BlockSums, SumWriter
 
 TENSOR = "features"
 """Name of the tensor (T, D) in each file."""
@@ -93,16 +94,31 @@ def _read_header(file: BinaryIO) -> tuple[dict[str, Any], int]:
     return header, 8 + length
 
 
-def write_rows(path: Path, header: bytes, blocks: Iterable[NDArray[Any]]) -> str:
-    """Write header and blocks of rows (already of the stored type); returns the file's SHA-256 in hex."""
-    digest = hashlib.sha256(header)
+def write_rows(path: Path, header: bytes, blocks: Iterable[NDArray[Any]]) -> tuple[str, BlockSums]:
+    """Write header and blocks of rows (already of the stored type).
+
+    Returns:
+        The file's SHA-256 in hex, and the checksums of its blocks.
+    """
+    digest, sums = hashlib.sha256(header), SumWriter(header)
     with path.open("wb") as file:
         file.write(header)
         for block in blocks:
             data = np.ascontiguousarray(block).reshape(-1).view(np.uint8).data
             digest.update(data)
+            sums.update(data)
             file.write(data)
-    return digest.hexdigest()
+    return digest.hexdigest(), sums.sums()
+
+
+def block_sums(path: Path) -> BlockSums:
+    """The checksums of a row file's blocks, as it is on the disk; `DataError` where it is none."""
+    offset = RowFile.open(path).offset
+    with path.open("rb", buffering=0) as file:
+        sums = SumWriter(file.read(offset))
+        while block := file.read(_HASH_BLOCK_BYTES):
+            sums.update(memoryview(block))
+    return sums.sums()
 
 
 def hash_file(path: Path, from_disk: bool = False) -> str:

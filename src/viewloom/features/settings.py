@@ -68,7 +68,7 @@ class PackConfig(Settings):
     index: str | None = None
     """Index (viewloom index) that the features must agree with: other frames than it says are refused."""
     compare_features: Compare = "auto"
-    """What of files packed before is compared with their source: blocks of frames (sampled; auto: every frame where
-    the source was written since), or every frame (full)."""
+    """What of files packed before is compared with their source: every frame (full), every frame unless the source is
+    the very file that was read (auto), or blocks of frames unless it was written since (sampled)."""
     backbone: dict[str, str] = field(default_factory=dict)
     """What extracted the features (name, weights, preprocessing), kept in the store to tell stores apart."""

@@ -17,14 +17,18 @@ from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
+from xxhash import xxh3_64_intdigest
 
 from viewloom.errors import ConfigError, DataError
 from viewloom.features.base import Span
+from viewloom.features.block_sums import BlockSums, SeenBlocks
 from viewloom.features.catalog import CatalogSource, all_cameras
-from viewloom.features.rows import RowFile
+from viewloom.features.rows import RowFile, hash_file
 from viewloom.features.settings import Axes
+from viewloom.features.stored_rows import MEND, StoredRows
 from viewloom.features.views import ViewTable
 from viewloom.registry import STORES
+from viewloom.sums import with_sum, without_sum
 
 MANIFEST = "manifest.json"
 FORMAT = "viewloom-store"
@@ -61,6 +65,7 @@ class StoreEntry:
         sha256: hash of the file.
         source_rows: hash of the rows it was packed from, as `viewloom.features.content` makes it; empty in old stores.
         source_blocks: the same of blocks of them.
+        sums: checksums of the file's blocks (`BlockSums.to_text`); empty in old stores.
     """
 
     recording: str
@@ -75,6 +80,7 @@ class StoreEntry:
     sha256: str
     source_rows: str = ""
     source_blocks: str = ""
+    sums: str = ""
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "StoreEntry":
@@ -113,8 +119,9 @@ class Manifest:
     entries: tuple[StoreEntry, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The manifest as JSON values; holds no time and no path, so that equal stores are equal files."""
-        return {
+        """The manifest as JSON values; holds no time and no path, so that equal stores are equal files. It carries a
+        checksum of its own."""
+        value = {
             "format": FORMAT,
             "version": VERSION,
             "dim": self.dim,
@@ -126,10 +133,12 @@ class Manifest:
             "provenance": self.provenance,
             "entries": [asdict(entry) for entry in self.entries],
         }
+        return with_sum(value)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Manifest":
-        """The manifest from its JSON form; KeyError, TypeError or ValueError where it is none."""
+        """The manifest from its JSON form; KeyError, TypeError or ValueError where it is none, or not what it was."""
+        value = without_sum(value)
         return cls(
             dim=int(value["dim"]),
             dtype=str(value["dtype"]),
@@ -206,7 +215,9 @@ class PackedSource(CatalogSource):
                 )
             fps = self.manifest.fps
         self._entries = {(entry.recording, entry.camera): entry for entry in self.manifest.entries}
-        self._files: dict[str, RowFile] = {}
+        self._files: dict[str, StoredRows] = {}
+        self._sums = self._read_sums()
+        self._seen = SeenBlocks((file, len(sums.blocks)) for file, sums in self._sums.items())
         spans: dict[str, dict[str, Span]] = {}
         for entry in self.manifest.entries:
             spans.setdefault(entry.recording, {})[entry.camera] = Span(entry.first, entry.end)
@@ -249,7 +260,17 @@ class PackedSource(CatalogSource):
         """Runs of missing frames, as the manifest lists them."""
         return self._entries[recording, camera].gaps
 
-    def _open(self, entry: StoreEntry) -> RowFile:
+    def _read_sums(self) -> dict[str, BlockSums]:
+        """Checksums by file, of those that have some."""
+        try:
+            return {entry.file: BlockSums.from_text(entry.sums) for entry in self.manifest.entries if entry.sums}
+        except ValueError as error:
+            raise DataError(
+                f"{self.root / MANIFEST} has checksums that can't be read ({error}). Copy it again, pack the features "
+                "again, or upgrade viewloom."
+            ) from None
+
+    def _open(self, entry: StoreEntry) -> StoredRows:
         """The entry's file; its header is checked against the manifest, once."""
         rows = RowFile.open(self.root / entry.file)
         view = self.manifest.views.of_camera(entry.camera)
@@ -259,14 +280,39 @@ class PackedSource(CatalogSource):
                 f"{rows.path} holds {rows.shape} {rows.dtype}, but {MANIFEST} says {shape} "
                 f"{self.manifest.dtype}. Run viewloom pack again."
             )
-        self._files[entry.file] = rows
-        return rows
+        if self.verify:
+            self._refuse_other_header(entry, rows)
+        sums = self._sums.get(entry.file) if self.verify else None
+        where = f"recording {entry.recording}, view {entry.view}"
+        seen = None if sums is None else self._seen.of(entry.file)
+        found = self._files[entry.file] = StoredRows(rows, entry.first, sums, seen, where)
+        return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy in a process of its own opens its files itself."""
+        return self.__dict__ | {"_files": {}}
+
+    def _refuse_other_header(self, entry: StoreEntry, rows: RowFile) -> None:
+        """`DataError` where a file says that it is another one's, or its header isn't the one that was written."""
+        wanted = {"recording": entry.recording, "camera": entry.camera, "first": entry.first, "end": entry.end}
+        other = {name: rows.metadata.get(name, value) for name, value in wanted.items()}
+        if any(str(value) != other[name] for name, value in wanted.items() if name in rows.metadata):
+            raise DataError(
+                f"{rows.path} holds {other['recording']}, {other['camera']}, frames {other['first']} to "
+                f"{other['end']}, but {MANIFEST} has it as {entry.recording}, {entry.camera}, frames {entry.first} to "
+                f"{entry.end}: "
+                f"files were exchanged, or {MANIFEST} was changed. {MEND}"
+            )
+        sums = self._sums.get(entry.file)
+        with rows.path.open("rb") as file:
+            if sums is not None and xxh3_64_intdigest(file.read(rows.offset)) != sums.header:
+                raise DataError(f"{rows.path}: its header isn't the one that was packed. {MEND}")
+        if sums is not None and len(sums.blocks) != sums.count(rows.file_bytes - rows.offset):
+            raise DataError(f"{rows.path} has {len(sums.blocks)} checksums in {MANIFEST}, for another size. {MEND}")
 
     def _read_into(self, recording: str, camera: str, start: int, x_TD: NDArray[np.float32]) -> None:
         entry = self._entries[recording, camera]
-        x_TD[:] = (self._files.get(entry.file) or self._open(entry)).map()[
-            start - entry.first : start - entry.first + len(x_TD)
-        ]
+        x_TD[:] = (self._files.get(entry.file) or self._open(entry)).rows(start, start + len(x_TD))
 
     def _rows(self, recording: str, view: str, start: int, end: int) -> NDArray[np.floating]:
         """Straight from the file, where all frames lie inside it."""
@@ -274,11 +320,28 @@ class PackedSource(CatalogSource):
         entry = self._entries[recording, camera]
         if view in self._clocks or start < entry.first or end > entry.end:
             return self.read(recording, view, start, end)
-        return (self._files.get(entry.file) or self._open(entry)).map()[start - entry.first : end - entry.first]
+        return (self._files.get(entry.file) or self._open(entry)).rows(start, end)
 
     def file(self, recording: str, camera: str) -> Path:
         """The safetensors file."""
         return self.root / self._entries[recording, camera].file
+
+    @property
+    def summed(self) -> str:
+        """Whether blocks have checksums, or whole files alone."""
+        return "blocks" if len(self._sums) == len(self._entries) else "files"
+
+    def damage(self, recording: str, camera: str) -> str | None:
+        """By the file's SHA-256 and what its header says."""
+        entry = self._entries[recording, camera]
+        path = self.root / entry.file
+        try:
+            self._refuse_other_header(entry, RowFile.open(path))
+        except DataError as error:
+            return str(error)
+        if hash_file(path) == entry.sha256:
+            return None
+        return f"{path} (recording {recording}, {camera}): its SHA-256 is not the one that was packed"
 
     def content(self, recording: str, camera: str) -> tuple[str | int, ...]:
         """The file's hash, which is the same wherever the store is copied to."""

@@ -85,7 +85,7 @@ class StretchSource:
         """Frames [start, end) pooled by chunks."""
         return self.source.read_pooled(self._own(recording), view, start, end, chunk_frames, pooling)
 
-    def written(self, recording: str, view: str) -> tuple[str, int, int]:
+    def written(self, recording: str, view: str) -> tuple[str, int, int, int]:
         """Where the rows of a view are kept."""
         return self.source.written(self._own(recording), view)
 

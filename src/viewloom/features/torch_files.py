@@ -20,6 +20,7 @@ from viewloom.features.places import FeatureFile, find_files, has_files, no_file
 from viewloom.features.settings import Axes
 from viewloom.features.views import ViewTable
 from viewloom.registry import STORES
+from viewloom.zipped import refuse_damaged
 
 SUFFIX = ".pt"
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -70,6 +71,7 @@ class TorchSource(CatalogSource):
         if not files:
             raise no_files(root, SUFFIX)
         self._files = {(file.recording, file.camera): file.path for file in files}
+        self._unseen: set[Path] = set()  # compared with their checksums when they are read, not when they are opened
         shapes = [tuple(self._tensor(file.path).shape) for file in files]
         self.axes = infer_axes(files, shapes, "td" if axes == "auto" else axes, views, "tensor")
         time = 1 if self.axes == "dt" else 0
@@ -80,6 +82,7 @@ class TorchSource(CatalogSource):
             spans.setdefault(file.recording, {})[file.camera] = Span(0, shape[time])
         dims = {file.camera: shape[1 - time] for file, shape in zip(files, shapes, strict=True)}
         super().__init__(str(root), spans, views, dims, fps)
+        self._unseen.update(self._files.values())
 
     @classmethod
     def matches(cls, root: Path) -> bool:
@@ -95,6 +98,9 @@ class TorchSource(CatalogSource):
         """The tensor in a file with two axes, mapped into memory where the file's format allows."""
         import torch
 
+        if self.verify and path in self._unseen:
+            refuse_damaged(path)
+            self._unseen.discard(path)
         found: Any = None
         for mapped in (True, False):
             try:
@@ -117,6 +123,19 @@ class TorchSource(CatalogSource):
         if len(rows) < start + len(x_TD) or rows.shape[1] != x_TD.shape[1]:
             raise DataError(f"{self._files[recording, camera]} was changed after opening. Start again.")
         x_TD[:] = rows[start : start + len(x_TD)].detach().float().numpy()
+
+    @property
+    def summed(self) -> str:
+        """Each record of a file has a checksum."""
+        return "blocks"
+
+    def damage(self, recording: str, camera: str) -> str | None:
+        """By the checksums of the file's records."""
+        try:
+            refuse_damaged(self._files[recording, camera])
+        except DataError as error:
+            return str(error)
+        return None
 
     def file(self, recording: str, camera: str) -> Path:
         """The file."""

@@ -1,10 +1,11 @@
 """`viewloom predict --online`: a stream's segments as lines of JSON, each as soon as it has closed."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -71,6 +72,7 @@ def run_online(config: OnlineConfig) -> OnlineResult:
         keep = state is not None and (stop() or config.at_end == "keep")
         if not keep:
             _write(file, online.finish())
+        _to_disk(file)
     if state is not None and keep:
         online.save_state(state)
     elif state is not None:
@@ -99,11 +101,13 @@ def _follow(
         for x_TD in frames:
             _write(file, online.push(x_TD))
             if state is not None and time.monotonic() - saved >= save_every_s:
+                _to_disk(file)
                 online.save_state(state)
                 saved = time.monotonic()
     except DataError:
         # Input that can't be used further, such as half a frame at its end, takes nothing away from what came before.
         if state is not None:
+            _to_disk(file)
             online.save_state(state)
         raise
 
@@ -112,6 +116,12 @@ def _write(file: IO[str], segments: Iterable[OnlineSegment]) -> None:
     for segment in segments:
         file.write(json.dumps(segment.as_json(), ensure_ascii=False) + "\n")
     file.flush()
+
+
+def _to_disk(file: IO[str]) -> None:
+    """Flush the lines before a state says how many there are; nothing is done where they go to a pipe."""
+    with suppress(OSError):
+        os.fsync(file.fileno())
 
 
 @contextmanager

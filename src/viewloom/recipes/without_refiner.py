@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from viewloom.durable import rename
 from viewloom.files import write_json
 from viewloom.metrics.multilabel import SUMMED as OF_SEVERAL
 from viewloom.report.reading import read_curves
@@ -98,8 +99,8 @@ def put_in_place(folder: Path) -> None:
     if not chosen or not (folder / PLAIN).exists():
         return
     if (folder / HEAD).exists():
-        (folder / HEAD).rename(folder / REFINED)
-    (folder / PLAIN).rename(folder / HEAD)
+        rename(folder / HEAD, folder / REFINED)
+    rename(folder / PLAIN, folder / HEAD)
 
 
 def why_kept(folder: Path) -> list[str]:

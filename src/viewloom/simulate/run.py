@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.console import out, progress
+from viewloom.durable import flush_tree, make_folder, rename
 from viewloom.errors import ConfigError, listed
 from viewloom.features.views import ViewTable
 from viewloom.owned import let_go, own_folder
@@ -116,7 +117,7 @@ def new_folder(target: Path) -> Iterator[Path]:
     Raises:
         ConfigError: another command writes the target, or has written it meanwhile.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     try:
         folder, handle = own_folder(target)
     except FileExistsError:
@@ -124,9 +125,10 @@ def new_folder(target: Path) -> Iterator[Path]:
     try:
         yield folder
         folder.chmod(0o755)
+        flush_tree(folder)
         if target.exists():
             raise ConfigError(f"{target} is there by now. Pass another --out folder, or remove it.")
-        folder.rename(target)
+        rename(folder, target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         let_go(handle)

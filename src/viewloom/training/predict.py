@@ -13,6 +13,7 @@ from viewloom.console import note, track
 from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.dataset.dataset_file import complete
 from viewloom.dataset.opening import open_dataset
+from viewloom.durable import gathered
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.files import atomic_path, write_csv, write_text
 from viewloom.locks import alone
@@ -134,14 +135,15 @@ def _predicted(
     """Segment, and write into a folder that this process holds."""
     rows: list[Row] = []
     doubtful: list[Doubt] = []
-    for item in predict_dataset(trained, config, dataset):
-        spans = item.recording, item.view, item.found, trained.actions, dataset.source.fps
-        rows.extend(table_rows(*spans))
-        if config.uncertain is not None:
-            doubtful = least_sure([*doubtful, *doubts(*spans)], config.uncertain)
-        if out is not None:
-            (out / FILE).unlink(missing_ok=True)  # it says that all is there, which it no longer is
-            write_item(out, item, trained.actions, config, formats.layout)
+    with gathered():
+        for item in predict_dataset(trained, config, dataset):
+            spans = item.recording, item.view, item.found, trained.actions, dataset.source.fps
+            rows.extend(table_rows(*spans))
+            if config.uncertain is not None:
+                doubtful = least_sure([*doubtful, *doubts(*spans)], config.uncertain)
+            if out is not None:
+                (out / FILE).unlink(missing_ok=True)  # it says that all is there, which it no longer is
+                write_item(out, item, trained.actions, config, formats.layout)
     found = Prediction(rows, None if config.uncertain is None else doubtful)
     if out is not None:
         formats.write(rows, out, trained.actions, dataset.source.fps, config.overwrite)

@@ -37,7 +37,7 @@ from viewloom.training.sampling import kept
 from viewloom.training.segmenter import pick_device
 from viewloom.training.settings import PretrainConfig
 from viewloom.training.threads import choose_threads, using_threads
-from viewloom.training.trainer import at_epoch, build_trainer, rows_in_batch
+from viewloom.training.trainer import at_epoch, build_trainer, read_checkpoint, rows_in_batch
 from viewloom.windows.batch import ViewBatch
 from viewloom.windows.pairs import ViewRow, ViewWindows, make_view_loader
 from viewloom.windows.resident import ResidentViews, resident
@@ -261,7 +261,7 @@ def _fit_by_gradient(
     trainer = build_trainer(config.trainer, folder, config.epochs, config.seed, monitor, mode)
     trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
     name = "last" if monitor is None else "best"
-    state = torch.load(folder / "checkpoints" / f"{name}.ckpt", map_location="cpu", mmap=True, weights_only=True)
+    state = read_checkpoint(folder / "checkpoints" / f"{name}.ckpt")
     module.load_state_dict(state["state_dict"])
     if start is not None and start.no_worse_than(config, method, pairs):
         method.load_state_dict(start.state)

@@ -26,6 +26,7 @@ from viewloom.methods.settings import ResidualConfig
 from viewloom.nn.settings import Context
 from viewloom.registry import METHODS
 from viewloom.saved import differences
+from viewloom.zipped import refuse_damaged
 
 WRAPPERS = ("model_state_dict", "state_dict")
 PREFIX = "module."
@@ -210,6 +211,7 @@ def _read_safetensors(path: Path) -> Any:
 
 
 def _read_torch(path: Path) -> Any:
+    refuse_damaged(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:

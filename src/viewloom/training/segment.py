@@ -66,7 +66,7 @@ from viewloom.training.teach import (
 )
 from viewloom.training.threads import choose_threads, using_threads
 from viewloom.training.trained import TrainedHead
-from viewloom.training.trainer import at_epoch, build_trainer, rows_in_batch
+from viewloom.training.trainer import at_epoch, build_trainer, read_checkpoint, rows_in_batch
 from viewloom.training.waiting import with_lookahead
 from viewloom.windows.batch import SegmentBatch
 from viewloom.windows.resident import ResidentSegments, resident
@@ -355,7 +355,7 @@ def misfit(dataset: MultiViewDataset, refiner: Any | None, pooling: Any, view: s
 def finish(folder: Path, module: SegmentationModule, best: bool) -> Path:
     """Write ``head.safetensors`` from the chosen checkpoint."""
     name = "best" if best else "last"
-    checkpoint = torch.load(folder / "checkpoints" / f"{name}.ckpt", map_location="cpu", mmap=True, weights_only=True)
+    checkpoint = read_checkpoint(folder / "checkpoints" / f"{name}.ckpt")
     weights = checkpoint["state_dict"]
     prefix = "head."
     module.head.load_state_dict({k[len(prefix) :]: v for k, v in weights.items() if k.startswith(prefix)})

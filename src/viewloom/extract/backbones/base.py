@@ -19,6 +19,7 @@ from viewloom.extract.preprocessing import Preprocessing
 from viewloom.extract.settings import ExtractConfig
 from viewloom.features.rows import hash_file
 from viewloom.requirements import require
+from viewloom.zipped import refuse_damaged
 
 KINDS = {"timm": "timm", "hf": "hf", "onnx": "onnx", "py": "python"}
 """{what a backbone's name begins with: module of this folder that opens it}"""
@@ -233,6 +234,7 @@ def load_state(path: Path) -> dict[str, Any]:
     try:
         if path.suffix == ".safetensors":
             return dict(load_file(path))
+        refuse_damaged(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
         raise ConfigError(f"{path} holds no weights that can be read safely ({str(error).splitlines()[0]}).") from error
