@@ -6,7 +6,8 @@ from tests.power_cut import watched
 from tests.tiny import write_tiny
 from viewloom import durable
 from viewloom.cli import main
-from viewloom.files import TEMPORARY, atomic_path, write_text
+from viewloom.files import atomic_path, write_text
+from viewloom.owned import TEMPORARY
 
 QUIET = "--trainer.progress false --trainer.logger none --trainer.accelerator cpu"
 COMMANDS = {
