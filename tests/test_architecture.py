@@ -44,6 +44,10 @@ LEVELS = {
     "requirements": 12,
     "files": 12,
     "locks": 12,
+    "regular": 12,
+    "limits": 13,
+    "pickles": 12,
+    "torch_archive": 11,
     "config_files": 11,
     "yaml_files": 12,
     "names": 12,
@@ -58,6 +62,8 @@ HEAVY = ("torch", "lightning", "scipy", "sklearn", "matplotlib")
 """What takes seconds to import."""
 REPORT_MAY = {
     "yaml_files",
+    "regular",
+    "limits",
     "report",
     "metrics",
     "videos",
