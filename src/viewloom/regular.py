@@ -34,7 +34,7 @@ def regular(path: Path | str, remedy: str = "Pass a file.", error: type[UserErro
         UserError: it isn't there, is something else than a file, has a name that no file can have, or may not be read.
     """
     try:
-        mode = os.stat(path).st_mode
+        mode = Path(path).stat().st_mode
     except FileNotFoundError:
         raise error(f"{path} is not there. {remedy}") from None
     except (OSError, ValueError) as fault:  # ValueError: a NUL in the name

@@ -76,7 +76,7 @@ def load_torch(path: Path | str, mapped: bool = False, remedy: str = AGAIN) -> A
 @lru_cache(maxsize=4096)
 def _checked(path: str, inode: int, size: int, written_ns: int) -> bool:
     """`Refused` for a file that would blow up; once a process while it stays as it is. Whether it can be mapped."""
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         begin = file.read(len(LEGACY))
         file.seek(0)
         if begin[:4] == b"PK\x03\x04":
