@@ -46,6 +46,7 @@ LEVELS = {
     "locks": 12,
     "regular": 12,
     "limits": 13,
+    "network_limits": 12,
     "pickles": 12,
     "torch_archive": 11,
     "config_files": 11,
