@@ -9,6 +9,7 @@ from typing import Any
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.metrics.segmentation import Counts, count, pooled_scores
 from viewloom.names import predictions_file
+from viewloom.regular import read_text
 from viewloom.report import measures
 from viewloom.report.reading import (
     AGAIN,
@@ -17,7 +18,7 @@ from viewloom.report.reading import (
     ViewResult,
     finite,
     read_curves,
-    read_json,
+    read_environment,
     read_metrics,
     read_predictions,
 )
@@ -143,7 +144,7 @@ def load_run(folder: Path) -> Run:
     """
     path = folder / "metrics.json"
     metrics = read_metrics(path) if path.exists() else None
-    environment = _optional_json(folder / "environment.json")
+    environment = read_environment(folder / "environment.json")
     compared = folder / measures.FILE
     agreement = measures.read_measures(compared) if compared.exists() else {}
     config = folder / "config.yaml"
@@ -152,7 +153,7 @@ def load_run(folder: Path) -> Run:
     warnings = [
         *(metrics.warnings if metrics else []),
         *environment.get("warnings", []),
-        *_optional_json(folder / "invariance.json").get("warnings", []),
+        *read_environment(folder / "invariance.json").get("warnings", []),
         *(measures.notes(agreement) if agreement else []),
         *(f"{name} was not finite in some epochs" for name, points in curves.items() if not finite(points)),
     ]
@@ -163,16 +164,12 @@ def load_run(folder: Path) -> Run:
         metrics,
         views,
         environment,
-        config.read_text(encoding="utf-8") if config.exists() else "",
+        read_text(config) if config.exists() else "",
         curves,
         tuple(dict.fromkeys(map(str, [*warnings, *notes]))),
         load_taught(folder),
         measures=agreement,
     )
-
-
-def _optional_json(path: Path) -> dict[str, Any]:
-    return read_json(path) if path.exists() else {}
 
 
 def _why_no_scores(folder: Path) -> str:
