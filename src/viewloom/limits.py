@@ -9,5 +9,3 @@ MOST_FRAMES = 60_000_000
 """Frames of all items of a file that are looked at together."""
 LARGEST_DIM = 1 << 20
 """Feature size of a view; the largest networks give some ten thousand."""
-JSON_BYTES = 1 << 30
-"""Size of a JSON file."""

@@ -4,14 +4,11 @@ Everything that reads a file from elsewhere asks here first, so that pipes, devi
 have and files without permission are refused in one way.
 """
 
-import json
 import os
 import stat
 from pathlib import Path
-from typing import Any
 
 from viewloom.errors import DataError, UserError
-from viewloom.limits import JSON_BYTES
 
 KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -46,27 +43,3 @@ def regular(path: Path | str, remedy: str = "Pass a file.", error: type[UserErro
     if not os.access(path, os.R_OK):
         raise error(f"{path} can't be read: you lack the permission. {remedy}")
     return Path(path)
-
-
-def read_text(path: Path | str, remedy: str = "Save it as UTF-8.", error: type[UserError] = DataError) -> str:
-    """The characters of a UTF-8 file, without a byte-order mark; raises as `regular` does, and for another encoding."""
-    try:
-        return regular(path, remedy, error).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as fault:
-        raise error(f"{path} is not UTF-8 text (byte {fault.start}). {remedy}") from None
-    except OSError as fault:
-        raise error(f"{path} can't be read: {fault.strerror}. {remedy}") from None
-
-
-def read_json(path: Path | str, remedy: str, error: type[UserError] = DataError) -> Any:
-    """The values in a JSON file; raises as `read_text` does, and for what is no JSON, too deep or too large."""
-    size = regular(path, remedy, error).stat().st_size
-    if size > JSON_BYTES:
-        raise error(f"{path} has {size:,} bytes, and {JSON_BYTES:,} is the most that is read of JSON. {remedy}")
-    text = read_text(path, remedy, error)
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise error(f"{path} is not valid JSON that can be read (too deep). {remedy}") from None
-    except ValueError as fault:  # also whole numbers of thousands of digits
-        raise error(f"{path} is not valid JSON ({str(fault)[:120]}). {remedy}") from None

@@ -1,7 +1,7 @@
 """Reading the files of a run folder: each is checked, and errors name the file and the place in it."""
 
 import csv
-import io
+import json
 import math
 import os
 from dataclasses import dataclass, field
@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom import regular
 from viewloom.errors import DataError
 from viewloom.limits import LONGEST_FRAMES, MOST_FRAMES
 from viewloom.metrics.multilabel import NAMES as MULTI_NAMES
@@ -23,7 +22,6 @@ Labels = NDArray[np.int64]
 Points = list[tuple[float, float]]
 """(epoch counted from 1, value); a value may be NaN or infinite."""
 
-MOST_EPOCHS = 1_000_000_000
 AGAIN = "Run `viewloom evaluate` again with --overwrite true."
 
 
@@ -124,7 +122,10 @@ class Metrics:
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object of a run; `DataError` when the file isn't one."""
-    value = regular.read_json(path, AGAIN)
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise DataError(f"{path} can't be read as JSON ({error}). {AGAIN}") from None
     if not isinstance(value, dict):
         raise DataError(f"{path} holds a {type(value).__name__} where an object is expected. {AGAIN}")
     return value
@@ -252,30 +253,24 @@ def _segments(value: Any, start: int, end: int, classes: int, where: str, overla
 
 def read_curves(path: Path) -> dict[str, Points]:
     """Columns of ``metrics.csv`` against epochs; several values of an epoch are averaged, blanks left out."""
-    if not os.path.lexists(path):
+    if not path.exists():
         return {}
-    remedy = "The file is `viewloom train`'s; restore or delete it."
     found: dict[str, dict[float, list[float]]] = {}
-    lines = csv.DictReader(io.StringIO(regular.read_text(path, remedy), newline=""))
-    try:
-        for line in lines:
-            for name, text in line.items():
-                if name not in ("epoch", "step") and text:
-                    found.setdefault(name, {}).setdefault(_epoch(line["epoch"]), []).append(float(text))
-    except (ValueError, TypeError, KeyError, csv.Error):
-        where = f"{path}, line {lines.line_num}"
-        raise DataError(f"{where}: expected an epoch and numbers. {remedy}") from None
+    with path.open(newline="", encoding="utf-8") as file:
+        for number, line in enumerate(csv.DictReader(file), start=2):
+            try:
+                for name, text in line.items():
+                    if name not in ("epoch", "step") and text:
+                        found.setdefault(name, {}).setdefault(float(line["epoch"]) + 1, []).append(float(text))
+            except (ValueError, TypeError, KeyError):
+                raise DataError(
+                    f"{path}, line {number}: expected an epoch and numbers. The file is `viewloom train`'s; "
+                    "restore or delete it."
+                ) from None
     return {
         name: [(epoch, sum(values) / len(values)) for epoch, values in sorted(epochs.items())]
         for name, epochs in found.items()
     }
-
-
-def _epoch(text: str) -> float:
-    """Epoch counted from 1; ValueError for one that there can't be."""
-    if not 0 <= float(text) < MOST_EPOCHS:
-        raise ValueError(f"epoch {text}")
-    return float(text) + 1
 
 
 def finite(points: Points) -> bool:

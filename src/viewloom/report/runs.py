@@ -9,7 +9,6 @@ from typing import Any
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.metrics.segmentation import Counts, count, pooled_scores
 from viewloom.names import predictions_file
-from viewloom.regular import read_text
 from viewloom.report import measures
 from viewloom.report.reading import (
     AGAIN,
@@ -164,7 +163,7 @@ def load_run(folder: Path) -> Run:
         metrics,
         views,
         environment,
-        read_text(config) if config.exists() else "",
+        config.read_text(encoding="utf-8") if config.exists() else "",
         curves,
         tuple(dict.fromkeys(map(str, [*warnings, *notes]))),
         load_taught(folder),

@@ -17,6 +17,7 @@ from viewloom.errors import ConfigError
 from viewloom.files import atomic_path, write_csv
 from viewloom.training.length import validation_interval
 from viewloom.training.loggers import make_logger
+from viewloom.training.resuming import read_whole
 from viewloom.training.settings import TrainerConfig
 
 
@@ -27,6 +28,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Write beside ``path``, then take its place."""
         with atomic_path(path) as temporary:
             super().save_checkpoint(checkpoint, temporary, storage_options)
+
+    def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Read one that holds all that a run goes on from, on the CPU."""
+        return read_whole(Path(path))
 
 
 class DoubleBatches(DoublePrecision):
