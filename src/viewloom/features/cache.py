@@ -72,7 +72,7 @@ class CachedSource:
         """Frames [start, end) pooled by chunks: from the folder, or from the store and into the folder."""
         key = self._key(recording, view, start, end, chunk_frames, pooling)
         path = self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}.safetensors"
-        kept = _load(path, key)
+        kept = _load(path, key, start, end, -(-(end - start) // chunk_frames))
         if kept is not None:
             x_SZ, missing = kept
             return Pooled(x_SZ, _mask(len(x_SZ), missing, start, end, chunk_frames), missing)
@@ -129,17 +129,30 @@ def _sizes(folder: Path) -> Iterator[int]:
                 yield path.stat().st_size
 
 
-def _load(path: Path, key: str) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
+def _load(
+    path: Path, key: str, start: int, end: int, steps: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
     """Pooled features and missing frames of a file, or None where it isn't there or isn't whole."""
     if not path.is_file():
         return None
     try:
         file = RowFile.open(path)
-        if file.metadata["key"] != key:
+        if file.metadata["key"] != key or file.shape[0] != steps:
             return None
-        runs = json.loads(file.metadata["missing"])
+        runs = _runs_within(json.loads(file.metadata["missing"]), start, end)
         x_SD = np.fromfile(path, STORED[file.dtype], offset=file.offset).reshape(file.shape)
-    except (DataError, OSError, KeyError, ValueError):
+    except (DataError, OSError, KeyError, ValueError, TypeError, RecursionError):
         return None  # deleted just now, or damaged: then it is written again
-    missing = [np.empty(0, np.int64), *(np.arange(start, end) for start, end in runs)]
+    missing = [np.empty(0, np.int64), *(np.arange(first, last) for first, last in runs)]
     return x_SD.astype(np.float32, copy=False), np.concatenate(missing)
+
+
+def _runs_within(runs: Any, start: int, end: int) -> list[tuple[int, int]]:
+    """Runs of missing frames; ValueError or TypeError where they aren't some of a window's frames, in order."""
+    before, found = start, []
+    for first, last in runs:
+        if type(first) is not int or type(last) is not int or not before <= first < last <= end:
+            raise ValueError(f"frames {first} to {last} of a window from {start} to {end}")
+        found.append((first, last))
+        before = last
+    return found

@@ -101,6 +101,8 @@ class TorchSource(CatalogSource):
         if not isinstance(found, torch.Tensor) or not found.is_floating_point() or found.ndim not in axes:
             what = f"{found.dtype} of shape {tuple(found.shape)}" if isinstance(found, torch.Tensor) else type(found)
             raise DataError(f"{path} holds {what}, but must hold one tensor of floats, (T, D). Save it so.")
+        if found.layout is not torch.strided:
+            raise DataError(f"{path} holds a {found.layout} tensor. Save it dense.")
         return found.float().mean(-1) if found.ndim == 3 else found
 
     def _read_into(self, recording: str, camera: str, start: int, x_TD: NDArray[np.float32]) -> None:

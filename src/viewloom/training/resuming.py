@@ -185,6 +185,8 @@ class Fitting(Callback):
                 if name not in MOVING:
                     group.setdefault(name, value)  # of another version of torch
                 self._refuse_other(name, group.get(name), value)
+        if len({frozenset(state) for state in optimizer.state.values() if isinstance(state, Mapping)}) > 1:
+            raise ConfigError(f"{self.checkpoint}: its optimizer doesn't remember the same of all weights. {REMEDY}")
         for weight, state in optimizer.state.items():
             self._refuse_other_sizes(weight, state)
         if schedules is not None and trainer.lr_scheduler_configs:
