@@ -86,7 +86,7 @@ def outline(
     """
     machine = _Machine(call, stored)
     try:
-        for step, (opcode, argument, _) in enumerate(pickletools.genops(_Limited(data))):
+        for step, (opcode, argument, _) in enumerate(pickletools.genops(_Limited(data))):  # type: ignore[arg-type]
             if opcode.name not in allowed:
                 raise Refused(f"asks for {machine.asked(opcode.name, argument)}")
             if step > MOST_STEPS:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import lightning
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
@@ -60,6 +61,8 @@ def read_whole(path: Path, module: LightningModule | None = None) -> dict[str, A
     for name, kind in (("optimizer_states", list), ("lr_schedulers", list), ("loops", dict), ("callbacks", dict)):
         if not isinstance(found.get(name), kind):
             raise DataError(f"{path} has no {name!r}, so a run can't go on from it. {REMEDY}")
+    if len(found["optimizer_states"]) != 1:
+        raise DataError(f"{path} has the state of {len(found['optimizer_states'])} optimizers, not of one. {REMEDY}")
     _refuse_spoilt(path, "optimizer", found["optimizer_states"])
     for state in found["callbacks"].values():
         _refuse_odd_best(path, state)
@@ -158,7 +161,11 @@ def _in_restoring(error: Exception) -> bool:
 def _refuse_unusable(checkpoint: Path, module: LightningModule, trainer: Trainer) -> None:
     """Before anything is computed: the checkpoint to go on from, and the best one so far, which the end needs."""
     found = read_whole(checkpoint, module)
-    odd = other_shape(found["loops"].get("fit_loop"), trainer.fit_loop.state_dict(), "loops")
+    loops, like = found["loops"].get("fit_loop"), trainer.fit_loop.state_dict()
+    lacks = set(like) - set(loops if isinstance(loops, Mapping) else ())
+    if lacks and found.get("pytorch-lightning_version") == lightning.__version__:
+        raise DataError(f"{checkpoint}: 'loops' has no {sorted(lacks)[0]}. {REMEDY}")
+    odd = other_shape(loops, like, "loops")
     if odd:
         raise DataError(f"{checkpoint}: {odd} is not what it should be. {REMEDY}")
     best = checkpoint.with_name("best.ckpt")
@@ -185,7 +192,8 @@ class Fitting(Callback):
                 if name not in MOVING:
                     group.setdefault(name, value)  # of another version of torch
                 self._refuse_other(name, group.get(name), value)
-        if len({frozenset(state) for state in optimizer.state.values() if isinstance(state, Mapping)}) > 1:
+        forgotten = isinstance(optimizer, torch.optim.Adam) and trainer.global_step > 0 and not optimizer.state
+        if forgotten or len({frozenset(state) for state in optimizer.state.values() if isinstance(state, Mapping)}) > 1:
             raise ConfigError(f"{self.checkpoint}: its optimizer doesn't remember the same of all weights. {REMEDY}")
         for weight, state in optimizer.state.items():
             self._refuse_other_sizes(weight, state)
