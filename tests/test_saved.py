@@ -216,7 +216,7 @@ def test_a_writer_refuses_numbers_that_json_does_not_know(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("key", "value"), [("dim", 10**9), ("classes", 10**6)])
+@pytest.mark.parametrize(("key", "value"), [("dim", 10**9), ("classes", 10**5)])
 def test_settings_that_ask_for_a_larger_network_than_the_file(made, key, value):
     path, read, told = made("head")
     told[key] = value
@@ -228,7 +228,9 @@ def test_settings_that_ask_for_a_larger_network_than_the_file(made, key, value):
 
 def test_weights_that_are_no_numbers(made):
     path, read, told = made("head")
-    weights = {name: torch.full_like(value, math.nan) for name, value in load_file(path).items()}
+    weights = {
+        name: value * math.nan if value.is_floating_point() else value for name, value in load_file(path).items()
+    }
     store(path, told, weights)
     with pytest.raises(DataError, match="no numbers"):
         read(path)

@@ -148,14 +148,14 @@ def hdf5_loop(path: Path) -> Path:
 
 
 def parquet_bomb(path: Path, rows: int = 3_000_000) -> Path:
-    """A Parquet file of some kB: one row group of 3 million rows without values in 100 columns."""
+    """A Parquet file of some kB: one row group of 3 million rows without values in 10 columns."""
     import pyarrow as arrow
     import pyarrow.parquet as parquet
 
     column = arrow.DictionaryArray.from_arrays(
         arrow.array(np.zeros(rows, np.int8)), arrow.array(np.zeros(1, np.float32))
     )
-    table = arrow.table({f"f{i}": column for i in range(100)})
+    table = arrow.table({f"f{i}": column for i in range(10)})
     parquet.write_table(table, path, row_group_size=rows, compression="zstd")
     return path
 
