@@ -152,11 +152,9 @@ def parquet_bomb(path: Path, rows: int = 3_000_000) -> Path:
     import pyarrow as arrow
     import pyarrow.parquet as parquet
 
-    column = arrow.DictionaryArray.from_arrays(
-        arrow.array(np.zeros(rows, np.int8)), arrow.array(np.zeros(1, np.float32))
-    )
-    table = arrow.table({f"f{i}": column for i in range(10)})
-    parquet.write_table(table, path, row_group_size=rows, compression="zstd")
+    table = arrow.table({f"f{i}": arrow.nulls(rows, arrow.float32()) for i in range(10)})
+    pages = {"max_rows_per_page": rows, "data_page_size": 1 << 28}
+    parquet.write_table(table, path, row_group_size=rows, compression="zstd", **pages)
     return path
 
 

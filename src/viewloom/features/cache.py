@@ -137,7 +137,9 @@ def _load(
         return None
     try:
         file = RowFile.open(path)
-        if file.metadata["key"] != key or file.shape[0] != steps:
+        if file.metadata["key"] != key:
+            return None
+        if file.shape[0] != steps:
             return None
         runs = _runs_within(json.loads(file.metadata["missing"]), start, end)
         x_SD = np.fromfile(path, STORED[file.dtype], offset=file.offset).reshape(file.shape)
