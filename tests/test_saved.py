@@ -217,3 +217,23 @@ def test_a_writer_refuses_numbers_that_json_does_not_know(tmp_path):
     with pytest.raises(ValueError):
         save_head(tmp_path / "h.safetensors", SavedHead(LinearHead(5, 3), ("a", "b", "c"), (), 30.0, {"x": math.nan}))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("key", "value"), [("dim", 10**9), ("classes", 10**5)])
+def test_settings_that_ask_for_a_larger_network_than_the_file(made, key, value):
+    path, read, told = made("head")
+    told[key] = value
+    told["actions"] = [f"a{i}" for i in range(told["classes"])]
+    store(path, told)
+    with pytest.raises(DataError, match="ask for a network of|can be built of its settings|weights that its settings"):
+        read(path)
+
+
+def test_weights_that_are_no_numbers(made):
+    path, read, told = made("head")
+    weights = {
+        name: value * math.nan if value.is_floating_point() else value for name, value in load_file(path).items()
+    }
+    store(path, told, weights)
+    with pytest.raises(DataError, match="no numbers"):
+        read(path)

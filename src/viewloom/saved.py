@@ -6,8 +6,9 @@ that names the file, what is wrong in it, and what to do.
 
 import json
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
@@ -20,6 +21,8 @@ from torch import Tensor, nn
 from viewloom.errors import ConfigError, DataError, UserError, listed
 from viewloom.files import atomic_path
 from viewloom.identity import has_type
+from viewloom.network_limits import no_larger_than
+from viewloom.regular import regular
 from viewloom.sums import SUM, sum_of
 
 KEY = "viewloom"
@@ -118,14 +121,15 @@ def read_saved(path: Path, kind: Kind) -> tuple[dict[str, Any], dict[str, Tensor
         DataError: it isn't there, is broken, or lacks something.
         ConfigError: it is something else, or was written by a later version.
     """
-    if not path.is_file():
-        raise DataError(f"There is no {kind.name} at {path}. Pass {kind.origin}.")
+    if not os.path.exists(path):  # noqa: PTH110 - False, too, for a name that no file can have
+        raise DataError(f"There is no {kind.name} at {str(path)[:300]}. Pass {kind.origin}.")
+    regular(path, f"Pass {kind.origin}.")
     try:
         with safe_open(path, "pt") as file:
             metadata = json.loads((file.metadata() or {}).get(KEY, "{}"))
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             whole = _agrees(metadata, weights)
-    except (SafetensorError, json.JSONDecodeError, RecursionError, OSError) as error:
+    except (SafetensorError, ValueError, RecursionError, RuntimeError, KeyError, TypeError, OSError) as error:
         raise DataError(f"{path} is not a whole safetensors file ({error}). Copy or write it again.") from None
     _check_format(path, kind, metadata)
     if not whole:
@@ -163,15 +167,17 @@ def _check_format(path: Path, kind: Kind, metadata: Any) -> None:
 
 
 @contextmanager
-def building(path: Path) -> Iterator[None]:
-    """Put the file's name before what is refused inside; sizes that no network can have are refused too."""
+def building(path: Path, weights: Mapping[str, Tensor] | None = None) -> Iterator[None]:
+    """Put the file's name before what is refused inside; sizes that no network can have are refused too, and with
+    ``weights`` a network that is larger than they are."""
     try:
-        yield
+        with no_larger_than(weights) if weights is not None else nullcontext():
+            yield
     except UserError as error:
         if str(error).startswith(str(path)):
             raise
         raise type(error)(f"{path}: {error}") from None
-    except (RuntimeError, MemoryError, OverflowError, ArithmeticError, AssertionError) as error:
+    except (RuntimeError, MemoryError, ArithmeticError, AssertionError, TypeError, ValueError, LookupError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path}: no network can be built of its settings ({reason}). Write it again.") from None
 
@@ -206,6 +212,9 @@ def fill(path: Path, module: nn.Module, weights: Mapping[str, Tensor]) -> None:
     misfits = differences(module, weights)
     if misfits:
         raise DataError(f"{path} doesn't hold the weights that its settings ask for: {misfits}. Write it again.")
+    spoilt = [name for name, value in weights.items() if value.is_floating_point() and value.isnan().any()]
+    if spoilt:
+        raise DataError(f"{path} holds values that are no numbers (NaN) in {listed(spoilt, 4)}. Write it again.")
     module.load_state_dict(dict(weights))
 
 

@@ -256,3 +256,22 @@ def test_a_relative_cache_in_dataset_yaml_is_beside_it(tmp_path):
     (tmp_path / "dataset.yaml").write_text("pool_cache: pooled\npool_cache_gib: 3\n")
     config = with_dataset_file(DataConfig(data=str(tmp_path)))[0]
     assert config == replace(config, pool_cache=str(tmp_path / "pooled"), pool_cache_gib=3)
+
+
+@pytest.mark.parametrize(
+    "runs", ["[[0, 100000000000]]", "[[-5, 3]]", "[[3, 1]]", '[["a", 2]]', "[[1]]", "7", "[" * 100_000]
+)
+def test_a_kept_window_with_impossible_missing_frames_is_written_again(tmp_path, runs):
+    import numpy as np
+
+    from viewloom.features.cache import _load
+    from viewloom.features.rows import encode_header, write_rows
+
+    path = tmp_path / "w.safetensors"
+    rows = np.zeros((3, 4), np.float32)
+    write_rows(path, encode_header("float32", rows.shape, {"key": "k", "missing": runs}), [rows])
+    assert _load(path, "k", 0, 30, 3) is None
+    write_rows(path, encode_header("float32", rows.shape, {"key": "k", "missing": "[[0, 10], [20, 25]]"}), [rows])
+    found = _load(path, "k", 0, 30, 3)
+    assert found is not None and found[1].tolist() == [*range(10), *range(20, 25)]
+    assert _load(path, "k", 0, 40, 4) is None

@@ -174,10 +174,10 @@ def test_pickle_that_would_run_code(tmp_path, capsys, protocol):
         (b"", "is not a whole pickle"),
         (b"\x00\x01hello", "is not a whole pickle"),
         (b"\x80\x04]r\xff\xff\xff\x7f.", "memo number"),
-        (b"\x80\x05\x96\xff\xff\xff\xff\xff\xff\xff\x0f.", "is not a whole pickle|BYTEARRAY8"),
+        (b"\x80\x05\x96\xff\xff\xff\xff\xff\xff\xff\x0f.", "is larger than the"),
         (b"P5\n.", "asks for the instruction PERSID"),
         (b"\x80\x02\x82\x01.", "asks for the instruction EXT1"),
-        (b"}(a.", "can't be read"),
+        (b"}(a.", "is not a whole pickle"),
     ],
 )
 def test_pickle_of_another_form(tmp_path, data, message):

@@ -133,8 +133,8 @@ def bad_files(folder, weights):
     torch.save({}, folder / "nothing.pth")
     torch.save(weights | {"tpp.conv.bias": torch.tensor([torch.nan])}, folder / "nan.pth")
     return {
-        "absent.pth": "There is no checkpoint at",
-        "folder.pth": "There is no checkpoint at",
+        "absent.pth": "is not there. Pass the file of a checkpoint",
+        "folder.pth": "is a folder. Pass the file of a checkpoint",
         "truncated.pth": "Get ",
         "empty.pth": "Get ",
         "text.pth": "Get it again",

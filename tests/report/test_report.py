@@ -242,8 +242,12 @@ def first_item(value):
     [
         ("metrics.json", lambda v: v.pop("protocol"), r"metrics\.json: it has no protocol"),
         ("metrics.json", lambda v: v.update(views={}), r"metrics\.json holds no view"),
-        ("metrics.json", lambda v: v["views"]["e4"]["scores"].pop("mof"), r"the scores of view e4 has no mof"),
-        ("metrics.json", lambda v: v["views"]["e4"]["per_item"][0].pop("edit"), r"an item of view e4 has no edit"),
+        ("metrics.json", lambda v: v["views"]["e4"]["scores"].pop("mof"), r"views\.e4\.scores has no mof"),
+        (
+            "metrics.json",
+            lambda v: v["views"]["e4"]["per_item"][0].pop("edit"),
+            r"views\.e4\.per_item\[0\] has no edit",
+        ),
         ("predictions/e4.json", lambda v: v.pop("items"), r"e4\.json: it has no items"),
         ("predictions/e4.json", lambda v: v["actions"].pop(), r"other actions than the metrics\.json"),
         ("predictions/e4.json", lambda v: first_item(v).update(end=0), r"item assembly_rec00 has no frames"),

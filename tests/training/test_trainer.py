@@ -31,9 +31,9 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_the_step(data, tmp_path)
         run=str(tmp_path / "run"),
         views="v3,e4",
         method="two_stream",
-        epochs=3,
+        epochs=20,
         method_options=TwoStreamConfig(layers=1, joint_depth=0.1),
-        optim=PretrainOptimConfig(name="sgd", lr=1e30),
+        optim=PretrainOptimConfig(name="sgd", lr=1000.0),
         trainer=QUIET,
     )
     with pytest.raises(ConfigError, match="not finite in epoch"):

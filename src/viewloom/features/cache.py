@@ -74,7 +74,8 @@ class CachedSource:
         """Frames [start, end) pooled by chunks: from the folder, or from the store and into the folder."""
         key = self._key(recording, view, start, end, chunk_frames, pooling)
         path = self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}.safetensors"
-        kept = _load(path, key, self.source.verify and path.stem not in self._seen)
+        steps = -(-(end - start) // chunk_frames)
+        kept = _load(path, key, start, end, steps, self.source.verify and path.stem not in self._seen)
         if kept is not None:
             x_SZ, missing = kept
             self._seen.add(path.stem)
@@ -133,7 +134,9 @@ def _sizes(folder: Path) -> Iterator[int]:
                 yield path.stat().st_size
 
 
-def _load(path: Path, key: str, verify: bool) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
+def _load(
+    path: Path, key: str, start: int, end: int, steps: int, verify: bool
+) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
     """Pooled features and missing frames of a file, or None where it isn't there, isn't whole, or fails its checksum,
     which files of earlier versions lack."""
     if not path.is_file():
@@ -142,12 +145,25 @@ def _load(path: Path, key: str, verify: bool) -> tuple[NDArray[np.float32], NDAr
         file = RowFile.open(path)
         if file.metadata["key"] != key:
             return None
-        runs = json.loads(file.metadata["missing"])
+        if file.shape[0] != steps:
+            return None
+        runs = _runs_within(json.loads(file.metadata["missing"]), start, end)
         x_SD = np.fromfile(path, STORED[file.dtype], offset=file.offset).reshape(file.shape)
         found = file.metadata.get("sum") if verify else None
         if found is not None and found != sum_of(file.metadata["missing"], repr(file.shape), x_SD):
             return None
-    except (DataError, OSError, KeyError, ValueError):
+    except (DataError, OSError, KeyError, ValueError, TypeError, RecursionError):
         return None  # deleted just now, or damaged: then it is written again
-    missing = [np.empty(0, np.int64), *(np.arange(start, end) for start, end in runs)]
+    missing = [np.empty(0, np.int64), *(np.arange(first, last) for first, last in runs)]
     return x_SD.astype(np.float32, copy=False), np.concatenate(missing)
+
+
+def _runs_within(runs: Any, start: int, end: int) -> list[tuple[int, int]]:
+    """Runs of missing frames; ValueError or TypeError where they aren't some of a window's frames, in order."""
+    before, found = start, []
+    for first, last in runs:
+        if type(first) is not int or type(last) is not int or not before <= first < last <= end:
+            raise ValueError(f"frames {first} to {last} of a window from {start} to {end}")
+        found.append((first, last))
+        before = last
+    return found

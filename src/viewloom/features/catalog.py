@@ -17,6 +17,7 @@ from viewloom.features.base import Pooled, Span
 from viewloom.features.clock import Clock, on_clock
 from viewloom.features.settings import Axes, Pooling
 from viewloom.features.views import ViewTable
+from viewloom.limits import FARTHEST_FRAME, LARGEST_DIM, LONGEST_FRAMES
 from viewloom.ranges import RATE, Range, refuse
 
 DEFAULT_FPS = 30.0
@@ -84,6 +85,7 @@ class CatalogSource(ABC):
         self, where: str, spans: Spans, views: ViewTable | None, dims: Mapping[str, int] | int, fps: float | None
     ) -> None:
         refuse("fps", fps, Range(**RATE), "features")
+        _refuse_endless(where, spans, dims)
         cameras = all_cameras(spans)
         self.where = where
         self.spans = spans
@@ -309,6 +311,24 @@ class CatalogSource(ABC):
         timings = {view: self.timing(view) for view in self._clocks}
         text = json.dumps(what + ([timings] if timings else []), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _refuse_endless(where: str, spans: Spans, dims: Mapping[str, int] | int) -> None:
+    """`DataError` for a length or size that nobody recorded: a few bytes can claim more than a machine holds."""
+    for recording, cameras in spans.items():
+        for camera, span in cameras.items():
+            if span.frames > LONGEST_FRAMES or not 0 <= span.first < FARTHEST_FRAME:
+                raise DataError(
+                    f"{where}: recording {recording[:200]!r}, camera {camera[:200]!r} is said to have frames "
+                    f"[{span.first:,}, {span.end:,}), but {LONGEST_FRAMES:,} frames are the most that are read. Cut "
+                    "the recording, or make its file again."
+                )
+    for name, dim in dims.items() if isinstance(dims, Mapping) else [("all", dims)]:
+        if not 0 < dim <= LARGEST_DIM:
+            raise DataError(
+                f"{where}: camera {name[:200]!r} is said to have features of size {dim:,}; 1 to {LARGEST_DIM:,} are "
+                "read. Make its files again."
+            )
 
 
 def file_content(path: Path) -> tuple[str, int, int, int, int]:

@@ -4,7 +4,9 @@ Three layouts are known: files with ``/<recording>/<view>``; ``<recording>.h5`` 
 data set ``features`` where other stores have theirs (`viewloom.features.places`). A window reads its own rows alone.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,10 +20,14 @@ from viewloom.features.catalog import CatalogSource, file_content
 from viewloom.features.places import STEM, FeatureFile, find_files, has_files, single_camera
 from viewloom.features.settings import Axes
 from viewloom.features.views import ViewTable
+from viewloom.limits import BLOCK_BYTES, FREE_BYTES, MOST_TIMES
 from viewloom.registry import STORES
+from viewloom.regular import regular
 from viewloom.requirements import load
 
 SUFFIXES = (".h5", ".hdf5")
+DEEPEST = 3
+"""Groups inside each other: features stand in one at most."""
 
 
 class Inside(NamedTuple):
@@ -99,7 +105,8 @@ class Hdf5Source(CatalogSource):
             array = file.get(one.name)
             if array is None or tuple(array.shape) != one.shape:
                 raise DataError(f"{one.path}: /{one.name} was changed after opening. Start again.")
-            x_TD[:] = array[:, start:end].T if self.axes == "dt" else array[start:end]
+            with _explained(one.path, one.name):
+                x_TD[:] = array[:, start:end].T if self.axes == "dt" else array[start:end]
 
     def file(self, recording: str, camera: str) -> Path:
         """The HDF5 file."""
@@ -115,9 +122,21 @@ def _opened(path: Path) -> Any:
     """An HDF5 file, to be closed again; `DataError` where it is none, or cut short."""
     h5py = load("h5py", "hdf5")
     try:
-        return h5py.File(path, "r")
+        return h5py.File(regular(path, "Copy or write it again."), "r")
     except OSError as error:
         raise DataError(f"{path} is not an HDF5 file ({error}). Copy or write it again.") from None
+
+
+@contextmanager
+def _explained(path: Path, name: str) -> Iterator[None]:
+    """Turns what HDF5 stumbles over inside a file into one message."""
+    try:
+        yield
+    except DataError:
+        raise
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryError, RecursionError) as error:
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise DataError(f"{path}: /{name} can't be read ({reason}). Copy or write the file again.") from None
 
 
 def _find(root: Path, suffix: str, views: ViewTable | None) -> list[Inside]:
@@ -154,12 +173,16 @@ def _data_sets(path: Path) -> list[tuple[str, tuple[int, int]]]:
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                 raise DataError(f"{where} is a link. Write the data itself into the file.")
             item = group[name]
-            if isinstance(item, h5py.Group):
-                walk(item, f"{prefix}{name}/")
-            else:
+            if not isinstance(item, h5py.Group):
                 found.append((f"{prefix}{name}", _checked(where, item)))
+                continue
+            if item.id in seen or prefix.count("/") > DEEPEST:
+                raise DataError(f"{where} is a group that stands in several places, or too deep. Write it once.")
+            seen.add(item.id)
+            walk(item, f"{prefix}{name}/")
 
-    with _opened(path) as file:
+    with _opened(path) as file, _explained(path, ""):
+        seen = {file["/"].id}
         walk(file, "")
     return found
 
@@ -172,6 +195,18 @@ def _checked(where: str, item: Any) -> tuple[int, int]:
         raise DataError(
             f"{where} holds {item.dtype} of shape {item.shape}, but features are floating with two axes, (T, D) or "
             "(D, T). Remove it, or write it so."
+        )
+    stored, size = item.id.get_storage_size(), item.size * item.dtype.itemsize
+    if size > FREE_BYTES + MOST_TIMES * stored:
+        raise DataError(
+            f"{where} is said to have {size:,} bytes, but the file has {stored:,} of it; at most {MOST_TIMES:,} times "
+            "as many are read. Write the data anew."
+        )
+    chunk = math.prod(item.chunks or (0,)) * item.dtype.itemsize
+    if chunk > BLOCK_BYTES:
+        raise DataError(
+            f"{where} is kept in chunks of {chunk:,} bytes, and {BLOCK_BYTES:,} is the most that is read at once. "
+            "Write it with smaller chunks."
         )
     return int(item.shape[0]), int(item.shape[1])
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 import os
 import re
 import threading
-from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -25,10 +24,12 @@ from numpy.typing import NDArray
 from viewloom.errors import DataError
 from viewloom.features.base import Span
 from viewloom.features.catalog import CatalogSource, all_cameras, consecutive_runs, file_content
+from viewloom.features.lmdb_pages import Pages
 from viewloom.features.mapped import release
 from viewloom.features.settings import Axes
 from viewloom.features.views import ViewTable
 from viewloom.registry import STORES
+from viewloom.regular import regular
 
 FPS = 30.0
 """Frame rate that this layout has unless the user says otherwise."""
@@ -67,23 +68,11 @@ class Environment:
     def __init__(self, folder: Path) -> None:
         self.file = folder / DATA_FILE
         self.camera = folder.name
-        self.opened_content = file_content(self.file) if self.file.exists() else ()
+        self.opened_content = file_content(regular(self.file, "Fetch it again."))
+        self._pages = Pages(self.file)
         with self._explained():
             self._handle: Any = lmdb.open(
                 str(folder), readonly=True, lock=False, readahead=False, create=False, subdir=True, max_dbs=0
-            )
-        self._refuse_truncated()
-
-    def _refuse_truncated(self) -> None:
-        """The pages are memory-mapped: touching one beyond the file's end would kill the process."""
-        with self._explained():
-            needed = (self._handle.info()["last_pgno"] + 1) * self._handle.stat()["psize"]
-        size = self.file.stat().st_size
-        if size < needed:
-            self._handle.close()
-            raise DataError(
-                f"{self.file} is cut short: it has {size:,} bytes, but its pages reach to {needed:,}. "
-                "The copy or download stopped early, or is still running; fetch the file again."
             )
 
     @contextmanager
@@ -109,7 +98,10 @@ class Environment:
             return int(self._handle.stat()["entries"])
 
     @contextmanager
-    def _cursor(self, buffers: bool = False) -> Iterator[Any]:
+    def _cursor(self, buffers: bool = False, within: tuple[bytes, bytes] | None = None) -> Iterator[Any]:
+        """A cursor that may go from one key to another, and to the neighbours of those; None: that checks by itself."""
+        if within is not None:
+            self._pages.check(*within)
         with self._explained(), self._handle.begin(buffers=buffers) as transaction:
             yield transaction.cursor()
 
@@ -126,7 +118,7 @@ class Environment:
 
     def first_dim(self) -> int:
         """Feature size D by the first value; `DataError` where there is none, or one that is no row of numbers."""
-        with self._cursor(buffers=True) as cursor:
+        with self._cursor(True, (b"", b"")) as cursor:
             if not cursor.first():
                 raise DataError(f"{self.file} holds no keys; remove the folder, or fetch the file again.")
             key, size = bytes(cursor.key()).decode(errors="replace"), len(cursor.value())
@@ -140,12 +132,14 @@ class Environment:
     def seek_spans(self) -> dict[str, Span]:
         """Frame range of every recording: two seeks each, whatever its length; no value is read."""
         spans = {}
-        with self._cursor() as cursor:
+        with self._cursor(within=(b"", b"")) as cursor:
             found = cursor.first()
             while found:
                 recording, first = self.parse_key(cursor.key())
                 prefix = key_prefix(recording, self.camera)
-                beyond = cursor.set_range(prefix[:-1] + bytes([prefix[-1] + 1]))
+                behind = prefix[:-1] + bytes([prefix[-1] + 1])
+                self._pages.check(behind, behind)
+                beyond = cursor.set_range(behind)
                 _ = cursor.prev() if beyond else cursor.last()
                 last_key = cursor.key()
                 last_recording, last = self.parse_key(last_key)
@@ -158,11 +152,11 @@ class Environment:
     def frames(self, recording: str, start: int, end: int) -> NDArray[np.int64]:
         """Numbers of the frames in [start, end) that have a key, ascending; no value is read."""
         prefix = key_prefix(recording, self.camera)
-        with self._cursor() as cursor:
-            if not cursor.set_range(frame_key(prefix, start)):
+        low, high = frame_key(prefix, start), frame_key(prefix, end)
+        with self._cursor(within=(low, high)) as cursor:
+            if not cursor.set_range(low):
                 return np.empty(0, np.int64)
-            keys = list(islice(cursor.iternext(keys=True, values=False), end - start))
-        keys = keys[: bisect_left(keys, frame_key(prefix, end))]
+            keys = list(takewhile(high.__gt__, cursor.iternext(keys=True, values=False)))
         return self._parse_frames(keys, prefix)
 
     def _parse_frames(self, keys: list[bytes], prefix: bytes) -> NDArray[np.int64]:
@@ -185,7 +179,7 @@ class Environment:
             DataError: naming the first key whose value is not D float32 long, or a frame that has none.
         """
         prefix, end = key_prefix(recording, self.camera), start + len(x_TD)
-        with self._cursor(buffers=True) as cursor:
+        with self._cursor(True, (frame_key(prefix, start), frame_key(prefix, end))) as cursor:
             found = cursor.set_key(frame_key(prefix, start))
             if found:
                 self._copy_values(cursor, x_TD)

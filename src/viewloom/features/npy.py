@@ -21,6 +21,7 @@ from viewloom.features.places import STEM, FeatureFile, find_files, has_files, i
 from viewloom.features.settings import Axes
 from viewloom.features.views import ViewTable
 from viewloom.registry import STORES
+from viewloom.regular import regular
 
 SUFFIX = ".npy"
 FEATURES_FILE = f"{STEM}{SUFFIX}"
@@ -51,10 +52,12 @@ def read_header(path: Path) -> ArrayHeader:
         DataError: for another kind of file, pickled objects, whole numbers, not two axes, or a file cut short.
     """
     try:
-        with path.open("rb") as file:
+        with regular(path, f"Write it with {_SAVE}.").open("rb") as file:
             shape, fortran, dtype = _parse_header(file)
             offset = file.tell()
-    except (ValueError, EOFError, SyntaxError) as error:
+    except DataError:
+        raise
+    except Exception as error:
         raise DataError(f"{path} is not an npy file ({error}). Write it with {_SAVE}.") from error
     if dtype.hasobject:
         raise DataError(
@@ -63,7 +66,7 @@ def read_header(path: Path) -> ArrayHeader:
         )
     if dtype.kind != "f":
         raise DataError(f"{path} holds {dtype} numbers, but features are floating; write it with {_SAVE}.")
-    if len(shape) != 2:
+    if len(shape) != 2 or not all(type(size) is int and 0 <= size < 1 << 48 for size in shape):
         raise DataError(f"{path} has shape {shape}, but must have two axes, (D, T) or (T, D). Reshape it.")
     needed, size = offset + math.prod(shape) * dtype.itemsize, path.stat().st_size
     if size < needed:

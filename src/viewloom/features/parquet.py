@@ -5,6 +5,8 @@ Written with row groups of some thousand rows (``row_group_size``), a file is ne
 """
 
 from bisect import bisect_right
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,9 @@ from viewloom.features.tabular import (
     same_columns,
 )
 from viewloom.features.views import ViewTable
+from viewloom.limits import BLOCK_BYTES, FREE_BYTES, MOST_FRAMES, MOST_TIMES
 from viewloom.registry import STORES
+from viewloom.regular import regular
 from viewloom.requirements import load
 
 SUFFIX = ".parquet"
@@ -68,7 +72,8 @@ class ParquetSource(TabularSource):
             self._columns[file.path] = names = feature_columns(file.path, opened.schema_arrow.names)
             sizes = [opened.metadata.row_group(i).num_rows for i in range(opened.metadata.num_row_groups)]
             self._starts[file.path] = [0, *np.cumsum(sizes, dtype=int).tolist()]
-            self._lengths[file.path] = dim = _dim(file.path, opened, names)
+            with _decoding(file.path):
+                self._lengths[file.path] = dim = _dim(file.path, opened, names)
             for key, stretch in _stretches(file, joint, opened, views, fps):
                 if key in stretches:
                     raise DataError(f"{file.path} and {stretches[key].path} both hold {' '.join(key)}. Remove one.")
@@ -109,7 +114,10 @@ class ParquetSource(TabularSource):
         opened = _open(path)
         if opened.metadata.num_row_groups <= group:
             raise DataError(f"{path} was changed after opening. Start again.")
-        table = opened.read_row_group(group, columns=list(self._columns[path]))
+        with _decoding(path):
+            return self._rows_of(path, opened.read_row_group(group, columns=list(self._columns[path])))
+
+    def _rows_of(self, path: Path, table: Any) -> NDArray[np.float32]:
         if table.num_columns == 1 and hasattr(table.schema.types[0], "value_type"):
             return _from_lists(path, table.column(0), self._lengths[path])
         return np.stack([column.to_numpy().astype(np.float32) for column in table.columns], axis=1)
@@ -119,10 +127,42 @@ def _open(path: Path) -> Any:
     """A Parquet file, opened; `DataError` where it is none."""
     parquet, arrow = load("pyarrow.parquet", "parquet"), load("pyarrow", "parquet")
     try:
-        return parquet.ParquetFile(path, memory_map=True)
-    except (arrow.ArrowInvalid, OSError) as error:
-        reason = str(error).splitlines()[0]
+        opened = parquet.ParquetFile(regular(path, "Copy or write it again."), memory_map=True)
+    except (arrow.ArrowException, OSError, ValueError, MemoryError) as error:
+        if isinstance(error, DataError):
+            raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path} is not a Parquet file ({reason}). Copy or write it again.") from None
+    _refuse_bomb(path, opened.metadata)
+    return opened
+
+
+def _refuse_bomb(path: Path, told: Any) -> None:
+    """`DataError` for more rows than there may be, or a row group that takes more than may be read at once."""
+    if not 0 <= told.num_rows <= MOST_FRAMES:
+        raise DataError(f"{path} is said to have {told.num_rows:,} rows; {MOST_FRAMES:,} are read at most. Divide it.")
+    size = path.stat().st_size
+    for number in range(told.num_row_groups):
+        group = told.row_group(number)
+        taken = max(group.total_byte_size, 4 * group.num_rows * group.num_columns)
+        if taken > BLOCK_BYTES or taken > FREE_BYTES + MOST_TIMES * size:
+            raise DataError(
+                f"{path}: row group {number} takes {taken:,} bytes, of a file of {size:,}; {BLOCK_BYTES:,} are read at "
+                f"once, and at most {MOST_TIMES:,} times the file. Write it with a smaller row_group_size."
+            )
+
+
+@contextmanager
+def _decoding(path: Path) -> Iterator[None]:
+    """Turns what Arrow stumbles over inside a file into one message."""
+    arrow = load("pyarrow", "parquet")
+    try:
+        yield
+    except DataError:
+        raise
+    except (arrow.ArrowException, OSError, ValueError, TypeError, MemoryError, LookupError) as error:
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise DataError(f"{path} can't be decoded ({reason}). Copy or write it again.") from None
 
 
 def _files(root: Path, views: ViewTable | None) -> list[tuple[FeatureFile, bool]]:
@@ -159,7 +199,8 @@ def _stretches(
     """The rows of each recording and camera in a file, by its columns of names, frames and times."""
     columns, rows = opened.schema_arrow.names, opened.metadata.num_rows
     keys = [name for name in KEYS if name in columns and (joint or name in (FRAME, TIME))]
-    table = {name: opened.read(columns=[name]).column(0).to_numpy() for name in keys}
+    with _decoding(file.path):
+        table = {name: opened.read(columns=[name]).column(0).to_numpy() for name in keys}
     whole: list[tuple[tuple[str, ...], int, int]] = [((file.recording, file.camera), 0, rows)]
     if joint:
         named = [table[name].astype(str).astype(object) for name in (RECORDING, VIEW) if name in keys]

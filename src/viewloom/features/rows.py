@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from viewloom.errors import DataError
 from viewloom.features.block_sums import BlockSums, SumWriter
+from viewloom.regular import regular
 
 TENSOR = "features"
 """Name of the tensor (T, D) in each file."""
@@ -58,15 +59,19 @@ class RowFile:
     def open(cls, path: Path) -> "RowFile":
         """Read the header; `DataError` where the file is missing, something else, or not whole."""
         try:
-            with path.open("rb") as file:
+            if not path.exists():
+                raise DataError(f"{path} is missing from the store; pack it again.")
+            with regular(path, "Pack it again.").open("rb") as file:
                 header, offset = _read_header(file)
             tensor = header[TENSOR]
             dtype = {code: name for name, code in _NAMES.items()}[tensor["dtype"]]
             frames, dim = tensor["shape"]
+            if not all(type(size) is int and 0 <= size < 1 << 48 for size in (frames, dim)):
+                raise ValueError(f"shape {str(tensor['shape'])[:60]}")
             opened = cls(path, dtype, (int(frames), int(dim)), offset, dict(header.get("__metadata__", {})))
-        except FileNotFoundError as error:
-            raise DataError(f"{path} is missing from the store; pack it again.") from error
-        except (ValueError, KeyError, TypeError, struct.error) as error:
+        except DataError:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError, struct.error, RecursionError, OSError) as error:
             raise DataError(f"{path} is not a feature file of a packed store ({error!r}); pack it again.") from error
         size = path.stat().st_size
         if size != opened.file_bytes:

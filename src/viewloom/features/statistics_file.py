@@ -1,28 +1,26 @@
 """Old statistics pickles, ``{sequence: {camera: [first, last + 1]}}``, read without running what they may hold.
 
-A pickle is a program. Before it is run at all, every instruction is looked at: those that build dictionaries,
-lists, tuples, text and whole numbers pass, any other refuses the file. The loader then refuses every look-up
-of a class or function once more.
+A pickle is a program. Before it is run at all, every instruction is looked at (`viewloom.pickles`): those that build
+dictionaries, lists, tuples, text and whole numbers pass, any other refuses the file, and so does what would stand for
+more values than there may be. The loader then refuses every look-up of a class or function once more.
 """
 
 import io
 import pickle
-import pickletools
+from itertools import islice
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from viewloom.errors import DataError
 from viewloom.features.base import Span
+from viewloom.pickles import CONTAINERS, MEMO, NUMBERS, STRUCTURE, TEXTS, Refused, outline
+from viewloom.regular import regular
 
-MAX_BYTES = 64 << 20
+MAX_BYTES = 16 << 20
 """Larger files are refused; the statistics of 362 recordings take 53 kB."""
-_STRUCTURE = {"PROTO", "FRAME", "MARK", "STOP", "POP", "POP_MARK", "MEMOIZE"}
-_MEMO = {"PUT", "BINPUT", "LONG_BINPUT", "GET", "BINGET", "LONG_BINGET"}
-_CONTAINERS = {"EMPTY_DICT", "DICT", "SETITEM", "SETITEMS", "EMPTY_LIST", "LIST", "APPEND", "APPENDS"}
-_TUPLES = {"EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"}
-_VALUES = {"UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1"}
-_PYTHON2_TEXT = {"STRING", "BINSTRING", "SHORT_BINSTRING"}
-_ALLOWED = _STRUCTURE | _MEMO | _CONTAINERS | _TUPLES | _VALUES | _PYTHON2_TEXT
+MOST_SPANS = 1_000_000
+"""Recordings times cameras."""
+_ALLOWED = STRUCTURE | MEMO | CONTAINERS | NUMBERS | TEXTS
 
 
 class _Refuser(pickle.Unpickler):
@@ -41,50 +39,21 @@ def read_statistics(path: Path | str) -> dict[str, dict[str, Span]]:
     Raises:
         DataError: saying what was refused: a file too large, a class or function, a value of another form.
     """
-    path = Path(path)
+    path = regular(path)
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise DataError(f"{path} has {size:,} bytes, more than the {MAX_BYTES:,} a statistics pickle may have.")
     data = path.read_bytes()
-    _refuse_instructions(path, data)
     try:
+        outline(data, _ALLOWED)
         value = _Refuser(io.BytesIO(data), encoding="ascii").load()
+    except Refused as error:
+        remedy = "A pickle can run code, so only dictionaries, lists, tuples, text and whole numbers are read; make an "
+        remedy += "index from the features instead (viewloom index)."
+        raise DataError(f"{path} was not read: it {error}. {remedy}") from None
     except Exception as error:
         raise DataError(f"{path} can't be read as a statistics pickle: {error}. Fetch it again.") from error
     return _checked(path, value)
-
-
-def _refuse_instructions(path: Path, data: bytes) -> None:
-    """`DataError` unless every instruction only builds plain values."""
-    texts: list[Any] = ["?", "?"]
-    count = 0
-    try:
-        for opcode, argument, _ in pickletools.genops(data):
-            count += 1
-            if opcode.name not in _ALLOWED:
-                raise DataError(
-                    f"{path} was not read: it asks for {_asked(opcode.name, argument, texts)}. A pickle can run "
-                    "code, so only dictionaries, lists, tuples, text and whole numbers are read; make an index "
-                    "from the features instead (viewloom index)."
-                )
-            # A huge memo number would make the loader allocate that much before it fails.
-            if "PUT" in opcode.name and int(argument or 0) > count:
-                raise ValueError(f"memo number {argument}")
-            if isinstance(argument, str):
-                texts = [texts[1], argument]
-    except DataError:
-        raise
-    except (ValueError, EOFError) as error:
-        raise DataError(f"{path} is not a whole pickle ({error}). Fetch it again.") from error
-
-
-def _asked(opcode: str, argument: object, texts: list[Any]) -> str:
-    """What an instruction wants, in words: ``posix.system`` rather than its number."""
-    if opcode in ("GLOBAL", "INST"):
-        return str(argument).replace(" ", ".")
-    if opcode == "STACK_GLOBAL":
-        return ".".join(texts)
-    return f"the instruction {opcode}"
 
 
 def _checked(path: Path, value: object) -> dict[str, dict[str, Span]]:
@@ -92,9 +61,13 @@ def _checked(path: Path, value: object) -> dict[str, dict[str, Span]]:
     if not isinstance(value, dict):
         raise DataError(f"{path} holds a {type(value).__name__}, not a dictionary of recordings.")
     spans: dict[str, dict[str, Span]] = {}
+    counted = 0
     for recording, cameras in value.items():
         if not isinstance(recording, str) or not isinstance(cameras, dict):
-            raise DataError(f"{path}: the entry {recording!r} is not a recording with its cameras.")
+            raise DataError(f"{path}: the entry {_shown(recording)} is not a recording with its cameras.")
+        counted += len(cameras)  # a table of cameras may stand in several places
+        if counted > MOST_SPANS:
+            raise DataError(f"{path} tells of more than {MOST_SPANS:,} recordings and cameras. Make an index instead.")
         spans[recording] = {str(camera): _span(path, recording, camera, x) for camera, x in cameras.items()}
     return spans
 
@@ -105,5 +78,14 @@ def _span(path: Path, recording: str, camera: object, value: object) -> Span:
     if type(first) is int and type(end) is int and 0 <= first < end and isinstance(camera, str):
         return Span(first, end)
     raise DataError(
-        f"{path}: recording {recording}, camera {camera!r} has {value!r} instead of [first frame, last frame + 1]."
+        f"{path}: recording {recording}, camera {_shown(camera)} has {_shown(value)} instead of [first frame, last "
+        "frame + 1]."
     )
+
+
+def _shown(value: object) -> str:
+    """A value in a message: a few bytes of a pickle can stand for more text than there is memory."""
+    if isinstance(value, (list, tuple)):
+        inside = ", ".join(repr(one)[:40] if isinstance(one, int | str) else "..." for one in islice(value, 4))
+        return f"[{inside}]" if len(value) <= 4 else f"[{inside}, ...]"
+    return repr(value)[:80] if isinstance(value, int | str) else f"a {type(value).__name__}"

@@ -1,7 +1,7 @@
 """Files that ``torch.save`` wrote, one tensor (T, D) each, as Ego-Exo4D gives its features out.
 
 ``<take>_<camera>_<stream>.pt`` where takes have UUIDs (Ego-Exo4D), else the layouts of `viewloom.features.places`. They
-are read by torch's restricted loader (``weights_only``), which builds tensors and runs nothing, and mapped into memory.
+are read by `viewloom.torch_archive`, which builds tensors and runs nothing, and mapped into memory.
 """
 
 import re
@@ -20,6 +20,7 @@ from viewloom.features.places import FeatureFile, find_files, has_files, no_file
 from viewloom.features.settings import Axes
 from viewloom.features.views import ViewTable
 from viewloom.registry import STORES
+from viewloom.torch_archive import load_torch
 from viewloom.zipped import refuse_damaged
 
 SUFFIX = ".pt"
@@ -98,23 +99,14 @@ class TorchSource(CatalogSource):
         """The tensor in a file with two axes, mapped into memory where the file's format allows."""
         import torch
 
-        if self.verify and path in self._unseen:
-            refuse_damaged(path)
-            self._unseen.discard(path)
-        found: Any = None
-        for mapped in (True, False):
-            try:
-                found = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-                break
-            except Exception as error:  # noqa: BLE001 - torch raises whatever its parser meets in a foreign file
-                if mapped and "mmap" in str(error):  # written by torch before 1.6: read as a whole
-                    continue
-                reason = str(error).splitlines()[0]
-                raise DataError(f"{path} is not a file of one tensor ({reason}). Copy or write it again.") from None
+        found = load_torch(path, True, "Copy or write it again.", self.verify and path in self._unseen)
+        self._unseen.discard(path)
         axes = (2, 3) if self.mean_last else (2,)
         if not isinstance(found, torch.Tensor) or not found.is_floating_point() or found.ndim not in axes:
             what = f"{found.dtype} of shape {tuple(found.shape)}" if isinstance(found, torch.Tensor) else type(found)
             raise DataError(f"{path} holds {what}, but must hold one tensor of floats, (T, D). Save it so.")
+        if found.layout is not torch.strided:
+            raise DataError(f"{path} holds a {found.layout} tensor. Save it dense.")
         return found.float().mean(-1) if found.ndim == 3 else found
 
     def _read_into(self, recording: str, camera: str, start: int, x_TD: NDArray[np.float32]) -> None:

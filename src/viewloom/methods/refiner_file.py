@@ -72,7 +72,7 @@ def load_refiner(path: Path | str) -> Refiner:
     """
     path = local_file(path, "refiner.safetensors")
     metadata, weights = read_saved(path, REFINER)
-    with building(path):
+    with building(path, weights):
         cls = METHODS.get(metadata["method"])
         config = read_settings(path, cls.Config, metadata["config"])
         refiner: Refiner = cls.build_refiner(metadata["dim"], tuple(metadata["views"]), config)

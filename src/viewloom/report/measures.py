@@ -82,6 +82,13 @@ def read_measures(path: Path) -> dict[str, Any]:
     lacking = [name for name in NEEDED if name not in value]
     if lacking:
         raise DataError(f"{path} lacks {lacking[0]!r}. Run `viewloom measure` again with --overwrite true.")
+    try:
+        shown = pair_lines(value), matrices(value), notes(value)
+    except (TypeError, KeyError, ValueError, AttributeError, IndexError, StopIteration, OverflowError) as error:
+        raise DataError(
+            f"{path} is not as `viewloom measure` writes it ({error!r}). Run it again with --overwrite true."
+        ) from None
+    assert shown
     return value
 
 

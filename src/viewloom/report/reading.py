@@ -3,7 +3,7 @@
 import csv
 import json
 import math
-from collections.abc import Mapping, Sequence
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom.errors import DataError, listed
+from viewloom.errors import DataError
+from viewloom.limits import LONGEST_FRAMES, MOST_FRAMES
 from viewloom.metrics.multilabel import NAMES as MULTI_NAMES
 from viewloom.metrics.segmentation import NAMES, Counts
 from viewloom.metrics.segments import Segments
+from viewloom.report.expected import COUNT, FIGURES, FLAG, NUMBER, OBJECT, RATE, TEXT, TEXTS, Kind, Maybe, expect
 
 Labels = NDArray[np.int64]
 Points = list[tuple[float, float]]
@@ -129,81 +131,111 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
+def read_environment(path: Path) -> dict[str, Any]:
+    """``environment.json`` or another file of facts; empty where it isn't there."""
+    value = read_json(path) if os.path.lexists(path) else {}
+    expect(value, {"warnings?": TEXTS, "name?": Maybe(TEXT), "row?": Maybe(TEXT)}, path, "Restore or remove the file.")
+    return value
+
+
 def read_metrics(path: Path) -> Metrics:
     """``metrics.json`` of a run; `DataError` naming what is missing from it."""
     value = read_json(path)
-    _need(value, ("protocol", "split", "fps", "actions", "trained_on", "views"), path, "it")
-    mode = str(value.get("labels_mode", "single"))
-    views = {name: _view(name, view, path, SCORES[mode]) for name, view in value["views"].items()}
+    expect(value, _METRICS, path, AGAIN)
+    mode = value.get("labels_mode", "single")
+    expect(value, {"views": {"*": _view_shape(SCORES[mode])}}, path, AGAIN)
+    views = {name: _view(name, view, SCORES[mode]) for name, view in value["views"].items()}
     if not views:
         raise DataError(f"{path} holds no view. {AGAIN}")
     return Metrics(
-        protocol=f"multi-label (threshold {value.get('threshold')})" if mode == "multi" else str(value["protocol"]),
-        split=str(value["split"]),
+        protocol=f"multi-label (threshold {value.get('threshold')})" if mode == "multi" else value["protocol"],
+        split=value["split"],
         fps=float(value["fps"]),
-        actions=_texts(value["actions"]),
-        background=_texts(value.get("background", [])),
-        trained_on=_texts(value["trained_on"]),
-        simulated=bool(value.get("simulated", False)),
-        run=None if value.get("row") is None else str(value["row"]),
-        warnings=_texts(value.get("warnings", [])),
-        learned={str(role): _texts(names) for role, names in value.get("learned", {}).items()},
+        actions=value["actions"],
+        background=value.get("background", []),
+        trained_on=value["trained_on"],
+        simulated=value.get("simulated", False),
+        run=value.get("row"),
+        warnings=value.get("warnings", []),
+        learned=value.get("learned", {}),
         labels_mode=mode,
         views=views,
-        calibration=dict(value.get("calibration", {})),
-        decoding=str(value.get("decoding", "argmax")),
+        calibration=value.get("calibration", {}),
+        decoding=value.get("decoding", "argmax"),
     )
 
 
-def _texts(values: Sequence[Any]) -> list[str]:
-    return [str(value) for value in values]
+_METRICS = {
+    **{"protocol": TEXT, "split": TEXT, "fps": RATE, "actions": TEXTS, "trained_on": TEXTS, "views": OBJECT},
+    **{"background?": TEXTS, "warnings?": TEXTS, "row?": Maybe(TEXT), "decoding?": TEXT, "simulated?": FLAG},
+    **{"learned?": {"*": TEXTS}, "calibration?": FIGURES},
+    "labels_mode?": Kind("single or multi", lambda value: isinstance(value, str) and value in SCORES),
+}
 
 
-def _view(name: str, value: Any, path: Path, written: Written) -> ViewResult:
-    where = f"view {name}"
-    _need(value, ("kind", "scores", "per_class", "per_item"), path, where)
-    _need(value["scores"], (*written.scores, "total"), path, f"the scores of {where}")
-    for row in value["per_class"]:
-        _need(row, ("action", "segments", "frames", *written.of_class), path, f"a class of {where}")
-    for row in value["per_item"]:
-        _need(row, ("item", "recording", "frames", *written.of_item), path, f"an item of {where}")
+def _view_shape(written: Written) -> dict[str, Any]:
+    """What is written of a view."""
+    return {
+        "kind": TEXT,
+        "scores": dict.fromkeys((*written.scores, "total"), NUMBER),
+        "per_class": [
+            {"action": TEXT, "segments": COUNT, "frames": COUNT} | dict.fromkeys(written.of_class, Maybe(NUMBER))
+        ],
+        "per_item": [
+            {"item": TEXT, "recording": TEXT, "frames": COUNT} | dict.fromkeys(written.of_item, Maybe(NUMBER))
+        ],
+        "reliability?": FIGURES,
+    }
+
+
+def _view(name: str, value: Any, written: Written) -> ViewResult:
     scores = {score: float(value["scores"][score]) for score in (*written.scores, "total")}
-    rows, reliability = (list(value["per_class"]), list(value["per_item"])), dict(value.get("reliability", {}))
-    return ViewResult(name, str(value["kind"]), scores, *rows, reliability=reliability)
-
-
-def _need(value: Any, keys: Sequence[str], path: Path, where: str) -> None:
-    """Refuse an object that lacks keys."""
-    missing = [key for key in keys if key not in value] if isinstance(value, Mapping) else list(keys)
-    if missing:
-        raise DataError(f"{path}: {where} has no {listed(missing)}. {AGAIN}")
+    rows = value["per_class"], value["per_item"]
+    return ViewResult(name, value["kind"], scores, *rows, reliability=value.get("reliability", {}))
 
 
 def read_predictions(path: Path, metrics: Metrics) -> dict[str, ItemResult]:
     """``predictions/<view>.json``: items by name, their segments checked; `DataError` naming file and item."""
     value = read_json(path)
-    _need(value, ("actions", "items"), path, "it")
-    if list(value["actions"]) != metrics.actions:
+    expect(value, {"actions": TEXTS, "items": {"*": _ITEM}}, path, AGAIN)
+    if value["actions"] != metrics.actions:
         raise DataError(f"{path} has other actions than the metrics.json beside it. {AGAIN}")
+    frames = sum(item["end"] - item["start"] for item in value["items"].values())
+    if frames > MOST_FRAMES:
+        raise DataError(f"{path} tells of {frames:,} frames, and {MOST_FRAMES:,} is the most that is read. {AGAIN}")
     overlap, classes = metrics.labels_mode == "multi", len(metrics.actions)
     return {name: _item(name, item, classes, path, overlap) for name, item in sorted(value["items"].items())}
 
 
+_PAIR = Kind("two whole numbers", lambda value: isinstance(value, list) and [type(one) for one in value] == [int, int])
+_LIST = Kind("a list", lambda value: isinstance(value, list))
+_ITEM = {"recording": TEXT, "start": COUNT, "end": COUNT, "truth": _LIST, "prediction": _LIST, "ignored?": [_PAIR]}
+
+
 def _item(name: str, value: Any, classes: int, path: Path, overlap: bool) -> ItemResult:
-    _need(value, ("recording", "start", "end", "truth", "prediction"), path, f"item {name}")
-    start, end = int(value["start"]), int(value["end"])
+    start, end = value["start"], value["end"]
     if end <= start:
         raise DataError(f"{path}: item {name} has no frames (start {start}, end {end}). {AGAIN}")
+    if end - start > LONGEST_FRAMES:
+        raise DataError(
+            f"{path}: item {name} has {end - start:,} frames (start {start}, end {end}), and {LONGEST_FRAMES:,} is the "
+            f"most that is read. {AGAIN}"
+        )
     truth, prediction = (
         _segments(value[kind], start, end, classes, f"{path}: the {kind} of item {name}", overlap)
         for kind in ("truth", "prediction")
     )
-    ignored = tuple((int(first), int(last)) for first, last in value.get("ignored", ()))
-    return ItemResult(name, str(value["recording"]), start, end, truth, prediction, ignored)
+    ignored = tuple((first, last) for first, last in value.get("ignored", ()))
+    if any(not start <= first <= last <= end for first, last in ignored):
+        raise DataError(f"{path}: item {name} ignores frames that it hasn't (it has {start} to {end}). {AGAIN}")
+    return ItemResult(name, value["recording"], start, end, truth, prediction, ignored)
 
 
 def _segments(value: Any, start: int, end: int, classes: int, where: str, overlap: bool) -> Segments:
     try:
+        rows = np.array(value)
+        if len(value) and (rows.ndim != 2 or rows.shape[1] != 3 or rows.dtype.kind != "i"):
+            raise ValueError("other values")
         found = Segments.of_rows(value)
     except (ValueError, TypeError, OverflowError):
         raise DataError(f"{where} is not a list of [start, end, class id]. {AGAIN}") from None

@@ -17,7 +17,7 @@ from viewloom.report.reading import (
     ViewResult,
     finite,
     read_curves,
-    read_json,
+    read_environment,
     read_metrics,
     read_predictions,
 )
@@ -143,7 +143,7 @@ def load_run(folder: Path) -> Run:
     """
     path = folder / "metrics.json"
     metrics = read_metrics(path) if path.exists() else None
-    environment = _optional_json(folder / "environment.json")
+    environment = read_environment(folder / "environment.json")
     compared = folder / measures.FILE
     agreement = measures.read_measures(compared) if compared.exists() else {}
     config = folder / "config.yaml"
@@ -152,7 +152,7 @@ def load_run(folder: Path) -> Run:
     warnings = [
         *(metrics.warnings if metrics else []),
         *environment.get("warnings", []),
-        *_optional_json(folder / "invariance.json").get("warnings", []),
+        *read_environment(folder / "invariance.json").get("warnings", []),
         *(measures.notes(agreement) if agreement else []),
         *(f"{name} was not finite in some epochs" for name, points in curves.items() if not finite(points)),
     ]
@@ -169,10 +169,6 @@ def load_run(folder: Path) -> Run:
         load_taught(folder),
         measures=agreement,
     )
-
-
-def _optional_json(path: Path) -> dict[str, Any]:
-    return read_json(path) if path.exists() else {}
 
 
 def _why_no_scores(folder: Path) -> str:

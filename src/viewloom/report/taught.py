@@ -73,7 +73,7 @@ def load_taught(folder: Path) -> Taught | None:
         return None
     try:
         return _taught(facts)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise DataError(f"{path} is not as `viewloom train` writes it ({error!r}). Train the run again.") from None
 
 

@@ -141,7 +141,7 @@ def read_facts(run: Run) -> ActionFacts | None:
         return None
     try:
         return ActionFacts.from_json(read_json(path)["facts"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise DataError(f"{path} is not as `viewloom evaluate` writes it ({error!r}). {AGAIN}") from None
 
 

@@ -88,7 +88,7 @@ def read_head(path: Path | str) -> SavedHead:
             f"{path} has {metadata['classes']} outputs ('classes'), but names {len(metadata['actions'])} actions. "
             "Write it again."
         )
-    with building(path):
+    with building(path, weights):
         cls = HEADS.get(metadata["head"])
         # Heads saved before they could standardise took features as they are.
         config = read_settings(path, cls.Config, {"standardise": False} | metadata["config"])

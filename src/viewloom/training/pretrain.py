@@ -31,13 +31,14 @@ from viewloom.training.missing import MissingFrames
 from viewloom.training.pairs import Pairs, held_out_measures, split_pairs
 from viewloom.training.plan_memory import check_room, pretrain_needs
 from viewloom.training.provenance import learned_from, together
+from viewloom.training.resuming import going_on, read_checkpoint
 from viewloom.training.run_identity import RunContent
 from viewloom.training.runs import is_main_process, prepare_run, refuse_taken, say, write_environment
 from viewloom.training.sampling import kept
 from viewloom.training.segmenter import pick_device
 from viewloom.training.settings import PretrainConfig
 from viewloom.training.threads import choose_threads, using_threads
-from viewloom.training.trainer import at_epoch, build_trainer, read_checkpoint, rows_in_batch
+from viewloom.training.trainer import at_epoch, build_trainer, rows_in_batch
 from viewloom.windows.batch import ViewBatch
 from viewloom.windows.pairs import ViewRow, ViewWindows, make_view_loader
 from viewloom.windows.resident import ResidentViews, resident
@@ -259,9 +260,10 @@ def _fit_by_gradient(
     assert config.epochs is not None
     start = Start.of(config, method, pairs) if method.keeps_start and monitor is not None else None
     trainer = build_trainer(config.trainer, folder, config.epochs, config.seed, monitor, mode)
-    trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
+    with going_on(checkpoint, module, trainer):
+        trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
     name = "last" if monitor is None else "best"
-    state = read_checkpoint(folder / "checkpoints" / f"{name}.ckpt")
+    state = read_checkpoint(folder / "checkpoints" / f"{name}.ckpt", module)
     module.load_state_dict(state["state_dict"])
     if start is not None and start.no_worse_than(config, method, pairs):
         method.load_state_dict(start.state)

@@ -4,7 +4,6 @@ Segmentation heads come as bare state dicts or wrapped as ``model_state_dict``; 
 ``module.`` that `torch.nn.DataParallel` puts before every name.
 """
 
-import pickle
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +24,9 @@ from viewloom.methods.residual import ResidualRefiner
 from viewloom.methods.settings import ResidualConfig
 from viewloom.nn.settings import Context
 from viewloom.registry import METHODS
+from viewloom.regular import regular
 from viewloom.saved import differences
-from viewloom.zipped import refuse_damaged
+from viewloom.torch_archive import load_torch
 
 WRAPPERS = ("model_state_dict", "state_dict")
 PREFIX = "module."
@@ -47,10 +47,8 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
     Raises:
         DataError: the file is missing, broken, unsafe, holds no state dict, or holds values that aren't finite.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise DataError(f"There is no checkpoint at {path}. Check the path.")
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    path = regular(path, "Pass the file of a checkpoint.")
+    content = _read_safetensors(path) if path.suffix == ".safetensors" else load_torch(path)
     weights = _without_prefix(_unwrapped(content, path))
     broken = [name for name, value in weights.items() if not value.isfinite().all()]
     if broken:
@@ -208,20 +206,6 @@ def _read_safetensors(path: Path) -> Any:
         return load_file(path)
     except SafetensorError as error:
         raise DataError(f"{path} is not a whole safetensors file ({error}). Get the file again.") from None
-
-
-def _read_torch(path: Path) -> Any:
-    refuse_damaged(path)
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise DataError(
-            f"{path} isn't a checkpoint of tensors and plain values alone, so opening it could run code, or it is "
-            "broken. Get it again, or have its author save `model.state_dict()`, best as safetensors."
-        ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path} can't be read as a torch checkpoint ({reason}). Get the file again.") from None
 
 
 def _unwrapped(content: Any, path: Path) -> dict[str, Tensor]:

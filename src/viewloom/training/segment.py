@@ -37,6 +37,7 @@ from viewloom.training.missing import MissingFrames
 from viewloom.training.plan_memory import check_room, train_needs
 from viewloom.training.provenance import learned_from
 from viewloom.training.refined import FrozenRefiner
+from viewloom.training.resuming import going_on, read_checkpoint
 from viewloom.training.run_identity import RunContent
 from viewloom.training.runs import (
     alone_in_run,
@@ -66,7 +67,7 @@ from viewloom.training.teach import (
 )
 from viewloom.training.threads import choose_threads, using_threads
 from viewloom.training.trained import TrainedHead
-from viewloom.training.trainer import at_epoch, build_trainer, read_checkpoint, rows_in_batch
+from viewloom.training.trainer import at_epoch, build_trainer, rows_in_batch
 from viewloom.training.waiting import with_lookahead
 from viewloom.windows.batch import SegmentBatch
 from viewloom.windows.resident import ResidentSegments, resident
@@ -263,7 +264,7 @@ def _train(config: TrainConfig, dataset: MultiViewDataset | None) -> Path:
         module.soft = taught(module, module.lesson, folder)
     trainer = build_trainer(config.trainer, folder, config.epochs, config.seed, monitor, "max")
     trainer.callbacks += schedule_callbacks(config.optim)  # type: ignore[attr-defined]
-    with using_threads(threads):
+    with using_threads(threads), going_on(checkpoint, module, trainer):
         trainer.fit(module, ckpt_path=checkpoint, weights_only=True)
     if trainer.global_rank:
         return folder / "head.safetensors"  # the first process writes it
@@ -355,7 +356,7 @@ def misfit(dataset: MultiViewDataset, refiner: Any | None, pooling: Any, view: s
 def finish(folder: Path, module: SegmentationModule, best: bool) -> Path:
     """Write ``head.safetensors`` from the chosen checkpoint."""
     name = "best" if best else "last"
-    checkpoint = read_checkpoint(folder / "checkpoints" / f"{name}.ckpt")
+    checkpoint = read_checkpoint(folder / "checkpoints" / f"{name}.ckpt", module)
     weights = checkpoint["state_dict"]
     prefix = "head."
     module.head.load_state_dict({k[len(prefix) :]: v for k, v in weights.items() if k.startswith(prefix)})

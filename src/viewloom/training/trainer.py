@@ -2,10 +2,8 @@
 
 import csv
 import logging
-import pickle
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -16,13 +14,13 @@ from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, RichProgres
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.plugins.precision import DoublePrecision
 
-from viewloom.errors import ConfigError, DataError
+from viewloom.errors import ConfigError
 from viewloom.files import atomic_path, write_csv
 from viewloom.training.csv_logger import ResumedCSV
 from viewloom.training.length import validation_interval
 from viewloom.training.loggers import make_logger
+from viewloom.training.resuming import read_whole
 from viewloom.training.settings import TrainerConfig
-from viewloom.zipped import refuse_damaged
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -35,9 +33,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             torch.save(checkpoint, file)
 
     def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Read one whose records are what was written."""
-        with _whole(Path(path)):
-            return super().load_checkpoint(path, *args, **kwargs)
+        """Read one that holds all that a run goes on from, on the CPU."""
+        return read_whole(Path(path))
 
 
 def bytes_in(value: Any) -> int:
@@ -46,26 +43,6 @@ def bytes_in(value: Any) -> int:
         return value.nbytes
     inside = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
     return sum(map(bytes_in, inside))
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint of a run, on the CPU; `DataError` where a record isn't what was written."""
-    with _whole(path):
-        found: dict[str, Any] = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
-    return found
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[None]:
-    """Compare a checkpoint's records before it is loaded inside; what torch can't make out is a `DataError` too."""
-    refuse_damaged(path)
-    try:
-        yield
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, IndexError) as error:
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise DataError(
-            f"{path} is not a whole checkpoint ({reason}). Copy it again, or delete it and start the run anew."
-        ) from None
 
 
 class DoubleBatches(DoublePrecision):

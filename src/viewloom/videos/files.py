@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from viewloom.errors import DataError
+from viewloom.limits import LARGEST_PICTURE
+from viewloom.regular import regular
 from viewloom.requirements import require
 
 MAY_LACK_S, MAY_LACK_SHARE = 1.0, 0.02
@@ -61,8 +63,8 @@ def video_frames(path: Path, still: bool = False) -> Iterator[Any]:
     """
     with opened(path) as (container, stream):
         stream.thread_type, stream.codec_context.thread_count = "AUTO", 2
-        if still:
-            stream.codec_context.options = {"err_detect": "explode"}
+        limit = {"max_pixels": str(LARGEST_PICTURE)}
+        stream.codec_context.options = limit | ({"err_detect": "explode"} if still else {})
         for frame in container.decode(stream):
             if frame.is_corrupt:
                 raise DataError(f"{path} is damaged at {frame.time or 0:.3f} s. Copy it again, or encode it again.")
@@ -74,13 +76,25 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
     """A file and its first video stream; `DataError` without any, or for what FFmpeg can't open or go on reading."""
     av = require("av")
     try:
-        with av.open(str(path)) as container:
+        local = str(regular(path, "Pass a video or an image."))
+        with av.open(local, container_options={"protocol_whitelist": "file"}) as container:
             if not container.streams.video:
                 raise DataError(f"{path} holds no video.")
+            _refuse_large(path, container.streams.video[0])
             yield container, container.streams.video[0]
     except (av.error.FFmpegError, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DataError(f"{path} can't be read: {reason}. Copy it again, or encode it again.") from error
+
+
+def _refuse_large(path: Path, stream: Any) -> None:
+    """`DataError` for pictures larger than cameras take: a small file can hold one that fills the memory."""
+    pixels = (stream.codec_context.width or 0) * (stream.codec_context.height or 0)
+    if pixels > LARGEST_PICTURE:
+        raise DataError(
+            f"{path} has pictures of {stream.codec_context.width} x {stream.codec_context.height}; {LARGEST_PICTURE:,} "
+            "pixels are read at most. Scale it down first."
+        )
 
 
 def duration_s(path: Path) -> float:

@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,13 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from viewloom.errors import ConfigError, UserError
+from viewloom.errors import ConfigError, DataError, UserError
 from viewloom.extract.preprocessing import Preprocessing
 from viewloom.extract.settings import ExtractConfig
 from viewloom.features.rows import hash_file
+from viewloom.regular import regular
 from viewloom.requirements import require
-from viewloom.zipped import refuse_damaged
+from viewloom.torch_archive import load_torch
 
 KINDS = {"timm": "timm", "hf": "hf", "onnx": "onnx", "py": "python"}
 """{what a backbone's name begins with: module of this folder that opens it}"""
@@ -233,10 +233,9 @@ def load_state(path: Path) -> dict[str, Any]:
     """
     try:
         if path.suffix == ".safetensors":
-            return dict(load_file(path))
-        refuse_damaged(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+            return dict(load_file(regular(path)))
+        state = load_torch(path)
+    except (SafetensorError, DataError, OSError) as error:
         raise ConfigError(f"{path} holds no weights that can be read safely ({str(error).splitlines()[0]}).") from error
     for key in ("state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
