@@ -1,12 +1,15 @@
 """What SECURITY.md says of the sources: nothing in them runs what a file holds, and few places reach outside."""
 
 import ast
+import html
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 import viewloom
+from viewloom.report.comparison_page import _svg
 
 SOURCES = Path(viewloom.__file__).parent
 ROOT = Path(__file__).parents[1]
@@ -93,6 +96,16 @@ def test_templates_escape_everything_but_our_own_drawing():
     assert not re.search(
         r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|fetch\(|XMLHttp", script
     )
+
+
+@pytest.mark.parametrize("name", ["</svg><script>alert(1)</script>", "--><img src=x>", r"a $\frac$ b", "$^{$"])
+def test_names_in_the_drawing_are_text(name):
+    scores = {"f1_50": 50.0}
+    row = {"role": "method", "title": name, "head": "", "mean": scores, "interval": None, "seeds": {"0": scores}}
+    view = {"view": name, "labels": name, "rows": [row | {"best": True, "marked": False}]}
+    drawn = _svg({"tables": [{"data": name, "simulated": False, "views": [view]}]})
+    assert ElementTree.fromstring(drawn).tag.endswith("svg")
+    assert "<script" not in drawn and "<img" not in drawn and drawn.count(html.escape(name, quote=False)) >= 2
 
 
 def test_the_page_names_tests_that_are_there():
