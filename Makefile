@@ -8,12 +8,17 @@
 # make bench-pixels   render videos, extract features, train seven rows: hours on two cores
 # make bench-evidence  what transfer is worth on six data sets: hours; SMALL=1: two of them, 20 minutes
 # make bench-heads  every head behind nothing, cca and the default refiner, and as a student: hours
+# make wheel-check  builds sdist and wheel, compares them, and runs the wheel in a bare environment without a network
+# make lowest  the lowest versions that pyproject.toml allows: the chain of commands and part of the test suite
+# make lock    requirements.lock and constraints.txt anew from pyproject.toml; UPGRADE=1 takes the newest versions
+# make audit   known holes of what requirements.lock pins, from the Python Packaging Advisory Database
 # Everything runs in an own virtual environment, .venv, made at the first call.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
+TOOLS := build/tools
 MINUTES ?= 120
 PART ?= all
 
@@ -22,6 +27,14 @@ PART ?= all
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[dev]"
+	touch $@
+
+.PHONY: wheel-check lowest lock audit
+
+# What builds and looks at the package, apart from what it runs with.
+$(TOOLS)/installed: Makefile
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install --quiet build==1.6.1 hatchling==1.33.0 pip-audit==2.10.1 uv==0.13.9
 	touch $@
 
 demo: $(VENV)/installed
@@ -59,6 +72,18 @@ bench-evidence: $(VENV)/installed
 
 bench-heads: $(VENV)/installed
 	PYTHONPATH=. $(BIN)/python benchmarks/heads.py $(ARGS)
+
+wheel-check: $(TOOLS)/installed
+	$(PYTHON) tests/packaging/bare.py --tools $(TOOLS)/bin/python --folder build/bare
+
+lowest: $(TOOLS)/installed
+	$(PYTHON) tests/packaging/lowest.py --tools $(TOOLS)/bin/python --folder build/lowest $(ARGS)
+
+lock: $(TOOLS)/installed
+	$(PYTHON) tests/packaging/lock.py --tools $(TOOLS)/bin/python $(if $(UPGRADE),--upgrade)
+
+audit: $(TOOLS)/installed
+	$(TOOLS)/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock
 
 clean:
 	rm -rf $(VENV) demo build dist

@@ -36,6 +36,49 @@ def test_no_class_is_imported(trap, tmp_path, capsys, text, spelled):
     assert not trap.exists() and not (tmp_path / "r").exists()
 
 
+@pytest.mark.parametrize("value", ["trap_module", "[trap_module]"])
+def test_a_file_names_no_plugins(trap, tmp_path, capsys, monkeypatch, value):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "c.yaml").write_text(f"plugins: {value}\n")
+    assert main(["check", "--data", "x", "--config", "c.yaml"]) == 2
+    assert "names modules to import (plugins)" in capsys.readouterr().err
+    assert not trap.exists()
+
+
+def test_a_file_names_no_backbone_that_is_code(trap, tmp_path, capsys):
+    (tmp_path / "c.yaml").write_text("backbone: py:trap_module:make\n")
+    assert main(["extract", "--videos", "v", "--out", "o", "--fps", "30", "--config", str(tmp_path / "c.yaml")]) == 2
+    assert "put --backbone on the line" in capsys.readouterr().err
+    assert not trap.exists()
+
+
+BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefghi", "bcdefghij", strict=True)
+)
+
+
+@pytest.mark.parametrize("how", ["line", "file", "config"])
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("class_path: trap_module.Foo\n", "names a class (class_path), which would be imported"),
+        ("plugins: trap_module\n", "names modules to import (plugins)"),
+        ("config: c.yaml\n", "names another file (config)"),
+        ("config: {a: 1}\n", "names another file (config)"),
+        ("devices: 1\ndevices: 2\n", "'devices' is there twice"),
+        (BOMB, "aliases that stand for more than 1,000,000 values"),
+    ],
+)
+def test_files_that_a_file_or_the_line_names_set_values_and_nothing_else(trap, tmp_path, capsys, how, text, fault):
+    (tmp_path / "inner.yaml").write_text(text)
+    (tmp_path / "outer.yaml").write_text(f"{'config' if how == 'config' else 'trainer'}: {tmp_path / 'inner.yaml'}\n")
+    named = ["--trainer", str(tmp_path / "inner.yaml")] if how == "line" else ["--config", str(tmp_path / "outer.yaml")]
+    assert main(["train", "--data", "x", "--run", str(tmp_path / "r"), "--views", "v3", *named]) == 2
+    said = capsys.readouterr().err
+    assert ("names another file (config)" if how == "config" else fault) in said and "Traceback" not in said
+    assert not trap.exists() and not (tmp_path / "r").exists()
+
+
 @pytest.mark.parametrize(
     ("written", "fault"),
     [

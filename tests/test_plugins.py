@@ -173,17 +173,14 @@ def test_an_installed_package_adds_a_method_a_head_a_layout_and_a_store(lab, sit
     assert "--head_options.width" in done.stdout and "Neurons between" in done.stdout
 
 
-@pytest.mark.parametrize("how", ["line", "yaml"])
-def test_a_module_is_named_by_plugins(lab, site, tmp_path, how):
+def test_a_module_is_named_by_plugins(lab, site, tmp_path):
     (tmp_path / "lab_plugin").symlink_to(site / "lab_plugin")  # the module alone, nothing installed
-    named = ["--plugins", "lab_plugin.methods,lab_plugin.files"]
-    if how == "yaml":
-        (tmp_path / "more.yaml").write_text("plugins: [lab_plugin.methods, lab_plugin.files]\nmethod: times\n")
-        named = ["--config", tmp_path / "more.yaml"]
-    args = ["pretrain", "--data", lab, "--views", "v3,e4", *USED, "--run", tmp_path / "run", *named]
-    if how == "yaml":
-        args = [arg for arg in args if arg not in ("--method", "times")]
-    done = viewloom(*args, sites=[tmp_path])
+    (tmp_path / "more.yaml").write_text("method: times\n")
+    named = ["--plugins", "lab_plugin.methods,lab_plugin.files", "--config", tmp_path / "more.yaml"]
+    used = [arg for arg in USED if arg not in ("--method", "times")]
+    done = viewloom(
+        "pretrain", "--data", lab, "--views", "v3,e4", *used, "--run", tmp_path / "run", *named, sites=[tmp_path]
+    )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run" / "refiner.safetensors").exists()
 

@@ -140,6 +140,8 @@ def test_a_column_of_lists(tmp_path, fixed):
     x_TD = np.arange(60, dtype=np.float32).reshape(20, 3)
     rows = [None if i in (4, 11) else x_TD[i].tolist() for i in range(20)]
     kind = pa.list_(pa.float32(), 3) if fixed else pa.list_(pa.float32())
+    if fixed and int(pa.__version__.split(".")[0]) < 26:
+        pytest.skip("this pyarrow doesn't write, or not read, lists of one length of which some are missing")
     parquet(tmp_path / "cam" / "a.parquet", {"embedding": pa.array(rows, kind)}, row_group_size=6)
     source = open_source(tmp_path)
     wanted = x_TD.copy()

@@ -29,8 +29,9 @@ SETTINGS: Any = {
     "legend.columnspacing": 1.6,
     "svg.fonttype": "none",
     "svg.hashsalt": "viewloom",
+    "text.parse_math": False,
 }
-"""Of matplotlib; the salt makes SVG files repeatable."""
+"""Of matplotlib; the salt makes SVG files repeatable, and a name with two $ is a name, not a formula."""
 
 
 def refuse_suffix(path: Path) -> None:

@@ -19,7 +19,7 @@ def open_model(request: Request) -> Model:
     transformers = require("transformers")
     place = str(request.weights or request.name)
     try:
-        model, loaded = transformers.AutoModel.from_pretrained(place, output_loading_info=True)
+        model, loaded = transformers.AutoModel.from_pretrained(place, trust_remote_code=False, output_loading_info=True)
         settings = _processor_settings(transformers, place)
     except (OSError, ValueError, ImportError) as error:
         raise ConfigError(f"--backbone hf:{request.name}: {str(error).splitlines()[0]}") from error
