@@ -425,6 +425,7 @@ def _train_share(rank, folder):
     torch.save(found, folder / f"{rank}.pt")
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one_at_the_same_global_batch(tmp_path):
     for case in CASES:
         make(*case.values)  # here, so that forks have it

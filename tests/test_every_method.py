@@ -461,6 +461,7 @@ LOCAL = ("mark", "schedule", "stop_gradient", "context")
 DISTRIBUTED = [case for case in CASES if sound(None, case.values[1]) and not any(word in case.id for word in LOCAL)]
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one_at_the_same_global_batch(tmp_path):
     in_two_processes(_one_of_two, tmp_path)
     found = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
