@@ -28,3 +28,9 @@ def assembly101() -> Path:
     if not folder:
         pytest.skip("VIEWLOOM_ASSEMBLY101 is not set: the real annotations are licensed apart from this project")
     return Path(folder)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several processes, tests marked as slow come first, so that none is left alone with one at the end."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)

@@ -9,14 +9,13 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from tests.documented import undocumented
+from tests.side_by_side import average, in_two_processes, together
 from viewloom.errors import ConfigError
 from viewloom.heads.base import ANY_VIEW, LIMIT
 from viewloom.metrics.segments import IGNORE
@@ -409,36 +408,36 @@ def test_every_setting_is_documented(name):
     assert not undocumented(HEADS.get(name).Config)
 
 
-def _train_share(rank, store, folder):
+def _train_share(rank, folder):
     """One of two processes: its share of each case's batch, gradients averaged as data-parallel training does."""
-    torch.set_num_threads(1)
-    heads = [make(*case.values, torch.float64).train() for case in CASES]
-    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
-    for place, head in enumerate(heads):
-        x_BTD, labels_BT, mask_BT = batch(dtype=torch.float64)
-        rows = slice(0, 1) if rank == 0 else slice(1, 3)
-        # The second process has all of the taught steps.
-        taught = taught_batch(dtype=torch.float64)
-        taught[2][0] = 0.0
-        plain = run(head, x_BTD[rows], labels_BT[rows], mask_BT[rows])
-        with_taught = run_taught(head, *(value[rows] for value in taught))
-        for loss, gradients, _ in (plain, with_taught):
-            for value in (loss, *gradients.values()):
-                dist.all_reduce(value)
-                value /= 2
-        torch.save((plain, with_taught), folder / f"{place}-{rank}.pt")
-    dist.destroy_process_group()
+    heads, found = [make(*case.values, torch.float64).train() for case in CASES], []
+    with together(rank, folder):
+        for head in heads:
+            x_BTD, labels_BT, mask_BT = batch(dtype=torch.float64)
+            rows = slice(0, 1) if rank == 0 else slice(1, 3)
+            # The second process has all of the taught steps.
+            taught = taught_batch(dtype=torch.float64)
+            taught[2][0] = 0.0
+            plain = run(head, x_BTD[rows], labels_BT[rows], mask_BT[rows])
+            with_taught = run_taught(head, *(value[rows] for value in taught))
+            average([value for loss, gradients, _ in (plain, with_taught) for value in (loss, *gradients.values())])
+            found.append((plain, with_taught))
+    torch.save(found, folder / f"{rank}.pt")
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one_at_the_same_global_batch(tmp_path):
-    mp.spawn(_train_share, (tmp_path / "store", tmp_path), nprocs=2)
-    for place, case in enumerate(CASES):
+    for case in CASES:
+        make(*case.values)  # here, so that forks have it
+    in_two_processes(_train_share, tmp_path)
+    found = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
+    assert len(CASES) == len(found[0]) == len(found[1])
+    for case, *shares in zip(CASES, *found, strict=True):
         head = make(*case.values, torch.float64).train()
         taught = taught_batch(dtype=torch.float64)
         taught[2][0] = 0.0
         wanted = run(head, *batch(dtype=torch.float64)), run_taught(head, *taught)
-        for rank in range(2):
-            both = torch.load(tmp_path / f"{place}-{rank}.pt", weights_only=True)
+        for both in shares:
             for (loss, gradients, state), shared in zip(wanted, both, strict=True):
                 assert_same([loss], shared[:1], 1e-10)
                 assert_same(gradients.values(), shared[1].values(), 1e-8)

@@ -8,13 +8,12 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.documented import undocumented
 from tests.methods.made import VIEWS, make_method, select_rows, view_batch, x_of
+from tests.side_by_side import average, in_two_processes, together
 from viewloom.errors import ConfigError, DataError
 from viewloom.methods.base import Method
 from viewloom.methods.refiner_file import load_refiner, save_refiner
@@ -447,16 +446,14 @@ def _share(name, config, dim, rows):
     return values
 
 
-def _one_of_two(rank, store, folder):
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
-    for place, case in enumerate(DISTRIBUTED):
-        values = _share(*case.values, [0] if rank == 0 else [1, 2])
-        for key in sorted(values.keys() - {"encoded"}):
-            dist.all_reduce(values[key])
-            values[key] /= 2
-        torch.save(values, folder / f"{place}-{rank}.pt")
-    dist.destroy_process_group()
+def _one_of_two(rank, folder):
+    found = []
+    with together(rank, folder):
+        for case in DISTRIBUTED:
+            values = _share(*case.values, [0] if rank == 0 else [1, 2])
+            average([values[key] for key in sorted(values.keys() - {"encoded"})])
+            found.append(values)
+    torch.save(found, folder / f"{rank}.pt")
 
 
 LOCAL = ("mark", "schedule", "stop_gradient", "context")
@@ -464,11 +461,14 @@ LOCAL = ("mark", "schedule", "stop_gradient", "context")
 DISTRIBUTED = [case for case in CASES if sound(None, case.values[1]) and not any(word in case.id for word in LOCAL)]
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one_at_the_same_global_batch(tmp_path):
-    mp.spawn(_one_of_two, (tmp_path / "store", tmp_path), nprocs=2)
-    for place, case in enumerate(DISTRIBUTED):
+    in_two_processes(_one_of_two, tmp_path)
+    found = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
+    assert len(DISTRIBUTED) == len(found[0]) == len(found[1])
+    for case, *both in zip(DISTRIBUTED, *found, strict=True):
         whole = _share(*case.values, [0, 1, 2])
-        for rank in range(2):
-            shared = torch.load(tmp_path / f"{place}-{rank}.pt", weights_only=True)
+        for shared in both:
+            assert whole.keys() == shared.keys()
             for key, value in whole.items():
                 torch.testing.assert_close(shared[key], value, atol=1e-8, rtol=1e-6, msg=f"{case.id}: {key}")

@@ -4,11 +4,13 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.forked import CAN_FORK, command_line
 from tests.report.make_runs import write_run
 from tests.tiny import write_tiny
 
@@ -121,6 +123,14 @@ def install(site, package, modules, entries):
 
 def viewloom(*args, sites=()):
     """Run a command in a process that finds the packages in some folders."""
+    if CAN_FORK:
+        with tempfile.TemporaryDirectory() as folder:
+            return command_line(list(map(str, args)), sites, Path(folder))
+    return started(*args, sites=sites)
+
+
+def started(*args, sites=()):
+    """The same, as a Python that begins: packages are found at its start."""
     code = "import sys; from viewloom.cli import main; sys.exit(main(sys.argv[1:]))"
     path = os.pathsep.join(map(str, [*sites, *filter(None, [os.environ.get("PYTHONPATH")])]))
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
@@ -166,7 +176,7 @@ def runs(lab, site, tmp_path_factory):
 
 
 def test_an_installed_package_adds_a_method_a_head_a_layout_and_a_store(lab, site, runs):
-    done = viewloom("evaluate", "--data", lab, "--run", runs / "deep", "--accelerator", "cpu", sites=[site])
+    done = started("evaluate", "--data", lab, "--run", runs / "deep", "--accelerator", "cpu", sites=[site])
     assert done.returncode == 0, done.stderr
     assert "v3" in done.stdout and "e4" in done.stdout
     done = viewloom("train", "--head", "deep", "--help", sites=[site])

@@ -17,7 +17,8 @@ from viewloom.features.cache import CachedSource
 from viewloom.features.opening import open_source
 from viewloom.sums import sum_of, with_sum, without_sum
 from viewloom.training.published import read_weights
-from viewloom.training.trainer import AtomicCheckpointIO, read_checkpoint
+from viewloom.training.resuming import read_checkpoint
+from viewloom.training.trainer import AtomicCheckpointIO
 from viewloom.zipped import refuse_damaged
 
 FLIPS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -81,7 +82,8 @@ def test_heads_and_refiners(kind, tmp_path):
 def checkpoint(path):
     torch.manual_seed(0)
     weights = {"w": torch.randn(40, 7), "b": torch.randn(7)}
-    AtomicCheckpointIO().save_checkpoint({"epoch": 3, "state_dict": weights}, path)
+    state = {"optimizer_states": [{}], "lr_schedulers": [], "loops": {}, "callbacks": {}}
+    AtomicCheckpointIO().save_checkpoint({"epoch": 3, "global_step": 9, "state_dict": weights, **state}, path)
 
 
 READERS = {

@@ -77,6 +77,7 @@ def finish(process):
     return said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", list(VERBS))
 def test_two_processes_equal_one(started, data, tmp_path, verb):
     processes, root = started

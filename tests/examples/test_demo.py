@@ -4,11 +4,14 @@ import importlib.util
 import json
 from pathlib import Path
 
+import pytest
+
 from viewloom import load_refiner
 from viewloom.registry import METHODS
 from viewloom.training import candidates
 
 
+@pytest.mark.slow
 def test_the_demo_prints_a_table_and_writes_a_report(tmp_path, capfd, monkeypatch):
     path = Path(__file__).parents[2] / "examples" / "demo.py"
     spec = importlib.util.spec_from_file_location("demo", path)

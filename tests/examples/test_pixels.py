@@ -19,6 +19,7 @@ def example():
     return module
 
 
+@pytest.mark.slow
 def test_the_whole_chain_writes_a_table_and_a_picture(example, tmp_path, monkeypatch):
     for package in ("metaworld", "mujoco", "av"):
         pytest.importorskip(package, reason="the extra `render` is not installed")

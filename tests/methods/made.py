@@ -1,5 +1,8 @@
 """Small pair batches and methods for tests."""
 
+import copy
+import functools
+
 import torch
 
 from viewloom.heads.linear import LinearHead
@@ -54,9 +57,25 @@ def synchronised(steps, dim, views, seed, noise=0.3):
 
 
 def make_method(name, config=None, dim=7, views=3, batch=None, seed=0):
-    """A method that is ready to learn: with a teacher head, its pass over ``batch`` done, in evaluation mode."""
+    """A method that is ready to learn: with a teacher head, its pass over ``batch`` done, in evaluation mode.
+
+    Without a batch of its own it is a copy of one that was made before, which takes a third of the time.
+    """
+    if batch is not None:
+        return _made(METHODS.get(name), config, dim, views, batch, seed)
+    method, state = _kept(METHODS.get(name), config, dim, views, seed)
+    torch.set_rng_state(state)  # as if it had been made now
+    return copy.deepcopy(method)
+
+
+@functools.cache
+def _kept(cls, config, dim, views, seed):
+    return _made(cls, config, dim, views, None, seed), torch.get_rng_state()
+
+
+def _made(cls, config, dim, views, batch, seed):
     torch.manual_seed(seed)
-    method = METHODS.get(name)(dim, VIEWS[:views], config)
+    method = cls(dim, VIEWS[:views], config)
     if method.requires == "teacher_head":
         method.with_teacher(LinearHead(method.dims[method.roles.teacher_place], 3))
     if method.needs_pass:

@@ -4,10 +4,9 @@ import copy
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 
 from tests.methods.made import VIEWS, make_method, put, select_rows, stacked, view_batch, x_of
+from tests.side_by_side import average, in_two_processes, together
 from viewloom.errors import ConfigError
 from viewloom.heads.c2f_tcn import C2FTCN
 from viewloom.heads.linear import LinearHead
@@ -135,12 +134,12 @@ def test_a_batch_without_the_student_s_view_costs_nothing():
     assert loss.total == 0 and not any(p.grad.any() for p in method.student.parameters())
 
 
-def _one_of_two(rank, store, folder):
+def _one_of_two(rank, folder):
     """One process has no student view at all: all must still take part in the head's batch statistics."""
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
-    torch.save(_head_gradients([0] if rank == 0 else [1, 2]), folder / f"{rank}.pt")
-    dist.destroy_process_group()
+    with together(rank, folder):
+        gradients = _head_gradients([0] if rank == 0 else [1, 2])
+        average(gradients)
+    torch.save(gradients, folder / f"{rank}.pt")
 
 
 def _head_gradients(rows):
@@ -149,16 +148,11 @@ def _head_gradients(rows):
     method = SyncKDHead(7, VIEWS[:2]).with_teacher(head).double().train()
     batch = view_batch((9, 12, 5), views=2, dtype=torch.float64, lacking=[(0, 1)])
     method(select_rows(batch, rows)).total.backward()
-    gradients = [p.grad for p in method.student.parameters()]
-    if dist.is_initialized():
-        for gradient in gradients:
-            dist.all_reduce(gradient)
-            gradient /= 2
-    return gradients
+    return [p.grad for p in method.student.parameters()]
 
 
 def test_two_processes_equal_one_when_one_lacks_the_student_s_view(tmp_path):
-    mp.spawn(_one_of_two, (tmp_path / "store", tmp_path), nprocs=2)
+    in_two_processes(_one_of_two, tmp_path)
     whole = _head_gradients([0, 1, 2])
     assert any(gradient.any() for gradient in whole)
     for rank in range(2):

@@ -9,10 +9,15 @@ from tests.mutants.running import Outcome, distinct_tests, judge, try_mutant
 FILE, TEST = "losses/schedule.py", ("tests/losses/test_view_losses.py::test_schedule_is_the_report_s",)
 
 
-@pytest.mark.parametrize("mutant", all_mutants(), ids=lambda mutant: mutant.name)
-def test_no_mutant_is_stale(mutant):
+def test_no_mutant_is_stale():
     """If this fails, the text that a mutant replaces was changed: put the new one into its list."""
-    mutant.mutated()
+    stale = {}
+    for mutant in all_mutants():
+        try:
+            mutant.mutated()
+        except Stale as error:
+            stale[mutant.name] = str(error)
+    assert not stale
 
 
 def test_there_are_enough():

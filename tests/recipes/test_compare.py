@@ -172,6 +172,7 @@ def processes_in(folder):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.slow
 def test_a_stopped_comparison_leaves_nothing_running_and_goes_on_to_the_same_result(data, tmp_path):
     settings = SETTINGS | {"methods": ["none"], "seeds": [0], "controls": ["clock"], "data": data}
     settings["heads"] = [{"head": "linear", "epochs": 500}]  # long enough to be stopped on a busy machine

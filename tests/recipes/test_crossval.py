@@ -2,12 +2,7 @@
 
 import csv
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, stdev
@@ -15,6 +10,7 @@ from statistics import fmean, stdev
 import numpy as np
 import pytest
 
+from tests.forked import begin, kill_when
 from tests.tiny import write_tiny
 from viewloom.cli import main
 from viewloom.dataset.opening import open_dataset
@@ -228,23 +224,12 @@ def test_the_order_of_files_and_lines_changes_nothing(data, tmp_path):
     assert results(tmp_path / "a" / "x") == results(tmp_path / "b" / "x")
 
 
+@pytest.mark.slow
 def test_a_killed_fold_goes_on_to_the_same_bytes(data, tmp_path):
     settings = {"epochs": 150, "method": "cca", "pair_views": "v3,e4"}
-    code = (
-        "import sys; from tests.recipes.test_crossval import config; "
-        "from viewloom.recipes.crossval import run_crossval; "
-        f"run_crossval(config({data!r}, sys.argv[1], **{settings!r}))"
-    )
     killed = tmp_path / "killed" / "x"
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, str(killed)], cwd=Path(__file__).parents[2], env=environment
-    )
-    while not (killed / "fold1" / "checkpoints" / "last.ckpt").exists():
-        assert process.poll() is None, "the cross-validation ended before it could be killed"
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process = begin(run_crossval, config(data, killed, **settings))
+    kill_when((killed / "fold1" / "checkpoints" / "last.ckpt").exists, process)
     assert (killed / "fold0" / "metrics.json").exists() and not (killed / "fold1" / "head.safetensors").exists()
     kept = (killed / "fold0" / "head.safetensors").stat().st_mtime_ns
     run_crossval(config(data, killed, **settings))

@@ -1,13 +1,8 @@
 """`viewloom experiment`: a whole table on tiny data, its results, resuming, shared runs, and the plan."""
 
 import json
-import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
+from tests.forked import begin, kill_when
 from tests.tiny import write_tiny
 from viewloom import load_refiner
 from viewloom.cli import main
@@ -237,20 +233,8 @@ def test_tables_3_and_5_run(data, tmp_path):
 
 def test_a_killed_experiment_goes_on_to_the_same_table(data, done, tmp_path):
     whole = run_experiment(config(data, done[0], **FEW))
-    code = (
-        "import sys; from tests.recipes.test_experiment import config; "
-        "from viewloom.recipes.experiment import run_experiment; "
-        f"run_experiment(config({data!r}, sys.argv[1], **{FEW!r}))"
-    )
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)], cwd=Path(__file__).parents[2], env=environment
-    )
-    while len(list(tmp_path.glob("runs/*/head.safetensors"))) < 2:
-        assert process.poll() is None, "the experiment ended before it could be killed"
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process = begin(run_experiment, config(data, tmp_path, **FEW))
+    kill_when(lambda: len(list(tmp_path.glob("runs/*/head.safetensors"))) >= 2, process)
     assert not list(tmp_path.glob("table1-*"))
     kept = files(tmp_path / "runs")
     text = run_experiment(config(data, tmp_path, **FEW))

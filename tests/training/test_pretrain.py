@@ -4,12 +4,7 @@ import copy
 import csv
 import json
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.continued import begun_with
+from tests.forked import begin, kill_when
 from tests.methods.made import make_method, view_batch, x_of
 from tests.tiny import write_tiny
 from viewloom import load_refiner
@@ -127,21 +123,9 @@ def test_frozen_is_frozen_while_the_head_trains(data, tmp_path):
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_killed_run_resumes_to_the_same_weights(data, tmp_path, workers):
-    many = 3000
-    code = (
-        "import sys; from tests.training.test_pretrain import config; "
-        "from viewloom.training.pretrain import run_pretrain; "
-        f"run_pretrain(config({data!r}, sys.argv[1], epochs={many}))"
-    )
     killed = tmp_path / "killed"
-    process = subprocess.Popen([sys.executable, "-c", code, str(killed)], cwd=Path(__file__).parents[2])
     last = killed / "checkpoints" / "last.ckpt"
-    while not last.exists():
-        assert process.poll() is None, "the run ended before it could be killed"
-        time.sleep(0.02)
-    time.sleep(0.3)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    kill_when(last.exists, begin(run_pretrain, config(data, killed, epochs=3000)), after_s=0.3)
     epochs = torch.load(last, weights_only=True)["epoch"] + 4
     begun_with(killed, epochs=epochs)
     assert not (killed / "refiner.safetensors").exists()

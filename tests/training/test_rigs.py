@@ -19,6 +19,8 @@ from viewloom.training.segment import run_train
 from viewloom.training.settings import EvaluateConfig, PretrainConfig, TrainConfig, TrainerConfig
 
 QUIET = TrainerConfig(accelerator="cpu", logger="none", progress=False)
+HALF = (32, 37)
+"""Seconds of a recording of sensors, where all of them would take too long."""
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +64,8 @@ def test_a_linear_head_learns_from_three_recordings_of_people(people, tmp_path):
 @pytest.mark.slow
 def test_c2f_tcn_learns_from_sensors(tmp_path):
     splits = {"pairs": 1, "train": 4, "val": 1, "test": 3}
-    data = str(write_rig(tmp_path / "data", SENSORS, views={"wrist": "exo", "chest": "ego"}, splits=splits))
+    views = {"wrist": "exo", "chest": "ego"}
+    data = str(write_rig(tmp_path / "data", SENSORS, views=views, splits=splits, seconds=HALF))
     scores, warnings = train(data, tmp_path / "run", "c2f_tcn", "wrist")
     assert scores["mof"] > 35 and not warnings
 
@@ -102,7 +105,9 @@ def test_cca_s_choice_beats_all_components_on_people(people, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["sync_kd", "two_stream"])
-def test_networks_beat_plain_features_or_say_why_not(sensors, tmp_path, method):
+def test_networks_beat_plain_features_or_say_why_not(tmp_path, method):
+    """Of recordings half as long, which take most of the time."""
+    sensors = str(write_rig(tmp_path / "data", SENSORS, seconds=HALF))
     retrieval, plain, warnings = pretrain(sensors, tmp_path / "run", method, "wrist,chest")
     assert retrieval > plain or any("LEARNED NOTHING" in w or "COLLAPSE" in w for w in warnings)
 
@@ -110,8 +115,8 @@ def test_networks_beat_plain_features_or_say_why_not(sensors, tmp_path, method):
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["sync_kd", "two_stream"])
 def test_networks_on_people_beat_plain_features_or_say_why_not(tmp_path, method):
-    """Of 64 features and one layer, since the full network takes hours on a processor."""
-    data = str(write_rig(tmp_path / "data", PEOPLE, dim=64))
+    """Of 64 features and one layer, since the full network takes hours on a processor; of recordings half as long."""
+    data = str(write_rig(tmp_path / "data", PEOPLE, dim=64, seconds=(30, 45)))
     small = {
         "sync_kd": SyncKDConfig(layers=1),
         "two_stream": TwoStreamConfig(layers=1, joint_depth=0.1),

@@ -3,11 +3,6 @@
 import csv
 import json
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.continued import begun_with
+from tests.forked import begin, kill_when
 from tests.tiny import write_tiny
 from viewloom.dataset.dataset import Item
 from viewloom.dataset.opening import open_dataset
@@ -82,20 +78,9 @@ def test_workers_change_nothing(data, tmp_path):
 @pytest.mark.parametrize(("head", "workers"), [("linear", 0), ("linear", 1), ("c2f_tcn", 0)])
 def test_a_killed_run_resumes_to_the_same_weights(data, tmp_path, head, workers):
     many = 400 if head == "linear" else 30
-    code = (
-        "import sys; from tests.training.test_segment import config; "
-        "from viewloom.training.segment import run_train; "
-        f"run_train(config({data!r}, sys.argv[1], head={head!r}, epochs={many}))"
-    )
     killed = tmp_path / "killed"
-    process = subprocess.Popen([sys.executable, "-c", code, str(killed)], cwd=Path(__file__).parents[2])
     last = killed / "checkpoints" / "last.ckpt"
-    while not last.exists():
-        assert process.poll() is None, "the run ended before it could be killed"
-        time.sleep(0.02)
-    time.sleep(0.3)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    kill_when(last.exists, begin(run_train, config(data, killed, head=head, epochs=many)), after_s=0.3)
     done = torch.load(last, weights_only=True)["epoch"] + 1
     epochs = done + 3
     # What is compared is the run of `epochs` epochs, alone and from the kill on.
