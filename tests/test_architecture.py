@@ -45,7 +45,9 @@ LEVELS = {
     "files": 12,
     "locks": 12,
     "config_files": 11,
-    "yaml_files": 12,
+    "yaml_files": 11.5,
+    "reading": 12,
+    "logged": 11.5,
     "names": 12,
     "console": 12,
     "errors": 13,
@@ -58,6 +60,8 @@ HEAVY = ("torch", "lightning", "scipy", "sklearn", "matplotlib")
 """What takes seconds to import."""
 REPORT_MAY = {
     "yaml_files",
+    "reading",
+    "logged",
     "report",
     "metrics",
     "videos",

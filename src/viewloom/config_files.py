@@ -16,14 +16,9 @@ def read_config(path: Path | str) -> dict[str, Any]:
     Raises:
         ConfigError: no such file, no YAML, a key twice, no table, or a class that would have to be imported.
     """
-    import yaml
+    from viewloom.yaml_files import read_yaml
 
-    from viewloom.yaml_files import load_yaml
-
-    try:
-        found = load_yaml(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ValueError, yaml.YAMLError) as error:
-        raise ConfigError(f"--config {path} can't be read as YAML: {str(error).splitlines()[0]}.") from None
+    found = read_yaml(Path(path), "Pass a YAML file with settings.", ConfigError, "--config ")
     if found is None:
         return {}
     if not isinstance(found, dict):

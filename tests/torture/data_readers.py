@@ -1,6 +1,7 @@
 """Readers of data sets: layouts, splits, views, feature stores, indexes."""
 
 import pickle
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,17 @@ def readers() -> list[Reader]:
     return [
         *(Reader(f"layout {name}", partial(_layout, name), TEXTS, _open_made, _wrong_data) for name in layouts),
         *(Reader(name, make, files, partial(_open, **more), _wrong_data) for name, make, files, more in own),
-        *(Reader(f"store {name}", partial(_store, name), (f"store/**/{_mark(name)}",), partial(_read_store, name), binary=name != "csv") for name in stores),
+        *(_of_store(name) for name in stores),
         Reader("manifest", partial(_store, "packed"), ("store/*.json",), partial(_read_store, "packed")),
         Reader("index", _index, ("i.json",), partial(_read_index, "i.json")),
         Reader("statistics pickle", _statistics, ("s.pkl",), partial(_read_index, "s.pkl"), binary=True),
         Reader("pool cache", _cached, ("cache/*",), _read_cached, binary=True),
-    ]  # fmt: skip
+    ]
+
+
+def _of_store(name: str) -> Reader:
+    files = (f"store/**/{_mark(name)}",)
+    return Reader(f"store {name}", partial(_store, name), files, partial(_read_store, name), binary=name != "csv")
 
 
 def _mark(store: str) -> str:
@@ -91,10 +97,8 @@ def _open(folder: Path, **settings: Any) -> Facts:
     from viewloom.dataset.splits import ROLES
     from viewloom.errors import UserError
 
-    try:
+    with suppress(UserError):  # opening says so too
         run_check(CheckConfig(data="data", depth="sampled", **settings))
-    except UserError:  # opening says so too
-        pass
     data = open_dataset(DataConfig(data="data", **settings))
     roles = {role: [i.name for i in data.items(role)] for role in ROLES if data.splits and getattr(data.splits, role)}
     spans = {

@@ -103,7 +103,7 @@ def _in_child(work: Callable[[], Any], folder: Path, writing: int, hard_bytes: i
         os.chdir(folder)
         faulthandler.disable()
         gc.disable()
-        with open(os.devnull, "r+b") as nothing:
+        with Path(os.devnull).open("r+b") as nothing:
             for stream in (0, 1, 2):
                 os.dup2(nothing.fileno(), stream)
         space = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
@@ -130,7 +130,7 @@ def _ended(work: Callable[[], Any]) -> tuple[str, str, Any]:
         return "memory", _last_lines(), None
     except SystemExit as error:
         return "unclear", f"exit {error.code}", None
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - whatever it is, is what is looked for
         return "traceback", _last_lines(), None
 
 

@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Collection
@@ -55,7 +56,9 @@ def prepare(folder: Path, only: Collection[str] | None = None) -> None:
     (folder / VALUES).write_text(json.dumps(values))
 
 
-def trial(seed: int, prepared: Path, folder: Path, inputs: int = INPUTS) -> list[Outcome]:
+def trial(
+    seed: int, prepared: Path, folder: Path, inputs: int = INPUTS, only: Collection[str] | None = None
+) -> list[Outcome]:
     """Spoil and read a batch of inputs; what was fine is one outcome a reader.
 
     Args:
@@ -63,10 +66,11 @@ def trial(seed: int, prepared: Path, folder: Path, inputs: int = INPUTS) -> list
         prepared: what `prepare` made.
         folder: an empty one.
         inputs: how many.
+        only: names of the readers; None: all that are prepared.
     """
     _warm()
     values = json.loads((prepared / VALUES).read_text())
-    known = {name: reader for name, reader in readers().items() if name in values}
+    known = {n: reader for n, reader in readers().items() if n in values and (only is None or n in only)}
     weights = np.array([reader.weight for reader in known.values()])
     rng = np.random.default_rng([seed, 7])
     fine: Counter[tuple[str, str]] = Counter()
@@ -140,7 +144,7 @@ def _outside(case: Path) -> str:
 
 
 def _judged(reader: Reader, ended: Ended, outside: str, value: str) -> tuple[str, str]:
-    """A result of the campaign, and its detail; of what is fine whether it was a message, an equal or another result."""
+    """A result of the campaign, and its detail; of what is fine: a message, an equal result, or another."""
     if outside:
         return "wrote outside", outside
     if ended.how == "message":
@@ -163,10 +167,11 @@ def main() -> int:
     parser.add_argument("--seeds", default="0:4", help="first:last + 1")
     parser.add_argument("--inputs", type=int, default=INPUTS)
     parser.add_argument("--only", default="", help="readers whose names hold this")
+    parser.add_argument("--text", action="store_true", help="readers of text alone")
     parser.add_argument("--prepared", help="folder to keep examples in")
     args = parser.parse_args()
     first, last = map(int, args.seeds.split(":"))
-    chosen = {name for name in readers() if args.only in name}
+    chosen = {name for name, one in readers().items() if args.only in name and not (args.text and one.binary)}
     counts: Counter[tuple[str, str]] = Counter()
     with tempfile.TemporaryDirectory(prefix="fuzz-") as room:
         prepared = Path(args.prepared or f"{room}/prepared")
@@ -175,17 +180,22 @@ def main() -> int:
         for seed in range(first, last):
             folder = Path(room, f"trial{seed}")
             folder.mkdir()
-            for one in trial(seed, prepared, folder, args.inputs):
+            for one in trial(seed, prepared, folder, args.inputs, chosen):
                 counts[one.kind, one.result if one.result != FINE else one.detail] += one.events
                 if one.result != FINE:
-                    print(f"{one.result} | {one.kind} | seed {seed}, {one.detail}", flush=True)
+                    _say(f"{one.result} | {one.kind} | seed {seed}, {one.detail}")
             shutil.rmtree(folder)
     totals = Counter(dict.fromkeys(("message", "equal", "another result"), 0))
     for (kind, result), count in sorted(counts.items()):
         totals[result] += count
-        print(f"{kind:40} {result:16} {count}")
-    print(dict(totals))
+        _say(f"{kind:40} {result:16} {count}")
+    _say(str(dict(totals)))
     return int(any(result not in ("message", "equal", "another result") for result in totals))
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(ascii(line)[1:-1] + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -185,7 +185,10 @@ def _cells(data: bytes, rng: Rng) -> bytes:
     """Cells, columns and rows of a table."""
     text = data.decode("utf-8", "replace")
     sign = max(",\t; ", key=text.split("\n")[0].count)
-    rows = list(csv.reader(text.splitlines(), delimiter=sign)) or [[""]]
+    try:
+        rows = list(csv.reader(text.splitlines(), delimiter=sign)) or [[""]]
+    except csv.Error:  # a field beyond its limit
+        return _flipped(data, rng)
     at = int(rng.integers(len(rows)))
     cell = int(rng.integers(max(1, len(rows[at]))))
     value = str(pick(rng, (*NUMBERS, *TEXTS)))

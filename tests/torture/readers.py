@@ -1,4 +1,4 @@
-"""What is fuzzed: each reader of the project with a small valid example, its real entry, and what a success must not be.
+"""What is fuzzed: each reader of the project, with a small valid example, its real entry, and what can't be right.
 
 Formats, layouts and stores come from their registries; one without an example fails `readers`.
 """

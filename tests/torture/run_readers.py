@@ -52,10 +52,10 @@ def _report(folder: Path) -> Facts:
     runs = load_runs(["runs"])
     page = run_report(ReportConfig(runs="runs", out="page.html", timelines=2)).read_text(encoding="utf-8")
     views = [
-        [run.name, run.scored.fps, view.scores, [[i.start, i.end, i.truth.rows, i.prediction.rows] for i in view.items.values()]]
+        [run.name, run.scored.fps, view.scores, [[i.start, i.end, i.truth.rows] for i in view.items.values()]]
         for run in runs
         for view in run.views.values()
-    ]  # fmt: skip
+    ]
     return {"views": views, "curves": [run.curves for run in runs], "page": len(page) > 1000}
 
 
@@ -66,7 +66,7 @@ def _wrong_report(folder: Path, facts: Any) -> str | None:
         bad = [score for score, value in scores.items() if not (math.isfinite(value) and 0 <= value <= 1000)]
         if bad:
             return f"{name}: {bad[0]} is {scores[bad[0]]}"
-        if any(not 0 <= start < end <= 1 << 41 for start, end, _, _ in items):
+        if any(not 0 <= start < end <= 1 << 41 for start, end, _ in items):
             return f"{name}: an item without frames"
     return None if facts["page"] else "no page"
 

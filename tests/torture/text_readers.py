@@ -18,7 +18,8 @@ CONFIGS = {
 """A file of settings for some verbs."""
 COMPARISON = (
     "data: [{data: demo, name: one, fps: 30}]\nlabelled: v3\nunlabelled: [e4, v1]\n"
-    "methods: [none, cca, {name: cca16, method: cca, method_options: {out_dim: 16}}]\nheads: [{head: linear, epochs: 3}]\n"
+    "methods: [none, cca, {name: cca16, method: cca, method_options: {out_dim: 16}}]\n"
+    "heads: [{head: linear, epochs: 3}]\n"
     "seeds: [0, 1]\ncontrols: [majority, {control: offset_pairs, offset_s: 5, methods: [cca]}]\n"
     "train: {batch_size: 8}\nsampling: {chunk_frames: 3}\njobs: 1\nout: compared\nstudents: false\n"
 )

@@ -87,4 +87,4 @@ def written_facts(source: FeatureSource, pairs: Collection[tuple[str, str]]) -> 
 def written_again(now: Mapping[str, Sequence[Any]], then: Mapping[str, Sequence[Any]]) -> list[str]:
     """Names whose file is where it was, but of another size or time."""
     both = [name for name in now if name in then]
-    return [name for name in both if now[name][0] == then[name][0] and list(now[name]) != list(then[name])]
+    return [name for name in both if now[name][:1] == then[name][:1] and list(now[name]) != list(then[name])]
