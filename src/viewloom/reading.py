@@ -17,6 +17,8 @@ from viewloom.errors import DataError, UserError
 SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPED = re.compile(r"\\u[dD][89a-fA-F]|\\u0000")
 """How JSON can write half of a character, or NUL."""
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""NUL as it is written: a backslash before it that is a character of its own is another thing."""
 
 
 def read_bytes(
@@ -91,7 +93,7 @@ def refuse_broken(text: str, value: Any) -> None:
     if _ESCAPED.search(text) is None:
         return
     written = json.dumps(value, ensure_ascii=False)
-    if SURROGATE.search(written) or "\\u0000" in written:
+    if SURROGATE.search(written) or _NUL.search(written):
         raise ValueError("a text with NUL or half of a character")
 
 

@@ -48,7 +48,7 @@ def load_yaml(text: str) -> Any:
     """
     if len(text) > LONGEST:
         raise yaml.YAMLError(f"{len(text):,} characters, and {LONGEST:,} is the most that is read")
-    loader = yaml.SafeLoader(text)
+    loader = _Loader(text)
     try:
         node = loader.get_single_node()
         if node is None:
@@ -63,6 +63,22 @@ def load_yaml(text: str) -> Any:
         raise yaml.YAMLError(f"a value can't be what it is said to be ({error})") from None
     finally:
         loader.dispose()
+
+
+class _Loader(yaml.SafeLoader):
+    """Stops at the first table that is too deep, before Python does, which takes a second to notice."""
+
+    depth = 0
+
+    def compose_node(self, parent: Node | None, index: Any) -> Node | None:
+        """The next node, with all in it."""
+        if self.depth > DEEPEST:
+            line = self.peek_event().start_mark.line + 1
+            raise yaml.YAMLError(f"line {line}: tables inside tables more than {DEEPEST} deep")
+        self.depth += 1
+        found: Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return found
 
 
 def _count(node: Node, counted: dict[int, int], depth: int) -> int:

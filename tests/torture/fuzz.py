@@ -57,7 +57,12 @@ def prepare(folder: Path, only: Collection[str] | None = None) -> None:
 
 
 def trial(
-    seed: int, prepared: Path, folder: Path, inputs: int = INPUTS, only: Collection[str] | None = None
+    seed: int,
+    prepared: Path,
+    folder: Path,
+    inputs: int = INPUTS,
+    only: Collection[str] | None = None,
+    numbers: Collection[int] | None = None,
 ) -> list[Outcome]:
     """Spoil and read a batch of inputs; what was fine is one outcome a reader.
 
@@ -67,15 +72,16 @@ def trial(
         folder: an empty one.
         inputs: how many.
         only: names of the readers; None: all that are prepared.
+        numbers: of the inputs, to do some of them again; None: all.
     """
     _warm()
     values = json.loads((prepared / VALUES).read_text())
     known = {n: reader for n, reader in readers().items() if n in values and (only is None or n in only)}
     weights = np.array([reader.weight for reader in known.values()])
-    rng = np.random.default_rng([seed, 7])
     fine: Counter[tuple[str, str]] = Counter()
     bad: list[Outcome] = []
-    for number in range(inputs):
+    for number in range(inputs) if numbers is None else numbers:
+        rng = np.random.default_rng([seed, number])
         reader = known[str(rng.choice(list(known), p=weights / weights.sum()))]
         case = folder / f"{number}"
         ended, done, outside = _read(reader, prepared / EXAMPLES / _plain(reader.name), case, rng)
@@ -167,6 +173,7 @@ def main() -> int:
     parser.add_argument("--seeds", default="0:4", help="first:last + 1")
     parser.add_argument("--inputs", type=int, default=INPUTS)
     parser.add_argument("--only", default="", help="readers whose names hold this")
+    parser.add_argument("--input", type=int, help="the only one to do, of those of a seed")
     parser.add_argument("--text", action="store_true", help="readers of text alone")
     parser.add_argument("--prepared", help="folder to keep examples in")
     args = parser.parse_args()
@@ -180,7 +187,7 @@ def main() -> int:
         for seed in range(first, last):
             folder = Path(room, f"trial{seed}")
             folder.mkdir()
-            for one in trial(seed, prepared, folder, args.inputs, chosen):
+            for one in trial(seed, prepared, folder, args.inputs, chosen, None if args.input is None else [args.input]):
                 counts[one.kind, one.result if one.result != FINE else one.detail] += one.events
                 if one.result != FINE:
                     _say(f"{one.result} | {one.kind} | seed {seed}, {one.detail}")

@@ -139,5 +139,7 @@ def bad_share(value: Any) -> bool:
 
 def doubled_in(path: Path, pattern: str) -> bool:
     """Whether a text says the same thing twice, of things that are there once."""
+    if not path.is_file():
+        return False
     found = re.findall(pattern, path.read_text(encoding="utf-8", errors="replace"))
     return len(set(found)) < len(found)
