@@ -362,7 +362,7 @@ def parse(name: str, args: Sequence[str]) -> Any:
     """The settings object of a verb from the command line; `ConfigError` with the parser's reason when it can't be."""
     from jsonargparse import ArgumentError
 
-    refuse_unusable(args)
+    refuse_unusable(args, VERBS[name].settings)
     plugins = peek(args, "plugins") or []
     import_modules(plugins if isinstance(plugins, list) else [part.strip() for part in plugins.split(",") if part])
     parser, settings = make_parser(name, args), VERBS[name].settings

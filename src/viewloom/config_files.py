@@ -1,6 +1,7 @@
 """`--config FILE`: read once before the parser does, so that a file from elsewhere sets values and nothing else."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,24 @@ def read_config(path: Path | str) -> dict[str, Any]:
     return {str(key): value for key, value in found.items()}
 
 
-def refuse_unusable(args: Sequence[str]) -> None:
-    """`ConfigError` for a file that a line names and that can't be used; see `read_config`."""
+def refuse_unusable(args: Sequence[str], settings: type) -> None:
+    """`ConfigError` for a file that a line names and that can't be used: see `read_config`, and where one value stands
+    for a group of a verb's settings."""
     for word, following in zip(args, [*args, ""][1:], strict=True):
         name, equals, value = word.partition("=")
         if name == "--config" and (value or following):
-            read_config(value if equals else following)
+            _refuse_no_groups(value if equals else following, settings)
+
+
+def _refuse_no_groups(path: str, settings: type) -> None:
+    found = read_config(path)
+    for entry in fields(settings):
+        group = is_dataclass(entry.default_factory) or is_dataclass(entry.default)
+        if group and entry.name in found and not isinstance(found[entry.name], dict):
+            raise ConfigError(
+                f"--config {path}: {entry.name} must hold settings, such as `{entry.name}: {{...}}`, but is "
+                f"{found[entry.name]!r}."
+            )
 
 
 def _keys(value: Any) -> Iterator[Any]:

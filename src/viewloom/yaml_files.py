@@ -73,8 +73,7 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: Node | None, index: Any) -> Node | None:
         """The next node, with all in it."""
         if self.depth > DEEPEST:
-            line = self.peek_event().start_mark.line + 1
-            raise yaml.YAMLError(f"line {line}: tables inside tables more than {DEEPEST} deep")
+            raise yaml.YAMLError(f"line {self.line + 1}: tables inside tables more than {DEEPEST} deep")
         self.depth += 1
         found: Node | None = super().compose_node(parent, index)
         self.depth -= 1

@@ -22,8 +22,8 @@ def read_json(path: Path) -> Any:
 def entry(path: Path, where: str, value: Any, key: str | int, kind: type | tuple[type, ...]) -> Any:
     """``value[key]`` of a kind; `DataError` with file and place where it isn't there or is something else."""
     found = value.get(key) if isinstance(value, Mapping) else None
-    number = isinstance(found, int | float)
-    if not isinstance(found, kind) or (isinstance(found, bool) and kind is not bool) or (number and not _finite(found)):
+    odd = isinstance(found, int | float) and not _finite(found)
+    if odd or not isinstance(found, kind) or (isinstance(found, bool) and kind is not bool):
         names = kind.__name__ if isinstance(kind, type) else " or ".join(one.__name__ for one in kind)
         shown = "nothing" if found is None else f"{found!r}"[:60]
         raise DataError(f"{path}: {where} must have {key!r}, a {names}, but has {shown}. Download the file again.")

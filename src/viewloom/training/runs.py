@@ -227,7 +227,7 @@ class FactsOf(dict[str, Any]):
         raise ConfigError(f"{self.path} lacks {key!r}. Is {self.path.parent} a run folder, and whole?")
 
 
-def read_json(path: Path) -> FactsOf:
+def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON file of a run; `ConfigError` when it isn't there, isn't JSON, or holds no object."""
     remedy = f"Is {path.parent} a run folder, and whole?"
     found = reading.read_json(path, remedy, ConfigError)
