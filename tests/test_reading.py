@@ -52,6 +52,8 @@ def test_values_are_those_of_the_plain_reader(value, plain):
         (b'["a\0"]', "line 1: a NUL character"),
         (b"\xff\xfe[\0]\0", r"is not UTF-8 text \(byte 0\)"),
         (b"", "is not JSON"),
+        (b"[NaN]", "NaN is no number"),
+        (b"[-Infinity]", "-Infinity is no number"),
     ],
 )
 def test_what_is_no_json_is_one_message(tmp_path, data, fault):

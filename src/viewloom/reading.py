@@ -64,10 +64,17 @@ def read_json(path: Path, remedy: str = "Copy or download it again.", kind: type
     return parse_json(path, read_text(path, remedy, kind), remedy, kind)
 
 
-def parse_json(path: Path, text: str, remedy: str = "Write it again.", kind: type[UserError] = DataError) -> Any:
-    """The values of JSON text that ``path`` names in messages; see `read_json`."""
+def parse_json(
+    path: Path,
+    text: str,
+    remedy: str = "Write it again.",
+    kind: type[UserError] = DataError,
+    constants: bool = False,
+) -> Any:
+    """The values of JSON text that ``path`` names in messages; with ``constants`` NaN and Infinity are let be, which
+    other programs write for numbers that nobody asks for."""
     try:
-        value = json.loads(text, object_pairs_hook=once)
+        value = json.loads(text, object_pairs_hook=once, parse_constant=float if constants else _refused)
         refuse_broken(text, value)
         return value
     except json.JSONDecodeError as error:
@@ -76,6 +83,10 @@ def parse_json(path: Path, text: str, remedy: str = "Write it again.", kind: typ
         raise kind(f"{path} is not JSON that can be read: too deep. {remedy}") from None
     except ValueError as error:
         raise kind(f"{path} is not JSON that can be read: {error}. {remedy}") from None
+
+
+def _refused(name: str) -> Any:
+    raise ValueError(f"{name} is no number")
 
 
 def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

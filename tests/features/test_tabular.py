@@ -68,6 +68,7 @@ def test_seconds_are_on_the_data_sets_clock(tmp_path):
         ("frame,x\n,1\n", "row 1: frame is nan"),
         ("x,y\n1,2\n3,four\n", "line 3, column 'y': 'four' is not a number"),
         ("x,y\n1,2\n3,4,5\n", "line 3: 3 fields, but the header has 2"),
+        ("frame,frame,x\n0,0,2\n", "the column 'frame' twice"),
         ("frame,x\n0,2\none,4\n", "line 3, column 'frame': 'one' is not a number"),
         ("1,2\n3,4\n", "has no header"),
         ("frame\n1\n", "no column of features; its columns are: frame"),

@@ -16,7 +16,8 @@ _NAME = re.compile(r"[\w.+-]+( [\w.+-]+)*")
 
 def read_json(path: Path) -> Any:
     """The values of a file; `DataError` where it isn't JSON, or has a key twice."""
-    return reading.read_json(path)
+    again = "Copy or download it again."
+    return reading.parse_json(path, reading.read_text(path), again, constants=True)
 
 
 def entry(path: Path, where: str, value: Any, key: str | int, kind: type | tuple[type, ...]) -> Any:

@@ -16,6 +16,8 @@ FORMAT = "viewloom-index"
 VERSION = 1
 
 Runs = tuple[tuple[int, int], ...]
+LARGEST_FRAME = 1 << 40
+"""A frame number beyond this is a typing error."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,10 @@ class Index:
         dims: dict[str, int] = {}
         for recording, cameras in value["recordings"].items():
             for camera, found in cameras.items():
-                spans.setdefault(recording, {})[camera] = Span(int(found["first"]), int(found["end"]))
+                span = Span(int(found["first"]), int(found["end"]))
+                if not 0 <= span.first < span.end <= LARGEST_FRAME:
+                    raise ValueError(f"frames {span.first} to {span.end} of {recording}, {camera}")
+                spans.setdefault(recording, {})[camera] = span
                 if found.get("dim") or value["dim"]:
                     dims[camera] = found.get("dim") or value["dim"]
                 if found["view"] is not None:

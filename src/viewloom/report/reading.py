@@ -130,26 +130,27 @@ def read_metrics(path: Path) -> Metrics:
     """``metrics.json`` of a run; `DataError` naming what is missing from it."""
     value = read_json(path)
     _need(value, ("protocol", "split", "fps", "actions", "trained_on", "views"), path, "it")
-    mode = str(value.get("labels_mode", "single"))
-    views = {name: _view(name, view, path, SCORES[mode]) for name, view in value["views"].items()}
-    if not views:
-        raise DataError(f"{path} holds no view. {AGAIN}")
-    return Metrics(
-        protocol=f"multi-label (threshold {value.get('threshold')})" if mode == "multi" else str(value["protocol"]),
-        split=str(value["split"]),
-        fps=float(value["fps"]),
-        actions=_texts(value["actions"]),
-        background=_texts(value.get("background", [])),
-        trained_on=_texts(value["trained_on"]),
-        simulated=bool(value.get("simulated", False)),
-        run=None if value.get("row") is None else str(value["row"]),
-        warnings=_texts(value.get("warnings", [])),
-        learned={str(role): _texts(names) for role, names in value.get("learned", {}).items()},
-        labels_mode=mode,
-        views=views,
-        calibration=dict(value.get("calibration", {})),
-        decoding=str(value.get("decoding", "argmax")),
-    )
+    with reading.parsing(path, AGAIN):
+        mode = str(value.get("labels_mode", "single"))
+        views = {name: _view(name, view, path, SCORES[mode]) for name, view in value["views"].items()}
+        if not views:
+            raise DataError(f"{path} holds no view. {AGAIN}")
+        return Metrics(
+            protocol=f"multi-label (threshold {value.get('threshold')})" if mode == "multi" else str(value["protocol"]),
+            split=str(value["split"]),
+            fps=float(value["fps"]),
+            actions=_texts(value["actions"]),
+            background=_texts(value.get("background", [])),
+            trained_on=_texts(value["trained_on"]),
+            simulated=bool(value.get("simulated", False)),
+            run=None if value.get("row") is None else str(value["row"]),
+            warnings=_texts(value.get("warnings", [])),
+            learned={str(role): _texts(names) for role, names in value.get("learned", {}).items()},
+            labels_mode=mode,
+            views=views,
+            calibration=dict(value.get("calibration", {})),
+            decoding=str(value.get("decoding", "argmax")),
+        )
 
 
 def _texts(values: Sequence[Any]) -> list[str]:
@@ -183,7 +184,8 @@ def read_predictions(path: Path, metrics: Metrics) -> dict[str, ItemResult]:
     if list(value["actions"]) != metrics.actions:
         raise DataError(f"{path} has other actions than the metrics.json beside it. {AGAIN}")
     overlap, classes = metrics.labels_mode == "multi", len(metrics.actions)
-    return {name: _item(name, item, classes, path, overlap) for name, item in sorted(value["items"].items())}
+    with reading.parsing(path, AGAIN):
+        return {name: _item(name, item, classes, path, overlap) for name, item in sorted(value["items"].items())}
 
 
 def _item(name: str, value: Any, classes: int, path: Path, overlap: bool) -> ItemResult:
