@@ -113,7 +113,7 @@ class Index:
             fps=value["fps"],
             fingerprint=value["fingerprint"],
             scanned=value["scanned"],
-            entries=value["entries"],
+            entries={str(camera): int(count) for camera, count in value["entries"].items()},
             gaps=gaps,
             views=views,
         )
