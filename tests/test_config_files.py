@@ -84,10 +84,13 @@ def test_files_that_a_file_or_the_line_names_set_values_and_nothing_else(trap, t
     [
         (b"epochs: 3\nepochs: 4\n", "line 2: 'epochs' is there twice, before in line 1"),
         (b"- epochs\n", "must hold a table of settings"),
-        (b"epochs: [\n", "can't be read as YAML"),
-        (b"\xff\xfe\x00e", "can't be read as YAML: 'utf-8' codec"),
+        (b"epochs: [\n", "is not YAML"),
+        (b"sampling: [1]\n", "sampling must hold settings, such as `sampling: {...}`, but is [1]"),
+        (b"epochs: 3\ntrainer: 3\n", "trainer must hold settings"),
+        (b'head: "\\ud800"\n', "half of a character"),
+        (b"\xff\xfe\x00e", "is not UTF-8 text"),
         (b"[" * 100_000, "deep"),
-        (None, "No such file"),
+        (None, "is not there"),
     ],
 )
 def test_files_that_cannot_be_used_are_said_so_in_one_line(tmp_path, capsys, written, fault):
@@ -104,5 +107,5 @@ def test_values_are_read(tmp_path):
     assert read_config(tmp_path / "c.yaml") == {"epochs": 3, "head_options": {"width": 8}}
     (tmp_path / "empty.yaml").write_text("# nothing\n")
     assert read_config(tmp_path / "empty.yaml") == {}
-    with pytest.raises(ConfigError, match="Is a directory"):
+    with pytest.raises(ConfigError, match="is a folder, not a file"):
         read_config(tmp_path)

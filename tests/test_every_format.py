@@ -3,6 +3,7 @@
 A new format is tested here by itself, because the tests go over the registry.
 """
 
+import os
 import re
 from contextlib import suppress
 from time import process_time
@@ -140,6 +141,41 @@ def test_line_ends_and_byte_order_marks_of_other_systems_change_nothing(name, tm
     if path.suffix not in (".eaf", ".xml"):  # these say their own encoding
         path.write_bytes(text.encode("utf-16"))
         assert back(path) == rows(segments, name)
+
+
+JSON = pytest.mark.parametrize("name", [name for name in NAMES if FORMATS.get(name).suffixes[0] in (".json", ".boris")])
+
+
+@JSON
+@pytest.mark.parametrize("fault", ["key twice", "half of a character", "deep", "no number"])
+def test_json_that_would_lose_something_is_refused(name, fault, tmp_path):
+    (path, *_) = write(segments_of("r1"), name, tmp_path)
+    text, place = path.read_text(), path.read_text().index("{") + 1
+    key = re.search(r'"[^"]+":', text[place:])[0]
+    more = {"key twice": f"{key} 1,", "half of a character": '"a": "\\udd27",', "deep": '"a": ' + "[" * 10**5}
+    path.write_text(text[:place] + more.get(fault, '"a": NaN,') + text[place:])
+    told = {"key twice": "is there twice", "deep": "too deep", "no number": "NaN is no number"}
+    with pytest.raises(DataError, match=rf"{re.escape(path.name)}.*{told.get(fault, fault)}"):
+        back(path)
+
+
+@EVERY
+def test_nul_and_what_is_no_file_are_refused(name, tmp_path):
+    (path, *_) = write(segments_of("r1"), name, tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"put down", b"put\0down"))
+    with pytest.raises(DataError, match=f"{re.escape(path.name)}.*(NUL|no XML)"):
+        back(path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(DataError, match="pipe|holds no annotation file"):
+        back(path)
+
+
+@pytest.mark.parametrize("sure", ["1.5", "-0.1", "nan", "1e308"])
+def test_a_confidence_is_a_share(sure, tmp_path):
+    (tmp_path / "labels.csv").write_text(f"recording,start,end,label,confidence\nr,0,5,a,{sure}\n")
+    with pytest.raises(DataError, match=rf"line 2: '{sure}' is not a confidence"):
+        back(tmp_path / "labels.csv")
 
 
 @EVERY

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from viewloom.yaml_files import load_yaml
 
+TEXT = st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"]), max_size=8)
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8) | st.dates(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.integers(), inner, max_size=3),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT | st.dates(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT | st.integers(), inner, max_size=3),
     max_leaves=12,
 )
 
@@ -50,6 +51,8 @@ def test_merged_and_aliased_tables_are_read_as_ever():
         ("epochs: !!bool x\n", "can't be what it is said to be"),
         ("epochs: !!map [1]\n", "expected a mapping|can't be"),
         ("day: !!timestamp x\n", "can't be what it is said to be"),
+        ('a: "\\0"\n', "line 1: a text with NUL or half of a character"),
+        ('a: "\\ud800"\n', "line 1: a text with NUL or half of a character"),
         ("n: !!int ''\n", "can't be what it is said to be"),
     ],
 )

@@ -363,15 +363,15 @@ def parse(name: str, args: Sequence[str]) -> Any:
     """The settings object of a verb from the command line; `ConfigError` with the parser's reason when it can't be."""
     from jsonargparse import ArgumentError
 
-    refuse_unusable(args)
+    refuse_unusable(args, VERBS[name].settings)
     plugins = peek(args, "plugins") or []
     import_modules(plugins if isinstance(plugins, list) else [part.strip() for part in plugins.split(",") if part])
     parser, settings = make_parser(name, args), VERBS[name].settings
     args = expanded(args, chosen_options(VERBS[name].settings, args)) if settings in CAUSAL_TOO else args
+    where = " (from the command line or the --config file)" if "--config" in " ".join(args) else ""
     try:
         built = parser.instantiate(parser.parse_args(list(args)))
-    except ArgumentError as error:
-        where = " (from the command line or the --config file)" if "--config" in " ".join(args) else ""
+    except (ArgumentError, TypeError) as error:  # a list where settings are expected is a TypeError
         raise ConfigError(f"{error}{where}. `{parser.prog} --help` lists the settings.") from None
     called = {entry.name: SPELLED.get(entry.name, entry.name) for entry in fields(settings)}
     if built.get(CAUSAL) is not None:

@@ -5,6 +5,7 @@ those are the parser's to open, and what it reads goes through the same check.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,9 @@ def read_config(path: Path | str) -> dict[str, Any]:
     Raises:
         ConfigError: no such file, no YAML, a key twice, no table, or code that would have to be imported.
     """
-    import yaml
+    from viewloom.yaml_files import read_yaml
 
-    from viewloom.yaml_files import load_yaml
-
-    try:
-        found = load_yaml(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ValueError, yaml.YAMLError) as error:
-        raise ConfigError(f"--config {path} can't be read as YAML: {str(error).splitlines()[0]}.") from None
+    found = read_yaml(Path(path), "Pass a YAML file with settings.", ConfigError, "--config ")
     if found is None:
         return {}
     if not isinstance(found, dict):
@@ -58,13 +54,25 @@ def code_in(found: Any) -> str | None:
     return None
 
 
-def refuse_unusable(args: Sequence[str]) -> None:
-    """`ConfigError` for a file that a line names and that can't be used; see `read_config`."""
+def refuse_unusable(args: Sequence[str], settings: type) -> None:
+    """`ConfigError` for a file that a line names and that can't be used: see `read_config`, and where one value stands
+    for a group of a verb's settings."""
     guard_parser()
     for word, following in zip(args, [*args, ""][1:], strict=True):
         name, equals, value = word.partition("=")
         if name == "--config" and (value or following):
-            read_config(value if equals else following)
+            _refuse_no_groups(value if equals else following, settings)
+
+
+def _refuse_no_groups(path: str, settings: type) -> None:
+    found = read_config(path)
+    for entry in fields(settings):
+        group = is_dataclass(entry.default_factory) or is_dataclass(entry.default)
+        if group and entry.name in found and not isinstance(found[entry.name], dict):
+            raise ConfigError(
+                f"--config {path}: {entry.name} must hold settings, such as `{entry.name}: {{...}}`, but is "
+                f"{found[entry.name]!r}."
+            )
 
 
 def guard_parser() -> None:

@@ -4,9 +4,22 @@ The command line prints their text alone, without a traceback, and exits with co
 what is wrong, where (file, recording, view, frame), and what to do about it.
 """
 
+LONGEST, KEPT = 1500, 700
+"""Characters of a message, and of the beginning and the end of one that is longer."""
+
 
 class UserError(ValueError):
-    """Bad input or configuration; the message is complete in itself."""
+    """Bad input or configuration; the message is complete in itself.
+
+    It is one line that can be printed, whatever was in the file it quotes: other characters are written as \\x1b and
+    the like, so that no terminal obeys them, and of a long message its beginning and end are kept.
+    """
+
+    def __str__(self) -> str:
+        text = " ".join(super().__str__().split("\n")).replace("\r", " ").replace("\t", " ")
+        if not text.isprintable():
+            text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+        return text if len(text) <= LONGEST else f"{text[:KEPT]} ... {text[-KEPT:]}"
 
 
 class DataError(UserError):

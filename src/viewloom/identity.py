@@ -109,8 +109,11 @@ class Identity:
 
     @classmethod
     def from_json(cls, value: Any) -> Identity:
-        """The identity from its JSON values; KeyError or TypeError where they are none."""
-        return cls({str(name): dict(facts) for name, facts in value["groups"].items()})
+        """The identity from its JSON values; KeyError, IndexError, TypeError, ValueError or AttributeError where they
+        are none."""
+        found = {str(name): dict(facts) for name, facts in value["groups"].items()}
+        items = {role: [[str(item[0]), *item[1:]] for item in rows] for role, rows in found.get("items", {}).items()}
+        return cls(found | ({"items": items} if "items" in found else {}))
 
 
 def _differences(group: str, now: Facts, then: Facts) -> list[str]:

@@ -4,10 +4,14 @@ Plain values alone, as `yaml.safe_load` gives them. A few lines of aliases can s
 so what they stand for is counted before it is made.
 """
 
+from pathlib import Path
 from typing import Any
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode
+
+from viewloom.errors import DataError, UserError
+from viewloom.reading import SURROGATE, read_text
 
 LONGEST = 16 * 1024 * 1024
 """Characters of a text."""
@@ -16,6 +20,23 @@ MOST = 1_000_000
 DEEPEST = 100
 """Tables inside tables."""
 MERGE = "tag:yaml.org,2002:merge"
+
+
+def read_yaml(path: Path, remedy: str = "Correct it.", kind: type[UserError] = DataError, what: str = "") -> Any:
+    """The values in a file; an error of ``kind`` in one line where there are none, see `load_yaml`; ``what`` it is
+    stands before its name."""
+    try:
+        return load_yaml(read_text(path, remedy, kind))
+    except yaml.YAMLError as error:
+        raise kind(f"{what}{path} is not YAML ({in_a_line(error)}). {remedy}") from None
+
+
+def in_a_line(error: yaml.YAMLError) -> str:
+    """What the reader says, and where."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    if mark is not None and problem:
+        return f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
+    return str(error).splitlines()[0]
 
 
 def load_yaml(text: str) -> Any:
@@ -27,7 +48,7 @@ def load_yaml(text: str) -> Any:
     """
     if len(text) > LONGEST:
         raise yaml.YAMLError(f"{len(text):,} characters, and {LONGEST:,} is the most that is read")
-    loader = yaml.SafeLoader(text)
+    loader = _Loader(text)
     try:
         node = loader.get_single_node()
         if node is None:
@@ -44,10 +65,27 @@ def load_yaml(text: str) -> Any:
         loader.dispose()
 
 
+class _Loader(yaml.SafeLoader):
+    """Stops at the first table that is too deep, before Python does, which takes a second to notice."""
+
+    depth = 0
+
+    def compose_node(self, parent: Node | None, index: Any) -> Node | None:
+        """The next node, with all in it."""
+        if self.depth > DEEPEST:
+            raise yaml.YAMLError(f"line {self.line + 1}: tables inside tables more than {DEEPEST} deep")
+        self.depth += 1
+        found: Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return found
+
+
 def _count(node: Node, counted: dict[int, int], depth: int) -> int:
     """How many values a node stands for; 0 marks one that is being counted."""
     if depth > DEEPEST:
         raise yaml.YAMLError(f"{_line(node)}: tables inside tables more than {DEEPEST} deep")
+    if isinstance(node, ScalarNode) and ("\0" in node.value or SURROGATE.search(node.value)):
+        raise yaml.YAMLError(f"{_line(node)}: a text with NUL or half of a character")
     if id(node) not in counted:
         counted[id(node)] = 0
         parts = [part for pair in node.value for part in pair] if isinstance(node, MappingNode) else node.value

@@ -176,7 +176,7 @@ def test_manifest_of_another_kind(store, change, message):
 def test_manifest_cut_short(store):
     path = store / "manifest.json"
     path.write_text(path.read_text()[:200])
-    with pytest.raises(DataError, match=r"manifest\.json is not the manifest"):
+    with pytest.raises(DataError, match=r"manifest\.json is not JSON"):
         open_source(store)
     path.write_text("[1, 2]")
     with pytest.raises(DataError, match=r"manifest\.json is not the manifest"):

@@ -87,7 +87,7 @@ def test_before_anything_runs_all_runs_are_made_up(data, tmp_path, changes, told
 def test_a_file_that_is_none_is_said(tmp_path):
     (tmp_path / "list.yaml").write_text("- 1\n")
     (tmp_path / "bad.yaml").write_text("a: [")
-    for name, told in (("no.yaml", "can't be read"), ("list.yaml", "must hold settings"), ("bad.yaml", "as YAML")):
+    for name, told in (("no.yaml", "is not there"), ("list.yaml", "must hold settings"), ("bad.yaml", "is not YAML")):
         with pytest.raises(ConfigError, match=told):
             run_compare(CompareConfig(file=str(tmp_path / name)))
 

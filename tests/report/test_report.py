@@ -303,7 +303,7 @@ def test_other_faults_of_a_run_folder(tmp_path):
     with pytest.raises(DataError, match="different actions"):
         run_report(ReportConfig(runs=f"{folder},{other}", out=str(tmp_path / "r.html")))
     (folder / "metrics.json").write_text("{")
-    with pytest.raises(DataError, match=r"metrics\.json can't be read as JSON"):
+    with pytest.raises(DataError, match=r"metrics\.json is not JSON"):
         page_of(folder, tmp_path)
     (folder / "metrics.json").unlink()
     with pytest.raises(ConfigError, match="No evaluated run"):

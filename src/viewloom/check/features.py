@@ -46,7 +46,10 @@ def describe_store(report: CheckReport, source: CatalogSource, simulated: bool) 
         **_rates(source),
         "simulated": "yes" if simulated else "no",
     }
-    remedy = "Name them in a view file (--views_file) to use them."
+    there = {view for recording in source.recordings for view in source.views(recording)}
+    empty = [f"{view.name} ({listed(view.cameras)})" for view in source.view_table.views if view.name not in there]
+    hint = f" These views have no camera here: {listed(empty)}." if empty and source.unnamed_cameras else ""
+    remedy = f"Name them in a view file (--views_file) to use them.{hint}"
     report.add("note", "Cameras that no view names", source.unnamed_cameras, remedy)
 
 

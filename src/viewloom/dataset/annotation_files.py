@@ -79,8 +79,11 @@ def format_named(name: str) -> type[AnnotationFormat]:
 
 
 def _can_be(path: Path, segment: NamedSegment, fault: Fault) -> bool:
-    """Whether a segment has a length and frames that can be; else the fault is told."""
+    """Whether a segment has a name, a length and frames that can be; else the fault is told."""
     try:
+        if not segment.label or not segment.recording:
+            what = "recording" if segment.label else "action"
+            raise DataError(f"{path}, line {segment.line}: the {what} has no name. Name it, or remove the segment.")
         check_segment(path, (segment.start, segment.end, 0, segment.line))
     except DataError as error:
         fault(error)

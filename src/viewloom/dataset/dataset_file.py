@@ -99,14 +99,10 @@ def _check_table(path: str, prefix: str, table: dict[Any, Any], names: list[str]
 
 def _read(path: Path) -> dict[str, Any]:
     """The file's table."""
-    import yaml
+    from viewloom.yaml_files import read_yaml
 
-    from viewloom.yaml_files import load_yaml
-
-    try:
-        found = load_yaml(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise DataError(f"{path} is not YAML ({str(error).splitlines()[0]}).") from None
+    found = read_yaml(path)
+    found = {} if found is None else found
     if not isinstance(found, dict):
         raise DataError(f"{path} must hold a table of settings, such as `layout: table`.")
     return {str(key): value for key, value in found.items()}

@@ -1,34 +1,39 @@
 """JSON files that data sets bring: read with checks, so that a message names the file and the place."""
 
-import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from viewloom import reading
 from viewloom.errors import DataError
 
+LARGEST = 1 << 62
+"""Whole numbers from here on are no frame, id or count."""
 _NAME = re.compile(r"[\w.+-]+( [\w.+-]+)*")
 
 
 def read_json(path: Path) -> Any:
-    """The values of a file; `DataError` where it isn't JSON."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise DataError(f"{path} is not there. Check the path, or bring the file.") from None
-    except (ValueError, OSError, RecursionError) as error:
-        raise DataError(f"{path} is not JSON ({str(error).splitlines()[0]}). Copy or download it again.") from None
+    """The values of a file; `DataError` where it isn't JSON, or has a key twice."""
+    again = "Copy or download it again."
+    return reading.parse_json(path, reading.read_text(path), again, constants=True)
 
 
 def entry(path: Path, where: str, value: Any, key: str | int, kind: type | tuple[type, ...]) -> Any:
     """``value[key]`` of a kind; `DataError` with file and place where it isn't there or is something else."""
     found = value.get(key) if isinstance(value, Mapping) else None
-    if not isinstance(found, kind) or (isinstance(found, bool) and kind is not bool):
+    odd = isinstance(found, int | float) and not _finite(found)
+    if odd or not isinstance(found, kind) or (isinstance(found, bool) and kind is not bool):
         names = kind.__name__ if isinstance(kind, type) else " or ".join(one.__name__ for one in kind)
         shown = "nothing" if found is None else f"{found!r}"[:60]
         raise DataError(f"{path}: {where} must have {key!r}, a {names}, but has {shown}. Download the file again.")
     return found
+
+
+def _finite(number: float) -> bool:
+    """Whether a number is one that can be computed with."""
+    return abs(number) < LARGEST if isinstance(number, int) else math.isfinite(number)
 
 
 def safe_name(path: Path, name: Any) -> str:

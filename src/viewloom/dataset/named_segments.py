@@ -110,8 +110,13 @@ def whole_in(where: str, text: object, what: str = "a frame number") -> int:
 
 
 def share_in(where: str, text: object) -> float | None:
-    """A confidence; None of nothing."""
-    return None if text is None or not str(text).strip() else number_in(where, text, "a confidence")
+    """A confidence; None of nothing. `DataError` for one that isn't from 0 to 1."""
+    if text is None or not str(text).strip():
+        return None
+    found = number_in(where, text, "a confidence")
+    if not 0 <= found <= 1:
+        raise DataError(f"{where}: {str(text)[:40]!r} is not a confidence from 0 to 1. Correct it.")
+    return found
 
 
 def each(items: Iterable[T], parse: Callable[[T], Iterable[NamedSegment]], fault: Fault) -> Iterator[NamedSegment]:

@@ -11,6 +11,7 @@ from typing import Any
 from xml.parsers import expat
 
 from viewloom.errors import DataError
+from viewloom.reading import once, read_bytes, refuse_broken, refuse_nul
 
 DEEPEST = 100
 """Elements inside each other in an XML file; formats have about five."""
@@ -71,12 +72,7 @@ class SourceFile:
     @classmethod
     def read(cls, path: Path, tier: str = "") -> "SourceFile":
         """A file on disk; `DataError` where it can't be read."""
-        try:
-            return cls(path, path.read_bytes(), tier)
-        except FileNotFoundError:
-            raise DataError(f"{path} is not there. Check the path, or bring the file.") from None
-        except OSError as error:
-            raise DataError(f"{path} can't be read: {error.strerror}. Pass a file that can.") from None
+        return cls(path, read_bytes(path), tier)
 
     @property
     def stem(self) -> str:
@@ -88,9 +84,11 @@ class SourceFile:
         """Its characters, UTF-8, or UTF-16 with a byte-order mark; `DataError` for anything else."""
         encoding = "utf-16" if self.data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
         try:
-            return self.data.decode(encoding)
+            found = self.data.decode(encoding)
         except UnicodeDecodeError as error:
             raise DataError(f"{self.path} is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from None
+        refuse_nul(self.path, found)
+        return found
 
     @cached_property
     def lines(self) -> list[str]:
@@ -102,7 +100,9 @@ class SourceFile:
     def json(self) -> Any:
         """What a JSON file holds, objects as `JsonObject`; `DataError` with the line where it isn't JSON."""
         try:
-            return _LinedDecoder(self.text).decode(self.text.lstrip())
+            found = _LinedDecoder(self.text).decode(self.text.lstrip())
+            refuse_broken(self.text, found)
+            return found
         except json.JSONDecodeError as error:
             raise DataError(f"{self.path}, line {error.lineno}: no JSON ({error.msg}). Export it again.") from None
         except (ValueError, RecursionError) as error:
@@ -130,10 +130,16 @@ class _LinedDecoder(json.JSONDecoder):
         self.parse_object = self._object
         self.scan_once = py_make_scanner(self)
 
-    def _object(self, begun: tuple[str, int], *rest: Any) -> tuple[JsonObject, int]:
-        value, end = JSONObject(begun, *rest)
-        found = JsonObject(value)
-        found.line = bisect_right(self._breaks, begun[1] - 1) + 1
+    def _object(
+        self, begun: tuple[str, int], strict: bool, scan_once: Any, _hook: Any, _pairs_hook: Any, memo: Any
+    ) -> tuple[JsonObject, int]:
+        line = bisect_right(self._breaks, begun[1] - 1) + 1
+        pairs, end = JSONObject(begun, strict, scan_once, None, list, memo)
+        try:
+            found = JsonObject(once(pairs))
+        except ValueError as error:
+            raise ValueError(f"in the object that begins in line {line}, {error}") from None
+        found.line = line
         return found, end
 
 

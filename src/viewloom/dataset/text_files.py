@@ -8,19 +8,16 @@ from typing import NamedTuple
 
 from viewloom.errors import DataError
 from viewloom.files import from_cell
+from viewloom.reading import read_text
+
+MORE = "\0"
+"""Stands for the column of fields beyond the header's last."""
 
 
 def read_lines(path: Path) -> list[str]:
     """Lines of a UTF-8 text file without their ends (LF, CR LF or CR); `DataError` when it isn't one."""
-    try:
-        # Not splitlines(): that also cuts at form feeds and other characters that may stand inside a line.
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except FileNotFoundError:
-        raise DataError(f"{path} is not there. Check the path, or bring the file.") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from None
-    except OSError as error:
-        raise DataError(f"{path} can't be read: {error.strerror}. Pass a text file that can.") from None
+    # Not splitlines(): that also cuts at form feeds and other characters that may stand inside a line.
+    lines = read_text(path).split("\n")
     return lines[:-1] if lines[-1] == "" else lines
 
 
@@ -37,7 +34,12 @@ class CsvTable(NamedTuple):
     delimiter: str
 
     def check_length(self, where: str, fields: dict[str, str], wanted: tuple[str, ...]) -> None:
-        """`DataError` for a row that ends before one of the columns ``wanted``."""
+        """`DataError` for a row that ends before one of the columns ``wanted``, or has fields beyond the header's."""
+        if MORE in fields:
+            raise DataError(
+                f"{where}: {fields[MORE][:40]!r} stands beyond the last of {len(self.columns)} columns. Quote a field "
+                f"that holds {self.delimiter!r}, or name its column in the header."
+            )
         if not all(name in fields for name in wanted):
             raise DataError(
                 f"{where}: {len(fields)} fields are too few, expected {len(self.columns)} (separated by "
@@ -47,7 +49,8 @@ class CsvTable(NamedTuple):
 
 def read_csv(path: Path, lines: list[str] | None = None) -> CsvTable:
     """A CSV whose fields are separated by commas, or by semicolons or tabs where its header is; fields are stripped,
-    and of the apostrophe before what a spreadsheet would compute.
+    and of the apostrophe before what a spreadsheet would compute. `DataError` for a quote that is never closed, which
+    would swallow the rows behind it, and for a column that is there twice.
 
     Args:
         path: the file.
@@ -55,16 +58,32 @@ def read_csv(path: Path, lines: list[str] | None = None) -> CsvTable:
     """
     lines = read_lines(path) if lines is None else lines
     delimiter = _delimiter(next((line for line in lines if line.strip()), ""))
-    reader = csv.reader(lines, delimiter=delimiter)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     found: list[tuple[int, list[str]]] = []
     try:
         for fields in reader:
             found.append((reader.line_num, [from_cell(field.strip()) for field in fields]))
     except csv.Error as error:
-        raise DataError(f"{path}, line {reader.line_num}: {error}. Save it as comma-separated text.") from None
+        raise _no_table(path, found[-1][0] + 1 if found else 1, reader.line_num, error) from None
     header, *rows = [(line, fields) for line, fields in found if any(fields)] or [(0, [])]
     columns = header[1]
-    return CsvTable(columns, [(line, dict(zip(columns, fields, strict=False))) for line, fields in rows], delimiter)
+    twice = [name for place, name in enumerate(columns) if name and name in columns[:place]]
+    if twice:
+        raise DataError(f"{path}, line {header[0]}: the column {twice[0][:80]!r} is there twice. Rename or remove one.")
+    return CsvTable(columns, [(line, _row(columns, fields)) for line, fields in rows], delimiter)
+
+
+def _row(columns: list[str], fields: list[str]) -> dict[str, str]:
+    """Fields by column; what lies beyond the last one as `MORE`."""
+    beyond = [field for field in fields[len(columns) :] if field]
+    return dict(zip(columns, fields, strict=False)) | ({MORE: beyond[0]} if beyond else {})
+
+
+def _no_table(path: Path, first: int, last: int, error: csv.Error) -> DataError:
+    """What is said of lines ``first`` to ``last`` that can't be a row."""
+    where = f"{path}, line {first}" if first == last else f"{path}, lines {first} to {last}"
+    reason = 'a quote (") is opened and never closed' if "end of data" in str(error) else str(error)
+    return DataError(f"{where}: {reason}. Correct it, or save the table as comma-separated text.")
 
 
 def _delimiter(header: str) -> str:

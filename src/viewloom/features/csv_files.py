@@ -36,17 +36,21 @@ from viewloom.features.views import ViewTable
 from viewloom.registry import STORES
 
 SUFFIX = ".csv"
+HEAD = 1 << 24
+"""Characters of a header at most."""
 
 
 def read_head(path: Path) -> tuple[list[str], list[str], str]:
     """Columns, fields of the first row, and what separates them; `DataError` where it isn't UTF-8 text."""
     try:
+        if not path.is_file():
+            raise DataError(f"{path} is no file. Bring the table, or remove it.")
         with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = [line for line in (file.readline(), file.readline()) if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} can't be read as text ({error}). Save it as UTF-8 CSV.") from None
-    sign = ";" if lines and ";" in lines[0] else ","
-    rows = [[field.strip() for field in row] for row in csv.reader(lines, delimiter=sign)]
+            lines = [line for line in (file.readline(HEAD), file.readline(HEAD)) if line.strip()]
+        sign = ";" if lines and ";" in lines[0] else ","
+        rows = [[field.strip() for field in row] for row in csv.reader(lines, delimiter=sign)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} can't be read as a table of text ({error}). Save it as UTF-8 CSV.") from None
     return rows[0] if rows else [], rows[1] if len(rows) > 1 else [], sign
 
 
@@ -156,7 +160,10 @@ def _stretches(
     for key, first, end in whole:
         recording, camera = key if len(key) == 2 else (*key, single_camera(file.path.parent, views, SUFFIX))
         part = table.iloc[first:end]
-        own = {name: part[name].to_numpy(np.float64) if name in keys else None for name in (FRAME, TIME)}
+        try:
+            own = {name: part[name].to_numpy(np.float64) if name in keys else None for name in (FRAME, TIME)}
+        except (ValueError, TypeError) as error:
+            raise DataError(f"{_odd_row(file.path, sign) or f'{file.path}: {error}'}. Correct the row.") from None
         frames = frames_of(f"{file.path}, {recording}", own[FRAME], own[TIME], *rate_of(camera, views, fps))
         found.append(((recording, camera), Stretch(file.path, first, end, frames)))
     return found
@@ -182,4 +189,26 @@ def _read(path: Path, columns: Sequence[str], sign: str, whole: bool = False) ->
             encoding="utf-8-sig",
         )
     except (ValueError, OSError) as error:  # pandas' own errors are ValueErrors
-        raise DataError(f"{path} is not a table of numbers ({error}). Correct it, or write it again.") from None
+        where = _odd_row(path, sign) or f"{path} is not a table of numbers ({error})"
+        raise DataError(f"{where}. Correct it, or write it again.") from None
+
+
+def _odd_row(path: Path, sign: str) -> str:
+    """The first row that isn't names and numbers, its line and what stands there; empty where none is found.
+
+    The slow way through a file that can't be read the fast one.
+    """
+    columns: list[str] = []
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, delimiter=sign, strict=True)
+            for row in reader:
+                columns = columns or [field.strip() for field in row]
+                if reader.line_num > 1 and len(row) > len(columns):
+                    return f"{path}, line {reader.line_num}: {len(row)} fields, but the header has {len(columns)}"
+                for name, field in zip(columns, row if reader.line_num > 1 else [], strict=False):
+                    if name not in (RECORDING, VIEW) and not _is_number(field.strip(), sign):
+                        return f"{path}, line {reader.line_num}, column {name!r}: {field[:40]!r} is not a number"
+    except (csv.Error, UnicodeDecodeError, OSError) as error:
+        return f"{path} can't be read as a table of text ({error})"
+    return ""

@@ -1,6 +1,5 @@
 """Which frames every recording and camera has, from keys and headers alone."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from viewloom.errors import DataError, listed
 from viewloom.features.base import Span
 from viewloom.features.catalog import CatalogSource, Spans, all_cameras
 from viewloom.features.statistics_file import read_statistics
+from viewloom.reading import parsing, read_json
 
 FORMAT = "viewloom-index"
 STATISTICS = "statistics"
@@ -18,6 +18,8 @@ STATISTICS = "statistics"
 VERSION = 1
 
 Runs = tuple[tuple[int, int], ...]
+LARGEST_FRAME = 1 << 40
+"""A frame number beyond this is a typing error."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,10 @@ class Index:
         dims: dict[str, int] = {}
         for recording, cameras in value["recordings"].items():
             for camera, found in cameras.items():
-                spans.setdefault(recording, {})[camera] = Span(int(found["first"]), int(found["end"]))
+                span = Span(int(found["first"]), int(found["end"]))
+                if not 0 <= span.first < span.end <= LARGEST_FRAME:
+                    raise ValueError(f"frames {span.first} to {span.end} of {recording}, {camera}")
+                spans.setdefault(recording, {})[camera] = span
                 if found.get("dim") or value["dim"]:
                     dims[camera] = found.get("dim") or value["dim"]
                 if found["view"] is not None:
@@ -137,7 +142,7 @@ class Index:
             fps=value["fps"],
             fingerprint=value["fingerprint"],
             scanned=value["scanned"],
-            entries=value["entries"],
+            entries={str(camera): int(count) for camera, count in value["entries"].items()},
             gaps=gaps,
             views=views,
         )
@@ -208,12 +213,9 @@ def load_index(path: Path | str) -> Index:
         raise DataError(f"{path} is not there. Make it with viewloom index --data DATA --out {path}.")
     if path.suffix in (".pkl", ".pickle"):
         return Index(where=str(path), kind=STATISTICS, spans=read_statistics(path))
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+    again = "Make it again with viewloom index --overwrite true."
+    with parsing(path, again, what="an index"):
+        value = read_json(path, again)
         if value["format"] != FORMAT or value["version"] != VERSION:
-            raise ValueError(f"format {value['format']!r}, version {value['version']!r}")
+            raise ValueError(f"format {value['format']!r}, version {value['version']!r} of an index")
         return Index.from_json(str(path), value)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"{path} is not an index ({error!r}). Make it again with viewloom index --overwrite true."
-        ) from error

@@ -8,7 +8,6 @@
 Row i is frame first + i; a missing frame is a row of NaN. `viewloom pack` writes it (`viewloom.features.pack`).
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -27,6 +26,7 @@ from viewloom.features.rows import RowFile, hash_file
 from viewloom.features.settings import Axes
 from viewloom.features.stored_rows import MEND, StoredRows
 from viewloom.features.views import ViewTable
+from viewloom.reading import parsing, read_json
 from viewloom.registry import STORES
 from viewloom.sums import with_sum, without_sum
 
@@ -88,7 +88,7 @@ class StoreEntry:
         gaps = tuple((int(start), int(end)) for start, end in value["gaps"])
         entry = cls(**{**value, "gaps": gaps})
         path = PurePosixPath(entry.file)
-        if path.is_absolute() or ".." in path.parts or not 0 <= entry.first < entry.end:
+        if not path.suffix or path.is_absolute() or ".." in path.parts or not 0 <= entry.first < entry.end:
             raise ValueError(f"entry {entry.file!r} of frames [{entry.first}, {entry.end})")
         return entry
 
@@ -165,8 +165,8 @@ def read_manifest(root: Path) -> Manifest:
             if unfinished
             else f"{root} has no {MANIFEST}, so it is no packed store."
         )
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+    with parsing(path, "Copy it again, or pack the features again.", what="the manifest of a packed store"):
+        value = read_json(path)
         if value.get("format") != FORMAT:
             raise ValueError(f"format {value.get('format')!r}")
         if value["version"] != VERSION:
@@ -175,12 +175,6 @@ def read_manifest(root: Path) -> Manifest:
                 "Pack the features again, or use the viewloom that packed them."
             )
         return Manifest.from_json(value)
-    except DataError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"{path} is not the manifest of a packed store ({error!r}). Copy it again, or pack the features again."
-        ) from error
 
 
 @STORES.register("packed")

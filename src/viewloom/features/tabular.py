@@ -59,7 +59,7 @@ def feature_columns(path: Path, columns: Sequence[str]) -> tuple[str, ...]:
             f"{path} has the column {labels[0]!r}, as labels have, not features. Keep features in a folder of their "
             "own (features/), or rename the column."
         )
-    if doubled := sorted({column for column in found if found.count(column) > 1}):
+    if doubled := sorted({column for column in columns if column and list(columns).count(column) > 1}):
         raise DataError(f"{path} has the column {doubled[0]!r} twice. Give each column a name of its own.")
     if not found:
         raise DataError(f"{path} has no column of features; its columns are: {listed(columns)}.")

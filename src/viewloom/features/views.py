@@ -123,16 +123,9 @@ class ViewTable:
 
         Only the name is needed: the camera's name is then the view's, and rate, start and size the data set's.
         """
-        import yaml
+        from viewloom.yaml_files import read_yaml
 
-        from viewloom.yaml_files import load_yaml
-
-        try:
-            found = load_yaml(Path(path).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise DataError(f"View file {path} is not there.") from None
-        except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-            raise DataError(f"View file {path} is not YAML ({str(error).splitlines()[0]}).") from None
+        found = read_yaml(Path(path), what="View file ")
         views = found.get("views") if isinstance(found, dict) else None
         if not isinstance(views, dict) or not views:
             raise DataError(

@@ -1,7 +1,5 @@
 """Reading the files of a run folder: each is checked, and errors name the file and the place in it."""
 
-import csv
-import json
 import math
 import os
 from dataclasses import dataclass, field
@@ -11,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from viewloom import reading
 from viewloom.errors import DataError
 from viewloom.limits import LONGEST_FRAMES, MOST_FRAMES
+from viewloom.logged import read_logged
 from viewloom.metrics.multilabel import NAMES as MULTI_NAMES
 from viewloom.metrics.segmentation import NAMES, Counts
 from viewloom.metrics.segments import Segments
@@ -122,10 +122,7 @@ class Metrics:
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object of a run; `DataError` when the file isn't one."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise DataError(f"{path} can't be read as JSON ({error}). {AGAIN}") from None
+    value = reading.read_json(path, AGAIN)
     if not isinstance(value, dict):
         raise DataError(f"{path} holds a {type(value).__name__} where an object is expected. {AGAIN}")
     return value
@@ -204,7 +201,8 @@ def read_predictions(path: Path, metrics: Metrics) -> dict[str, ItemResult]:
     if frames > MOST_FRAMES:
         raise DataError(f"{path} tells of {frames:,} frames, and {MOST_FRAMES:,} is the most that is read. {AGAIN}")
     overlap, classes = metrics.labels_mode == "multi", len(metrics.actions)
-    return {name: _item(name, item, classes, path, overlap) for name, item in sorted(value["items"].items())}
+    with reading.parsing(path, AGAIN):
+        return {name: _item(name, item, classes, path, overlap) for name, item in sorted(value["items"].items())}
 
 
 _PAIR = Kind("two whole numbers", lambda value: isinstance(value, list) and [type(one) for one in value] == [int, int])
@@ -256,17 +254,10 @@ def read_curves(path: Path) -> dict[str, Points]:
     if not path.exists():
         return {}
     found: dict[str, dict[float, list[float]]] = {}
-    with path.open(newline="", encoding="utf-8") as file:
-        for number, line in enumerate(csv.DictReader(file), start=2):
-            try:
-                for name, text in line.items():
-                    if name not in ("epoch", "step") and text:
-                        found.setdefault(name, {}).setdefault(float(line["epoch"]) + 1, []).append(float(text))
-            except (ValueError, TypeError, KeyError):
-                raise DataError(
-                    f"{path}, line {number}: expected an epoch and numbers. The file is `viewloom train`'s; "
-                    "restore or delete it."
-                ) from None
+    for row in read_logged(path):
+        for name, text in row.items():
+            if name not in ("epoch", "step") and text:
+                found.setdefault(name, {}).setdefault(float(row["epoch"]) + 1, []).append(float(text))
     return {
         name: [(epoch, sum(values) / len(values)) for epoch, values in sorted(epochs.items())]
         for name, epochs in found.items()

@@ -9,6 +9,7 @@ from typing import Any
 from viewloom.errors import ConfigError, DataError, listed
 from viewloom.metrics.segmentation import Counts, count, pooled_scores
 from viewloom.names import predictions_file
+from viewloom.reading import read_text
 from viewloom.report import measures
 from viewloom.report.reading import (
     AGAIN,
@@ -163,7 +164,7 @@ def load_run(folder: Path) -> Run:
         metrics,
         views,
         environment,
-        config.read_text(encoding="utf-8") if config.exists() else "",
+        read_text(config, "Restore it, or remove it.") if config.exists() else "",
         curves,
         tuple(dict.fromkeys(map(str, [*warnings, *notes]))),
         load_taught(folder),

@@ -1,6 +1,5 @@
 """Has a run learned anything? A refiner is held against plain features, a head against the commonest action."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import numpy as np
 from viewloom.console import err
 from viewloom.dataset.dataset import Item, MultiViewDataset
 from viewloom.files import write_json
+from viewloom.logged import read_logged
 from viewloom.methods.none import IdentityRefiner
 from viewloom.methods.refiner import Refiner
 from viewloom.metrics.segmentation import score
@@ -152,6 +152,5 @@ def show(warnings: Sequence[str]) -> None:
 
 def _value(path: Path, epoch: int, name: str) -> float | None:
     """A value that was logged in an epoch; None if it wasn't."""
-    with path.open(newline="") as file:
-        found = [row.get(name) for row in csv.DictReader(file) if int(row["epoch"]) == epoch]
+    found = [row.get(name) for row in read_logged(path) if int(row["epoch"]) == epoch]
     return float(found[-1]) if found and found[-1] else None

@@ -1,6 +1,5 @@
 """A run's identity: kept in its folder as ``identity.json``, compared when it goes on, and used to name folders."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from viewloom.features.rows import hash_file
 from viewloom.features.settings import Compare, Mode
 from viewloom.files import write_json
 from viewloom.identity import Identity, added_settings, settings_of
+from viewloom.reading import parsing, read_json
 
 FILE = "identity.json"
 
@@ -124,13 +124,12 @@ def refuse_written_again(folder: Path, now: Mapping[str, Sequence[Any]], compare
 def _read(folder: Path) -> tuple[Identity, dict[str, list[Any]]]:
     """The identity in a run folder, and its feature files as they were."""
     path = folder / FILE
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-        return Identity.from_json(value), dict(value["written"])
-    except FileNotFoundError:
+    if not path.exists():
         raise ConfigError(
             f"{path} is not there, so nobody can say whether {folder} may go on with these settings and data: it was "
             "begun by an earlier version. Choose another --run folder."
-        ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f"{path} is damaged ({error!r}). Choose another --run folder.") from None
+        )
+    remedy = "Choose another --run folder."
+    with parsing(path, remedy, ConfigError):
+        value = read_json(path, remedy, ConfigError)
+        return Identity.from_json(value), {str(name): list(facts) for name, facts in dict(value["written"]).items()}

@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from viewloom import reading
 from viewloom.console import err
 from viewloom.dataset.dataset import MultiViewDataset
 from viewloom.errors import ConfigError, listed
@@ -220,11 +221,21 @@ def refuse_backbone(trained: Mapping[str, str], run: str, found: Mapping[str, st
         )
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file of a run; `ConfigError` when it isn't there or isn't JSON."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path} is not there: is {path.parent} a run folder?") from None
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"{path} is not valid JSON ({error}).") from None
+class FactsOf(dict[str, Any]):
+    """The object in a JSON file of a run; `ConfigError` that names the file for a key that it lacks."""
+
+    def __init__(self, path: Path, found: Mapping[str, Any]) -> None:
+        super().__init__(found)
+        self.path = path
+
+    def __missing__(self, key: str) -> Any:
+        raise ConfigError(f"{self.path} lacks {key!r}. Is {self.path.parent} a run folder, and whole?")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file of a run; `ConfigError` when it isn't there, isn't JSON, or holds no object."""
+    remedy = f"Is {path.parent} a run folder, and whole?"
+    found = reading.read_json(path, remedy, ConfigError)
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path} holds a {type(found).__name__} where an object is expected. {remedy}")
+    return FactsOf(path, found)

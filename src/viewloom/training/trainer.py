@@ -1,6 +1,5 @@
 """The Lightning trainer every run uses: devices, precision, checkpoints, logs, progress."""
 
-import csv
 import logging
 import warnings
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from lightning.pytorch.plugins.precision import DoublePrecision
 
 from viewloom.errors import ConfigError
 from viewloom.files import atomic_path, write_csv
+from viewloom.logged import read_logged
 from viewloom.training.csv_logger import ResumedCSV
 from viewloom.training.length import validation_interval
 from viewloom.training.loggers import make_logger
@@ -87,8 +87,7 @@ class MetricsFile(Checkpoint):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take over the rows of the epochs before a resumption."""
         if self.path.exists():
-            with self.path.open(newline="") as file:
-                self.rows = [row for row in csv.DictReader(file) if int(row["epoch"]) < trainer.current_epoch]
+            self.rows = [row for row in read_logged(self.path) if int(row["epoch"]) < trainer.current_epoch]
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add this epoch's row."""

@@ -108,11 +108,14 @@ def _visible(path: Path) -> bool:
 
 def _from_csv(path: Path) -> list[Clip]:
     """One clip a line; paths are relative to the CSV's folder, offset_s may be left out."""
-    columns, rows, _ = read_csv(path)
+    table = read_csv(path)
+    columns, rows = table.columns, table.rows
     if not set(COLUMNS[:3]) <= set(columns) <= set(COLUMNS):
         raise DataError(f"{path} must have the columns {','.join(COLUMNS)} (the last may be left out), not {columns}.")
     if not rows:
         raise DataError(f"{path} lists no videos.")
+    for line, fields in rows:
+        table.check_length(f"{path}, line {line}", fields, ())
     return [_from_line(path, line, fields) for line, fields in rows]
 
 

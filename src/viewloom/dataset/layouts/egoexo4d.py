@@ -156,6 +156,9 @@ def _splits(path: Path) -> Callable[[LabelSet | None, Collection[str]], Splits]:
         uids = entry(path, "the file", read_json(path), "split_to_take_uids", dict)
         there = set(recordings)
         lists = {role: entry(path, "split_to_take_uids", uids, role, list) for role in uids}
+        odd = next((uid for role in uids for uid in lists[role] if not isinstance(uid, str)), None)
+        if odd is not None:
+            raise DataError(f"{path}: a take is named {odd!r}, which is no text. Download the file again.")
         takes = {role: [uid for uid in listed_uids if uid in there] for role, listed_uids in lists.items()}
         known = {} if labels is None else labels.annotations
         roles = ("train", "val", "test")

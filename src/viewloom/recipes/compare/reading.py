@@ -53,16 +53,9 @@ def read_file(file: str | Path) -> dict[str, Any]:
     Raises:
         ConfigError: no such file, no YAML, or no settings.
     """
-    import yaml
+    from viewloom.yaml_files import read_yaml
 
-    from viewloom.yaml_files import load_yaml
-
-    try:
-        values = load_yaml(Path(file).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(
-            f"{file} can't be read as YAML ({error}). See docs/howto/compare-methods.md for an example."
-        ) from None
+    values = read_yaml(Path(file), "See docs/howto/compare-methods.md for an example.", ConfigError)
     if not isinstance(values, Mapping):
         raise ConfigError(
             f"{file} must hold settings, such as `methods: [none, cca]`. See docs/howto/compare-methods.md."
