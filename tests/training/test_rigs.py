@@ -18,7 +18,8 @@ from viewloom.training.pretrain import run_pretrain
 from viewloom.training.segment import run_train
 from viewloom.training.settings import EvaluateConfig, PretrainConfig, TrainConfig, TrainerConfig
 
-QUIET = TrainerConfig(accelerator="cpu", logger="none", progress=False)
+QUIET = TrainerConfig(accelerator="cpu", logger="none", progress=False, checkpoint_every_epochs=1000)
+"""Checkpoints to resume from take a fifth of the time, and change no result."""
 HALF = (32, 37)
 """Seconds of a recording of sensors, where all of them would take too long."""
 
