@@ -54,7 +54,7 @@ def calibration(dim: int, worlds: int) -> dict[str, dict[str, float]]:
     """Statistics of fixed cameras: the real sample's, the mean over worlds and cameras, the deviation."""
     rows = []
     for world in range(worlds):
-        config = SimulateConfig(out="", recordings=3, views=EXO, dim=dim, seed=1, world=world)
+        config = SimulateConfig(out="unused", recordings=3, views=EXO, dim=dim, seed=1, world=world)
         script, worlds_of = make_script(config), draw_worlds(config)
         found = [compute(config, script, worlds_of, timeline) for timeline in script.timelines]
         rows += [asdict(feature_statistics(np.concatenate([one[view] for one in found]))) for view in found[0]]
@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, default=3, help="worlds whose statistics are averaged; 0: none")
     parser.add_argument("--dir", default=None, help="folder for the temporary store")
     args = parser.parse_args()
-    config = SimulateConfig(out="", recordings=args.recordings, dim=args.dim, views=args.views)
+    config = SimulateConfig(out="unused", recordings=args.recordings, dim=args.dim, views=args.views)
     rates = {
         "features": speed(config, args.repeats, False, args.dir),
         "features_and_lmdb": speed(config, args.repeats, True, args.dir),

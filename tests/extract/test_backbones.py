@@ -21,7 +21,7 @@ PICTURES = np.random.default_rng(0).integers(0, 256, (5, 1, 32, 32, 3), np.uint8
 
 
 def opened(backbone: str, **settings) -> Backbone:
-    return open_backbone(ExtractConfig(videos="", out="", fps=30, backbone=backbone, device="cpu", **settings))
+    return open_backbone(ExtractConfig(videos="", out="unused", fps=30, backbone=backbone, device="cpu", **settings))
 
 
 def by_hand(network: torch.nn.Module, pictures=PICTURES, how: Preprocessing = SMALL) -> np.ndarray:

@@ -147,7 +147,7 @@ def main() -> None:
     args = parser.parse_args()
     for world in map(int, args.worlds.split(",")):
         for seed in map(int, args.seeds.split(",")):
-            found = gap(SimulateConfig(out="", seed=seed, world=world), args.epochs, args.width, ridge=True)
+            found = gap(SimulateConfig(out="unused", seed=seed, world=world), args.epochs, args.width, ridge=True)
             row = {"seed": seed, "world": world} | {name: round(value, 1) for name, value in found.items()}
             sys.stdout.write(json.dumps(row) + "\n")
             sys.stdout.flush()

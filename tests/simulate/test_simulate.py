@@ -24,7 +24,7 @@ from viewloom.simulate.run import compute, draw_worlds, make_script, new_folder,
 from viewloom.simulate.settings import FaultConfig, SimulateConfig
 from viewloom.simulate.timelines import PUBLISHED_LISTS
 
-SMALL = SimulateConfig(out="", recordings=4, dim=8, pace=12.0, people=2)
+SMALL = SimulateConfig(out="unused", recordings=4, dim=8, pace=12.0, people=2)
 
 
 def simulated(folder: Path, **changes) -> Path:

@@ -41,7 +41,7 @@ def features(config: SimulateConfig, count: int = 2) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def simulated() -> dict[str, np.ndarray]:
-    return features(SimulateConfig(out="", recordings=2, views=",".join(VIEWS)))
+    return features(SimulateConfig(out="unused", recordings=2, views=",".join(VIEWS)))
 
 
 def test_statistics_are_those_of_the_real_sample(simulated):
@@ -56,7 +56,7 @@ def test_statistics_are_those_of_the_real_sample(simulated):
 
 @pytest.mark.parametrize(("dim", "world"), [(16, 0), (512, 3)])
 def test_sizes_of_features_hold_at_any_dimension_and_world(dim, world):
-    found = features(SimulateConfig(out="", recordings=1, views="v2,v3,v6,v8", dim=dim, world=world), 1)
+    found = features(SimulateConfig(out="unused", recordings=1, views="v2,v3,v6,v8", dim=dim, world=world), 1)
     rows = [feature_statistics(x) for x in found.values()]
     # Sixteen features are few draws of a heavy-tailed profile; the bounds are wide for them.
     slack = 2.5 if dim == 16 else 1.5
@@ -81,7 +81,7 @@ def test_features_are_finite_and_never_negative(simulated):
 
 def test_ego_is_noisier():
     """The part that changes from frame to frame beyond the smooth course, as differences of second order."""
-    found = features(SimulateConfig(out="", recordings=1), 1)
+    found = features(SimulateConfig(out="unused", recordings=1), 1)
     rough = {view: np.diff(x, 2, axis=0).std() / x.std(axis=0).mean() for view, x in found.items()}
     assert rough["e4"] > rough["v3"]
 
@@ -102,7 +102,7 @@ def test_hash_sees_every_array():
 
 def test_views_share_their_moments_but_not_their_level():
     """Changes of two synchronised views go together; their mean pictures differ by more than they move."""
-    found = features(SimulateConfig(out="", recordings=1, views="v3,v4,e4"), 1)
+    found = features(SimulateConfig(out="unused", recordings=1, views="v3,v4,e4"), 1)
     speed = {view: np.linalg.norm(np.diff(x[::5], axis=0), axis=1) for view, x in found.items()}
     for other in ("v4", "e4"):
         together = np.corrcoef(speed["v3"], speed[other])[0, 1]
@@ -118,7 +118,7 @@ def test_views_have_noise_of_their_own(monkeypatch):
 
     drawn, draw = [], module._noise
     monkeypatch.setattr(module, "_noise", lambda *args: drawn.append(draw(*args)) or drawn[-1])
-    features(SimulateConfig(out="", recordings=1, dim=8, pace=10.0), 1)
+    features(SimulateConfig(out="unused", recordings=1, dim=8, pace=10.0), 1)
     one, other = drawn
     assert one.std() == pytest.approx(1, abs=0.1)
     assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.05

@@ -202,7 +202,14 @@ def test_evaluate_and_predict_decide_by_it(trained, tmp_path):
     count = [sum(len(item["prediction"]) for item in each["items"].values()) for each in (plain, bounded)]
     assert count[1] < count[0]
     rows = run_predict(
-        PredictConfig(data=str(data), run=str(run), out="", views="e4", decoding="durations", accelerator="cpu")
+        PredictConfig(
+            data=str(data),
+            run=str(run),
+            out=str(tmp_path / "said"),
+            views="e4",
+            decoding="durations",
+            accelerator="cpu",
+        )
     ).rows
     name = next(iter(bounded["items"]))
     actions = bounded["actions"]

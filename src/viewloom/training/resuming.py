@@ -49,10 +49,18 @@ def read_checkpoint(path: Path, module: LightningModule | None = None) -> dict[s
         if not _is_count(found.get(name)):
             raise DataError(f"{path}: {name!r} is {repr(found.get(name))[:60]}, not a count. {REMEDY}")
     _refuse_spoilt(path, "weights", weights)
-    misfits = "" if module is None else differences(module, weights)
+    misfits = "" if module is None else differences(module, _completed(module, weights))
     if misfits:
         raise DataError(f"{path} doesn't hold the weights of this run's network: {misfits}. {REMEDY}")
     return dict(found)
+
+
+def _completed(module: LightningModule, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Weights with those that the module leaves out when it saves."""
+    checkpoint: dict[str, Any] = {"state_dict": dict(weights)}
+    module.on_load_checkpoint(checkpoint)
+    completed: Mapping[str, Tensor] = checkpoint["state_dict"]
+    return completed
 
 
 def read_whole(path: Path, module: LightningModule | None = None) -> dict[str, Any]:
