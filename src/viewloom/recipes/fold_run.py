@@ -93,6 +93,7 @@ class FoldRun:
         own = {
             "run": str(self.folder),
             "resume": False,
+            "overwrite": True,  # the fold's refiner lies in the folder already
             "name": None if self.config.name is None else f"{self.config.name}, {self.fold.name}",
             "refiner": self.config.refiner if self.config.method is None else str(refiner),
         }
