@@ -25,8 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     fine = True
     for part in parts:
         campaign = Campaign(part, chosen.folder.resolve() / part, chosen.seed, chosen.jobs, chosen.limit, chosen.reuse)
-        began, command = time.monotonic(), reproduced(chosen, part)
-        done = campaign.run(60 * chosen.minutes / len(parts), chosen.trials)
+        minutes = chosen.minutes / len(parts)
+        began, command = time.monotonic(), reproduced(chosen, part, minutes)
+        done = campaign.run(60 * minutes, chosen.trials)
         seconds = time.monotonic() - began
         write_results(chosen.folder / f"{part}.json", part, command, seconds, done)
         say(*as_lines(part, done, seconds))
@@ -57,9 +58,9 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     return chosen
 
 
-def reproduced(chosen: argparse.Namespace, part: str) -> str:
+def reproduced(chosen: argparse.Namespace, part: str, minutes: float) -> str:
     """The command that makes a part's table again."""
-    amount = f"--trials {chosen.trials}" if chosen.trials is not None else f"--minutes {chosen.minutes:g}"
+    amount = f"--trials {chosen.trials}" if chosen.trials is not None else f"--minutes {minutes:g}"
     return f"python -m tests.torture --part {part} {amount} --seed {chosen.seed} --jobs {chosen.jobs}"
 
 
