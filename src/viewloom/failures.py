@@ -89,11 +89,11 @@ def _is_foreign(error: BaseException) -> bool:
 def explained(error: BaseException) -> str | None:
     """What happened, where, and what to do, in one line; None where it isn't the machine's doing."""
     if isinstance(error, UserError):
-        return passed_on(str(error))
+        return passed_on(_text(error))
     told = next((text for tell in (_lost_process, _no_memory, _no_threads) if (text := tell(error)) is not None), None)
     if told is not None:
         return told
-    inner = passed_on(str(error))
+    inner = passed_on(_text(error))
     number = number_of(error)
     if number is None:
         return None if error.__cause__ is None else explained(error.__cause__)
@@ -102,6 +102,11 @@ def explained(error: BaseException) -> str | None:
         os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else _path_in(inner) or _path_by_frames(error)
     )
     return ADVICE.get(number, _other)(path, error)
+
+
+def _text(error: BaseException) -> str:
+    """Of an error, with its line breaks."""
+    return str(error.args[0]) if isinstance(error, UserError) and error.args else str(error)
 
 
 def passed_on(text: str) -> str:
@@ -207,7 +212,7 @@ def _failed(path: str | None, error: BaseException) -> str:
 
 def _other(path: str | None, error: BaseException) -> str:
     number = number_of(error)
-    reason = os.strerror(number) if number else passed_on(str(error))
+    reason = os.strerror(number) if number else passed_on(_text(error))
     return f"{f'{path}: ' if path else ''}{reason}. Look after it, and run the command again. {AGAIN}"
 
 

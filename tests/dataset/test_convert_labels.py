@@ -44,7 +44,7 @@ def test_a_plan_writes_nothing(table, tmp_path, capsys):
     ("args", "reason"),
     [
         (["--format", "elan"], "nobody says the frame rate of the labels. Pass --fps"),
-        (["--format", "elan", "--fps", "2000"], "--fps must lie above 0 and not above 1000"),
+        (["--format", "elan", "--fps", "2000"], "which tell frames apart up to 500 fps, but the rate is 2000"),
         (["--format", "elan", "--fps", "600"], "which tell frames apart up to 500 fps, but the rate is 600"),
         (["--format", "elam", "--fps", "25"], "There is no annotation format 'elam'; there are: audacity, boris"),
         (["--format", "elan", "--fps", "25", "--unit", "seconds"], "--unit and --delimiter are of --format csv"),
@@ -83,7 +83,7 @@ def test_one_recording_goes_to_a_file_of_its_name(table, tmp_path, capsys):
 def test_a_segment_without_an_action_is_named(table, tmp_path, capsys):
     table.write_text(TABLE.replace(",b,", ",,"))
     assert convert("--labels", table, "--out", tmp_path / "x", "--format", "elan", "--fps", 25) == 2
-    assert "segments.csv, line 3: the action is missing" in capsys.readouterr().err.replace("\n", "")
+    assert "segments.csv, line 3: the action has no name" in capsys.readouterr().err.replace("\n", "")
 
 
 def test_tables_in_python(table, tmp_path):

@@ -141,7 +141,7 @@ def test_what_is_not_in_the_action_list_or_nameless_is_noted(tmp_path):
     faults = []
     found = read_labels(tmp_path, 10.0, ("a",), faults.append)
     assert labels_of(found.annotations) == {"r": [(0, 12, 0)]}
-    assert [str(fault).partition(": ")[2][:18] for fault in faults] == ["action 'b' is not ", "the action is miss"]
+    assert [str(fault).partition(": ")[2][:18] for fault in faults] == ["the action has no ", "action 'b' is not "]
 
 
 @pytest.mark.parametrize("files", [{}, {"readme.md": ""}, {"r.srt": ""}, {".r.srt": "x"}])

@@ -305,6 +305,7 @@ def test_other_settings(data, tmp_path, finished):
 
 def test_folder_with_other_files(data, tmp_path):
     (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep")
     (tmp_path / "mine" / ".tmp-notes.txt").write_text("keep")
     with pytest.raises(ConfigError, match="which this command did not write"):
         pack(data, tmp_path / "mine")

@@ -92,5 +92,5 @@ def test_bad_yaml_is_told(tmp_path, text, told):
 def test_a_view_file_that_is_not_there(tmp_path):
     with pytest.raises(DataError, match=r"none\.yaml is not there"):
         ViewTable.from_yaml(tmp_path / "none.yaml")
-    with pytest.raises(DataError, match="not YAML"):
+    with pytest.raises(DataError, match="is a folder, not a file"):
         ViewTable.from_yaml(tmp_path)

@@ -75,7 +75,7 @@ def test_a_plan_counts_the_steps_that_are_computed_of_a_whole_window(method, dro
     seen = []
     monkeypatch.setattr(EncoderLayer, "forward", lambda self, x, sequences: (seen.append(x[..., 0].numel()), x)[1])
     METHODS.get(method)(32, VIEWS[:2], config).train()(view_batch((10,) * 4, 32, 2, holes=False))
-    part = PretrainConfig(data="", run="", views="v3,e4", method=method, method_options=config, batch_size=4, epochs=1)
+    part = PretrainConfig(data="", run="r", views="v3,e4", method=method, method_options=config, batch_size=4, epochs=1)
     read = Reading(recordings=4, windows=8, frames=8 * 200, steps=80, longest=10, gib=0.0)
     found = [pretraining_cost(replace(part, method_options=c), read, 32, VIEWS[:2]) for c in (config, valid(config))]
     computed = max(seen) / 4

@@ -57,7 +57,7 @@ def _raise(error):
         (lambda: _raise(DataError("labels.csv is empty.")), "message"),
         (lambda: _raise(DataError("")), "unclear"),
         (lambda: _raise(KeyError("x")), "traceback"),
-        (lambda: bytearray(b"x" * (128 << 20)).find(b"y"), "memory"),
+        (lambda: bytearray(b"x" * (512 << 20)).find(b"y"), "memory"),
         (lambda: os.abort(), "crash"),
         (lambda: time.sleep(60), "hang"),
     ],

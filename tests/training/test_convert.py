@@ -296,6 +296,7 @@ def test_a_conversion_that_was_killed_is_done_again(tmp_path, actions):
     assert convert(tmp_path, "head", "--actions", actions) == 0
     assert convert(tmp_path, "head", "--actions", actions) == 2, "it is there already"
     whole = {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()}
-    (tmp_path / "r" / "environment.json").unlink()  # the last that is written
+    (tmp_path / "r" / "environment.json").unlink()
+    (tmp_path / "r" / ".begun-convert").touch()  # until all are written
     assert convert(tmp_path, "head", "--actions", actions) == 0
     assert {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()} == whole

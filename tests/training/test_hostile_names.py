@@ -11,7 +11,7 @@ from viewloom.training.predict import run_predict
 from viewloom.training.scores import read_scores
 from viewloom.training.settings import EvaluateConfig, PredictConfig, TrainerConfig
 
-VIEW, RECORDINGS = "../../outside", ("/abs/one", "..", "two\0", "three" * 60)
+VIEW, RECORDINGS = "../../outside", ("/abs/one", "..", "two\n", "three" * 60)
 FRAMES = 60
 
 

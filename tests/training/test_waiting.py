@@ -57,7 +57,7 @@ def test_what_cannot_be_is_refused(head, options, lookahead_s, fault):
     asked = config("d", "r", head=head, head_options=options, lookahead_s=lookahead_s)
     with pytest.raises(ConfigError, match=fault):
         with_lookahead(asked, Sampling(), 30)
-    with pytest.raises(ConfigError, match="must be 0 or more"):
+    with pytest.raises(ConfigError, match="it has to be from 0 to 86,400"):
         config("d", "r", lookahead_s=-1.0)
 
 

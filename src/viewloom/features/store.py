@@ -88,7 +88,7 @@ class StoreEntry:
         gaps = tuple((int(start), int(end)) for start, end in value["gaps"])
         entry = cls(**{**value, "gaps": gaps})
         path = PurePosixPath(entry.file)
-        if not path.suffix or path.is_absolute() or ".." in path.parts or not 0 <= entry.first < entry.end:
+        if path.is_absolute() or ".." in path.parts or not 0 <= entry.first < entry.end:
             raise ValueError(f"entry {entry.file!r} of frames [{entry.first}, {entry.end})")
         return entry
 

@@ -249,6 +249,7 @@ def _score(config: TransferConfig, name: str, dataset: MultiViewDataset) -> None
         accelerator=config.trainer.device_kind,
         decoding=config.decoding,
         durations=config.durations,
+        overwrite=True,
     )
     run_evaluate(settings, dataset)
 
