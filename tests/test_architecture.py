@@ -69,6 +69,7 @@ LEVELS = {
     "errors": 13,
     "amounts": 13,
     "version": 13,
+    "parent": 13,
     "overview": 13,
     "shorthand": 9,
     "__init__": 13,

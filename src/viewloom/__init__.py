@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from viewloom.parent import PARENT as PARENT
 from viewloom.version import __version__
 
 if TYPE_CHECKING:

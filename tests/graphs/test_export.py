@@ -165,7 +165,10 @@ def test_what_cannot_be_exported_says_why(tmp_path):
         vl.export(tmp_path / "batch", tmp_path / "out.onnx", what="refiner")
     with pytest.raises(DataError, match="has neither a head.safetensors nor a refiner.safetensors"):
         vl.export(tmp_path, tmp_path / "out.onnx")
-    for changes, message in (({"lengths": 0}, "lengths is 0: it has to be from 1 to 20"), ({"windows": "cut", "what": "head"}, "--windows cut")):
+    for changes, message in (
+        ({"lengths": 0}, "lengths is 0: it has to be from 1 to 20"),
+        ({"windows": "cut", "what": "head"}, "--windows cut"),
+    ):
         with pytest.raises(ConfigError, match=message):
             vl.export(run, tmp_path / "out.onnx", **changes)
 

@@ -20,7 +20,7 @@ MAY_DIFFER = {
 """{file, or its folder: keys of its JSON}, at any depth, that may differ: wall times, dates, the host and how often it
 was resumed."""
 IN_PAGES = re.compile(
-    rb"<dt>(commit|created|command|seconds)</dt><dd>[^<]*</dd>"
+    rb"<dt>(commit|created|command|seconds|resumed)</dt><dd>[^<]*</dd>\s*"
     rb"|\b\d+(\.\d+)? (s|min)\b"
     rb"|\d+(\.\d+)?(?=</td></tr>| \|\n| *\\\\)"
 )

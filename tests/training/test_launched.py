@@ -34,6 +34,18 @@ def test_ends_with_its_launcher(tmp_path, monkeypatch, launched):
     assert wait_for(begun.with_suffix(".ended"), 1.5 if launched else 60) is not launched
 
 
+def test_ends_where_its_launcher_has_ended_before_it_looks(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    gone = tmp_path / "gone"
+    late = f"import viewloom, time, pathlib; pathlib.Path({str(tmp_path / 'in')!r}).touch()\n"
+    late += f"while not pathlib.Path({str(gone)!r}).exists(): time.sleep(0.02)\n"
+    with subprocess.Popen([sys.executable, "-c", LAUNCHER, late + RANK, str(tmp_path / "begun"), "1.5"]) as launcher:
+        assert wait_for(tmp_path / "in", 60)
+        launcher.kill()
+    gone.touch()
+    assert not wait_for(tmp_path / "begun.ended", 3)
+
+
 def wait_for(path: Path, seconds: float) -> bool:
     until = time.monotonic() + seconds
     while not path.exists() and time.monotonic() < until:

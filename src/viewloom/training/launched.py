@@ -5,16 +5,22 @@ import threading
 import time
 from collections.abc import Mapping
 
+from viewloom.parent import PARENT
+
 LOOK_S = 0.5
 _watching = threading.Event()
 
 
 def end_with_launcher() -> None:
     """End this process, wherever it is, once the one that launched it has ended: it would wait for the others of its
-    run, for half an hour. A process that nobody launched as one of several, such as a shell's, is left alone."""
+    run, for half an hour.
+
+    The launcher may have ended while this one was still importing, so what counts is who was there first. A process
+    that nobody launched as one of several, such as a shell's, is left alone.
+    """
     if is_launched(os.environ) and not _watching.is_set():
         _watching.set()
-        threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+        threading.Thread(target=_watch, args=(PARENT,), daemon=True).start()
 
 
 def is_launched(environment: Mapping[str, str]) -> bool:
