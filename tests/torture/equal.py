@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import lmdb
 import numpy as np
 import torch
 
@@ -27,8 +28,10 @@ IN_PAGES = re.compile(
 """What pages and tables say of that; wall times stand in the last cell of a row."""
 PATHS = ("dirpath", "best_model_path", "last_model_path", "kth_best_model_path", "best_k_models")
 """Keys of checkpoints that name folders."""
-LEFT_OUT = re.compile(r"^$")
-"""Files that may be there or not, or be otherwise."""
+LEFT_OUT = re.compile(r"^(.*/)?logs/[^/]+\.log: |^$")
+"""Files that may be otherwise: what the runs of a comparison said, which goes on in the same file."""
+RESUMED = re.compile(rb"^resume: (true|false)$", re.MULTILINE)
+"""In a run's settings: whether it was begun or gone on with when they were written."""
 
 
 def tree(root: Path) -> dict[str, Path]:
@@ -65,10 +68,20 @@ def _of_files(one: Path, other: Path) -> Iterator[str]:
 
 
 def _same_but_for_times(one: Path, first: bytes, second: bytes, other: Path) -> bool:
-    """Whether pages and tables differ in wall times alone."""
+    """Whether pages, tables and settings differ in wall times and in being resumed alone, and stores not in content."""
     if one.suffix in (".html", ".md", ".tex"):
         return IN_PAGES.sub(b"", first) == IN_PAGES.sub(b"", second)
+    if one.name == "config.yaml":
+        return RESUMED.sub(b"", first) == RESUMED.sub(b"", second)
+    if one.suffix == ".mdb":
+        return list(_records(one)) == list(_records(other))
     return one.name == "table.csv" and _without_times(one) == _without_times(other)
+
+
+def _records(path: Path) -> Iterator[tuple[bytes, bytes]]:
+    """Keys and values of an LMDB, whose pages lie otherwise after more transactions."""
+    with lmdb.open(str(path.parent), readonly=True, lock=False) as store, store.begin() as transaction:
+        yield from transaction.cursor()
 
 
 def _without_times(path: Path) -> list[list[str]]:
