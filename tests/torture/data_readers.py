@@ -187,12 +187,13 @@ def _cached(folder: Path) -> None:
 
     _table(folder)
     data = open_dataset(DataConfig(data=str(folder / "data"), pool_cache=str(folder / "cache")))
+    keys: dict[str, Any] = {}
     for name in data.recordings:
-        data.source.read_pooled(name, "v3", *data.source.span(name, "v3"), 5, "max")
-    keys = {}
-    for path in (folder / "cache").iterdir():
-        with safe_open(path, "np") as file:
-            keys[path.name] = file.metadata()["key"]
+        start, end = data.source.span(name, "v3")
+        data.source.read_pooled(name, "v3", start, end, 5, "max")
+        for path in (folder / "cache").iterdir():
+            with safe_open(path, "np") as file:
+                keys.setdefault(path.name, [file.metadata()["key"], start, end, -(-(end - start) // 5)])
     (folder / "keys.json").write_text(json.dumps(keys))
 
 
@@ -202,7 +203,7 @@ def _read_cached(folder: Path) -> Facts:
     from viewloom.features import cache
 
     found = []
-    for name, key in json.loads((folder / "keys.json").read_text()).items():
-        kept = cache._load(folder / "cache" / name, key)
+    for name, asked in json.loads((folder / "keys.json").read_text()).items():
+        kept = cache._load(folder / "cache" / name, *asked, verify=True)
         found.append(None if kept is None else [float(np.nansum(kept[0])), kept[1].tolist()])
     return found
