@@ -242,3 +242,16 @@ def test_a_folder_that_another_one_downloads_into_is_left_alone(hub, tmp_path):
     with held(tmp_path / "out"), pytest.raises(ConfigError, match="Another viewloom download is writing"):
         download(tmp_path, views="v3")
     assert files_in(tmp_path / "out") == []
+
+
+def test_an_archive_whose_beginning_is_gone_is_damaged(tmp_path):
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as archive:
+        archive.writestr("a.txt", b"1" * 400)
+        archive.writestr("b.txt", b"2" * 400)
+    content = whole.getvalue()
+    end = content.rindex(b"PK\x05\x06")
+    (tmp_path / "a.zip").write_bytes(content[300:end] + content[end:])  # the directory's offsets lead before the file
+    with pytest.raises(DataError, match=r"a\.zip is damaged"):
+        unpack(tmp_path / "a.zip", tmp_path / "out", "a.txt")
+    assert not list(tmp_path.glob("out/**/*.txt"))

@@ -49,6 +49,7 @@ def builder_of(data, **changes):
         ({"train": {"name": "x"}}, "sets name"),
         ({"unlabelled": "v3"}, "labelled or unlabelled, once"),
         ({"students": "yes"}, "true, false or both"),
+        ({"students": [{}]}, "true, false or both"),
         ({"methods": [{"method": "cca", "students": "yes"}]}, "true, false or both"),
         ({"controls": ["clocks"]}, "can be majority, clock"),
         ({"controls": [{"control": "offset_pairs", "offset_s": 0}]}, "offset_s is 0.0: it has to be above 0"),

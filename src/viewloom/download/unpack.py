@@ -32,6 +32,8 @@ def unpack(archive: Path, folder: Path, key: str) -> int:
         with zipfile.ZipFile(regular(archive, "Download it again.")) as opened:
             members = _members(archive, opened, key)
             left = {target: one for target, one in members.items() if not _is_same(folder / target, one)}
+            if any(one.header_offset < 0 for one in left.values()):
+                raise zipfile.BadZipFile("a file in it begins before it")
             check_room(folder, sum(one.file_size for one in left.values()), f"unpack {archive.name}")
             for target, one in left.items():
                 with atomic_path(folder / target) as temporary, opened.open(one) as inside, temporary.open("wb") as out:

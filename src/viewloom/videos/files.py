@@ -77,9 +77,9 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
     av = require("av")
     try:
         local = str(regular(path, "Pass a video or an image."))
-        with av.open(local, container_options={"protocol_whitelist": "file"}) as container:
-            if not container.streams.video:
-                raise DataError(f"{path} holds no video.")
+        with av.open(local, metadata_errors="replace", container_options={"protocol_whitelist": "file"}) as container:
+            if not container.streams.video or container.streams.video[0].codec_context is None:
+                raise DataError(f"{path} holds no video that FFmpeg can read. Pass another file, or encode it again.")
             _refuse_large(path, container.streams.video[0])
             yield container, container.streams.video[0]
     except (av.error.FFmpegError, OSError) as error:

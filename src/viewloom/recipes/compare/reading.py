@@ -189,9 +189,10 @@ def _data(entry: Any, values: Mapping[str, Any], where: str) -> DataEntry:
 
 
 def _students(value: Any) -> tuple[bool, ...]:
-    found = tuple(dict.fromkeys(_list(value)))
-    if not found or any(not isinstance(one, bool) for one in found):
+    given = _list(value)
+    if not given or any(not isinstance(one, bool) for one in given):
         raise ConfigError(f"`students` must be true, false or both, but is {value!r}.")
+    found = tuple(dict.fromkeys(given))
     if True in found and "teach_on_pairs" not in {entry.name for entry in fields(TrainConfig)}:
         raise ConfigError(
             "`students: [true]` needs `viewloom train --teach_on_pairs`, which this version doesn't have. Leave "
