@@ -235,7 +235,16 @@ ADVICE: dict[int, Tell] = {
 }
 """What is said of an error, by the system's number of it."""
 
-NO_MEMORY = ("can't allocate memory", "not enough memory", "bad allocation", "std::bad_alloc", "Cannot allocate memory")
+ONEDNN = ("could not create a primitive", "could not create a memory")
+"""What torch says where oneDNN finds no memory for its own."""
+NO_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "bad allocation",
+    "std::bad_alloc",
+    "Cannot allocate memory",
+    *ONEDNN,
+)
 
 
 def _no_memory(error: BaseException) -> str | None:

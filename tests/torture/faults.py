@@ -107,6 +107,7 @@ def faults_of(chosen: Command, reference: Reference, rng: random.Random) -> list
 
 def _suffered(chosen: Command, fault: Fault, reference: Reference, prepared: Path, folder: Path) -> Wrong:
     """Start a command with its fault, then without, until it ends well; what went wrong."""
+    before = set(descendants())
     undo = fault.before(folder) if fault.before is not None else None
     started = _start(folder, chosen, fault)
     if fault.during is not None:
@@ -121,7 +122,7 @@ def _suffered(chosen: Command, fault: Fault, reference: Reference, prepared: Pat
     wrong = _ended_badly(started, fault) or _left(fault, folder)
     if undo is not None:
         undo()
-    return wrong or _again(chosen, reference, prepared, folder, started)
+    return wrong or _again(chosen, reference, prepared, folder, started, before)
 
 
 def _start(folder: Path, chosen: Command, fault: Fault) -> Started:
@@ -163,7 +164,7 @@ def _ended_badly(started: Started, fault: Fault) -> Wrong:
         return None if fault.may_work else ("wrong success", said[-500:])
     if started.code in STOPPED:
         return None
-    told = any(line.startswith("viewloom ") or "FAILED: " in line for line in lines)
+    told = any(line.startswith("viewloom ") or "FAILED: " in line or "failed; fix them" in line for line in lines)
     if started.code in (1, 2, 3) and (told or fault.name.startswith("stdout")):
         return None
     return "no message", f"code {started.code}: {said[-800:]}"
@@ -175,7 +176,9 @@ def _left(fault: Fault, folder: Path) -> Wrong:
     return ("left over", "\n".join(left)) if left else None
 
 
-def _again(chosen: Command, reference: Reference, prepared: Path, folder: Path, last: Started) -> Wrong:
+def _again(
+    chosen: Command, reference: Reference, prepared: Path, folder: Path, last: Started, before: set[int]
+) -> Wrong:
     """Start it without a fault until it ends well, by what its messages say; what is wrong at the end."""
     argv = list(chosen.argv)
     for number in range(RETRIES):
@@ -185,7 +188,7 @@ def _again(chosen: Command, reference: Reference, prepared: Path, folder: Path, 
             started.kill(group=True)
             return "hang", f"retry {number}\n{started.said[-800:]}"
         if started.code == 0:
-            return kills._what_is_wrong(reference, prepared, folder)
+            return kills._what_is_wrong(reference, prepared, folder, before)
         wanted = [h for h in kills.HINTS if f"Pass {h}" in started.said or f"pass {h}" in started.said]
         if not wanted or "Traceback" in started.said:
             return (
@@ -258,8 +261,16 @@ def _killed_worker(started: Started, reference: Reference, rng: random.Random) -
     until = started.began + 2 * reference.seconds + 5
     time.sleep(rng.random() * reference.seconds)
     while started.poll() is None and time.monotonic() < until:
-        children = [pid for pid in descendants() if pid != started.pid]
+        children = [pid for pid in descendants() if pid != started.pid and not _is_tracker(pid)]
         if children:
             os.kill(rng.choice(children), signal.SIGKILL)
             return
         time.sleep(0.01)
+
+
+def _is_tracker(pid: int) -> bool:
+    """Whether a process is Python's own that counts shared memory, which does no work of a command."""
+    try:
+        return b"resource_tracker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return True
