@@ -98,6 +98,8 @@ MEMORY = [
                  "allocate 4294967296 bytes. Error code 12 (Cannot allocate memory)"),
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
     RuntimeError("MPS backend out of memory (MPS allocated: 1 GB)"),
+    RuntimeError("could not create a primitive"),
+    ImportError("x.so: failed to map segment from shared object"),
     RuntimeError("std::bad_alloc"),
     OSError(errno.ENOMEM, "Cannot allocate memory"),
 ]  # fmt: skip

@@ -243,6 +243,7 @@ NO_MEMORY = (
     "bad allocation",
     "std::bad_alloc",
     "Cannot allocate memory",
+    "failed to map segment from shared object",
     *ONEDNN,
 )
 
@@ -254,7 +255,7 @@ def _no_memory(error: BaseException) -> str | None:
         isinstance(error, RuntimeError) and "out of memory" in text and "shared memory" not in text
     ):
         return out_of_memory(" of the device")
-    short = isinstance(error, RuntimeError) and any(mark in text for mark in NO_MEMORY)
+    short = isinstance(error, RuntimeError | ImportError) and any(mark in text for mark in NO_MEMORY)
     if not (short or isinstance(error, MemoryError)):
         return None
     asked = re.search(r"tried to allocate (\d+) bytes|Unable to allocate ([\d.]+ \w+)", text)

@@ -16,7 +16,7 @@ BEGUN = ".begun-"
 """What the name of a file begins with that stands in a folder while a command fills it, and ends in the command's."""
 NOWHERE = "(nowhere)"
 """What stands for a folder where a caller takes the result itself, and nothing is written."""
-RUNS = ("runs", "held", "slurm")
+RUNS = ("runs", "held", "slurm", "outcomes")
 """Folders by which commands of many runs know a folder of their own; what lies in them bears its settings' hash."""
 PLACES = frozenset(("out", "run", "docs", "state", "picture", "burn", "difference_csv", "pool_cache"))
 """Settings that name a file or folder, and whose empty text would be the current folder."""

@@ -165,7 +165,7 @@ def _ended_badly(started: Started, fault: Fault) -> Wrong:
     if started.code in STOPPED:
         return None
     told = any(line.startswith("viewloom ") or "FAILED: " in line or "failed; fix them" in line for line in lines)
-    if started.code in (1, 2, 3) and (told or fault.name.startswith("stdout")):
+    if started.code in (1, 2, 3) and (told or fault.name.startswith(("stdout", "files too large"))):
         return None
     return "no message", f"code {started.code}: {said[-800:]}"
 
