@@ -40,8 +40,8 @@ WAYS = ("none", "cca", "auto", "auto + student", "oracle")
 ABOUT = """
 Simulated features and rendered video: **no figure here is of real video**. F1@50, percent: mean over seeds, ± deviation
 over seeds, 95 % interval over recordings. *none*: trained on labels of one view, features as they are; *cca*, *auto*:
-behind that refiner; *auto + student*: what `viewloom transfer` does; *oracle*: labels of the view itself. Equal epochs are
-not equal chances: a head that learns slowly, as `ltcontext`, is not done then, and takes more steps by default.
+behind that refiner; *auto + student*: what `viewloom transfer` does; *oracle*: labels of the view itself. Equal epochs
+are not equal chances: a head that learns slowly, as `ltcontext`, is not done then, and takes more steps by default.
 """.strip()
 DIM, CLASSES, STEPS = 2048, 202, 1200
 """What costs are of: Assembly101's features and actions, and the report's window."""
