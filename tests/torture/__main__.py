@@ -8,6 +8,7 @@ trial wasn't fine.
 import argparse
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ from tests.torture.campaign import PARTS, Campaign
 from tests.torture.tables import as_lines, as_markdown, failures, into_page, is_fine, write_results
 
 DOCS = __doc__ or ""
+FOLDER = Path(tempfile.gettempdir()) / "viewloom-torture"
+"""A short path: sockets of processes can't have a long one."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +51,9 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="seed of the first trial (default: 0)")
     parser.add_argument("--jobs", type=int, default=2, help="worker processes (default: 2)")
     parser.add_argument("--limit", type=float, default=300.0, help="seconds until a trial is a hang (default: 300)")
-    parser.add_argument("--folder", type=Path, default=Path("build/torture"), help="where it works, and keeps results")
+    parser.add_argument(
+        "--folder", type=Path, default=FOLDER, help=f"where it works, and keeps results (default: {FOLDER})"
+    )
     parser.add_argument("--reuse", action="store_true", help="go on with what an earlier campaign there prepared")
     parser.add_argument("--page", type=Path, help="Markdown page that takes the tables, between their marks")
     chosen = parser.parse_args(arguments)
