@@ -19,6 +19,10 @@ PLUGINS, BACKBONE, OF_A_MODULE = "plugins", "backbone", "py:"
 """Settings that name modules, which only who types the command may."""
 
 
+OWN_FILE = (".yaml", ".yml", ".json")
+"""How the name of a file ends that holds a table of another."""
+
+
 def read_config(path: Path | str) -> dict[str, Any]:
     """The settings in a file.
 
@@ -68,10 +72,11 @@ def _refuse_no_groups(path: str, settings: type) -> None:
     found = read_config(path)
     for entry in fields(settings):
         group = is_dataclass(entry.default_factory) or is_dataclass(entry.default)
-        if group and entry.name in found and not isinstance(found[entry.name], dict):
+        given = found.get(entry.name, {})
+        own_file = isinstance(given, str) and given.endswith(OWN_FILE)
+        if group and not isinstance(given, dict) and not own_file:
             raise ConfigError(
-                f"--config {path}: {entry.name} must hold settings, such as `{entry.name}: {{...}}`, but is "
-                f"{found[entry.name]!r}."
+                f"--config {path}: {entry.name} must hold settings, such as `{entry.name}: {{...}}`, but is {given!r}."
             )
 
 
