@@ -17,8 +17,6 @@ CONFIG = "config"
 """A file that names another one instead of its settings."""
 PLUGINS, BACKBONE, OF_A_MODULE = "plugins", "backbone", "py:"
 """Settings that name modules, which only who types the command may."""
-
-
 OWN_FILE = (".yaml", ".yml", ".json")
 """How the name of a file ends that holds a table of another."""
 
