@@ -72,6 +72,17 @@ def test_any_name_is_found_again(tmp_path, name):
     assert left(tmp_path) == []
 
 
+def test_what_was_written_into_a_temporary_file_goes_too(tmp_path):
+    """Files that belong together are written to temporary names, and one of them by a writer that makes its own."""
+    with atomic_path(tmp_path / "a.txt") as outer, atomic_path(outer) as inner:
+        kept = [tmp_path / outer.name, tmp_path / inner.name]
+    for path in kept:
+        path.write_text("as a kill leaves it")
+    owned._left.clear()
+    write_text(tmp_path / "a.txt", "whole")
+    assert left(tmp_path) == []
+
+
 def test_a_folder_is_looked_through_once(tmp_path, monkeypatch):
     looked, scandir = [], owned.os.scandir
     monkeypatch.setattr(owned.os, "scandir", lambda folder: looked.append(folder) or scandir(folder))

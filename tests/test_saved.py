@@ -9,6 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from tests.methods.made import make_method
+from viewloom import saved
 from viewloom.errors import ConfigError, DataError, UserError
 from viewloom.heads.c2f_tcn import C2FTCN
 from viewloom.heads.linear import LinearHead
@@ -237,3 +238,49 @@ def test_weights_that_are_no_numbers(made):
     store(path, told, weights)
     with pytest.raises(DataError, match="no numbers"):
         read(path)
+
+
+def test_files_are_byte_for_byte_those_of_the_library(tmp_path):
+    torch.manual_seed(0)
+    tensors = {
+        f"{index % 3}/{dtype}": torch.randint(0, 2, (3, index)).to(dtype) for index, dtype in enumerate(saved.DTYPES)
+    }
+    tensors |= {"scalar": torch.tensor(1.5), 'a " ü': torch.randn(2, 2), "empty": torch.zeros(0, 4)}
+    metadata = {"viewloom": json.dumps({"names": ["é", 'a "quoted" one', "\n"]}, ensure_ascii=False)}
+    for name, kept in {"all": tensors, "none": {}}.items():
+        save_file(kept, tmp_path / "theirs.safetensors", metadata)
+        (tmp_path / name).touch()
+        saved._write(tmp_path / name, kept, metadata)
+        assert (tmp_path / name).read_bytes() == (tmp_path / "theirs.safetensors").read_bytes(), name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_other_file_comes_up_while_one_is_written(tmp_path, kind, monkeypatch):
+    """A killed process would leave it."""
+    path, seen = tmp_path / f"{kind}.safetensors", []
+    write = saved._write
+    monkeypatch.setattr(saved, "_write", lambda *given: (write(*given), seen.append(given[0].stat().st_ino)))
+    kept = saved.atomic_path
+
+    def watched(path, size):
+        """Whether the file that is locked is the one that is written."""
+        return WithInode(kept(path, size), seen)
+
+    monkeypatch.setattr(saved, "atomic_path", watched)
+    KINDS[kind][0](path)
+    assert seen[0] == seen[1]
+
+
+class WithInode:
+    """A context whose path's inode is noted when it is entered."""
+
+    def __init__(self, inner, seen):
+        self.inner, self.seen = inner, seen
+
+    def __enter__(self):
+        path = self.inner.__enter__()
+        self.seen.append(path.stat().st_ino)
+        return path
+
+    def __exit__(self, *error):
+        return self.inner.__exit__(*error)

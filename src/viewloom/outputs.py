@@ -78,6 +78,11 @@ def refuse_folder(
         )
 
 
+def being_filled(path: Path | str) -> bool:
+    """Whether a command began to write a folder and has not finished, so what lies in it may be its own."""
+    return any(Path(path).glob(f"{BEGUN}*"))
+
+
 @contextmanager
 def filling(
     path: Path | str, overwrite: bool, verb: str, option: str = "--out", only: Collection[str] | None = None

@@ -24,7 +24,7 @@ _held: set[int] = set()
 
 def own_temporary(path: Path) -> tuple[Path, int]:
     """A new, empty file beside ``path``, and a descriptor that holds it; what killed writers of ``path`` left goes."""
-    suffix = f"-{path.name}"[-LONGEST:]
+    suffix = f"-{_own_name(path.name)}"[-LONGEST:]
     _clear(path.parent, suffix)
     while True:
         handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=suffix, dir=path.parent)
@@ -116,6 +116,13 @@ def _clear(folder: Path, suffix: str) -> None:
     for name in [name for name in found if _is_of(name, TEMPORARY, suffix)]:
         found.remove(name)
         remove_dead(folder / name)
+
+
+def _own_name(name: str) -> str:
+    """A file's own name, also of one that is temporary: who writes it again clears away both."""
+    while name.startswith(TEMPORARY):
+        name = name[len(TEMPORARY) + DRAWN + 1 :]
+    return name
 
 
 def _is_of(name: str, prefix: str, suffix: str) -> bool:

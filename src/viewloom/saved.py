@@ -13,9 +13,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from viewloom.errors import ConfigError, DataError, UserError, listed
@@ -102,7 +103,42 @@ def write_tensors(path: Path | str, kind: Kind, metadata: Mapping[str, Any], ten
     json.dumps(described, allow_nan=False)
     kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_path(path, sum(tensor.nbytes for tensor in kept.values())) as temporary:
-        save_file(kept, temporary, {KEY: json.dumps({**described, SUM: _sum(described, kept)})})
+        _write(temporary, kept, {KEY: json.dumps({**described, SUM: _sum(described, kept)})})
+
+
+DTYPES = {
+    **{torch.uint64: "U64", torch.int64: "I64", torch.float64: "F64", torch.float32: "F32"},
+    **{torch.uint32: "U32", torch.int32: "I32", torch.bfloat16: "BF16", torch.float16: "F16", torch.uint16: "U16"},
+    **{torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL"},
+}
+"""What the format calls them, in the order in which the library writes tensors: the widest first."""
+
+
+def _write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write into a file that is there, byte for byte what `safetensors.torch.save_file` writes.
+
+    That goes through a temporary file of its own, which a killed process leaves, of full size and by a name that tells
+    nobody whose it is.
+    """
+    order = list(DTYPES)
+    names = sorted(tensors, key=lambda name: (order.index(tensors[name].dtype), name))
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    at = 0
+    for name in names:
+        tensor, end = tensors[name], at + tensors[name].nbytes
+        header[name] = {"dtype": DTYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [at, end]}
+        at = end
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for name in names:
+            file.write(_bytes_of(tensors[name]))
+
+
+def _bytes_of(tensor: Tensor) -> NDArray[np.uint8]:
+    """A tensor's bytes, not copied."""
+    return tensor.reshape(-1).view(torch.uint8).numpy()
 
 
 def _sum(metadata: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
@@ -110,7 +146,7 @@ def _sum(metadata: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
     parts: list[Any] = [json.dumps(metadata)]
     for name in sorted(tensors):
         tensor = tensors[name]
-        parts += [f"{name} {tensor.dtype} {tuple(tensor.shape)}", tensor.reshape(-1).view(torch.uint8).numpy()]
+        parts += [f"{name} {tensor.dtype} {tuple(tensor.shape)}", _bytes_of(tensor)]
     return sum_of(*parts)
 
 

@@ -14,6 +14,7 @@ from viewloom.dataset.opening import open_dataset
 from viewloom.dataset.settings import DataConfig
 from viewloom.download import hub as hub_module
 from viewloom.download import room
+from viewloom.download import run as run_module
 from viewloom.download.catalog import SOURCES, chosen_views
 from viewloom.download.run import run_download
 from viewloom.download.settings import DownloadConfig
@@ -255,3 +256,21 @@ def test_an_archive_whose_beginning_is_gone_is_damaged(tmp_path):
     with pytest.raises(DataError, match=r"a\.zip is damaged"):
         unpack(tmp_path / "a.zip", tmp_path / "out", "a.txt")
     assert not list(tmp_path.glob("out/**/*.txt"))
+
+
+def test_the_record_of_one_that_was_killed_is_whole(hub, tmp_path, monkeypatch):
+    """A file that is there is not looked at again, so what is said of it is written before it takes its name."""
+    download(tmp_path, views="v3", out=str(tmp_path / "whole"))
+    rename = run_module.rename
+
+    def killed(*paths):
+        rename(*paths)
+        raise KeyboardInterrupt
+
+    for _ in range(3):
+        monkeypatch.setattr(run_module, "rename", killed)
+        with pytest.raises(KeyboardInterrupt):
+            download(tmp_path, views="v3")
+    monkeypatch.setattr(run_module, "rename", rename)
+    download(tmp_path, views="v3")
+    assert (tmp_path / "out" / "download.json").read_bytes() == (tmp_path / "whole" / "download.json").read_bytes()

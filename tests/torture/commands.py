@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from tests.extract.clips import moving, write_clip
 from tests.features.stores import write_lmdb
 from tests.tiny import ACTIONS, DIM, write_tiny
 
@@ -157,6 +156,8 @@ def prepare_inputs(root: Path, run: Callable[[Path, list[str]], None]) -> None:
         {f"r{n}": {c: (1, rng.random((50, DIM)).astype(np.float32), (7,)) for c in ("a", "b")} for n in range(4)},
     )
     if find_spec("av"):
+        from tests.extract.clips import moving, write_clip
+
         for recording, (name, frames) in enumerate((("one", 37), ("two", 21))):
             for view in range(2):
                 write_clip(root / "videos" / name / f"cam{view}.mkv", moving(frames, recording, view))

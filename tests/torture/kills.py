@@ -36,8 +36,10 @@ STARTS = 12
 """Starts of one command after which it is said not to end."""
 HINTS = ("--resume true", "--overwrite true")
 """What messages say to pass, and a user would."""
+FOREIGN = ("torchelastic_", "mat-debug-")
+"""What the names of packages' own temporary files begin with: torchrun's, and a log of some builds of onnxruntime."""
 HELD = "Another viewloom"
-DONE = ("is there already", "is already there", "is there by now")
+DONE = ("is there already", "is already there", "is there by now", "which this command did not write")
 
 
 @dataclass(frozen=True)
@@ -268,8 +270,8 @@ def _what_is_wrong(reference: Reference, prepared: Path, folder: Path, before: s
 
 
 def _temporary(folder: Path, reference: Path) -> list[str]:
-    """What is left in the folder for temporary files, but for torchrun's own and what packages leave there anyhow."""
-    return [name for name in tree(folder) if name not in tree(reference) and not name.startswith("torchelastic_")]
+    """What is left in the folder for temporary files, but for packages' own and what they leave there anyhow."""
+    return [name for name in tree(folder) if name not in tree(reference) and not name.startswith(FOREIGN)]
 
 
 def _listing(root: Path) -> str:

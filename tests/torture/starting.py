@@ -7,6 +7,7 @@ them itself, by an audit hook.
 import atexit
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -133,7 +134,8 @@ def start(folder: Path, argv: Sequence[str], how: str, more: dict[str, str], mom
         if pid == 0:
             _child(folder / "work", argv, log, count, own, moment)
         return Started(pid, log, count, began)
-    program = [sys.executable, *(TORCHRUN if how == "torchrun" else ()), str(VERB), *argv]
+    program = [sys.executable, *TORCHRUN, str(VERB)] if how == "torchrun" else [sys.executable, _script(folder)]
+    program += argv
     with log.open("wb") as out:
         process = subprocess.Popen(
             program,
@@ -146,6 +148,13 @@ def start(folder: Path, argv: Sequence[str], how: str, more: dict[str, str], mom
         )
     process.returncode = 0  # waited for by its id
     return Started(process.pid, log, count, began)
+
+
+def _script(folder: Path) -> str:
+    """A program of the name that users type, and that tables say."""
+    place = folder / "home" / "viewloom"
+    shutil.copyfile(VERB, place)
+    return str(place)
 
 
 def _child(work: Path, argv: Sequence[str], log: Path, count: Path, own: dict[str, str], moment: Moment | None) -> None:

@@ -168,12 +168,20 @@ def _bring(repository: Repository, one: Wanted, out: Path, record: dict[str, Any
     facts: dict[str, Any] = {"commit": repository.commit, "size": one.file.size, "hash": key}
     if one.archive:
         facts["unpacked"] = unpack(partial, out / one.target, one.part.key)
+    if not one.archive:  # before it takes its name: a file that is there is not looked at again
+        _record(record, one, facts, out)
     if not one.archive or keep:
         place = out / (one.file.path if one.archive else one.target)
         make_folder(place.parent)
         flush(partial)
         rename(partial, place)
     partial.unlink(missing_ok=True)
+    if one.archive:
+        _record(record, one, facts, out)
+
+
+def _record(record: dict[str, Any], one: Wanted, facts: dict[str, Any], out: Path) -> None:
+    """Write down where a file is from."""
     record["files"][one.file.path] = facts
     write_json(out / RECORD, record)
 

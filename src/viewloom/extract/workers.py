@@ -7,7 +7,6 @@ use the other cores.
 import multiprocessing
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -22,6 +21,7 @@ from viewloom.errors import ConfigError, DataError
 from viewloom.extract.backbones.base import Backbone, open_backbone
 from viewloom.extract.computing import Stopped, compute_clip
 from viewloom.extract.settings import ExtractConfig
+from viewloom.parent import end_with_parent
 from viewloom.videos.clips import Clip
 
 TICK_S = 0.5
@@ -130,17 +130,9 @@ _state: list[Any] = []
 
 def _start_worker(config: ExtractConfig, dim: int, stop: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent sees to an orderly end
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     torch.set_num_threads(1)
     _state[:] = [config, dim, stop, open_backbone(config)]
-
-
-def _end_with_parent() -> None:
-    """A killed parent can't stop its workers."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def _attempt_in_worker(job: Job) -> int | str:

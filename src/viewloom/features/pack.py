@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import shutil
 import signal
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -26,6 +25,7 @@ from viewloom.features.store import MANIFEST, Manifest, StoreEntry
 from viewloom.features.views import ViewTable
 from viewloom.files import write_json
 from viewloom.locks import alone
+from viewloom.parent import end_with_parent
 from viewloom.version import __version__
 
 MIB = 1 << 20
@@ -315,15 +315,7 @@ def _start_worker(packer: Packer) -> None:
     global _packer
     _packer = packer
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent sees to an orderly end
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A killed parent can't stop its workers, and one that waits for work would wait for ever."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
+    end_with_parent()
 
 
 def _settle_in_worker(task: PackTask, earlier: StoreEntry | None) -> tuple[StoreEntry, bool]:

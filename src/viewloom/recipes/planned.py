@@ -17,6 +17,7 @@ from viewloom.dataset.splits import ROLES, Role
 from viewloom.features.settings import Compare
 from viewloom.files import write_text
 from viewloom.identity import Identity, added_settings, settings_of
+from viewloom.outputs import being_filled
 from viewloom.recipes.label_controls import run_label_control
 from viewloom.recipes.mismatch import Mismatch
 from viewloom.recipes.settings import LabelControlConfig
@@ -59,7 +60,7 @@ class PlannedRun:
             return (self.folder / "head.safetensors").exists()
         assert isinstance(self.config, EvaluateConfig | LabelControlConfig) and self.config.views is not None
         path = self.folder / "metrics.json"
-        if not path.exists() or not all(run.finished for run in self.needs):
+        if not path.exists() or being_filled(self.folder) or not all(run.finished for run in self.needs):
             return False
         metrics = read_json(path)
         return _alike(metrics, self.config) and set(self.config.views.split(",")) <= set(metrics["views"])

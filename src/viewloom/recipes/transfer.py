@@ -18,6 +18,7 @@ from viewloom.dataset.splits import ROLES
 from viewloom.files import write_json
 from viewloom.methods.settings import AUTO
 from viewloom.names import names_in
+from viewloom.outputs import being_filled
 from viewloom.recipes.chain import filled, of_head, of_run, options_of
 from viewloom.recipes.label_controls import run_label_control
 from viewloom.recipes.planned import data_settings
@@ -53,6 +54,11 @@ class Step:
     result: Path
     run: Callable[[], Any]
     seconds: Callable[[], float] | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether its result is there, and whole."""
+        return self.result.exists() and not being_filled(self.result.parent)
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ def _do(config: TransferConfig, dataset: MultiViewDataset, steps: list[Step]) ->
     show(wary)
     for number, step in enumerate(steps, 1):
         begin = f"[{number}/{len(steps)}] {step.title}"
-        if step.result.exists():
+        if step.finished:
             err.print(f"{begin}: finished before", markup=False)
             continue
         left = _left(config, steps[number - 1 :], needed)
@@ -281,7 +287,7 @@ def _report(config: TransferConfig) -> None:
 
 def _plan(steps: list[Step]) -> str:
     """The steps, and which are finished."""
-    states = ("finished" if step.result.exists() else "to do" for step in steps)
+    states = ("finished" if step.finished else "to do" for step in steps)
     return "\n".join(f"{state:<9} {step.title} -> {step.result}" for state, step in zip(states, steps, strict=True))
 
 

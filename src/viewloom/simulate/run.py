@@ -20,6 +20,7 @@ from viewloom.durable import flush_tree, make_folder, rename
 from viewloom.errors import ConfigError, listed
 from viewloom.features.views import ViewTable
 from viewloom.owned import let_go, own_folder
+from viewloom.parent import end_with_parent
 from viewloom.simulate.actions import own_actions
 from viewloom.simulate.faults import InjectedFault, draw_fault, without_ego
 from viewloom.simulate.motion import make_scene, span_at
@@ -227,6 +228,7 @@ _work: list[Callable[[Timeline], Features]] = []
 
 
 def _set_up(config: SimulateConfig, script: Script) -> None:
+    end_with_parent()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     _work[:] = [partial(compute, config, script, draw_worlds(config))]
 

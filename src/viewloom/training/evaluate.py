@@ -21,7 +21,7 @@ from viewloom.metrics.per_class import score_per_class
 from viewloom.metrics.segmentation import score, score_per_item
 from viewloom.metrics.segments import Segments
 from viewloom.names import names_in
-from viewloom.outputs import filling, refuse_file
+from viewloom.outputs import being_filled, filling, refuse_file
 from viewloom.training.confidence import KEY as CALIBRATION
 from viewloom.training.confidence import Calibration, ItemConfidence, view_confidence
 from viewloom.training.decoding import Decide, decision, likeliest
@@ -114,7 +114,7 @@ RESULTS = ("metrics.json", "predictions")
 @contextmanager
 def into_folder(config: EvaluateConfig, out: Path | str) -> Iterator[None]:
     """Hold a folder to write scores into: the run's own, or one for them alone; `ConfigError` where it can't be."""
-    refuse_file(Path(out, "metrics.json"), config.overwrite)
+    refuse_file(Path(out, "metrics.json"), config.overwrite or being_filled(out))
     shared = RESULTS if Path(out).absolute() == Path(config.run).absolute() else None
     with alone_in_run(out, "viewloom evaluate"), filling(out, config.overwrite, "evaluate", only=shared):
         yield

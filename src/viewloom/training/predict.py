@@ -21,7 +21,7 @@ from viewloom.metrics.class_segments import decided_segments
 from viewloom.metrics.segments import Floats, Segments
 from viewloom.metrics.temperature import at_temperature
 from viewloom.names import file_name, names_in
-from viewloom.outputs import NOWHERE, filling, refuse_file
+from viewloom.outputs import NOWHERE, being_filled, filling, refuse_file
 from viewloom.training.annotated import OutputFormats
 from viewloom.training.decoding import Decide, decision, likeliest
 from viewloom.training.evaluate import fitting_views, select_views
@@ -110,7 +110,7 @@ def run_predict(
     """
     if config.out == NOWHERE:
         return _predict(config, dataset, trained, None)
-    refuse_file(Path(config.out, FILE), config.overwrite)
+    refuse_file(Path(config.out, FILE), config.overwrite or being_filled(config.out))
     with filling(config.out, config.overwrite, "predict"):
         return _predict(config, dataset, trained, Path(config.out))
 

@@ -14,6 +14,7 @@ from viewloom.errors import DataError, listed
 from viewloom.features.base import FeatureSource, Pooled, pooled_dim
 from viewloom.features.missing import with_policy
 from viewloom.metrics.segments import IGNORE
+from viewloom.parent import end_with_parent
 from viewloom.windows.batch import ViewBatch, Window
 from viewloom.windows.plan import drawn_window, plan_windows, recording_labels
 from viewloom.windows.sampling import Sampling
@@ -145,4 +146,5 @@ def make_view_loader(
         collate_fn=CollateViews(windows.dims),
         num_workers=workers,
         persistent_workers=workers > 0,
+        worker_init_fn=end_with_parent,
     )

@@ -15,6 +15,7 @@ from viewloom.errors import DataError
 from viewloom.features.base import FeatureSource, Pooled, pooled_dim
 from viewloom.features.missing import with_policy
 from viewloom.metrics.segments import IGNORE
+from viewloom.parent import end_with_parent
 from viewloom.windows.batch import SegmentBatch, Window
 from viewloom.windows.multilabel import stack_classes, window_classes
 from viewloom.windows.plan import FILLER, drawn_window, plan_windows, pool_labels
@@ -241,6 +242,7 @@ def make_loader(
         collate_fn=collate,
         num_workers=workers,
         persistent_workers=workers > 0,
+        worker_init_fn=end_with_parent,
     )
 
 

@@ -15,6 +15,7 @@ from viewloom.dataset.splits import ROLES
 from viewloom.errors import ConfigError, listed
 from viewloom.files import write_json
 from viewloom.outputs import refuse_folder
+from viewloom.parent import end_with_parent
 from viewloom.simulate.metaworld.looks import FIXED, ON_HAND
 from viewloom.simulate.metaworld.people import Session, make_sessions
 from viewloom.simulate.metaworld.recording import Timeline, record
@@ -133,4 +134,5 @@ def recorded(config: MetaworldConfig, sessions: list[Session], views: tuple[str,
 
 
 def _set_environment(variables: dict[str, str]) -> None:
+    end_with_parent()
     os.environ.update(variables)
