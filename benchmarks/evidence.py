@@ -52,8 +52,8 @@ on `people`, whose 1,280 features and 824 pair steps leave a refiner little of w
 
 ## Where it fails
 
-- On the rendered benchmark it closes the smallest share of the gap, and the labelled view gains nothing. Few recordings
-  are held out there, candidates can hardly be told apart, and the labelled view itself sees the actions badly.
+- On the rendered benchmark it closes the smallest share of the gap. Few recordings are held out there, candidates can
+  hardly be told apart, and the labelled view itself sees the actions badly.
 - Where the pairs show other actions (`strangers`) curved refiners go astray, whatever held-out pairs say of them
   ([log](../../log.md)); this is why simple ones are preferred.
 - Five to eight test recordings tell only large differences apart: read the intervals.

@@ -133,7 +133,7 @@ def _write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str
     with path.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for name in names:
-            file.write(_bytes_of(tensors[name]))
+            file.write(_bytes_of(tensors[name]).data)
 
 
 def _bytes_of(tensor: Tensor) -> NDArray[np.uint8]:

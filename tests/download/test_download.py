@@ -258,6 +258,19 @@ def test_an_archive_whose_beginning_is_gone_is_damaged(tmp_path):
     assert not list(tmp_path.glob("out/**/*.txt"))
 
 
+def test_an_archive_with_a_nameless_file_is_damaged(tmp_path):
+    content = zipped({"data.mdb": b"1", "x": b"2"})
+    at = content.rindex(b"PK\x01\x02")
+    name = content[at + 28 : at + 30]
+    assert name == b"\x01\x00", "the name of x in the directory has one byte"
+    shorter = content[: at + 28] + b"\x00\x00" + content[at + 30 : at + 46] + content[at + 47 :]
+    end = bytearray(shorter[shorter.rindex(b"PK\x05\x06") :])
+    end[12:16] = (int.from_bytes(end[12:16], "little") - 1).to_bytes(4, "little")
+    (tmp_path / "a.zip").write_bytes(shorter[: -len(end)] + bytes(end))
+    with pytest.raises(DataError, match=r"a\.zip is damaged"):
+        unpack(tmp_path / "a.zip", tmp_path / "out", "data.mdb")
+
+
 def test_the_record_of_one_that_was_killed_is_whole(hub, tmp_path, monkeypatch):
     """A file that is there is not looked at again, so what is said of it is written before it takes its name."""
     download(tmp_path, views="v3", out=str(tmp_path / "whole"))

@@ -1,6 +1,7 @@
 """Weights go to the Hub and come back from it, as a server on this machine speaks its protocol."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -179,6 +180,15 @@ def test_a_token_that_may_not_write_is_said(runs, hub, monkeypatch):
 def test_a_place_of_this_machine_stays_here(runs, hub):
     with pytest.raises(ConfigError, match="names a place on this machine"):
         vl.push(runs["refiner"], "me/cca", "mit", limits=f"Trained in {runs['refiner'].resolve()}.", plan=True)
+
+
+@pytest.mark.parametrize("identity", [{}, {"groups": []}, {"groups": {"settings": 3}}])
+def test_a_run_whose_identity_is_broken_is_refused(runs, tmp_path, identity):
+    run = tmp_path / "run"
+    shutil.copytree(runs["refiner"], run)
+    (run / "identity.json").write_text(json.dumps(identity))
+    with pytest.raises(DataError, match=r"identity\.json: .*groups"):
+        vl.push(run, "me/cca", "mit", plan=True)
 
 
 def test_settings_that_cannot_work_are_refused(runs):

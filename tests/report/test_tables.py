@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from tests.report.make_runs import make_items, write_pretraining, write_run, write_runs
-from viewloom.errors import ConfigError
+from viewloom.errors import ConfigError, DataError
 from viewloom.metrics.statistics import differences, intervals
 from viewloom.report.runs import load_runs
 from viewloom.report.tables import score_rows, scores_table
@@ -126,3 +126,13 @@ def test_the_baseline_of_an_older_experiment_is_the_naive_one(tmp_path):
     rows = {row.run.name: row for row in score_rows(load_runs([tmp_path]))}
     assert set(rows) == {"naive", "none", "oracle"}
     assert rows["naive"].gap == 0 and rows["none"].gap > 0
+
+
+@pytest.mark.parametrize(("name", "value"), [("mof", 2147483648.0), ("f1_50", -1.0), ("edit", 100.1)])
+def test_a_score_that_is_no_percentage_is_refused(tmp_path, name, value):
+    run = next(path.parent for path in sorted(write_runs(tmp_path, recordings=3).rglob("metrics.json")))
+    metrics = json.loads((run / "metrics.json").read_text())
+    metrics["views"]["v3"]["scores"][name] = value
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    with pytest.raises(DataError, match=rf"views\.v3\.scores\.{name} must be a number from 0 to 100, but is {value}"):
+        load_runs([run])

@@ -1,6 +1,5 @@
 """JSON files that data sets bring: read with checks, so that a message names the file and the place."""
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ from viewloom import reading
 from viewloom.errors import DataError
 
 LARGEST = 1 << 62
-"""Whole numbers from here on are no frame, id or count."""
+"""Numbers from here on are no frame, time, id or count."""
 _NAME = re.compile(r"[\w.+-]+( [\w.+-]+)*")
 
 
@@ -33,7 +32,7 @@ def entry(path: Path, where: str, value: Any, key: str | int, kind: type | tuple
 
 def _finite(number: float) -> bool:
     """Whether a number is one that can be computed with."""
-    return abs(number) < LARGEST if isinstance(number, int) else math.isfinite(number)
+    return abs(number) < LARGEST
 
 
 def safe_name(path: Path, name: Any) -> str:

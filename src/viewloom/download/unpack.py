@@ -56,6 +56,8 @@ def _is_same(path: Path, member: zipfile.ZipInfo) -> bool:
 
 def _members(archive: Path, opened: zipfile.ZipFile, key: str) -> dict[str, zipfile.ZipInfo]:
     """{path in the folder that holds ``key``: member}."""
+    if not all(one.filename for one in opened.infolist()):
+        raise zipfile.BadZipFile("a file in it has no name")
     infos = [one for one in opened.infolist() if not one.is_dir()]
     _refuse_bomb(archive, infos)
     files = {one.filename: one for one in infos}

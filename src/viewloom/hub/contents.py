@@ -16,6 +16,7 @@ from viewloom.files import write_json, write_text
 from viewloom.methods.refiner import Refiner
 from viewloom.methods.refiner_file import load_refiner, save_refiner
 from viewloom.remote import ENVIRONMENT_FILE, HEAD_FILE, REFINER_FILE
+from viewloom.report.expected import OBJECT, expect
 from viewloom.report.runs import load_runs
 from viewloom.report.tables import score_rows
 from viewloom.training.checkpoints import SavedHead, save_head
@@ -82,9 +83,19 @@ def read_contents(run: Path) -> Contents:
         raise DataError(f"{run} has neither a {HEAD_FILE} nor a {REFINER_FILE}. Pass the folder of a finished run.")
     trained = load_head(run) if head.exists() else None
     of_run = load_refiner(refiner) if refiner.exists() else None
-    settings = read_json(run / IDENTITY_FILE)["groups"]["settings"] if (run / IDENTITY_FILE).exists() else {}
-    kept = {name: value for name, value in settings.items() if value is not None and not is_path(value)}
+    kept = {name: value for name, value in _settings(run).items() if value is not None and not is_path(value)}
     return Contents(run, trained, of_run, environment_of(run), kept, read_scores(run))
+
+
+def _settings(run: Path) -> dict[str, Any]:
+    """Settings that a run was begun with; empty where nobody knows."""
+    path = run / IDENTITY_FILE
+    if not path.exists():
+        return {}
+    identity = read_json(path)
+    expect(dict(identity), {"groups": {"settings": OBJECT}}, path, "Restore or remove the file.")
+    settings: dict[str, Any] = identity["groups"]["settings"]
+    return settings
 
 
 def read_scores(run: Path) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from viewloom.errors import DataError
 
 LARGEST = 1e15
 """Of a number: figures, frames and seconds of recordings stay far below."""
+ROUNDED = 1e-6
+"""By how much a sum of shares may miss."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ def _number(value: Any) -> bool:
 
 
 NUMBER = Kind("a number", _number)
+PERCENT = Kind("a number from 0 to 100", lambda value: _number(value) and -ROUNDED <= value <= 100 + ROUNDED)
 COUNT = Kind("a whole number, 0 or more", lambda value: type(value) is int and 0 <= value < LARGEST)
 RATE = Kind("a number above 0", lambda value: _number(value) and value > 0)
 TEXT = Kind("a text", lambda value: isinstance(value, str))

@@ -16,7 +16,20 @@ from viewloom.logged import read_logged
 from viewloom.metrics.multilabel import NAMES as MULTI_NAMES
 from viewloom.metrics.segmentation import NAMES, Counts
 from viewloom.metrics.segments import Segments
-from viewloom.report.expected import COUNT, FIGURES, FLAG, NUMBER, OBJECT, RATE, TEXT, TEXTS, Kind, Maybe, expect
+from viewloom.report.expected import (
+    COUNT,
+    FIGURES,
+    FLAG,
+    NUMBER,
+    OBJECT,
+    PERCENT,
+    RATE,
+    TEXT,
+    TEXTS,
+    Kind,
+    Maybe,
+    expect,
+)
 
 Labels = NDArray[np.int64]
 Points = list[tuple[float, float]]
@@ -174,12 +187,12 @@ def _view_shape(written: Written) -> dict[str, Any]:
     """What is written of a view."""
     return {
         "kind": TEXT,
-        "scores": dict.fromkeys((*written.scores, "total"), NUMBER),
+        "scores": dict.fromkeys(written.scores, PERCENT) | {"total": NUMBER},
         "per_class": [
-            {"action": TEXT, "segments": COUNT, "frames": COUNT} | dict.fromkeys(written.of_class, Maybe(NUMBER))
+            {"action": TEXT, "segments": COUNT, "frames": COUNT} | dict.fromkeys(written.of_class, Maybe(PERCENT))
         ],
         "per_item": [
-            {"item": TEXT, "recording": TEXT, "frames": COUNT} | dict.fromkeys(written.of_item, Maybe(NUMBER))
+            {"item": TEXT, "recording": TEXT, "frames": COUNT} | dict.fromkeys(written.of_item, Maybe(PERCENT))
         ],
         "reliability?": FIGURES,
     }

@@ -230,6 +230,15 @@ def test_keysteps_shorter_than_a_row_fall_away_and_that_is_said(make, capsys):
         opened(root)
 
 
+def test_times_that_no_recording_has_are_refused(make):
+    """Times the rate they would be infinite, which is no frame."""
+    root = make("egoexo4d")
+    path = root / "annotations" / "keystep_train.json"
+    changed(path, lambda v: v["annotations"][take_uid(0)]["segments"][0].update(end_time=1e308))
+    with pytest.raises(DataError, match=r"must have 'end_time', a int or float, but has 1e\+308"):
+        opened(root)
+
+
 def test_several_models_ask_for_one(make):
     root = make("egoexo4d")
     other = root / "features" / "maws_clip_2b"
