@@ -347,3 +347,14 @@ def test_somebodys_own_evaluation_of_a_run_is_not_taken(data, done):
         own = EvaluateConfig(data=data, run=str(run), split="train", protocol="mean_f1", overwrite=True)
         run_evaluate(own)
     assert results(run_experiment(config(data, out, seeds="0", rows="naive")))["rows"] == rows
+
+
+def test_scores_that_a_kill_left_marked_are_made_again(data, done):
+    out, _ = done
+    naive = config(data, out, seeds="0", rows="naive")
+    rows = results(run_experiment(naive))["rows"]
+    marks = [path.parent / ".begun-evaluate" for path in out.glob("runs/naive-seed0-*/metrics.json")]
+    assert marks
+    for mark in marks:
+        mark.touch()
+    assert results(run_experiment(naive))["rows"] == rows and not any(mark.exists() for mark in marks)

@@ -90,6 +90,17 @@ def test_scores_are_those_of_the_predictions_under_the_rules_asked_for(data, run
         assert len({len(side) for side in sides[0]} - {0}) > 1  # items of different lengths
 
 
+def test_one_that_was_killed_when_all_was_written_is_done_again(data, run):
+    """Its mark says that nobody knows; scores without a mark are not replaced."""
+    settings = EvaluateConfig(data=data, run=str(run))
+    whole = (run_evaluate(settings) / "metrics.json").read_bytes()
+    with pytest.raises(ConfigError, match="is there already"):
+        run_evaluate(settings)
+    (run / ".begun-evaluate").touch()
+    assert (run_evaluate(settings) / "metrics.json").read_bytes() == whole
+    assert not (run / ".begun-evaluate").exists()
+
+
 def test_a_setting_that_would_change_nothing_is_refused(data, run):
     with pytest.raises(ConfigError, match="gives a frame one action: --threshold 0.9 would change nothing"):
         run_evaluate(EvaluateConfig(data=data, run=str(run), threshold=0.9))

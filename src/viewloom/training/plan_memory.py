@@ -41,7 +41,7 @@ LIBRARIES_BYTES = 64 * 2**20
 """What libraries and the allocator take when a run begins."""
 COPIES = 3
 """Of a batch, while statistics take it in: its valid steps, in float64."""
-SCATTERED = 1.3
+SCATTERED = 1.6
 """Memory that activations take for each byte of them: what is freed is not all used again."""
 WORTH = 0.05
 """Share of the free memory below which a rough bound is enough, and nothing is tried."""
