@@ -34,7 +34,7 @@ MUTANTS = [
         "return earlier, False",
         BLOCK_TESTS,
     ),
-    Mutant("weights_without_their_bytes", SAVED, "tensor.reshape(-1).view(torch.uint8).numpy()]", 'b""]', SUM_TESTS),
+    Mutant("weights_without_their_bytes", SAVED, "_bytes_of(tensor)]", 'b""]', SUM_TESTS),
     Mutant(
         "kept_windows_are_believed",
         "features/cache.py",

@@ -349,12 +349,10 @@ def test_somebodys_own_evaluation_of_a_run_is_not_taken(data, done):
     assert results(run_experiment(config(data, out, seeds="0", rows="naive")))["rows"] == rows
 
 
-def test_scores_that_a_kill_left_marked_are_made_again(data, done):
-    out, _ = done
-    naive = config(data, out, seeds="0", rows="naive")
+def test_scores_that_a_kill_left_marked_are_made_again(data, tmp_path):
+    naive = config(data, tmp_path, seeds="0", rows="naive")
     rows = results(run_experiment(naive))["rows"]
-    marks = [path.parent / ".begun-evaluate" for path in out.glob("runs/naive-seed0-*/metrics.json")]
-    assert marks
-    for mark in marks:
-        mark.touch()
-    assert results(run_experiment(naive))["rows"] == rows and not any(mark.exists() for mark in marks)
+    (scores,) = tmp_path.glob("runs/naive-seed0-*/metrics.json")
+    mark = scores.parent / ".begun-evaluate"
+    mark.touch()
+    assert results(run_experiment(naive))["rows"] == rows and not mark.exists()
