@@ -6,7 +6,7 @@
 # make docs   the documentation site, into build/site; notebooks are run, links are checked
 # make bench  timings, as JSON and a table; make bench PAGE=docs/results/speed.md writes the page as well
 # make bench-pixels   render videos, extract features, train seven rows: hours on two cores
-# make bench-evidence  what transfer is worth on six data sets: hours; SMALL=1: two of them, 20 minutes
+# make bench-evidence  what transfer is worth on six data sets: hours; SMALL=1: two of them, half an hour
 # make bench-heads  every head behind nothing, cca and the default refiner, and as a student: hours
 # make wheel-check  builds sdist and wheel, compares them, and runs the wheel in a bare environment without a network
 # make lowest  the lowest versions that pyproject.toml allows: the chain of commands and part of the test suite
