@@ -16,6 +16,8 @@ CONFIGS = {
     "report": "runs: runs/x,runs/y\nout: page.html\ntimelines: 3\nembed_s: 2.5\n",
 }
 """A file of settings for some verbs."""
+ELAN_KEYS = ("TIME_SLOT_ID", "ANNOTATION_ID", "TIER_ID")
+"""Names that are each there once in an ELAN document."""
 COMPARISON = (
     "data: [{data: demo, name: one, fps: 30}]\nlabelled: v3\nunlabelled: [e4, v1]\n"
     "methods: [none, cca, {name: cca16, method: cca, method_options: {out_dim: 16}}]\n"
@@ -86,8 +88,9 @@ def _wrong_labels(name: str, folder: Path, facts: Any) -> str | None:
         return "a confidence that is no share"
     if any(not row[4].strip() or "\0" in row[4] or "\0" in row[0] for row in rows):
         return "a name that is none"
-    if name == "elan" and any(doubled_in(path, r'TIME_SLOT_ID="([^"]*)"') for path in folder.rglob("labels/*.eaf")):
-        return "a time slot is there twice"
+    for key in ELAN_KEYS if name == "elan" else ():
+        if any(doubled_in(path, rf'<[^<>]*\s{key}="([^"]*)"') for path in folder.rglob("labels/*.eaf")):
+            return f"a {key} is there twice"
     return bad_segments([(row[2], row[3]) for row in rows], overlap=True)
 
 

@@ -39,6 +39,9 @@ def page(units="milliseconds", origin="", start="1000", end="ts2", label="take")
     return PAGE.format(units=units, origin=origin, start=start, end=end, label=label)
 
 
+TWICE = page().replace("</ANNOTATION>", '</ANNOTATION><ANNOTATION><REF_ANNOTATION ANNOTATION_ID="a1"/></ANNOTATION>')
+
+
 @pytest.fixture
 def ours(tmp_path):
     rows = [("r1", "e4", 0, 10, "take <it>", 0.75), ("r1", "e4", 10, 25, "put", 0.5), ("r1", "v3", 3, 9, "put")]
@@ -136,6 +139,12 @@ def test_a_video_that_begins_elsewhere_is_said(tmp_path, capsys):
         (page(units="PAL-frames"), "has times in 'PAL-frames'; only milliseconds"),
         (page(end="ts3"), r"line 13: an annotation without a time \(TIME_SLOT_REF2\)"),
         (page(end="ts9"), "line 13: an annotation without a time"),
+        (page().replace('"ts3"', '"ts1"'), "lines 7 and 9: TIME_SLOT_ID 'ts1' is there twice"),
+        (TWICE, "lines 13 and 16: ANNOTATION_ID 'a1' is there twice"),
+        (
+            page().replace("</TIER>", '</TIER>\n <TIER TIER_ID="default"/>'),
+            "lines 11 and 18: TIER_ID 'default' is there twice",
+        ),
         (page(start="1e3x"), "line 7: '1e3x' is not a time in milliseconds"),
         (page(start="2000"), "line 13: from 2 s to 2 s there is no frame"),
         (page(start="3000"), "line 13: a segment can't run from 3 s to 2 s"),

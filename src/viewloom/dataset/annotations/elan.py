@@ -63,7 +63,8 @@ class Elan(AnnotationFormat):
         if root.tag != "ANNOTATION_DOCUMENT":
             raise DataError(f"{source.path} begins with <{root.tag}>, but ELAN's files with <ANNOTATION_DOCUMENT>.")
         _check_header(source, root)
-        document = Document(source, clock, _recording(source, root), _slots(root), _confidences(source, root))
+        document = Document(source, clock, _recording(source, root), _slots(source, root), _confidences(source, root))
+        _check_names(source, root)
         tiers = [tier for tier in root.all("TIER") if not _is_confidence(tier)]
         names = {tier.attributes.get("TIER_ID", "") for tier in tiers}
         leaning = [tier for tier in tiers if any(a.all("REF_ANNOTATION") for a in tier.all("ANNOTATION"))]
@@ -161,9 +162,37 @@ def _check_header(source: SourceFile, root: Element) -> None:
             note(f"{source.path}: {video} begins {origin} ms off; times are taken as on ELAN's time line.")
 
 
-def _slots(root: Element) -> dict[str, Element]:
-    order = root.find("TIME_ORDER")
-    return {slot.attributes.get("TIME_SLOT_ID", ""): slot for slot in ([] if order is None else order.all("TIME_SLOT"))}
+def _check_names(source: SourceFile, root: Element) -> None:
+    """`DataError` where a name of a tier or annotation is there twice: what refers to it could be of either."""
+    elements = list(_all_below(root))
+    for attribute in ("TIER_ID", "ANNOTATION_ID"):
+        _by_name(source, [element for element in elements if attribute in element.attributes], attribute)
+
+
+def _all_below(root: Element) -> Iterator[Element]:
+    """Every element in this one, wherever it stands."""
+    waiting = [root]
+    while waiting:
+        element = waiting.pop()
+        yield element
+        waiting.extend(reversed(element.children))
+
+
+def _slots(source: SourceFile, root: Element) -> dict[str, Element]:
+    slots = [element for element in _all_below(root) if element.tag == "TIME_SLOT"]
+    return _by_name(source, slots, "TIME_SLOT_ID")
+
+
+def _by_name(source: SourceFile, elements: Iterable[Element], attribute: str) -> dict[str, Element]:
+    """Elements by that attribute, which the schema allows each name once."""
+    found: dict[str, Element] = {}
+    for element in elements:
+        name = element.attributes.get(attribute, "")
+        if name in found:
+            where = f"{source.path}, lines {found[name].line} and {element.line}"
+            raise DataError(f"{where}: {attribute} {name!r} is there twice. Give each its own; ELAN does so by itself.")
+        found[name] = element
+    return found
 
 
 def _is_confidence(tier: Element) -> bool:
