@@ -45,7 +45,7 @@ class Block(NamedTuple):
     lines: list[str]
 
     def cue(self, source: SourceFile) -> Cue:
-        """The block as a cue; `DataError` where no line has times, or one can't be read."""
+        """The block as a cue; `DataError` where no line has times, one can't be read, or a second one has some."""
         place = next((place for place, line in enumerate(self.lines[:2]) if "-->" in line), None)
         if place is None:
             raise DataError(
@@ -56,8 +56,16 @@ class Block(NamedTuple):
         if found is None or len(found[1] or "") > 9 or len(found[5] or "") > 9:
             where = f"{source.path}, line {self.line + place}"
             raise DataError(f"{where}: times that can't be read: {self.lines[place][:60]!r}. Correct the line.")
+        self.refuse_times(source, "in the text of another subtitle", place + 1)
         start_s, end_s = _seconds(found.groups()[:4]), _seconds(found.groups()[4:])
         return Cue(self.line + place, start_s, end_s, self.lines[place + 1 :], self.lines[:place])
+
+    def refuse_times(self, source: SourceFile, what: str, first: int = 0) -> None:
+        """`DataError` where a line from ``first`` on has times: what it begins would be lost in what is before it."""
+        place = next((n for n, line in enumerate(self.lines) if n >= first and TIMES.match(line)), None)
+        if place is not None:
+            where, times = f"{source.path}, line {self.line + place}", self.lines[place].strip()
+            raise DataError(f"{where}: times {what}: {times[:60]!r}. Leave a blank line before each subtitle.")
 
 
 def _seconds(parts: tuple[str | None, ...]) -> float:

@@ -79,6 +79,23 @@ def test_point_events_of_tables_are_refused(kind, tmp_path):
         of_text(tmp_path, "x.tsv", TABULAR.replace("START", kind, 1))
 
 
+def test_behaviours_are_in_the_ethogram_once(tmp_path):
+    events = [[0.0, "", "run", "", ""], [1.0, "", "run", "", ""]]
+    with pytest.raises(DataError, match=r"p\.boris, line \d+, obs 1: 'run' at 0 s is not in the ethogram"):
+        of_project(tmp_path, *events, take="State event")
+    twice = project(*events, run="State event")
+    twice["behaviors_conf"]["7"] = {"code": "run", "type": "Point event"}
+    with pytest.raises(DataError, match=r"p\.boris, line \d+: the ethogram has the behaviour 'run' twice"):
+        of_text(tmp_path, "p.boris", json.dumps(twice, indent=1))
+
+
+def test_a_status_that_boris_doesnt_have_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"x\.tsv, line 5: 'STRAT' is neither START nor STOP"):
+        of_text(tmp_path, "x.tsv", TABULAR.replace("START", "STRAT", 1))
+    found = of_text(tmp_path, "x.tsv", TABULAR.replace("START", "").replace("STOP", "state"))
+    assert found == of_text(tmp_path, "x.tsv", TABULAR), "nobody says which: they take turns"
+
+
 def test_an_end_without_a_beginning_is_named(tmp_path):
     with pytest.raises(DataError, match=r"line 5: 'take' of obs 1 at 0.5 s has no other end"):
         of_text(tmp_path, "x.tsv", TABULAR.replace("START", "STOP", 1))
@@ -89,6 +106,9 @@ def test_a_project_of_ours_has_what_boris_looks_for(tmp_path):
     (path,) = write(tmp_path, "boris", *rows, actions=("a", "b", "c"), videos="{recording}-{view}.mp4")
     found = json.loads(path.read_text())
     assert [entry["code"] for entry in found["behaviors_conf"].values()] == ["a", "b", "c"]
+    (path,) = write(tmp_path / "more", "boris", *rows, actions=("c",))
+    more = json.loads(path.read_text())["behaviors_conf"].values()
+    assert [entry["code"] for entry in more] == ["c", "a", "b"]
     assert {entry["type"] for entry in found["behaviors_conf"].values()} == {"State event"}
     assert [entry["name"] for entry in found["subjects_conf"].values()] == ["e4", "v3"]
     observation = found["observations"]["r1"]

@@ -133,6 +133,24 @@ def test_a_video_that_begins_elsewhere_is_said(tmp_path, capsys):
     assert re.search(r"begins 480\s+ms\s+off", capsys.readouterr().err)
 
 
+def with_confidences(*references):
+    rows = "".join(
+        f'<ANNOTATION>\n<REF_ANNOTATION ANNOTATION_ID="b{n}" ANNOTATION_REF="{name}"><ANNOTATION_VALUE>0.5'
+        "</ANNOTATION_VALUE></REF_ANNOTATION></ANNOTATION>"
+        for n, name in enumerate(references)
+    )
+    tier = f'<TIER TIER_ID="sure" LINGUISTIC_TYPE_REF="confidence" PARENT_REF="default">{rows}</TIER>'
+    return page().replace("</ANNOTATION_DOCUMENT>", f"{tier}</ANNOTATION_DOCUMENT>")
+
+
+def test_confidences_of_annotations_that_are_gone_are_said(tmp_path, capsys):
+    """pympi removes an annotation and leaves what refers to it."""
+    assert of_text(tmp_path, "r1.eaf", with_confidences("a1")) == [("r1", "default", 10, 20, "take")]
+    assert not capsys.readouterr().err
+    assert of_text(tmp_path, "r1.eaf", with_confidences("a1", "a99")) == [("r1", "default", 10, 20, "take")]
+    assert "1 confidence(s) are of annotations that are not there" in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -144,6 +162,11 @@ def test_a_video_that_begins_elsewhere_is_said(tmp_path, capsys):
         (
             page().replace("</TIER>", '</TIER>\n <TIER TIER_ID="default"/>'),
             "lines 11 and 18: TIER_ID 'default' is there twice",
+        ),
+        (with_confidences("a1", "a1"), "line 20: the annotation 'a1' has two confidences"),
+        (
+            page().replace("</ANNOTATION_VALUE>", "</ANNOTATION_VALUE><ANNOTATION_VALUE>put</ANNOTATION_VALUE>"),
+            "line 13: an annotation with 2 values",
         ),
         (page(start="1e3x"), "line 7: '1e3x' is not a time in milliseconds"),
         (page(start="2000"), "line 13: from 2 s to 2 s there is no frame"),

@@ -8,7 +8,7 @@ stands in the comment.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from viewloom.dataset.boris_events import CONFIDENCE, Event, paired, subject_of
@@ -48,7 +48,7 @@ class Boris(AnnotationFormat):
         tables = [project.get(name) if isinstance(project, dict) else None for name in TABLES]
         if not all(isinstance(t, dict) and all(isinstance(e, dict) for e in t.values()) for t in tables):
             raise DataError(f"{source.path} has no behaviours and observations as BORIS 7 and later write them.")
-        kinds = {str(one.get("code")): str(one.get("type", "")) for one in project["behaviors_conf"].values()}
+        kinds = _kinds(source, project["behaviors_conf"])
 
         def parse(observation: tuple[str, Any]) -> Iterator[NamedSegment]:
             name, entry = observation
@@ -63,7 +63,8 @@ class Boris(AnnotationFormat):
     @classmethod
     def write(cls, segments: Sequence[NamedSegment], writing: Writing) -> str:
         """A project that BORIS opens: an ethogram of all actions, an observation a recording."""
-        behaviours = {str(place): _behaviour(place, action) for place, action in enumerate(writing.actions)}
+        actions = dict.fromkeys((*writing.actions, *(segment.label for segment in segments)))
+        behaviours = {str(place): _behaviour(place, action) for place, action in enumerate(actions)}
         tiers = [tier for tier in dict.fromkeys(segment.tier for segment in segments) if tier]
         subjects = {str(n): {"key": "", "name": tier, "description": ""} for n, tier in enumerate(tiers)}
         observations = {name: _observation(name, own, writing) for name, own in by_recording(segments).items()}
@@ -82,10 +83,29 @@ class Boris(AnnotationFormat):
         return json.dumps(project, ensure_ascii=False, indent=1) + "\n"
 
 
-def _event(where: str, row: list[Any], kinds: dict[str, str]) -> Event:
-    """An entry of a project; `DataError` for point events."""
+def _kinds(source: SourceFile, behaviours: Mapping[str, Any]) -> dict[str, str]:
+    """The type of each behaviour of the ethogram; `DataError` for one that is there twice."""
+    found: dict[str, str] = {}
+    for behaviour in behaviours.values():
+        code = str(behaviour.get("code"))
+        if code in found:
+            raise DataError(
+                f"{source.path}, line {behaviour.line}: the ethogram has the behaviour {code!r} twice. Rename or "
+                "remove one in BORIS."
+            )
+        found[code] = str(behaviour.get("type", ""))
+    return found
+
+
+def _event(where: str, row: list[Any], kinds: Mapping[str, str]) -> Event:
+    """An entry of a project; `DataError` for point events, and for behaviours that the ethogram doesn't have."""
     time_s, subject, code = number_in(where, row[0], "a time"), subject_of(row[1]), str(row[2])
-    if kinds.get(code, "").lower().startswith("point"):
+    if code not in kinds:
+        raise DataError(
+            f"{where}: {code!r} at {time_s:g} s is not in the ethogram, which says whether it has a length. Add it in "
+            "BORIS, or correct the name."
+        )
+    if kinds[code].lower().startswith("point"):
         raise DataError(
             f"{where}: {code!r} at {time_s:g} s is a point event, without a length. Make it a state event in BORIS, or "
             "remove it."

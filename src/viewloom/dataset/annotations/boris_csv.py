@@ -28,6 +28,8 @@ COLUMNS = (
     *("Duration (s)", "Media file name", "Image index start", "Image index stop", "Image file path start"),
     *("Image file path stop", "Comment start", "Comment stop"),
 )
+BEGINS = {"START": True, "STOP": False, "STATE": None, "STATE EVENT": None, "": None}
+"""Whether an event begins something, by its status or type; None: beginnings and ends take turns."""
 PREAMBLE = 60
 """Lines in which the header of a table is looked for: older exports describe the observation first."""
 Row = tuple[int, dict[str, str]]
@@ -124,8 +126,9 @@ def _event(source: SourceFile, table: CsvTable, line: int, fields: Mapping[str, 
     """A row of tabular events."""
     where = _checked(source, table, line, fields, (BEHAVIOUR, TIME))
     status = (fields.get(STATUS) or fields.get(KIND) or "").upper()
-    begins = {"START": True, "STOP": False}.get(status)
+    if status not in BEGINS:
+        raise DataError(f"{where}: {status[:40]!r} is neither START nor STOP. Correct it, or export the table again.")
     time_s = number_in(where, fields[TIME], "a number of seconds")
     modifiers = "|".join(value for name, value in fields.items() if name.startswith("Modifier"))
     own = subject_of(fields.get(SUBJECT)), fields[BEHAVIOUR], modifiers, fields.get("Comment", "")
-    return Event(time_s, *own, begins, line)
+    return Event(time_s, *own, BEGINS[status], line)

@@ -7,8 +7,9 @@ after its last. Read are tracks of any shape, and tags of frames as CVAT for ima
 prediction is, is the attribute ``confidence`` of the boxes, which the labels in CVAT must have for it to be imported.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import pairwise
 from xml.etree import ElementTree as ET
 
 from viewloom.dataset.formats import AnnotationFormat, Writing
@@ -79,8 +80,8 @@ def _of_track(source: SourceFile, recording: str, track: Element) -> Iterator[Na
     shapes = [shape for shape in track.children if "frame" in shape.attributes]
     placed = [(whole_in(f"{source.path}, line {one.line}", one.attributes["frame"]), one) for one in shapes]
     begun: tuple[int, Element] | None = None
-    for frame, shape in sorted(placed, key=lambda one: one[0]):
-        outside = shape.attributes.get("outside") == "1"
+    for frame, shape in _in_order(source, placed, lambda one: (_is_outside(source, one), _confidence(source, one))):
+        outside = _is_outside(source, shape)
         if begun is None and not outside:
             begun = frame, shape
         elif begun is not None and outside:
@@ -90,19 +91,42 @@ def _of_track(source: SourceFile, recording: str, track: Element) -> Iterator[Na
         yield _segment(source, recording, track, begun, max(frame for frame, _ in placed) + 1)
 
 
+def _in_order(
+    source: SourceFile, placed: list[tuple[int, Element]], says: Callable[[Element], object]
+) -> list[tuple[int, Element]]:
+    """Elements in the order of their frames; `DataError` for two of one frame that say different things."""
+    ordered = sorted(placed, key=lambda one: one[0])
+    for (frame, one), (after, other) in pairwise(ordered):
+        if frame == after and says(one) != says(other):
+            where = f"{source.path}, lines {one.line} and {other.line}"
+            raise DataError(f"{where}: frame {frame} is there twice, and each says something else. Remove one of them.")
+    return ordered
+
+
+def _is_outside(source: SourceFile, shape: Element) -> bool:
+    """Whether a shape says that its track is not there any more; `DataError` for what is no 0 or 1."""
+    said = shape.attributes.get("outside", "0")
+    if said not in ("0", "1"):
+        raise DataError(f"{source.path}, line {shape.line}: outside={said[:40]!r} is neither 0 nor 1. Correct it.")
+    return said == "1"
+
+
 def _segment(source: SourceFile, recording: str, track: Element, begun: tuple[int, Element], end: int) -> NamedSegment:
     start, shape = begun
-    sure = next((one for one in shape.all("attribute") if one.attributes.get("name") == CONFIDENCE), None)
-    confidence = share_in(f"{source.path}, line {shape.line}", None if sure is None else sure.text)
     label = cleaned(track.attributes.get("label", ""))
-    return NamedSegment(recording, start, end, label, source.tier, confidence, track.line)
+    return NamedSegment(recording, start, end, label, source.tier, _confidence(source, shape), track.line)
+
+
+def _confidence(source: SourceFile, shape: Element) -> float | None:
+    sure = next((one for one in shape.all("attribute") if one.attributes.get("name") == CONFIDENCE), None)
+    return share_in(f"{source.path}, line {shape.line}", None if sure is None else sure.text)
 
 
 def _of_tags(source: SourceFile, recording: str, images: list[Element]) -> Iterator[NamedSegment]:
     """A segment for each run of frames with the same tag."""
     open_at: dict[str, tuple[int, int, int]] = {}
     numbered = [(whole_in(f"{source.path}, line {one.line}", one.attributes.get("id")), one) for one in images]
-    for frame, image in sorted(numbered, key=lambda one: one[0]):
+    for frame, image in _in_order(source, numbered, lambda one: {t.attributes.get("label") for t in one.all("tag")}):
         for tag in image.all("tag"):
             label = cleaned(tag.attributes.get("label", ""))
             start, end, line = open_at.get(label, (frame, frame, tag.line))

@@ -135,8 +135,7 @@ class Document(NamedTuple):
                 raise DataError(f"{where}: an annotation without a time ({name}). Give it one in ELAN.")
             place = f"{self.source.path}, line {slot.line}"
             times.append(whole_in(place, slot.attributes["TIME_VALUE"], "a time in milliseconds") / 1000)
-        value = element.find("ANNOTATION_VALUE")
-        label = cleaned(value.text if value is not None else "")
+        label = cleaned(_value(where, element))
         confidence = self.confidences.get(element.attributes.get("ANNOTATION_ID", ""))
         span = self.clock.span(where, *times)
         yield NamedSegment(self.recording, *span, label, tier, confidence, element.line)
@@ -202,12 +201,26 @@ def _is_confidence(tier: Element) -> bool:
 def _confidences(source: SourceFile, root: Element) -> dict[str, float | None]:
     """Confidences by the annotation that they are of."""
     tiers = [tier for tier in root.all("TIER") if _is_confidence(tier)]
+    there = {element.attributes.get("ANNOTATION_ID") for element in _all_below(root)}
     found: dict[str, float | None] = {}
+    lost = 0
     for element in (child for tier in tiers for a in tier.all("ANNOTATION") for child in a.all("REF_ANNOTATION")):
-        value = element.find("ANNOTATION_VALUE")
-        text = value.text if value is not None else ""
-        found[element.attributes.get("ANNOTATION_REF", "")] = share_in(f"{source.path}, line {element.line}", text)
+        where, name = f"{source.path}, line {element.line}", element.attributes.get("ANNOTATION_REF", "")
+        if name in found:
+            raise DataError(f"{where}: the annotation {name!r} has two confidences. Remove one of them in ELAN.")
+        found[name] = share_in(where, _value(where, element))
+        lost += name not in there
+    if lost:
+        note(f"{source.path}: {lost} confidence(s) are of annotations that are not there, and are left out.")
     return found
+
+
+def _value(where: str, element: Element) -> str:
+    """What an annotation says; `DataError` where it says two things, of which the schema has one."""
+    values = element.all("ANNOTATION_VALUE")
+    if len(values) > 1:
+        raise DataError(f"{where}: an annotation with {len(values)} values. Keep one ANNOTATION_VALUE.")
+    return values[0].text if values else ""
 
 
 def _tier_name(tier: str, names: set[str]) -> str:

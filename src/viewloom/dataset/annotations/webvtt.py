@@ -17,6 +17,8 @@ from viewloom.errors import DataError
 from viewloom.registry import FORMATS
 
 SURE = re.compile(r"^NOTE confidence (\S+)$")
+ASIDE = ("WEBVTT", "NOTE", "STYLE", "REGION")
+"""How blocks begin that are no cues."""
 SPEAKER = re.compile(r"^<v(?:\.[^ >]*)? ([^<>]*)>")
 TAG = re.compile(r"<[^<>]*>")
 
@@ -40,28 +42,27 @@ class WebVtt(AnnotationFormat):
         found = list(blocks(source))
         if not found or not re.match(r"^WEBVTT(\s|$)", found[0].lines[0]):
             raise DataError(f"{source.path}, line 1: WebVTT begins with the line WEBVTT. Add it, if the rest is right.")
-        sure: dict[int, str] = {}
-        cues: list[Block] = []
-        for before, block in zip([None, *found], found, strict=False):
-            own = block if before is not None or not any("-->" in line for line in block.lines) else _behind(block)
-            if own.lines[0].startswith(("WEBVTT", "NOTE", "STYLE", "REGION")) and "-->" not in "".join(own.lines[:2]):
-                continue
-            said = SURE.match(before.lines[0]) if before is not None else None
-            if said is not None:
-                sure[own.line] = said[1]
-            cues.append(own)
+        if any("-->" in line for line in found[0].lines[1:]):
+            found[0] = _behind(found[0])
 
-        def parse(block: Block) -> Iterator[NamedSegment]:
-            cue, where = block.cue(source), f"{source.path}, line {block.line}"
+        def parse(place: int) -> Iterator[NamedSegment]:
+            block, before = found[place], found[place - 1] if place else None
+            where, said = f"{source.path}, line {block.line}", SURE.match(block.lines[0])
+            if _is_aside(block):
+                block.refuse_times(source, "in a comment, style or region")
+                if said is not None and (place + 1 == len(found) or _is_aside(found[place + 1])):
+                    raise DataError(f"{where}: {block.lines[0][:60]!r} has no cue right behind it. Move or remove it.")
+                return
+            cue, said = block.cue(source), SURE.match(before.lines[0]) if before is not None else None
             text = cleaned("\n".join(cue.text))
             speaker = SPEAKER.match(text)
             tier = html.unescape(speaker[1]).strip() if speaker is not None else source.tier
             label = cleaned(html.unescape(TAG.sub("", text)))
-            confidence = share_in(where, sure.get(block.line))
+            confidence = share_in(where, None if said is None else said[1])
             span = clock.span(f"{source.path}, line {cue.line}", cue.start_s, cue.end_s)
             yield NamedSegment(source.stem, *span, label, tier, confidence, cue.line)
 
-        return list(each(cues, parse, fault))
+        return list(each(range(len(found)), parse, fault))
 
     @classmethod
     def write(cls, segments: Sequence[NamedSegment], writing: Writing) -> str:
@@ -72,6 +73,11 @@ class WebVtt(AnnotationFormat):
             note = "" if segment.confidence is None else f"NOTE confidence {segment.confidence:.4f}\n\n"
             text.append(f"{note}{number}\n{start} --> {end}\n{html.escape(segment.label, quote=False)}\n")
         return "\n".join(text)
+
+
+def _is_aside(block: Block) -> bool:
+    """Whether a block is a comment, a style, a region or the head of the file."""
+    return block.lines[0].startswith(ASIDE) and "-->" not in "".join(block.lines[:2])
 
 
 def _behind(block: Block) -> Block:
