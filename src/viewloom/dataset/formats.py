@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from viewloom.dataset.labels import Fault
 from viewloom.dataset.named_segments import Clock, NamedSegment
 from viewloom.dataset.source_file import SourceFile
+from viewloom.errors import DataError
 
 Unit = Literal["frames", "seconds", "milliseconds"]
 DEFAULT_TIER = "actions"
@@ -112,7 +113,29 @@ def _grouped(segments: Sequence[NamedSegment], name: str) -> dict[str, list[Name
 
 def file_stem(path: str) -> str:
     """The name of a video in a path or an address, of any system, without folders, query and ending."""
+    return re.split(r"[/\\]", file_place(path))[-1]
+
+
+def file_place(path: str) -> str:
+    """The same with its folders: two videos of one name are two recordings, if they lie in other folders."""
     if "://" in path or path.startswith("/data/"):
         path = unquote(path.partition("?d=")[2] or re.split(r"[?#]", path)[0])
-    name = re.split(r"[/\\]", path)[-1]
-    return name.rpartition(".")[0] or name
+    folders, name = re.fullmatch(r"(.*[/\\])?(.*)", path, re.DOTALL).groups("")  # type: ignore[union-attr]
+    return folders + (name.rpartition(".")[0] or name)
+
+
+def refuse_merged(where: str, places: dict[tuple[str, str], str], key: tuple[str, str], video: str) -> None:
+    """`DataError` where another video gave a recording and tier its name: they would become one.
+
+    Args:
+        where: for messages.
+        places: `file_place` by recording and tier, of all videos so far; this one is added.
+        key: recording and tier.
+        video: path or address of the one that gave the recording its name.
+    """
+    place = file_place(video)
+    if places.setdefault(key, place) != place:
+        raise DataError(
+            f"{where}: {place[:200]!r} and {places[key][:200]!r} are two videos, and both would be the recording "
+            f"{key[0]!r}. Name each with `recording`, or rename the videos."
+        )

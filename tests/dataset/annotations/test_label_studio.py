@@ -77,6 +77,68 @@ def test_the_short_export(tmp_path):
     assert of_tasks(tmp_path, {**entry, "videoLabels": spans}) == [("r1", "", 0, 5, "a"), ("r1", "", 0, 5, "b")]
 
 
+def test_the_short_export_has_an_entry_for_each_annotation_of_a_task(tmp_path):
+    def entry(label, **rest):
+        spans = [{"ranges": [{"start": 1, "end": 5}], "timelinelabels": [label]}]
+        return {"video": "/data/upload/1/1a2b3c4d-r1.mp4", "id": 3, "videoLabels": spans, **rest}
+
+    two = entry("a", annotator=1, annotation_id=5), entry("b", annotator=2, annotation_id=6)
+    assert of_tasks(tmp_path, *two) == [("r1", "1", 0, 5, "a"), ("r1", "2", 0, 5, "b")]
+    one = entry("a", annotator=1), entry("b", annotator=1)
+    assert of_tasks(tmp_path, *one) == [("r1", "1 (#1)", 0, 5, "a"), ("r1", "1 (#2)", 0, 5, "b")]
+    with pytest.raises(DataError, match="two annotations have the id 5. Remove one of them, such as the older"):
+        of_tasks(tmp_path, two[0], two[0])
+
+
+def test_annotations_of_one_person_are_told_apart_by_ids_or_places(tmp_path):
+    def of(*ids):
+        own = [{"completed_by": 1, "result": [span(label, 1, 5)]} for label in "ab"]
+        return task(annotations=[entry | named for entry, named in zip(own, ids, strict=True)])
+
+    assert of_tasks(tmp_path, of({"id": 4}, {"id": 5})) == [("r1", "1 (4)", 0, 5, "a"), ("r1", "1 (5)", 0, 5, "b")]
+    assert of_tasks(tmp_path, of({}, {})) == [("r1", "1 (#1)", 0, 5, "a"), ("r1", "1 (#2)", 0, 5, "b")]
+    with pytest.raises(DataError, match=r"export\.json, lines \d+ and \d+: two annotations have the id 4"):
+        of_tasks(tmp_path, of({"id": 4}, {"id": 4}))
+
+
+def test_a_task_that_is_there_twice_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"export\.json, lines \d+ and \d+: two tasks have the id 7. Remove one"):
+        of_tasks(tmp_path, task(span("a", 1, 5)), task(span("b", 6, 9)))
+
+
+def test_tasks_that_only_have_predictions_are_counted_without_ids(tmp_path, capsys):
+    predicted = {"data": {"video": "r2.mp4"}, "annotations": [], "predictions": [{"result": [span("guess", 1, 9)]}]}
+    judged = {name: value for name, value in task(span("a", 1, 5)).items() if name != "id"}
+    assert of_tasks(tmp_path, judged, predicted, predicted) == [("r1", "", 0, 5, "a")]
+    assert "2 task(s) without annotations" in capsys.readouterr().err
+
+
+def test_videos_of_one_name_in_two_folders_need_names(tmp_path):
+    def of(place, start, number, **data):
+        made = task(span("a", start, start + 4), video=f"/data/local-files/?d={place}", id=number)
+        return made | {"data": made["data"] | data}
+
+    with pytest.raises(DataError, match="task 2: 'b/cam' and 'a/cam' are two videos, and both would be the recording"):
+        of_tasks(tmp_path, of("a/cam.mp4", 1, 1), of("b/cam.mp4", 6, 2))
+    both = [("cam", "", 0, 5, "a"), ("cam", "", 5, 10, "a")]
+    assert of_tasks(tmp_path, of("a/cam.mp4", 1, 1), of("a/cam.mp4", 6, 2)) == both
+    named = [{"recording": "r1"}, {"recording": "r2"}]
+    found = of_tasks(tmp_path, of("a/cam.mp4", 1, 1, **named[0]), of("b/cam.mp4", 6, 2, **named[1]))
+    assert [row[0] for row in found] == ["r1", "r2"]
+    found = of_tasks(tmp_path, of("e4/r1.mp4", 1, 1, view="e4"), of("v3/r1.mp4", 1, 2, view="v3"))
+    assert found == [("r1", "e4", 0, 5, "a"), ("r1", "v3", 0, 5, "a")]
+
+
+def test_a_box_is_not_there_and_gone_at_one_frame(tmp_path):
+    def of(*frames):
+        sequence = [{"frame": frame, "enabled": there} for frame, there in frames]
+        return task({"type": "videorectangle", "value": {"sequence": sequence, "labels": ["b"]}})
+
+    assert of_tasks(tmp_path, of((1, True), (10, True), (10, True), (20, False))) == [("r1", "", 0, 20, "b")]
+    with pytest.raises(DataError, match="task 7: a box is there and gone at frame 10"):
+        of_tasks(tmp_path, of((1, True), (10, True), (10, False), (20, False)))
+
+
 def test_predictions_are_tasks_to_correct_with_an_interface(tmp_path):
     rows = [("r1", "e4", 0, 10, 'say "<hm>"', 0.75), ("r1", "e4", 10, 25, "put", 0.25)]
     path, interface = write(tmp_path, "label_studio", *rows, videos="/data/local-files/?d={recording}/{view}.mp4")

@@ -35,6 +35,8 @@ SRT = """1
 <font color="#ff0000"><b>put</b></font>
 down
 """
+TIMES, SRT_TIMES, SURE = "00:00.000 --> 00:01.000", "00:00:00,000 --> 00:00:01,000", "NOTE confidence 0.9"
+TWO_CUES = f"WEBVTT\n\nc1\n{TIMES}\ntake\n"
 AUDACITY = "0.500000\t2.000000\ttake\n\\\t0.000000\t440.000000\n2,0\t3,5\tput\tdown\n"
 
 
@@ -61,6 +63,12 @@ def test_audacity_of_others(tmp_path):
         ("r.vtt", "WEBVTT\n\n00:01.000 -> 00:02.000\na", "line 3: expected times"),
         ("r.vtt", "WEBVTT\n\n00:61.000 --> 00:02.000\na", "line 3: times that can't be read"),
         ("r.srt", "1\n00:00:01,000 --> 00:00:01,000\na", "line 2: from 1 s to 1 s there is no frame"),
+        ("r.vtt", f"{TWO_CUES}c2\n00:01.000 --> 00:02.000\nput", "line 7: times in the text of another subtitle"),
+        ("r.vtt", f"WEBVTT\n\nNOTE gone\nc1\n{TIMES}\na", "line 5: times in a comment, style or region"),
+        ("r.vtt", f"WEBVTT\n\n{SURE}\n\n{SURE}\n\n{TIMES}\na", "line 3: 'NOTE confidence 0.9' has no cue right behind"),
+        ("r.vtt", f"WEBVTT\n\n{TIMES}\na\n\nNOTE confidence 7", "line 6: 'NOTE confidence 7' has no cue right behind"),
+        ("r.srt", f"1\n{SRT_TIMES}\ntake\n2\n{SRT_TIMES}\nput", "line 5: times in the text of another subtitle"),
+        ("r.srt", f"{SRT_TIMES}\n{SRT_TIMES}\nput", "line 2: times in the text of another subtitle"),
         ("r.srt", "1\n00:00:05,000 --> 00:00:01,000\na", "line 2: a segment can't run from 5 s to 1 s"),
         ("r.srt", "1\n" + "9" * 5000 + ":00:05,000 --> 00:00:01,000\na", "line 2: times that can't be read"),
         ("r.txt", "0.5\t0.5\tpoint", "line 1: from 0.5 s to 0.5 s there is no frame"),
@@ -109,6 +117,72 @@ def test_via_3_of_others(tmp_path):
         of_text(tmp_path, "p.json", via({"1": "2"}, metadata=[1]))
 
 
+def choice(name, options, kind=4, anchor="FILE1_Z2_XY0"):
+    return {"aname": name, "anchor_id": anchor, "type": kind, "options": options}
+
+
+def marked(values, start=0.0, vid="1"):
+    return {"vid": vid, "flg": 0, "z": [start, start + 1], "xy": [], "av": values}
+
+
+def named(name, vid="1"):
+    return {"vid": vid, "flg": 0, "z": [], "xy": [], "av": {"8": name}}
+
+
+WHOLE = choice("recording", {}, 1, "FILE1_Z0_XY0")
+TICKED = {"1": choice("v3", {"0": "take", "1": "put"}, 2)}
+
+
+def test_via_3_values_are_options_or_typed_and_checkboxes_several(tmp_path):
+    """VIA's time line takes names that are no options; ticked options are one value, with commas."""
+    found = of_text(tmp_path, "p.json", via({}, attribute=TICKED, metadata={"a": marked({"1": "0,1"})}))
+    assert found == [("r1", "v3", 0, 10, "put"), ("r1", "v3", 0, 10, "take")]
+    for options in ({}, None, ["a"], {"default": "Default"}):
+        attribute = {"1": choice("v3", options)}
+        found = of_text(tmp_path, "p.json", via({}, attribute=attribute, metadata={"a": marked({"1": "7"})}))
+        assert found == [("r1", "v3", 0, 10, "7")]
+    found = of_text(tmp_path, "p.json", via({"1": "a, b"}))
+    assert found == [("r1", "Activity", 10, 25, "a, b")]
+
+
+def test_via_3_labels_that_are_numbers_and_not_among_the_actions_come_back(tmp_path):
+    (path,) = write(tmp_path, "via3", ("r1", "", 0, 10, "7"), actions=("1", "2"))
+    assert read(path) == [("r1", "", 0, 10, "7")]
+
+
+@pytest.mark.parametrize(
+    ("tables", "reason"),
+    [
+        ({"metadata": {"a": marked({"1": "7"})}}, "'Activity' has no option '7'"),
+        ({"attribute": TICKED, "metadata": {"a": marked({"1": "0,7"})}}, "'v3' has no option '7'"),
+        ({"metadata": {"a": marked({"9": "1"})}}, "the project has no attribute '9'"),
+        ({"attribute": {"1": choice("v3", {}), "2": choice("v3", {})}}, "two attributes are called 'v3'"),
+        (
+            {"attribute": {"8": WHOLE}, "metadata": {"a": named("r1"), "b": named("r2")}},
+            "one file is the recording 'r1' and 'r2'",
+        ),
+    ],
+)
+def test_via_3_what_says_two_things_or_leads_nowhere_is_refused(tables, reason, tmp_path):
+    with pytest.raises(DataError, match=rf"p\.json, line \d+: {reason}"):
+        of_text(tmp_path, "p.json", via({"1": "2"}, **tables))
+
+
+def test_via_3_files_of_one_name_in_two_folders_are_two_recordings_that_need_names(tmp_path):
+    files = {place: {"fname": "cam.mp4", "loc": 2, "src": f"http://x/{place}/cam.mp4"} for place in "12"}
+    spans = {place: marked({"1": place}, float(place), place) for place in "12"}
+    views = {place: {"fid_list": [place]} for place in "12"}
+    with pytest.raises(DataError, match="'http://x/1/cam' are two videos, and both would be the recording 'cam'"):
+        of_text(tmp_path, "p.json", via({}, file=files, metadata=spans, view=views))
+    attribute = {"1": choice("v3", {"1": "take", "2": "put"}), "8": WHOLE}
+    whole = {f"n{place}": named(f"r{place}", place) for place in "12"}
+    found = of_text(tmp_path, "p.json", via({}, attribute=attribute, file=files, metadata=spans | whole, view=views))
+    assert found == [("r1", "v3", 10, 20, "take"), ("r2", "v3", 20, 30, "put")]
+    files["2"]["src"] = "http://x/1/cam.wav?token=2"
+    found = of_text(tmp_path, "p.json", via({}, file=files, metadata=spans, view=views))
+    assert [row[0] for row in found] == ["cam", "cam"], "one place, with and without sound"
+
+
 def test_via_3_projects_of_ours_name_recordings_whatever_videos_are_called(tmp_path):
     rows = [("r1", "e4", 0, 10, "a"), ("r2", "e4", 0, 10, "b")]
     (path,) = write(tmp_path, "via3", *rows, videos="films/{recording}/{view}.mp4")
@@ -120,6 +194,11 @@ def test_via_3_projects_of_ours_name_recordings_whatever_videos_are_called(tmp_p
 
 def box(frame, outside=0):
     return f'<box frame="{frame}" keyframe="1" outside="{outside}" occluded="0" xtl="0" ytl="0" xbr="5" ybr="5"/>'
+
+
+def image(frame, labels):
+    tags = "".join(f'<tag label="{label}" source="manual"/>' for label in labels)
+    return f'<image id="{frame}" name="frame_{frame}">{tags}</image>'
 
 
 def test_cvat_tracks_are_visible_from_a_box_to_one_outside(tmp_path):
@@ -135,12 +214,29 @@ def test_cvat_tracks_are_visible_from_a_box_to_one_outside(tmp_path):
 
 
 def test_cvat_tags_of_frames_come_to_runs(tmp_path):
-    frames = [(3, "a"), (4, "a"), (4, "b"), (5, "b"), (8, "a"), (9, "a")]
-    images = "".join(
-        f'<image id="{n}" name="frame_{n}"><tag label="{label}" source="manual"/></image>' for n, label in frames
-    )
+    frames = {3: "a", 4: "ab", 5: "b", 8: "a", 9: "a"}
+    images = "\n".join(image(n, labels) for n, labels in frames.items())
     found = of_text(tmp_path, "r.xml", f"<annotations>{images}</annotations>")
     assert found == [("r", "", 3, 5, "a"), ("r", "", 4, 6, "b"), ("r", "", 8, 10, "a")]
+    twice = f"<annotations>{images}\n{image(4, 'a')}</annotations>"
+    with pytest.raises(DataError, match=r"r\.xml, lines 2 and 6: frame 4 is there twice, and each says something else"):
+        of_text(tmp_path, "r.xml", twice)
+
+
+def test_a_frame_twice_in_a_cvat_track_says_the_same_or_is_refused(tmp_path):
+    """Exports of several jobs were seen with the last box of a track doubled (cvat-ai/cvat, issue 8411)."""
+
+    def track(*boxes):
+        rows = "\n".join(boxes)
+        return f'<annotations>\n<track id="0" label="take">\n{rows}\n</track></annotations>'
+
+    doubled = track(box(0), box(10), box(10), box(20, 1), box(20, 1))
+    assert of_text(tmp_path, "r.xml", doubled) == [("r", "", 0, 20, "take")]
+    for pair in ((box(10), box(10, 1)), (box(10, 1), box(10))):
+        with pytest.raises(DataError, match=r"r\.xml, lines 4 and 5: frame 10 is there twice, and each"):
+            of_text(tmp_path, "r.xml", track(box(0), *pair, box(20, 1)))
+    with pytest.raises(DataError, match=r"r\.xml, line 4: outside='true' is neither 0 nor 1"):
+        of_text(tmp_path, "r.xml", track(box(0), box(10, "true")))
 
 
 def test_cvat_projects_are_refused(tmp_path):

@@ -12,12 +12,13 @@ out, which is said; of one without, the predictions. Read besides: spans in seco
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
 
 from viewloom.console import note
-from viewloom.dataset.formats import AnnotationFormat, Writing, by_recording, by_tier, file_stem
+from viewloom.dataset.formats import AnnotationFormat, Writing, by_recording, by_tier, file_stem, refuse_merged
 from viewloom.dataset.labels import Fault
 from viewloom.dataset.named_segments import Clock, NamedSegment, cleaned, each, number_in, share_in, whole_in
 from viewloom.dataset.source_file import SourceFile
@@ -54,11 +55,14 @@ class LabelStudio(AnnotationFormat):
     @classmethod
     def read(cls, source: SourceFile, clock: Clock, fault: Fault) -> list[NamedSegment]:
         """The spans of every task."""
-        tasks = [task for entry in source.json for task in _layers(source, entry)]
+        people = _checked_people(source)
+        of_tasks = [list(_layers(source, task, who)) for task, who in zip(source.json, people, strict=True)]
+        tasks = [layer for layers in of_tasks for layer in layers]
         judged = [layer for layer in tasks if not layer.predicted]
-        without = {layer.task for layer in tasks} - {layer.task for layer in judged}
+        without = [layers for layers in of_tasks if layers and all(layer.predicted for layer in layers)]
         if judged and without:
             note(f"{source.path}: {len(without)} task(s) without annotations, only predictions, are left out.")
+        _check_videos(source, judged or tasks)
         spans = [(layer, result) for layer in judged or tasks for result in layer.results]
 
         def parse(span: tuple[Layer, Any]) -> Iterator[NamedSegment]:
@@ -109,6 +113,7 @@ class Layer(NamedTuple):
         task: its number in the file, or its id.
         line: of the file.
         recording: its name.
+        video: path or address of the video that gave it this name; empty where the task names it.
         tier: view, and who, where several people annotated it.
         predicted: whether a model says so.
         results: spans.
@@ -117,32 +122,81 @@ class Layer(NamedTuple):
     task: str
     line: int
     recording: str
+    video: str
     tier: str
     predicted: bool
     results: list[Any]
 
 
-def _layers(source: SourceFile, task: Any) -> Iterator[Layer]:
-    """Annotations of a task that weren't cancelled, and predictions."""
+def _checked_people(source: SourceFile) -> list[str]:
+    """Who made the one annotation of each entry of a short export that shares its task with others; else nothing.
+
+    Raises:
+        DataError: a task or an annotation that is there twice, as where an export is put behind an older one.
+    """
+    short = [_is_short(task) for task in source.json]
+    _refuse_doubled(source, "tasks", [task for task, alone in zip(source.json, short, strict=True) if not alone])
+    of_task: dict[str, list[int]] = {}
+    for place, task in enumerate(source.json):
+        if short[place] and task.get("id") is not None:
+            of_task.setdefault(str(task["id"]), []).append(place)
+    found = ["" for _ in source.json]
+    for places in of_task.values():
+        entries = [source.json[place] for place in places]
+        _refuse_doubled(source, "annotations", entries, "annotation_id")
+        made = [{"completed_by": one.get("annotator"), "id": one.get("annotation_id")} for one in entries]
+        for place, who in zip(places, _people(made), strict=True):
+            found[place] = who
+    return found
+
+
+def _refuse_doubled(source: SourceFile, what: str, entries: Iterable[Any], key: str = "id") -> None:
+    lines: dict[str, int] = {}
+    for entry in entries:
+        name = entry.get(key)
+        if name is not None and str(name) in lines:
+            where = f"{source.path}, lines {lines[str(name)]} and {entry.line}"
+            raise DataError(f"{where}: two {what} have the id {str(name)[:40]}. Remove one of them, such as the older.")
+        if name is not None:
+            lines[str(name)] = entry.line
+
+
+def _check_videos(source: SourceFile, layers: Iterable[Layer]) -> None:
+    """`DataError` for two videos whose spans would be of one recording and view."""
+    places: dict[tuple[str, str], str] = {}
+    for layer in layers:
+        if layer.video and layer.results:
+            where = f"{source.path}, line {layer.line}, task {layer.task}"
+            refuse_merged(where, places, (layer.recording, layer.tier), layer.video)
+
+
+def _is_short(task: Any) -> bool:
+    """Whether an entry is of the short export, which has one for each annotation."""
+    return not any(task.get(name) is not None for name in ANNOTATIONS) and not task.get("predictions")
+
+
+def _layers(source: SourceFile, task: Any, alone: str) -> Iterator[Layer]:
+    """Annotations of a task that weren't cancelled, and predictions; ``alone`` made the only one of a short export."""
     data = task.get("data", task)
     annotations = next((task[name] for name in ANNOTATIONS if name in task), None)
     predictions = task.get("predictions") or []
-    if annotations is None and not predictions:
+    if _is_short(task):
         annotations = [{"result": _short_results(task)}]
     for entries in (annotations or [], predictions):
         if not isinstance(entries, list) or not all(_is_judgement(entry) for entry in entries):
             raise DataError(
                 f"{source.path}, line {task.line}: a task that Label Studio doesn't write. Export it again."
             )
-    number, recording = str(task.get("id", "?")), _recording(source, task, data)
+    number, (recording, video) = str(task.get("id", "?")), _recording(source, task, data)
     view = data.get("view")
     tier = view if isinstance(view, str) and view else source.tier
     kept = [entry for entry in annotations or [] if not entry.get("was_cancelled")]
+    _refuse_doubled(source, "annotations", kept)
     for who, entry in zip(_people(kept), kept, strict=True):
-        own = " ".join(part for part in (tier, who) if part)
-        yield Layer(number, task.line, recording, own, False, entry.get("result") or [])
+        own = " ".join(part for part in (tier, who or alone) if part)
+        yield Layer(number, task.line, recording, video, own, False, entry.get("result") or [])
     for entry in predictions[-1:]:
-        yield Layer(number, task.line, recording, tier, True, entry.get("result") or [])
+        yield Layer(number, task.line, recording, video, tier, True, entry.get("result") or [])
 
 
 def _is_judgement(entry: Any) -> bool:
@@ -150,28 +204,31 @@ def _is_judgement(entry: Any) -> bool:
 
 
 def _people(annotations: list[Any]) -> list[str]:
-    """Who made each annotation, where there are several; two of one person are told apart by their ids."""
+    """Who made each annotation, where there are several; two of one person are told apart by their ids, or
+    their places."""
     if len(annotations) < 2:
         return ["" for _ in annotations]
     by = [entry.get("completed_by") for entry in annotations]
     names = [str(who.get("email") or who.get("id")) if isinstance(who, dict) else str(who) for who in by]
     often = Counter(names)
-    return [n if often[n] == 1 else f"{n} ({entry.get('id')})" for n, entry in zip(names, annotations, strict=True)]
+    ids = [f"#{place}" if one.get("id") is None else one["id"] for place, one in enumerate(annotations, 1)]
+    return [name if often[name] == 1 else f"{name} ({own})" for name, own in zip(names, ids, strict=True)]
 
 
-def _recording(source: SourceFile, task: Any, data: Any) -> str:
-    """What the task says, as those written here do, else the name of its video."""
+def _recording(source: SourceFile, task: Any, data: Any) -> tuple[str, str]:
+    """What the task says, as those written here do, else the name of its video, and that."""
     if not isinstance(data, dict):
         raise DataError(f"{source.path}, line {task.line}: a task whose data is no table. Export the project again.")
     named = data.get("recording")
     if isinstance(named, str) and named:
-        return named
+        return named, ""
     media = [data[name] for name in (VIDEO, "video_url", "videos", "audio", "url") if isinstance(data.get(name), str)]
     media += [value for value in data.values() if isinstance(value, str)]
     if not media:
         raise DataError(f"{source.path}, line {task.line}: a task without a video. Add `recording` to its data.")
     name = file_stem(media[0])
-    return UPLOADED.sub("", name) if "/upload/" in media[0] or task.get("file_upload") else name
+    uploaded = "/upload/" in media[0] or task.get("file_upload")
+    return UPLOADED.sub("", name) if uploaded else name, media[0]
 
 
 def _short_results(task: Any) -> list[Any]:
@@ -210,7 +267,10 @@ def _visible(where: str, value: Any, clock: Clock) -> Iterator[tuple[int, int]]:
     sequence = value.get("sequence")
     if not isinstance(sequence, list) or not all(isinstance(entry, dict) for entry in sequence):
         raise DataError(f"{where}: a box without a sequence. Export the project again.")
-    frames = sorted((whole_in(where, entry.get("frame")), bool(entry.get("enabled", True))) for entry in sequence)
+    frames = sorted({(whole_in(where, entry.get("frame")), bool(entry.get("enabled", True))) for entry in sequence})
+    twice = next((frame for (frame, _), (after, _) in pairwise(frames) if frame == after), None)
+    if twice is not None:
+        raise DataError(f"{where}: a box is there and gone at frame {twice}. Remove one of these key frames.")
     begun: int | None = None
     for frame, goes_on in frames:
         begun = frame if begun is None else begun

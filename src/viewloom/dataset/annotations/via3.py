@@ -11,7 +11,15 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from viewloom.dataset.formats import DEFAULT_TIER, AnnotationFormat, Writing, by_recording, by_tier, file_stem
+from viewloom.dataset.formats import (
+    DEFAULT_TIER,
+    AnnotationFormat,
+    Writing,
+    by_recording,
+    by_tier,
+    file_stem,
+    refuse_merged,
+)
 from viewloom.dataset.labels import Fault
 from viewloom.dataset.named_segments import Clock, NamedSegment, cleaned, each, number_in, share_in
 from viewloom.dataset.source_file import SourceFile
@@ -24,7 +32,7 @@ RECORDING, CONFIDENCE = "recording", "confidence"
 """Names of attributes that are no tiers."""
 VIA_TIER = "TEMPORAL-SEGMENTS"
 """What VIA calls the attribute that it adds by default."""
-TEXT, SELECT, VIDEO, LOCAL, ADDRESS = 1, 4, 4, 1, 2
+TEXT, CHECKBOX, SELECT, VIDEO, LOCAL, ADDRESS, PLACE = 1, 2, 4, 4, 1, 2, 3
 """VIA's numbers of kinds of attributes, of files, and of where a file is."""
 UI = {
     "file_content_align": "center",
@@ -54,18 +62,18 @@ class Via3(AnnotationFormat):
     @classmethod
     def read(cls, source: SourceFile, clock: Clock, fault: Fault) -> list[NamedSegment]:
         """Each entry with two times and no region; others are of moments, regions or whole files."""
-        project = Project.of(source)
+        project, places = Project.of(source), dict[tuple[str, str], str]()
         spans = [one for one in project.metadata.values() if len(one.get("z") or []) == 2 and not one.get("xy")]
 
         def parse(entry: Any) -> Iterator[NamedSegment]:
             where = f"{source.path}, line {entry.line}"
             start, end = clock.span(where, *(number_in(where, time, "a number of seconds") for time in entry["z"]))
             values = project.values(entry, SEGMENT)
-            confidence = share_in(where, values.pop(CONFIDENCE, None))
-            recording = project.recording(where, entry)
+            (sure,) = values.pop(CONFIDENCE, [None])
+            confidence, recording = share_in(where, sure), project.recording(where, entry, places)
             if not values:
                 raise DataError(f"{where}: a segment of {recording} without an action. Name it in VIA.")
-            for name, value in values.items():
+            for name, value in ((name, value) for name, own in values.items() for value in own):
                 tier = source.tier if name in (VIA_TIER, DEFAULT_TIER) else name
                 yield NamedSegment(recording, start, end, cleaned(value), tier, confidence, entry.line)
 
@@ -76,7 +84,7 @@ class Via3(AnnotationFormat):
         """One project; ids follow the order of the segments, so that the same ones give the same file."""
         tiers = {tier: str(place) for place, tier in enumerate(by_tier(segments), 1)}
         names, sure = str(len(tiers) + 1), str(len(tiers) + 2)
-        options = {action: action for action in writing.actions}
+        options = {action: action for action in (*writing.actions, *(segment.label for segment in segments))}
         attributes = {place: _attribute(tier or VIA_TIER, SEGMENT, options) for tier, place in tiers.items()}
         attributes[names] = _attribute(RECORDING, WHOLE_FILE)
         if any(segment.confidence is not None for segment in segments):
@@ -130,36 +138,72 @@ class Project(NamedTuple):
                 raise DataError(f"{source.path} has tables that VIA 3 doesn't write. Export the project again.")
         attributes, files, views, metadata = tables
         project = cls(source, attributes, files, views, metadata, {})
+        project.check_attributes()
         for entry in project.metadata.values():
             if not isinstance(entry.get("z", []), list) or not isinstance(entry.get("av", {}), dict):
                 raise DataError(
                     f"{source.path}, line {entry.line}: an entry that VIA 3 doesn't write. Export it again."
                 )
-            name = project.values(entry, WHOLE_FILE).get(RECORDING)
-            if name:
-                project.recordings[str(entry.get("vid"))] = name
+            for name in project.values(entry, WHOLE_FILE).get(RECORDING, []):
+                known = project.recordings.setdefault(str(entry.get("vid")), name)
+                if known != name:
+                    where = f"{source.path}, line {entry.line}"
+                    raise DataError(f"{where}: one file is the recording {known!r} and {name!r}. Keep one name in VIA.")
         return project
 
-    def values(self, entry: Mapping[str, Any], anchor: str) -> dict[str, str]:
-        """What an entry says by attributes of a kind: their names, and values, of a choice the option's text."""
+    def check_attributes(self) -> None:
+        """`DataError` for two attributes of one name and kind: a segment can have both, and they'd be one tier."""
+        seen: set[tuple[str, str]] = set()
+        for place, attribute in self.attributes.items():
+            key = str(attribute.get("anchor_id")), str(attribute.get("aname", place))
+            if key in seen and key[0] in (SEGMENT, WHOLE_FILE):
+                where = f"{self.source.path}, line {attribute.line}"
+                raise DataError(f"{where}: two attributes are called {key[1]!r}. Rename one of them in VIA.")
+            seen.add(key)
+
+    def values(self, entry: Any, anchor: str) -> dict[str, list[str]]:
+        """What an entry says by attributes of a kind: their names, and values, of a choice the options' texts."""
         found = {}
         for place, value in entry.get("av", {}).items():
-            attribute = self.attributes.get(str(place), {})
-            options = attribute.get("options")
+            where = f"{self.source.path}, line {entry.line}"
+            attribute = self.attributes.get(str(place))
+            if attribute is None:
+                raise DataError(f"{where}: the project has no attribute {str(place)[:40]!r}. Export it again.")
             if attribute.get("anchor_id", anchor) == anchor and str(value).strip():
-                text = options.get(str(value), value) if isinstance(options, dict) else value
-                found[str(attribute.get("aname", place))] = str(text)
+                found[str(attribute.get("aname", place))] = _chosen(where, attribute, str(value))
         return found
 
-    def recording(self, where: str, entry: Mapping[str, Any]) -> str:
-        """The recording that an entry is of: as an attribute of its file says, else the file's name."""
+    def recording(self, where: str, entry: Mapping[str, Any], places: dict[tuple[str, str], str]) -> str:
+        """The recording that an entry is of: as an attribute of its file says, else the file's name, which no other
+        file of ``places`` may have; it is added there."""
         view = str(entry.get("vid"))
         fids = self.views.get(view, {}).get("fid_list", [view])
         file = self.files.get(str(fids[0]), {}) if isinstance(fids, list) and fids else {}
-        name = self.recordings.get(view) or file_stem(str(file.get("fname", "")))
+        if view in self.recordings:
+            return self.recordings[view]
+        name = file_stem(str(file.get("fname", "")))
         if not name:
             raise DataError(f"{where}: a segment of a file that the project doesn't have ({view}). Export it again.")
+        address = file.get("src") if file.get("loc") in (ADDRESS, PLACE) else None
+        refuse_merged(where, places, (name, ""), str(address or file["fname"]))
         return name
+
+
+def _chosen(where: str, attribute: Mapping[str, Any], value: str) -> list[str]:
+    """The texts of the options that a value names: of checkboxes all that are ticked. What was typed is its own text.
+
+    VIA numbers options anew when they are edited, so that a segment can keep the number of one that is gone.
+    """
+    options = attribute.get("options")
+    if not isinstance(options, dict) or not options or value in options:
+        return [str(options[value]) if isinstance(options, dict) and options else value]
+    parts = [part.strip() for part in value.split(",")] if attribute.get("type") == CHECKBOX else [value]
+    gone = [part for part in parts if part not in options and part.isdigit() and all(map(str.isdigit, options))]
+    if gone:
+        raise DataError(
+            f"{where}: {str(attribute.get('aname'))[:40]!r} has no option {gone[0][:40]!r}. Choose one in VIA again."
+        )
+    return [str(options.get(part, part)) for part in parts if part]
 
 
 def _attribute(name: str, anchor: str, options: Mapping[str, str] | None = None) -> dict[str, Any]:
