@@ -32,6 +32,18 @@ def test_there_and_back_by_the_command_line(name, table, tmp_path, capsys):
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "back.csv"), wanted)
 
 
+def test_a_recording_in_two_files_is_refused(tmp_path, capsys):
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    (labels / "r1.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\ntake\n")
+    (labels / "r1.vtt").write_text("WEBVTT\n\n00:00.000 --> 00:01.500\nput\n")
+    assert convert("--labels", labels, "--out", tmp_path / "x.csv", "--fps", 10) == 2
+    assert "both label r1. Remove one of them" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "x.csv").exists()
+    with pytest.raises(DataError, match=r"r1\.srt and .*r1\.vtt both label r1\. Remove one of them"):
+        vl.read_labels(labels, fps=10)
+
+
 def test_a_plan_writes_nothing(table, tmp_path, capsys):
     assert convert("--labels", table, "--out", tmp_path / "x", "--format", "srt", "--fps", 25, "--plan", "true") == 0
     said = "".join(capsys.readouterr().out.split())

@@ -39,7 +39,7 @@ def read_files(path: Path, fps: float | None, fault: Fault = stop, tier: str | N
         tier: the only one to read; None: all.
 
     Raises:
-        DataError: no such file, none of a known format, or no such tier.
+        DataError: no such file, none of a known format, no such tier, or a tier of a recording in two files.
     """
     found: list[ReadFile] = []
     for source in _sources(path):
@@ -49,7 +49,7 @@ def read_files(path: Path, fps: float | None, fault: Fault = stop, tier: str | N
             found.append(ReadFile(source.path, form, [one for one in segments if _can_be(source.path, one, fault)]))
         except DataError as error:
             fault(error)
-    return found if tier is None else [_of_tier(found, path, tier, read) for read in found]
+    return _of_one_file_each(found if tier is None else [_of_tier(found, path, tier, read) for read in found], fault)
 
 
 def is_annotation_file(path: Path) -> bool:
@@ -111,6 +111,20 @@ def _sources(path: Path) -> Iterator[SourceFile]:
         )
     for file, tier in files:
         yield SourceFile.read(file, tier)
+
+
+def _of_one_file_each(files: list[ReadFile], fault: Fault) -> list[ReadFile]:
+    """The files, each without what one before it labels: a tier of a recording comes from one file alone."""
+    origins: dict[tuple[str, str], Path] = {}
+    for file in files:
+        for key in dict.fromkeys((segment.recording, segment.tier) for segment in file.segments):
+            if key in origins:
+                fault(DataError(f"{origins[key]} and {file.path} both label {key[0]}. Remove one of them."))
+            origins.setdefault(key, file.path)
+    return [
+        ReadFile(file.path, file.form, [s for s in file.segments if origins[s.recording, s.tier] == file.path])
+        for file in files
+    ]
 
 
 def _of_tier(all_files: list[ReadFile], path: Path, tier: str, read: ReadFile) -> ReadFile:

@@ -48,7 +48,7 @@ def read_labels(
     if not any(file.segments for file in files):
         fault(DataError(f"{path} holds no segment. Label some recordings, or pass other --labels."))
     ids, found = class_ids(actions, mode), {}
-    for name, (origin, segments) in _by_recording(files, fault).items():
+    for name, (origin, segments) in _by_recording(files).items():
         try:
             agreed = segments if mode == "multi" else agreeing(origin, segments)
             rows = list(_rows(origin, agreed, ids, fault))
@@ -92,18 +92,12 @@ def _annotation_files(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if is_annotation_file(path)] if folder.is_dir() else []
 
 
-def _by_recording(files: Sequence[ReadFile], fault: Fault) -> dict[str, tuple[Path, list[NamedSegment]]]:
+def _by_recording(files: Sequence[ReadFile]) -> dict[str, tuple[Path, list[NamedSegment]]]:
     """Each recording's segments and the file that they came from; tiers may lie in several files."""
     found: dict[str, tuple[Path, list[NamedSegment]]] = {}
-    origins: dict[tuple[str, str], Path] = {}
     for file in files:
-        for key in dict.fromkeys((segment.recording, segment.tier) for segment in file.segments):
-            if key in origins:
-                fault(DataError(f"{origins[key]} and {file.path} both label {key[0]}. Remove one of them."))
-            origins.setdefault(key, file.path)
         for segment in file.segments:
-            if origins[segment.recording, segment.tier] == file.path:
-                found.setdefault(segment.recording, (file.path, []))[1].append(segment)
+            found.setdefault(segment.recording, (file.path, []))[1].append(segment)
     return dict(sorted(found.items()))
 
 
