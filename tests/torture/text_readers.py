@@ -1,5 +1,6 @@
 """Readers of text: annotation files, settings, comparisons."""
 
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,15 @@ CONFIGS = {
     "report": "runs: runs/x,runs/y\nout: page.html\ntimelines: 3\nembed_s: 2.5\n",
 }
 """A file of settings for some verbs."""
-ELAN_KEYS = ("TIME_SLOT_ID", "ANNOTATION_ID", "TIER_ID")
-"""Names that are each there once in an ELAN document."""
+ONCE = {
+    "elan": [rf'<[^<>]*\s({key}="[^"]*")' for key in ("TIME_SLOT_ID", "ANNOTATION_ID", "TIER_ID", "ANNOTATION_REF")],
+    "boris": [r'("code": "[^"]*")'],
+    "via3": [r'("aname": "[^"]*")'],
+}
+"""What is each there once in files of a format."""
+ARROWS = ("srt", "webvtt")
+"""Formats in which a line of times is a segment."""
+TIMES = re.compile(r"\s*[\d:]+[.,]\d{1,3}\s*-->\s*[\d:]+[.,]\d{1,3}(?:\s.*)?", re.ASCII)
 COMPARISON = (
     "data: [{data: demo, name: one, fps: 30}]\nlabelled: v3\nunlabelled: [e4, v1]\n"
     "methods: [none, cca, {name: cca16, method: cca, method_options: {out_dim: 16}}]\n"
@@ -88,10 +96,33 @@ def _wrong_labels(name: str, folder: Path, facts: Any) -> str | None:
         return "a confidence that is no share"
     if any(not row[4].strip() or "\0" in row[4] or "\0" in row[0] for row in rows):
         return "a name that is none"
-    for key in ELAN_KEYS if name == "elan" else ():
-        if any(doubled_in(path, rf'<[^<>]*\s{key}="([^"]*)"') for path in folder.rglob("labels/*.eaf")):
-            return f"a {key} is there twice"
+    files = [path for pattern in _patterns(name) for path in folder.glob(pattern) if path.is_file()]
+    for pattern in ONCE.get(name, ()):
+        if any(doubled_in(path, pattern) for path in files):
+            return f"{pattern} is there twice"
+    if name in ARROWS and sum(map(_lines_of_times, files)) != len(rows):
+        return "a line of times is no segment"
+    if name == "cvat" and any(_contradicts(path) for path in files):
+        return "a frame of a track is there and gone"
     return bad_segments([(row[2], row[3]) for row in rows], overlap=True)
+
+
+def _text_of(path: Path) -> str:
+    encoding = "utf-16" if path.read_bytes()[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    return path.read_bytes().decode(encoding, "replace").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _lines_of_times(path: Path) -> int:
+    return sum(TIMES.fullmatch(line) is not None for line in _text_of(path).split("\n"))
+
+
+def _contradicts(path: Path) -> bool:
+    """Whether a frame is both outside and not, in one track."""
+    for track in _text_of(path).split("<track")[1:]:
+        said = set(re.findall(r'<box frame="0*(\d+)"[^<>]*\soutside="(\d)"', track))
+        if len({frame for frame, _ in said}) < len(said):
+            return True
+    return False
 
 
 def _config(verb: str, folder: Path) -> Facts:

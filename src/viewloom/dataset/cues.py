@@ -13,6 +13,8 @@ TIMES = re.compile(
     re.ASCII,
 )
 """hours (which WebVTT may leave out), minutes, seconds, milliseconds, twice."""
+MEANT = re.compile(r"\s*[\d:.,]+\s*-->\s*[\d:.,]+(?:\s.*)?", re.ASCII)
+"""What is meant as times, right or not."""
 
 
 class Cue(NamedTuple):
@@ -62,7 +64,7 @@ class Block(NamedTuple):
 
     def refuse_times(self, source: SourceFile, what: str, first: int = 0) -> None:
         """`DataError` where a line from ``first`` on has times: what it begins would be lost in what is before it."""
-        place = next((n for n, line in enumerate(self.lines) if n >= first and TIMES.match(line)), None)
+        place = next((n for n, line in enumerate(self.lines) if n >= first and MEANT.fullmatch(line)), None)
         if place is not None:
             where, times = f"{source.path}, line {self.line + place}", self.lines[place].strip()
             raise DataError(f"{where}: times {what}: {times[:60]!r}. Leave a blank line before each subtitle.")

@@ -68,6 +68,7 @@ def test_audacity_of_others(tmp_path):
         ("r.vtt", f"WEBVTT\n\n{SURE}\n\n{SURE}\n\n{TIMES}\na", "line 3: 'NOTE confidence 0.9' has no cue right behind"),
         ("r.vtt", f"WEBVTT\n\n{TIMES}\na\n\nNOTE confidence 7", "line 6: 'NOTE confidence 7' has no cue right behind"),
         ("r.srt", f"1\n{SRT_TIMES}\ntake\n2\n{SRT_TIMES}\nput", "line 5: times in the text of another subtitle"),
+        ("r.srt", f"{SRT_TIMES}\ntake\n0,7 --> 00:00:02,000\nput", "line 3: times in the text of another subtitle"),
         ("r.srt", f"{SRT_TIMES}\n{SRT_TIMES}\nput", "line 2: times in the text of another subtitle"),
         ("r.srt", "1\n00:00:05,000 --> 00:00:01,000\na", "line 2: a segment can't run from 5 s to 1 s"),
         ("r.srt", "1\n" + "9" * 5000 + ":00:05,000 --> 00:00:01,000\na", "line 2: times that can't be read"),
