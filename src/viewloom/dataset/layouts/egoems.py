@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from viewloom.dataset.json_files import entry, first_there, ordered_by_id, read_json, safe_name
+from viewloom.dataset.json_files import entry, first_there, ordered_by_id, read_json, refuse_second, safe_name
 from viewloom.dataset.label_files import Parsed, read_rows
 from viewloom.dataset.labels import Fault, LabelSet
 from viewloom.dataset.layout import Layout, LayoutFiles
@@ -67,15 +67,17 @@ class EgoEms(Layout):
 
 
 def _trials(path: Path) -> dict[str, tuple[tuple[str, str, str], Any]]:
-    """{recording: ((subject, scenario, trial), its entry)}."""
-    found = {}
+    """{recording: ((subject, scenario, trial), its entry)}; `DataError` where two trials would be one recording."""
+    found: dict[str, tuple[tuple[str, str, str], Any]] = {}
     for subject in entry(path, "the file", read_json(path), "subjects", list):
         one = safe_name(path, entry(path, "a subject", subject, "subject_id", str))
         for scenario in entry(path, one, subject, "scenarios", list):
             two = safe_name(path, entry(path, one, scenario, "scenario_id", str))
             for trial in entry(path, f"{one}, {two}", scenario, "trials", list):
                 three = safe_name(path, entry(path, f"{one}, {two}", trial, "trial_id", str))
-                found[f"{one}_{two}_{three}"] = ((one, two, three), trial)
+                name, parts = f"{one}_{two}_{three}", (one, two, three)
+                refuse_second(path, name, "/".join(parts), "/".join(found[name][0]) if name in found else None)
+                found[name] = (parts, trial)
     return found
 
 

@@ -10,7 +10,7 @@ Ego and exo videos are of other moments, so that a recording has one view, ``ego
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from viewloom.dataset.json_files import entry, first_there, ordered_by_id, read_json
 from viewloom.dataset.label_files import read_frame_folder
@@ -36,7 +36,8 @@ NOTHING = "background"
 """What id 0 is called."""
 FOLDERS = ("tas_annotation", ".")
 FEATURES = ("features", "i3d_rgb_features", "I3D_RGB_features")
-VIEWS = ViewTable((View("ego", "ego", ("ego",)), View("exo", "exo", ("exo",))))
+VIEW_NAMES: tuple[Literal["ego", "exo"], ...] = ("ego", "exo")
+VIEWS = ViewTable(tuple(View(view, view, (view,)) for view in VIEW_NAMES))
 
 
 @LAYOUTS.register("egoexolearn")
@@ -81,18 +82,32 @@ def _actions(path: Path) -> tuple[str, ...]:
     entries = read_json(path)
     if not isinstance(entries, list):
         raise DataError(f"{path} must hold a list of actions. Download the file again.")
-    ids = {entry(path, "an action", one, "key", str): entry(path, "an action", one, "value", str) for one in entries}
+    named = [
+        (entry(path, "an action", one, "key", str), entry(path, "an action", one, "value", str)) for one in entries
+    ]
+    ids = dict(named)
     names = (NOTHING, *ordered_by_id(ids))
-    if len(names) != CLASSES or [ids[name] for name in names[1:]] != [str(number) for number in range(1, CLASSES)]:
+    if (
+        len(ids) < len(named)
+        or len(names) != CLASSES
+        or [ids[name] for name in names[1:]] != [str(number) for number in range(1, CLASSES)]
+    ):
         raise DataError(f"{path} must name the actions 1 to {CLASSES - 1}, each once. Download the file again.")
     return names
 
 
 def _bundles(folder: Path) -> dict[tuple[str, Role], tuple[str, ...]]:
-    """{(view, role): videos} of the bundles that are there."""
+    """{(view, role): videos} of the bundles that are there; `DataError` for a video that is in those of both views."""
     roles: tuple[Role, ...] = ("train", "val", "test")
-    paths = {(view, role): folder / f"{view}_{role}_annotations.bundle" for view in ("ego", "exo") for role in roles}
-    return {key: read_list(path) for key, path in paths.items() if path.is_file()}
+    paths = {(view, role): folder / f"{view}_{role}_annotations.bundle" for view in VIEW_NAMES for role in roles}
+    found = {key: read_list(path) for key, path in paths.items() if path.is_file()}
+    ego, exo = (
+        {name: paths[key].name for key in found if key[0] == view for name in found[key]} for view in VIEW_NAMES
+    )
+    both = next((name for name in ego if name in exo), None)
+    if both is not None:
+        raise DataError(f"{folder}: the video {both} is in {ego[both]} and in {exo[both]}. Remove it from one.")
+    return found
 
 
 def _opens(folder: Path, splits: Path) -> Callable[[ViewTable | None, float | None, Axes], CatalogSource]:
