@@ -395,3 +395,26 @@ def test_a_video_in_bundles_of_both_views_is_refused(make):
     name = video.removesuffix(".txt")
     with pytest.raises(DataError, match=f"{name} is in ego_train_annotations.bundle and in exo_train_annotations.bund"):
         opened(root)
+
+
+# All of them
+
+
+@pytest.mark.parametrize(
+    ("layout", "file", "role"),
+    [
+        ("egoexo4d", f"features/omnivore_video/{take_uid(0)}_*.pt", "train"),
+        ("egoexolearn", "features/*.pt", "test"),
+        ("ikea_asm", "features/Lack_TV_Bench/0002_oak_floor_03_02/*.npy", "test"),
+    ],
+)
+def test_listed_recordings_without_features_are_said_or_refused(make, layout, file, role, capsys):
+    root = make(layout)
+    listed = opened(root).splits.role(role)
+    for path in root.glob(file):
+        if layout != "egoexolearn" or path.stem == listed[0]:
+            path.unlink()
+    with pytest.raises(DataError, match=f"1 of {len(listed)} items listed in '{role}' have no features"):
+        opened(root).items(role)
+    assert len(opened(root, missing="skip").items(role)) == len(listed) - 1
+    assert f"1 of {len(listed)} items listed in '{role}'" in capsys.readouterr().err

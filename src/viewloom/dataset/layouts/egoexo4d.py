@@ -203,11 +203,10 @@ def _splits(path: Path) -> Callable[[LabelSet | None, Collection[str]], Splits]:
         if odd is not None:
             raise DataError(f"{path}: a take is named {odd!r}, which is no text. {AGAIN}")
         _refuse_contradicting_lists(path, value, lists)
-        takes = {role: [uid for uid in listed_uids if uid in there] for role, listed_uids in lists.items()}
         known = {} if labels is None else labels.annotations
         roles = ("train", "val", "test")
-        train, val, test = (tuple(uid for uid in takes.get(role, ()) if uid in known) for role in roles)
-        pairs = tuple(takes.get("train", ()))
+        train, val, test = (tuple(uid for uid in lists.get(role, ()) if uid in known) for role in roles)
+        pairs = tuple(uid for uid in lists.get("train", ()) if uid in there)
         return Splits(pairs, train, val, test) if test else Splits(pairs, train, (), val)
 
     return read

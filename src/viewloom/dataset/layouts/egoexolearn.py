@@ -7,7 +7,7 @@ frame, of a third axis the mean is taken (temporal_action_segmentation_benchmark
 Ego and exo videos are of other moments, so that a recording has one view, ``ego`` or ``exo``, and there are no pairs.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -65,7 +65,7 @@ class EgoExoLearn(Layout):
             views=VIEWS if flat else None,
             fps=FPS,
             opens=_opens(folder, base / "splits") if flat and folder is not None else None,
-            lists=lambda labels, recordings: _splits(base / "splits", recordings),
+            lists=lambda labels, recordings: _splits(base / "splits"),
         )
 
 
@@ -123,9 +123,9 @@ def _opens(folder: Path, splits: Path) -> Callable[[ViewTable | None, float | No
     return opens
 
 
-def _splits(folder: Path, recordings: Collection[str]) -> Splits:
+def _splits(folder: Path) -> Splits:
     """The authors' videos of each role, of both views."""
     found: dict[str, list[str]] = {}
     for (_, role), videos in _bundles(folder).items():
-        found.setdefault(role, []).extend(video for video in videos if video in set(recordings))
+        found.setdefault(role, []).extend(videos)
     return Splits(**{role: tuple(videos) for role, videos in found.items()})

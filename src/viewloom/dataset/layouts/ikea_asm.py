@@ -129,7 +129,6 @@ def _splits(path: Path, recordings: Collection[str]) -> Splits:
     if odd is not None:
         wanted = f"must be of the subset {' or '.join(SUBSETS)}, but is of {subsets[odd][:60]!r}"
         raise DataError(f"{path}: {odd} {wanted}. Download the file again.")
-    there = [name for name in subsets if name in set(recordings)]
-    train, test = (tuple(name for name in there if subsets[name] == subset) for subset in SUBSETS)
+    train, test = (tuple(name for name in subsets if subsets[name] == subset) for subset in SUBSETS)
     pairs = tuple(name for name in sorted(recordings) if subsets.get(name) != "testing")
     return Splits(pairs=pairs, train=train, test=test)
