@@ -199,6 +199,42 @@ def test_classes_are_in_the_order_of_their_ids_and_pairs_are_not_tested(make):
     assert data.splits.pairs == data.splits.train == ("P0_cardiac_arrest_s2", "P1_cardiac_arrest_s2")
 
 
+def label_of_two(keysteps):
+    keysteps[0]["class_id"] = 99
+
+
+def labels_of_one(keysteps):
+    for keystep in keysteps:
+        keystep["class_id"] = 3
+
+
+@pytest.mark.parametrize("change", [label_of_two, labels_of_one])
+def test_labels_without_an_id_of_their_own_are_said(make, capsys, change):
+    root = make("egoems")
+
+    def everywhere(value):
+        change(value["subjects"][0]["scenarios"][0]["trials"][0]["keysteps"])
+
+    changed(root / "Annotations" / "aaai26_main_annotation_segmentation.json", everywhere)
+    assert sorted(opened(root, missing="skip").labels.actions) == ["open", "pour", "rest", "take"]
+    assert "these labels don't have one class_id each: " in capsys.readouterr().err
+
+
+def test_pauses_shorter_than_a_frame_fall_away_and_that_is_said(make, capsys):
+    """The published file has many, such as no_action from 35.13885 to 35.139 s."""
+    root = make("egoems")
+
+    def change(value):
+        keysteps = value["subjects"][0]["scenarios"][0]["trials"][0]["keysteps"]
+        end = keysteps[-1]["end_t"]
+        keysteps.append(keysteps[0] | {"start_t": end, "end_t": end + 0.0001})
+
+    before = len(segments(opened(root, missing="skip"), "P0_cardiac_arrest_s2"))
+    changed(root / "Annotations" / "aaai26_main_annotation_segmentation.json", change)
+    assert len(segments(opened(root, missing="skip"), "P0_cardiac_arrest_s2")) == before
+    assert "1 keysteps are shorter than a frame at 29.97 a second, and left out" in capsys.readouterr().err
+
+
 def again(subjects):
     """The trial of the first subject a second time, with fewer keysteps."""
     subjects[0]["scenarios"][0]["trials"].append(copy.deepcopy(subjects[0]["scenarios"][0]["trials"][0]))
