@@ -147,9 +147,8 @@ def _contradiction(data: Path) -> str | None:
             for trial in scenario["trials"]
         ]
         return "a trial is there twice" if len(set(map("_".join, found))) < len(found) else None
-    ego, exo = (
-        {name for path in views.glob(f"{view}_*.bundle") for name in path.read_text().split()} for view in VIEWS
-    )
+    bundles = {view: [path for path in views.glob(f"{view}_*.bundle") if path.is_file()] for view in VIEWS}
+    ego, exo = ({name for path in bundles[view] for name in path.read_text("utf-8-sig").split()} for view in VIEWS)
     return "a video of two views" if ego & exo else None
 
 

@@ -55,7 +55,8 @@ class EgoEms(Layout):
         files = [] if config.features else [file for name in trials for file in _files(path, root, name, trials[name])]
 
         def read(fps: float | None, fault: Fault) -> LabelSet:
-            rate, short = fps or FPS, []
+            rate = fps or FPS
+            short: list[str] = []
             rows = _rows(path, trials, rate, short)
             found = read_rows(path, rows, _actions(path, trials), fault, settled(config.labels_mode))
             if short:

@@ -9,6 +9,7 @@ Ego and exo videos are of other moments, so that a recording has one view, ``ego
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 FPS = 25.0
 """Frames per second of labels and features."""
+ROLES: tuple[Role, ...] = ("train", "val", "test")
 CLASSES = 28
 """Ids of actions, none of them (0) included."""
 NOTHING = "background"
@@ -98,15 +100,18 @@ def _actions(path: Path) -> tuple[str, ...]:
 
 def _bundles(folder: Path) -> dict[tuple[str, Role], tuple[str, ...]]:
     """{(view, role): videos} of the bundles that are there; `DataError` for a video that is in those of both views."""
-    roles: tuple[Role, ...] = ("train", "val", "test")
-    paths = {(view, role): folder / f"{view}_{role}_annotations.bundle" for view in VIEW_NAMES for role in roles}
-    found = {key: read_list(path) for key, path in paths.items() if path.is_file()}
-    ego, exo = (
-        {name: paths[key].name for key in found if key[0] == view for name in found[key]} for view in VIEW_NAMES
-    )
-    both = next((name for name in ego if name in exo), None)
-    if both is not None:
-        raise DataError(f"{folder}: the video {both} is in {ego[both]} and in {exo[both]}. Remove it from one.")
+    found: dict[tuple[str, Role], tuple[str, ...]] = {}
+    bundle_of: dict[str, tuple[str, Path]] = {}
+    for view, role in product(VIEW_NAMES, ROLES):
+        path = folder / f"{view}_{role}_annotations.bundle"
+        if path.is_file():
+            found[view, role] = read_list(path)
+        for video in found.get((view, role), ()):
+            other, there = bundle_of.setdefault(video, (view, path))
+            if other != view:
+                raise DataError(
+                    f"{folder}: the video {video} is in {there.name} and in {path.name}. Remove it from one."
+                )
     return found
 
 
