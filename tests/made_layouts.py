@@ -221,7 +221,7 @@ def take_uid(number: int) -> str:
 def egoexo4d(root: Path) -> Made:
     """Rows every 16/30 s; rigs whose cameras are called otherwise; a take without keysteps, and a withheld one."""
     script, rate = Script(6), 30 / 16
-    names = dict(zip((7, 12, 30, 4), ACTIONS, strict=True))
+    ids = dict(zip(ACTIONS, (7, 12, 30, 4), strict=True))
     keysteps, splits = {"train": {}, "val": {}}, {"train": [], "val": [], "test": []}
     for number, role in enumerate(("train", "train", "train", "val", "val", "test")):
         uid = take_uid(number)
@@ -237,13 +237,13 @@ def egoexo4d(root: Path) -> Made:
                 "start_time": (start + 1) / rate,
                 "end_time": (end + 1) / rate,
                 "step_id": 1,
-                "step_unique_id": 7,
+                "step_unique_id": ids[action],
                 "step_name": action,
             }
             for start, end, action in segments(labels_T)
         ]
         keysteps[role][uid] = {"take_uid": uid, "take_name": f"lab_{number}", "scenario": "Cooking", "segments": parts}
-    vocabulary = {str(number): action for number, action in names.items()}
+    vocabulary = {str(number): action for action, number in ids.items()}
     for role, annotations in keysteps.items():
         path = root / "annotations" / f"keystep_{role}.json"
         as_json(path, {"annotations": annotations, "taxonomy": {}, "vocabulary": vocabulary})

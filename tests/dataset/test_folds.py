@@ -126,6 +126,16 @@ def test_bundles_are_folds_in_order_of_number_also_beyond_nine(tmp_path):
     assert names(opened(root, split_variant="mstcn2"), "test") == ["p01"]
 
 
+def test_two_bundles_of_one_number_are_refused(tmp_path):
+    root = data_with(tmp_path / "data")
+    bundles(root / "splits", [1, 2])
+    (root / "splits" / "train.split_all.bundle").write_text("p00.txt\n")
+    assert len(read_folds(root / "splits")) == 2
+    (root / "splits" / "train.split01.bundle").write_text("p05.txt\n")
+    with pytest.raises(DataError, match=r"two folds of number 1: train.split01.bundle, train.split1.bundle. Rename"):
+        opened(root, fold=1)
+
+
 def test_one_bundle_needs_no_choice_and_half_a_one_is_refused(tmp_path):
     root = data_with(tmp_path / "data")
     bundles(root / "splits", [1])

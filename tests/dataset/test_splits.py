@@ -47,6 +47,17 @@ def test_bad_lists_are_told(tmp_path, text, told):
         read_list(tmp_path / "list.txt")
 
 
+def test_a_name_in_two_files_of_a_role_is_told(tmp_path):
+    names = {"train_coarse_assembly": ["assembly_a", "b"], "train_coarse_disassembly": ["disassembly_a", "b"]}
+    names |= {"val_coarse_assembly": ["assembly_c"], "val_coarse_disassembly": ["disassembly_c"]}
+    assert load_splits(write(tmp_path / "s", **names))[0].train == ("assembly_a", "b", "disassembly_a")
+    write(tmp_path / "s", train_coarse_disassembly=["disassembly_a", "assembly_a"])
+    with pytest.raises(
+        DataError, match=r"train_coarse_disassembly.txt names assembly_a, and train_coarse_assembly.txt"
+    ):
+        load_splits(tmp_path / "s")
+
+
 def test_own_lists_may_lack_roles(tmp_path):
     folder = write(tmp_path / "s", train=["a"], test=["b"])
     splits, name = load_splits(folder)

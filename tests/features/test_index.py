@@ -106,6 +106,26 @@ def test_not_an_index(tmp_path, text):
         load_index(tmp_path / "nowhere.json")
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"first": 0.9}, "'0.9' is no whole number"),
+        ({"end": "41"}, "'41' is no whole number"),
+        ({"gaps": [[1, 2.5]]}, "'2.5' is no whole number"),
+        ({"dim": 7}, f"camera {V3} has two feature sizes, 7 and 6"),
+        ({"view": "v4"}, f"camera {V3} has two views, v4 and v3"),
+    ],
+)
+def test_an_index_that_contradicts_itself(lmdb_root, tmp_path, change, message):
+    out = tmp_path / "index.json"
+    run_index(IndexConfig(data=str(lmdb_root), out=str(out)))
+    value = json.loads(out.read_text())
+    value["recordings"]["rec_a"][V3].update(change)
+    out.write_text(json.dumps(value))
+    with pytest.raises(DataError, match=rf"index\.json is not an index \({message}\)"):
+        load_index(out)
+
+
 @given(st.sets(st.integers(0, 60)))
 @settings(deadline=None)
 def test_runs(frames):

@@ -23,6 +23,7 @@ from viewloom.features.settings import PackConfig
 from viewloom.features.store import PackedSource, file_of, read_manifest
 from viewloom.features.views import View, ViewTable
 from viewloom.registry import STORES
+from viewloom.sums import with_sum
 
 V3, E4 = "C10118_rgb", "HMC_84358933_mono10bit"
 
@@ -170,6 +171,23 @@ def test_manifest_of_another_kind(store, change, message):
     change(manifest)
     (store / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(DataError, match=message):
+        open_source(store)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: m["entries"].append(m["entries"][0] | {"gaps": []}), "two entries of rec_a, C10118_rgb"),
+        (lambda m: m["entries"][1].update(file=m["entries"][0]["file"]), "two entries of features/rec_a/"),
+    ],
+)
+@pytest.mark.parametrize("sealed", [with_sum, dict])
+def test_entries_there_twice_are_refused_with_and_without_a_checksum(store, change, message, sealed):
+    manifest = json.loads((store / "manifest.json").read_text())
+    del manifest["sum"]
+    change(manifest)
+    (store / "manifest.json").write_text(json.dumps(sealed(manifest)))
+    with pytest.raises(DataError, match=rf"manifest.json is not the manifest of a packed store \({message}"):
         open_source(store)
 
 

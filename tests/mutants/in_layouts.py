@@ -28,7 +28,7 @@ MUTANTS = [
     Mutant(
         "tested_takes_are_pairs",
         f"{LAYOUTS}egoexo4d.py",
-        'pairs = tuple(takes.get("train", ()))',
+        'pairs = tuple(uid for uid in lists.get("train", ()) if uid in there)',
         "pairs = tuple(recordings)",
         PUBLIC,
     ),

@@ -1,5 +1,6 @@
 """Readers of data sets: layouts, splits, views, feature stores, indexes."""
 
+import json
 import pickle
 from contextlib import suppress
 from functools import partial
@@ -17,6 +18,8 @@ from viewloom.registry import LAYOUTS, STORES
 
 TEXTS = ("**/*.txt", "**/*.csv", "**/*.json", "**/*.yaml", "**/*.bundle")
 FPS = 30.0
+EGOEMS = "Annotations/aaai26_main_annotation_segmentation.json"
+VIEWS = ("ego", "exo")
 
 
 def readers() -> list[Reader]:
@@ -34,7 +37,9 @@ def readers() -> list[Reader]:
         *(Reader(f"layout {name}", partial(_layout, name), TEXTS, _open_made, _wrong_data) for name in layouts),
         *(Reader(name, make, files, partial(_open, **more), _wrong_data) for name, make, files, more in own),
         *(_of_store(name) for name in stores),
-        Reader("manifest", partial(_store, "packed"), ("store/*.json",), partial(_read_store, "packed")),
+        Reader(
+            "manifest", partial(_store, "packed"), ("store/*.json",), partial(_read_store, "packed"), _wrong_manifest
+        ),
         Reader("index", _index, ("i.json",), partial(_read_index, "i.json")),
         Reader("statistics pickle", _statistics, ("s.pkl",), partial(_read_index, "s.pkl"), binary=True),
         Reader("pool cache", _cached, ("cache/*",), _read_cached, binary=True),
@@ -111,6 +116,8 @@ def _open(folder: Path, **settings: Any) -> Facts:
 
 
 def _wrong_data(folder: Path, facts: Any) -> str | None:
+    if why := _contradiction(folder / "data"):
+        return why
     if len(set(facts["actions"])) < len(facts["actions"]) or not all(map(str.strip, facts["actions"])):
         return "an action twice, or without a name"
     if not 0 < facts["fps"] < 1e6:
@@ -120,6 +127,35 @@ def _wrong_data(folder: Path, facts: Any) -> str | None:
         if why or not all(-1 <= k < len(facts["actions"]) for k in classes):
             return why or "a class that isn't in the list"
     return None
+
+
+def _contradiction(data: Path) -> str | None:
+    """What a public data set's own files say of one thing in two ways; each is JSON, since it was read."""
+    scans, trials, views = data / "annotations/gt_segments.json", data / EGOEMS, data / "tas_annotation/splits"
+    takes = [data / f"annotations/keystep_{role}.json" for role in ("train", "val")]
+    if scans.is_file():
+        subsets = {scan["subset"] for scan in json.loads(scans.read_text("utf-8-sig"))["database"].values()}
+        return None if subsets <= {"training", "testing"} else "a scan of no known subset"
+    if all(path.is_file() for path in takes):
+        train, val = (json.loads(path.read_text("utf-8-sig"))["annotations"] for path in takes)
+        return "a take that two files annotate" if train.keys() & val.keys() else None
+    if trials.is_file():
+        found = [
+            (subject["subject_id"], scenario["scenario_id"], trial["trial_id"])
+            for subject in json.loads(trials.read_text("utf-8-sig"))["subjects"]
+            for scenario in subject["scenarios"]
+            for trial in scenario["trials"]
+        ]
+        return "a trial is there twice" if len(set(map("_".join, found))) < len(found) else None
+    bundles = {view: [path for path in views.glob(f"{view}_*.bundle") if path.is_file()] for view in VIEWS}
+    ego, exo = ({name for path in bundles[view] for name in path.read_text("utf-8-sig").split()} for view in VIEWS)
+    return "a video of two views" if ego & exo else None
+
+
+def _wrong_manifest(folder: Path, facts: Any) -> str | None:
+    value = json.loads((folder / "store/manifest.json").read_text("utf-8-sig"))
+    found = [(entry["recording"], entry["camera"]) for entry in value["entries"]]
+    return "an entry is there twice" if len(set(found)) < len(found) else None
 
 
 def _store(name: str, folder: Path) -> None:

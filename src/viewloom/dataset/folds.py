@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,21 +51,29 @@ def read_folds(folder: Path, variant: str = "auto") -> tuple[Fold, ...]:
         variant: split variant of the lists in each fold folder; bundles count as folds with 'auto' only.
 
     Raises:
-        DataError: two fold folders of one number, a bundle without its partner, or a list that can't be used.
+        DataError: two folders or bundles of one number, a bundle without its partner, or a list that can't be used.
     """
-    folders: dict[int, Path] = {}
-    for path in folder.iterdir():
-        if path.is_dir() and (match := FOLD_FOLDER.fullmatch(path.name)):
-            other = folders.setdefault(int(match[1]), path)
-            if other != path:
-                names = listed(sorted((other.name, path.name)))
-                raise DataError(f"{folder} holds two folds of number {int(match[1])}: {names}. Rename one.")
+    folders = _by_number(path for path in folder.iterdir() if path.is_dir() and FOLD_FOLDER.fullmatch(path.name))
     if folders:
         return tuple(_of_folder(number, path, variant) for number, path in sorted(folders.items()))
     if variant != "auto":
         return ()
-    numbers = {int(match[1]) for path in folder.iterdir() if (match := BUNDLE.fullmatch(path.name))}
-    return tuple(_of_bundles(number, folder) for number in sorted(numbers))
+    bundles = [_by_number(folder.glob(f"{role}.split*.bundle")) for role in ("train", "test")]
+    return tuple(_of_bundles(number, folder) for number in sorted({*bundles[0], *bundles[1]}))
+
+
+def _by_number(paths: Iterable[Path]) -> dict[int, Path]:
+    """Fold folders, or bundles of a role, by number; `DataError` where two are of one number (``fold1``, ``fold01``).
+
+    Others, such as ``train.split_all.bundle``, are left out.
+    """
+    found: dict[int, Path] = {}
+    for path in paths:
+        match = FOLD_FOLDER.fullmatch(path.name) or BUNDLE.fullmatch(path.name)
+        if match and found.setdefault(int(match[1]), path) != path:
+            names = listed(sorted((found[int(match[1])].name, path.name)))
+            raise DataError(f"{path.parent} holds two folds of number {int(match[1])}: {names}. Rename one.")
+    return found
 
 
 def _of_folder(number: int, path: Path, variant: str) -> Fold:

@@ -46,6 +46,13 @@ def safe_name(path: Path, name: Any) -> str:
     return name
 
 
+def refuse_second(path: Path, recording: str, place: str, before: str | None) -> None:
+    """`DataError` where a recording was there ``before``, at that place or at another that gives the same name."""
+    if before is not None:
+        places = place if place == before else f"{before} and {place}"
+        raise DataError(f"{path} has the recording {recording} twice: {places}. Keep one of them, or rename it.")
+
+
 def first_there(root: Path, names: Iterable[str]) -> Path | None:
     """The first of some paths inside a folder that is there, or None."""
     return next((root / name for name in names if (root / name).exists()), None)

@@ -121,7 +121,7 @@ def read_splits(folder: Path, variant: str = "auto") -> tuple[Splits, str]:
         variant: name in `VARIANTS`; 'auto' takes the first of `SEARCH` that is there.
 
     Raises:
-        DataError: lists that are not there, are empty or hold a name twice.
+        DataError: lists that are not there, are empty or hold a name twice, a label file also in two files of a role.
     """
     name = find_variant(folder) if variant == "auto" else variant
     if name is None:
@@ -135,10 +135,23 @@ def read_splits(folder: Path, variant: str = "auto") -> tuple[Splits, str]:
     lists: dict[str, tuple[str, ...]] = {}
     for role, files in VARIANTS[name].files.items():
         there = [folder / file for file in files if name != "own" or (folder / file).exists()]
-        lists[role] = tuple(entry for path in there for entry in read_list(path))
+        lists[role] = _together({path: read_list(path) for path in there})
     if not any(lists.values()):
         raise DataError(f"{folder} holds none of pairs.txt, train.txt, val.txt and test.txt. Write them there.")
     return Splits(**lists), name
+
+
+def _together(lists: Mapping[Path, tuple[str, ...]]) -> tuple[str, ...]:
+    """The names of a role's list files; `DataError` for a label file that two of them name.
+
+    A recording, which stands for all its label files, may be named among those of assembly and of disassembly.
+    """
+    files: dict[str, Path] = {}
+    for path, names in lists.items():
+        for name in names:
+            if files.setdefault(name, path) != path and recording_of(name) != name:
+                raise DataError(f"{path} names {name}, and {files[name].name} does so too. Remove it from one.")
+    return tuple(files)
 
 
 def find_variant(folder: Path, variant: str = "auto") -> str | None:

@@ -123,16 +123,16 @@ class Index:
         dims: dict[str, int] = {}
         for recording, cameras in value["recordings"].items():
             for camera, found in cameras.items():
-                span = Span(int(found["first"]), int(found["end"]))
+                span = Span(_whole(found["first"]), _whole(found["end"]))
                 if not 0 <= span.first < span.end <= LARGEST_FRAME:
                     raise ValueError(f"frames {span.first} to {span.end} of {recording}, {camera}")
                 spans.setdefault(recording, {})[camera] = span
                 if found.get("dim") or value["dim"]:
-                    dims[camera] = found.get("dim") or value["dim"]
+                    _set_once(dims, camera, _whole(found.get("dim") or value["dim"]), "feature sizes")
                 if found["view"] is not None:
-                    views[camera] = found["view"]
+                    _set_once(views, camera, found["view"], "views")
                 if found.get("gaps"):
-                    runs = tuple((int(start), int(end)) for start, end in found["gaps"])
+                    runs = tuple((_whole(start), _whole(end)) for start, end in found["gaps"])
                     gaps.setdefault(recording, {})[camera] = runs
         return cls(
             where=where,
@@ -142,7 +142,7 @@ class Index:
             fps=value["fps"],
             fingerprint=value["fingerprint"],
             scanned=value["scanned"],
-            entries={str(camera): int(count) for camera, count in value["entries"].items()},
+            entries={str(camera): _whole(count) for camera, count in value["entries"].items()},
             gaps=gaps,
             views=views,
         )
@@ -167,6 +167,19 @@ class Index:
             return line
         runs = [run for cameras in self.gaps.values() for run in cameras.get(camera, ())]
         return f"{line}, {sum(end - start for start, end in runs):,} missing in {len(runs)} gaps"
+
+
+def _whole(value: Any) -> int:
+    """A whole number, as JSON has it; ValueError for another, or for a text."""
+    if type(value) is not int:
+        raise ValueError(f"{str(value)[:40]!r} is no whole number")
+    return value
+
+
+def _set_once(found: dict[str, Any], camera: str, value: Any, what: str) -> None:
+    """Set what is said of a camera; ValueError where something else was said of it before."""
+    if found.setdefault(camera, value) != value:
+        raise ValueError(f"camera {camera} has two {what}, {found[camera]} and {value}")
 
 
 def _frames(span: Span | None) -> str:

@@ -139,6 +139,8 @@ class Manifest:
     def from_json(cls, value: Mapping[str, Any]) -> "Manifest":
         """The manifest from its JSON form; KeyError, TypeError or ValueError where it is none, or not what it was."""
         value = without_sum(value)
+        entries = tuple(StoreEntry.from_json(entry) for entry in value["entries"])
+        _refuse_doubled(entries)
         return cls(
             dim=int(value["dim"]),
             dtype=str(value["dtype"]),
@@ -147,8 +149,18 @@ class Manifest:
             views=ViewTable.from_json(MANIFEST, value["views"]),
             settings=dict(value["settings"]),
             provenance=dict(value["provenance"]),
-            entries=tuple(StoreEntry.from_json(entry) for entry in value["entries"]),
+            entries=entries,
         )
+
+
+def _refuse_doubled(entries: tuple[StoreEntry, ...]) -> None:
+    """ValueError where two entries are of one recording and camera, or of one file."""
+    seen: set[tuple[str, ...]] = set()
+    for entry in entries:
+        for what in ((entry.recording, entry.camera), (entry.file,)):
+            if what in seen:
+                raise ValueError(f"two entries of {', '.join(what)}")
+            seen.add(what)
 
 
 def read_manifest(root: Path) -> Manifest:

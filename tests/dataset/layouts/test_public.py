@@ -1,5 +1,6 @@
 """Public data sets' own ways: where their files say things that others don't, and files that can't be used."""
 
+import copy
 import json
 
 import numpy as np
@@ -133,6 +134,19 @@ def test_scans_of_one_name_are_told_apart_by_the_furniture(make):
             lambda v: v["database"]["a/b"]["annotation"].append({"label": "take", "segment": [3, 9]}),
             "segment 2: .*overlaps",
         ),
+        (
+            lambda v: v["database"].update(a__b=v["database"]["a/b"]),
+            "has the recording a__b twice: a/b and a__b. Keep one of them, or rename it",
+        ),
+        (lambda v: v["database"]["a/b"].update(subset="tset"), "a__b must be of the subset training or testing, but"),
+        (
+            lambda v: v["database"]["a/b"]["annotation"][0].update(segment=[0, 5, 9]),
+            r"segment 1, must be of two whole frames, but has \[0, 5, 9\]",
+        ),
+        (
+            lambda v: v["database"]["a/b"]["annotation"][0].update(segment=[0.9, 5]),
+            r"segment 1, must be of two whole frames, but has \[0.9, 5\]",
+        ),
     ],
 )
 def test_jsons_that_cannot_be_used_name_file_and_place(tmp_path, change, message):
@@ -183,6 +197,80 @@ def test_classes_are_in_the_order_of_their_ids_and_pairs_are_not_tested(make):
     assert data.labels.actions == ("rest", "take", "open", "pour")
     assert data.splits.val == ("P2_cardiac_arrest_s2",) and data.splits.test == ("P3_cardiac_arrest_s2",)
     assert data.splits.pairs == data.splits.train == ("P0_cardiac_arrest_s2", "P1_cardiac_arrest_s2")
+
+
+def label_of_two(keysteps):
+    keysteps[0]["class_id"] = 99
+
+
+def labels_of_one(keysteps):
+    for keystep in keysteps:
+        keystep["class_id"] = 3
+
+
+@pytest.mark.parametrize("change", [label_of_two, labels_of_one])
+def test_labels_without_an_id_of_their_own_are_said(make, capsys, change):
+    root = make("egoems")
+
+    def everywhere(value):
+        change(value["subjects"][0]["scenarios"][0]["trials"][0]["keysteps"])
+
+    changed(root / "Annotations" / "aaai26_main_annotation_segmentation.json", everywhere)
+    assert sorted(opened(root, missing="skip").labels.actions) == ["open", "pour", "rest", "take"]
+    assert "these labels don't have one class_id each: " in capsys.readouterr().err
+
+
+def test_pauses_shorter_than_a_frame_fall_away_and_that_is_said(make, capsys):
+    """The published file has many, such as no_action from 35.13885 to 35.139 s."""
+    root = make("egoems")
+
+    def change(value):
+        keysteps = value["subjects"][0]["scenarios"][0]["trials"][0]["keysteps"]
+        end = keysteps[-1]["end_t"]
+        keysteps.append(keysteps[0] | {"start_t": end, "end_t": end + 0.0001})
+
+    before = len(segments(opened(root, missing="skip"), "P0_cardiac_arrest_s2"))
+    changed(root / "Annotations" / "aaai26_main_annotation_segmentation.json", change)
+    assert len(segments(opened(root, missing="skip"), "P0_cardiac_arrest_s2")) == before
+    assert "1 keysteps are shorter than a frame at 29.97 a second, and left out" in capsys.readouterr().err
+
+
+def again(subjects):
+    """The trial of the first subject a second time, with fewer keysteps."""
+    subjects[0]["scenarios"][0]["trials"].append(copy.deepcopy(subjects[0]["scenarios"][0]["trials"][0]))
+    subjects[0]["scenarios"][0]["trials"][1]["keysteps"].pop()
+
+
+def joined(subjects):
+    """Another subject, scenario and trial, whose joined names are those of the first."""
+    subjects.append(copy.deepcopy(subjects[0]) | {"subject_id": "P0_cardiac"})
+    subjects[-1]["scenarios"][0]["scenario_id"] = "arrest"
+
+
+@pytest.mark.parametrize(
+    ("change", "places"),
+    [
+        (again, "P0/cardiac_arrest/s2"),
+        (lambda subjects: subjects.append(copy.deepcopy(subjects[0])), "P0/cardiac_arrest/s2"),
+        (joined, "P0/cardiac_arrest/s2 and P0_cardiac/arrest/s2"),
+    ],
+)
+def test_trials_of_one_name_are_refused(make, change, places):
+    root = make("egoems")
+    changed(root / "Annotations" / "aaai26_main_annotation_segmentation.json", lambda v: change(v["subjects"]))
+    with pytest.raises(DataError, match=f"has the recording P0_cardiac_arrest_s2 twice: {places}. Keep one"):
+        opened(root, missing="skip")
+
+
+def test_a_subject_may_stand_there_for_each_of_its_trials(make):
+    root = make("egoems")
+
+    def change(value):
+        value["subjects"].append(copy.deepcopy(value["subjects"][0]))
+        value["subjects"][-1]["scenarios"][0]["trials"][0]["trial_id"] = "s3"
+
+    changed(root / "Annotations" / "aaai26_main_annotation_segmentation.json", change)
+    assert "P0_cardiac_arrest_s3" in opened(root, missing="skip").labels.annotations
 
 
 # Ego-Exo4D
@@ -239,6 +327,67 @@ def test_times_that_no_recording_has_are_refused(make):
         opened(root)
 
 
+def of_train(root):
+    return json.loads((root / "annotations" / "keystep_train.json").read_text())["annotations"][take_uid(0)]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        (
+            "keystep_val",
+            lambda v, take: v["annotations"].update({take_uid(0): take}),
+            f"keystep_val.json annotates the take {take_uid(0)}, and keystep_train.json does so too",
+        ),
+        (
+            "keystep_val",
+            lambda v, take: v["annotations"][take_uid(3)].update(take_uid=take_uid(1)),
+            f"the take {take_uid(3)} has take_uid '{take_uid(1)}', another one",
+        ),
+        (
+            "keystep_val",
+            lambda v, take: v["vocabulary"].update({"7": "fly"}),
+            "step 7 has two names in these files, 'rest' and 'fly'",
+        ),
+        (
+            "keystep_train",
+            lambda v, take: v["annotations"][take_uid(0)]["segments"][1].update(step_unique_id=4242),
+            "segment 2, has step_unique_id 4242, which isn't in the vocabulary",
+        ),
+        (
+            "splits",
+            lambda v, take: v["split_to_take_uids"]["train"].append(take_uid(0)),
+            f"names {take_uid(0)} twice in train",
+        ),
+        (
+            "splits",
+            lambda v, take: v["take_uid_to_split"].update({take_uid(0): "test"}),
+            f"the take {take_uid(0)} is in the list train, but take_uid_to_split says 'test'",
+        ),
+    ],
+)
+def test_files_that_contradict_themselves_are_refused(make, name, change, message):
+    root = make("egoexo4d")
+    take = of_train(root)
+    changed(root / "annotations" / f"{name}.json", lambda value: change(value, take))
+    with pytest.raises(DataError, match=message):
+        opened(root)
+
+
+def test_what_is_not_given_is_not_missed(make):
+    root = make("egoexo4d")
+
+    def change(value):
+        for take in value["annotations"].values():
+            del take["take_uid"]
+            for segment in take["segments"]:
+                del segment["step_unique_id"]
+
+    changed(root / "annotations" / "keystep_train.json", change)
+    changed(root / "annotations" / "splits.json", lambda value: value.pop("take_uid_to_split"))
+    assert len(opened(root).splits.train) == 2
+
+
 def test_several_models_ask_for_one(make):
     root = make("egoexo4d")
     other = root / "features" / "maws_clip_2b"
@@ -264,3 +413,44 @@ def test_actions_without_a_number_are_refused(make):
     changed(root / "tas_annotation" / "semantic_en.json", lambda v: v.pop(4))
     with pytest.raises(DataError, match="must name the actions 1 to 27, each once"):
         opened(root)
+
+
+def test_a_key_twice_is_refused(make):
+    root = make("egoexolearn")
+    changed(root / "tas_annotation" / "semantic_en.json", lambda v: v.insert(0, {"key": "action 1", "value": "5"}))
+    with pytest.raises(DataError, match="must name the actions 1 to 27, each once"):
+        opened(root)
+
+
+def test_a_video_in_bundles_of_both_views_is_refused(make):
+    root = make("egoexolearn")
+    folder = root / "tas_annotation" / "splits"
+    video = (folder / "ego_train_annotations.bundle").read_text().splitlines()[0]
+    with (folder / "exo_train_annotations.bundle").open("a") as file:
+        file.write(f"{video}\n")
+    name = video.removesuffix(".txt")
+    with pytest.raises(DataError, match=f"{name} is in ego_train_annotations.bundle and in exo_train_annotations.bund"):
+        opened(root)
+
+
+# All of them
+
+
+@pytest.mark.parametrize(
+    ("layout", "file", "role"),
+    [
+        ("egoexo4d", f"features/omnivore_video/{take_uid(0)}_*.pt", "train"),
+        ("egoexolearn", "features/*.pt", "test"),
+        ("ikea_asm", "features/Lack_TV_Bench/0002_oak_floor_03_02/*.npy", "test"),
+    ],
+)
+def test_listed_recordings_without_features_are_said_or_refused(make, layout, file, role, capsys):
+    root = make(layout)
+    listed = opened(root).splits.role(role)
+    for path in root.glob(file):
+        if layout != "egoexolearn" or path.stem == listed[0]:
+            path.unlink()
+    with pytest.raises(DataError, match=f"1 of {len(listed)} items listed in '{role}' have no features"):
+        opened(root).items(role)
+    assert len(opened(root, missing="skip").items(role)) == len(listed) - 1
+    assert f"1 of {len(listed)} items listed in '{role}'" in capsys.readouterr().err

@@ -7,17 +7,20 @@ trials of each role (README and Dataset/ of github.com/UVA-DSA/EgoEMS, which rea
 is a recording, ``P0_cardiac_arrest_s11``; a stream is a view, such as ``clip_ego`` and ``clip_exo``.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from viewloom.dataset.json_files import entry, first_there, ordered_by_id, read_json, safe_name
+from viewloom.console import note
+from viewloom.dataset.json_files import entry, first_there, ordered_by_id, read_json, refuse_second, safe_name
 from viewloom.dataset.label_files import Parsed, read_rows
 from viewloom.dataset.labels import Fault, LabelSet
 from viewloom.dataset.layout import Layout, LayoutFiles
 from viewloom.dataset.named_files import npy_files
 from viewloom.dataset.settings import settled
 from viewloom.dataset.splits import Role, Splits
+from viewloom.errors import listed
 from viewloom.features.places import FeatureFile
 from viewloom.features.views import Kind, View, ViewTable
 from viewloom.registry import LAYOUTS
@@ -52,8 +55,13 @@ class EgoEms(Layout):
         files = [] if config.features else [file for name in trials for file in _files(path, root, name, trials[name])]
 
         def read(fps: float | None, fault: Fault) -> LabelSet:
-            rows = _rows(path, trials, fps or FPS)
-            return read_rows(path, rows, _actions(path, trials), fault, settled(config.labels_mode))
+            rate = fps or FPS
+            short: list[str] = []
+            rows = _rows(path, trials, rate, short)
+            found = read_rows(path, rows, _actions(path, trials), fault, settled(config.labels_mode))
+            if short:
+                note(f"{len(short)} keysteps are shorter than a frame at {rate:g} a second, and left out.")
+            return found
 
         return LayoutFiles(
             features=Path(config.features) if config.features else root if files else None,
@@ -67,15 +75,17 @@ class EgoEms(Layout):
 
 
 def _trials(path: Path) -> dict[str, tuple[tuple[str, str, str], Any]]:
-    """{recording: ((subject, scenario, trial), its entry)}."""
-    found = {}
+    """{recording: ((subject, scenario, trial), its entry)}; `DataError` where two trials would be one recording."""
+    found: dict[str, tuple[tuple[str, str, str], Any]] = {}
     for subject in entry(path, "the file", read_json(path), "subjects", list):
         one = safe_name(path, entry(path, "a subject", subject, "subject_id", str))
         for scenario in entry(path, one, subject, "scenarios", list):
             two = safe_name(path, entry(path, one, scenario, "scenario_id", str))
             for trial in entry(path, f"{one}, {two}", scenario, "trials", list):
                 three = safe_name(path, entry(path, f"{one}, {two}", trial, "trial_id", str))
-                found[f"{one}_{two}_{three}"] = ((one, two, three), trial)
+                name, parts = f"{one}_{two}_{three}", (one, two, three)
+                refuse_second(path, name, "/".join(parts), "/".join(found[name][0]) if name in found else None)
+                found[name] = (parts, trial)
     return found
 
 
@@ -103,19 +113,29 @@ def _keysteps(path: Path, trials: Mapping[str, tuple[Any, Any]]) -> Iterator[tup
             yield recording, f"{recording}, keystep {number},", keystep
 
 
-def _rows(path: Path, trials: Mapping[str, tuple[Any, Any]], fps: float) -> Iterator[Parsed]:
-    """Segments in frames."""
+def _rows(path: Path, trials: Mapping[str, tuple[Any, Any]], fps: float, short: list[str]) -> Iterator[Parsed]:
+    """Segments in frames; ``short`` gets the recordings of those that are none, as the authors' pauses of 0.2 ms."""
     for recording, where, keystep in _keysteps(path, trials):
         start, end = (entry(path, where, keystep, name, (int, float)) for name in ("start_t", "end_t"))
-        yield recording, round(start * fps), round(end * fps), entry(path, where, keystep, "label", str)
+        first, last = round(start * fps), round(end * fps)
+        if first == last and start < end:
+            short.append(recording)
+        else:
+            yield recording, first, last, entry(path, where, keystep, "label", str)
 
 
 def _actions(path: Path, trials: Mapping[str, tuple[Any, Any]]) -> tuple[str, ...]:
-    """Labels that occur, in the order of their class ids."""
-    ids = {
-        entry(path, where, keystep, "label", str): entry(path, where, keystep, "class_id", int)
-        for _, where, keystep in _keysteps(path, trials)
-    }
+    """Labels that occur, in the order of their class ids, of several the first; that one has several is said."""
+    ids: dict[str, int | str] = {}
+    odd: dict[str, None] = {}
+    for _, where, keystep in _keysteps(path, trials):
+        label, number = entry(path, where, keystep, "label", str), entry(path, where, keystep, "class_id", int)
+        if ids.setdefault(label, number) != number:
+            odd[label] = None
+    shared = Counter(ids.values())
+    odd |= {label: None for label, number in ids.items() if shared[number] > 1}
+    if odd:
+        note(f"{path}: these labels don't have one class_id each: {listed(odd)}. The labels count, not their ids.")
     return ordered_by_id(ids)
 
 

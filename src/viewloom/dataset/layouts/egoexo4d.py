@@ -8,6 +8,7 @@ follow, of ``maws_clip_2b`` one a frame (docs.ego-exo4d-data.org/data/features).
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ KEYSTEPS = tuple(f"annotations/keystep_{role}.json" for role in ("train", "val",
 LISTS = "annotations/splits.json"
 RATES: Mapping[str, tuple[float, float]] = {"omnivore": (30 / 16, 16 / 30), "maws": (30.0, 0.0)}
 """By how a model's folder begins: rows per second, and the middle (s) of what the first row is of."""
+AGAIN = "Download the file again."
 _EGO, _EXO = re.compile(r"aria\d+_\w+", re.ASCII), re.compile(r"(?:cam|gp)0*(\d+)_\w+", re.ASCII)
 
 
@@ -108,6 +110,7 @@ def _labels(paths: list[Path], config: "DataConfig") -> Callable[[float | None, 
 
     def read(fps: float | None, fault: Fault) -> LabelSet:
         values = {path: read_json(path) for path in chosen}
+        _refuse_contradictions(values)
         actions = _actions(values)
         mode: LabelsMode = settled(config.labels_mode)
         short: list[str] = []
@@ -126,21 +129,44 @@ def _labels(paths: list[Path], config: "DataConfig") -> Callable[[float | None, 
     return read if chosen else None
 
 
+def _refuse_contradictions(values: Mapping[Path, Any]) -> None:
+    """`DataError` for a take that two files annotate, or that calls itself otherwise than its key."""
+    files: dict[str, Path] = {}
+    for path, value in values.items():
+        for take, one in entry(path, "the file", value, "annotations", dict).items():
+            other = files.setdefault(take, path)
+            if other != path:
+                raise DataError(f"{path} annotates the take {take}, and {other.name} does so too. Remove it from one.")
+            own = one.get("take_uid", take) if isinstance(one, Mapping) else take
+            if own != take:
+                shown = f"{own!r}"[:60]
+                raise DataError(f"{path}: the take {take} has take_uid {shown}, another one. {AGAIN}")
+
+
 def _actions(values: Mapping[Path, Any]) -> tuple[str, ...]:
-    """Names of the vocabulary by their ids; what files name twice counts once."""
+    """Names of the vocabulary by their ids; what files name twice counts once, if they name it alike."""
     names: dict[str, int | str] = {}
+    name_of: dict[str, Any] = {}
     for path, value in values.items():
         for number, name in entry(path, "the file", value, "vocabulary", dict).items():
+            if name_of.setdefault(number, name) != name:
+                both = f"{name_of[number]!r}"[:60] + " and " + f"{name!r}"[:60]
+                raise DataError(f"{path}: the step {number} has two names in these files, {both}. Download them again.")
             names.setdefault(str(name), str(number))
     return ordered_by_id(names)
 
 
 def _rows(path: Path, value: Any, fps: float, short: list[str]) -> Iterator[Parsed]:
     """Keysteps in frames; ``short`` gets the takes of those that are none."""
+    vocabulary = entry(path, "the file", value, "vocabulary", dict)
     for take, one in entry(path, "the file", value, "annotations", dict).items():
         for number, segment in enumerate(entry(path, take, one, "segments", list), 1):
             where = f"{take}, segment {number},"
             start, end = (entry(path, where, segment, name, (int, float)) for name in ("start_time", "end_time"))
+            step = segment.get("step_unique_id")
+            if step is not None and str(step) not in vocabulary:
+                shown = f"{step!r}"[:60]
+                raise DataError(f"{path}: {where} has step_unique_id {shown}, which isn't in the vocabulary. {AGAIN}")
             first, last = round(start * fps), round(end * fps)
             if first == last and start < end:
                 short.append(take)
@@ -148,22 +174,39 @@ def _rows(path: Path, value: Any, fps: float, short: list[str]) -> Iterator[Pars
                 yield str(take), first, last, entry(path, where, segment, "step_name", str)
 
 
+def _refuse_contradicting_lists(path: Path, value: Any, lists: Mapping[str, list[str]]) -> None:
+    """`DataError` for a take that a list names twice, or that ``take_uid_to_split`` gives another role."""
+    for role, uids in lists.items():
+        twice = [uid for uid, count in Counter(uids).items() if count > 1]
+        if twice:
+            raise DataError(f"{path} names {listed(twice, 3)} twice in {role}. {AGAIN}")
+    roles = value.get("take_uid_to_split", {})
+    for role, uids in lists.items() if isinstance(roles, Mapping) else ():
+        odd = next((uid for uid in uids if roles.get(uid, role) != role), None)
+        if odd is not None:
+            shown = f"{roles[odd]!r}"[:60]
+            raise DataError(
+                f"{path}: the take {odd} is in the list {role}, but take_uid_to_split says {shown}. {AGAIN}"
+            )
+
+
 def _splits(path: Path) -> Callable[[LabelSet | None, Collection[str]], Splits]:
     """Takes with keysteps by role; pairs are all takes for training. Without labels of test takes those of val are
     tested, and no take chooses the epoch."""
 
     def read(labels: LabelSet | None, recordings: Collection[str]) -> Splits:
-        uids = entry(path, "the file", read_json(path), "split_to_take_uids", dict)
+        value = read_json(path)
+        uids = entry(path, "the file", value, "split_to_take_uids", dict)
         there = set(recordings)
         lists = {role: entry(path, "split_to_take_uids", uids, role, list) for role in uids}
         odd = next((uid for role in uids for uid in lists[role] if not isinstance(uid, str)), None)
         if odd is not None:
-            raise DataError(f"{path}: a take is named {odd!r}, which is no text. Download the file again.")
-        takes = {role: [uid for uid in listed_uids if uid in there] for role, listed_uids in lists.items()}
+            raise DataError(f"{path}: a take is named {odd!r}, which is no text. {AGAIN}")
+        _refuse_contradicting_lists(path, value, lists)
         known = {} if labels is None else labels.annotations
         roles = ("train", "val", "test")
-        train, val, test = (tuple(uid for uid in takes.get(role, ()) if uid in known) for role in roles)
-        pairs = tuple(takes.get("train", ()))
+        train, val, test = (tuple(uid for uid in lists.get(role, ()) if uid in known) for role in roles)
+        pairs = tuple(uid for uid in lists.get("train", ()) if uid in there)
         return Splits(pairs, train, val, test) if test else Splits(pairs, train, (), val)
 
     return read

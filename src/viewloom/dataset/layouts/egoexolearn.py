@@ -7,10 +7,11 @@ frame, of a third axis the mean is taken (temporal_action_segmentation_benchmark
 Ego and exo videos are of other moments, so that a recording has one view, ``ego`` or ``exo``, and there are no pairs.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from viewloom.dataset.json_files import entry, first_there, ordered_by_id, read_json
 from viewloom.dataset.label_files import read_frame_folder
@@ -30,13 +31,15 @@ if TYPE_CHECKING:
 
 FPS = 25.0
 """Frames per second of labels and features."""
+ROLES: tuple[Role, ...] = ("train", "val", "test")
 CLASSES = 28
 """Ids of actions, none of them (0) included."""
 NOTHING = "background"
 """What id 0 is called."""
 FOLDERS = ("tas_annotation", ".")
 FEATURES = ("features", "i3d_rgb_features", "I3D_RGB_features")
-VIEWS = ViewTable((View("ego", "ego", ("ego",)), View("exo", "exo", ("exo",))))
+VIEW_NAMES: tuple[Literal["ego", "exo"], ...] = ("ego", "exo")
+VIEWS = ViewTable(tuple(View(view, view, (view,)) for view in VIEW_NAMES))
 
 
 @LAYOUTS.register("egoexolearn")
@@ -64,7 +67,7 @@ class EgoExoLearn(Layout):
             views=VIEWS if flat else None,
             fps=FPS,
             opens=_opens(folder, base / "splits") if flat and folder is not None else None,
-            lists=lambda labels, recordings: _splits(base / "splits", recordings),
+            lists=lambda labels, recordings: _splits(base / "splits"),
         )
 
 
@@ -81,18 +84,35 @@ def _actions(path: Path) -> tuple[str, ...]:
     entries = read_json(path)
     if not isinstance(entries, list):
         raise DataError(f"{path} must hold a list of actions. Download the file again.")
-    ids = {entry(path, "an action", one, "key", str): entry(path, "an action", one, "value", str) for one in entries}
+    named = [
+        (entry(path, "an action", one, "key", str), entry(path, "an action", one, "value", str)) for one in entries
+    ]
+    ids = dict(named)
     names = (NOTHING, *ordered_by_id(ids))
-    if len(names) != CLASSES or [ids[name] for name in names[1:]] != [str(number) for number in range(1, CLASSES)]:
+    if (
+        len(ids) < len(named)
+        or len(names) != CLASSES
+        or [ids[name] for name in names[1:]] != [str(number) for number in range(1, CLASSES)]
+    ):
         raise DataError(f"{path} must name the actions 1 to {CLASSES - 1}, each once. Download the file again.")
     return names
 
 
 def _bundles(folder: Path) -> dict[tuple[str, Role], tuple[str, ...]]:
-    """{(view, role): videos} of the bundles that are there."""
-    roles: tuple[Role, ...] = ("train", "val", "test")
-    paths = {(view, role): folder / f"{view}_{role}_annotations.bundle" for view in ("ego", "exo") for role in roles}
-    return {key: read_list(path) for key, path in paths.items() if path.is_file()}
+    """{(view, role): videos} of the bundles that are there; `DataError` for a video that is in those of both views."""
+    found: dict[tuple[str, Role], tuple[str, ...]] = {}
+    bundle_of: dict[str, tuple[str, Path]] = {}
+    for view, role in product(VIEW_NAMES, ROLES):
+        path = folder / f"{view}_{role}_annotations.bundle"
+        if path.is_file():
+            found[view, role] = read_list(path)
+        for video in found.get((view, role), ()):
+            other, there = bundle_of.setdefault(video, (view, path))
+            if other != view:
+                raise DataError(
+                    f"{folder}: the video {video} is in {there.name} and in {path.name}. Remove it from one."
+                )
+    return found
 
 
 def _opens(folder: Path, splits: Path) -> Callable[[ViewTable | None, float | None, Axes], CatalogSource]:
@@ -108,9 +128,9 @@ def _opens(folder: Path, splits: Path) -> Callable[[ViewTable | None, float | No
     return opens
 
 
-def _splits(folder: Path, recordings: Collection[str]) -> Splits:
+def _splits(folder: Path) -> Splits:
     """The authors' videos of each role, of both views."""
     found: dict[str, list[str]] = {}
     for (_, role), videos in _bundles(folder).items():
-        found.setdefault(role, []).extend(video for video in videos if video in set(recordings))
+        found.setdefault(role, []).extend(videos)
     return Splits(**{role: tuple(videos) for role, videos in found.items()})

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from viewloom.dataset.json_files import entry, first_there, read_json, safe_name
+from viewloom.dataset.json_files import entry, first_there, read_json, refuse_second, safe_name
 from viewloom.dataset.label_files import Parsed, read_rows
 from viewloom.dataset.labels import Fault, LabelSet
 from viewloom.dataset.layout import Layout, LayoutFiles, folder_if_there
@@ -20,6 +20,7 @@ from viewloom.dataset.named_files import npy_files
 from viewloom.dataset.settings import settled
 from viewloom.dataset.splits import Splits
 from viewloom.dataset.text_files import read_lines
+from viewloom.errors import DataError
 from viewloom.features.places import FeatureFile
 from viewloom.features.views import View, ViewTable
 from viewloom.registry import LAYOUTS
@@ -32,6 +33,8 @@ PLACES = ("", "annotations/", "action_annotations/", "annotations/action_annotat
 """Folders in which these files are looked for."""
 NONE = "NA"
 """What stands for no action."""
+SUBSETS = ("training", "testing")
+"""What the authors' split calls its two roles."""
 VIEWS = ViewTable(tuple(View(camera, "exo", (camera,)) for camera in ("dev1", "dev2", "dev3")))
 
 
@@ -78,9 +81,14 @@ def _files(folder: Path) -> list[FeatureFile]:
 
 
 def _database(path: Path) -> dict[str, Any]:
-    """{furniture/scan: its entry}, the names checked."""
-    found: dict[str, Any] = entry(path, "the file", read_json(path), "database", dict)
-    return {"__".join(safe_name(path, part) for part in name.split("/")): value for name, value in found.items()}
+    """{recording: its entry}, the names checked; `DataError` where two scans would be one recording."""
+    found: dict[str, str] = {}
+    database: dict[str, Any] = entry(path, "the file", read_json(path), "database", dict)
+    for name in database:
+        recording = "__".join(safe_name(path, part) for part in name.split("/"))
+        refuse_second(path, recording, name, found.get(recording))
+        found[recording] = name
+    return {recording: database[name] for recording, name in found.items()}
 
 
 def _rows(path: Path, database: dict[str, Any]) -> Iterator[Parsed]:
@@ -89,12 +97,20 @@ def _rows(path: Path, database: dict[str, Any]) -> Iterator[Parsed]:
         segments = []
         for number, one in enumerate(entry(path, recording, value, "annotation", list), 1):
             where = f"{recording}, segment {number},"
-            bounds = entry(path, where, one, "segment", list)
-            start, end = (entry(path, where, dict(enumerate(bounds)), place, (int, float)) for place in (0, 1))
-            segments.append((int(start), int(end), entry(path, where, one, "label", str).strip()))
+            segments.append((*_bounds(path, where, one), entry(path, where, one, "label", str).strip()))
         segments.sort()
         for (start, end, label), (after, _, _) in zip(segments, [*segments[1:], (1 << 50, 0, "")], strict=False):
             yield recording, start, end if after == end else end + 1, label
+
+
+def _bounds(path: Path, where: str, segment: Any) -> tuple[int, int]:
+    """First and last frame of a segment; `DataError` where they are no two whole numbers."""
+    bounds = entry(path, where, segment, "segment", list)
+    start, end = (entry(path, where, dict(enumerate(bounds)), place, (int, float)) for place in (0, 1))
+    if len(bounds) > 2 or start != int(start) or end != int(end):
+        shown = f"{bounds!r}"[:60]
+        raise DataError(f"{path}: {where} must be of two whole frames, but has {shown}. Download the file again.")
+    return int(start), int(end)
 
 
 def _actions(database: dict[str, Any], names: Path | None) -> tuple[str, ...]:
@@ -109,10 +125,10 @@ def _actions(database: dict[str, Any], names: Path | None) -> tuple[str, ...]:
 def _splits(path: Path, recordings: Collection[str]) -> Splits:
     """The authors' split across environments; all that isn't tested can serve as pairs."""
     subsets = {name: entry(path, name, value, "subset", str) for name, value in _database(path).items()}
-    there = [name for name in subsets if name in set(recordings)]
-    test = tuple(name for name in there if subsets[name].startswith("test"))
-    train = tuple(name for name in there if subsets[name].startswith("train"))
-    pairs = tuple(
-        name for name in sorted(recordings) if name not in set(test) and subsets.get(name, "train") != "testing"
-    )
+    odd = next((name for name, subset in subsets.items() if subset not in SUBSETS), None)
+    if odd is not None:
+        wanted = f"must be of the subset {' or '.join(SUBSETS)}, but is of {subsets[odd][:60]!r}"
+        raise DataError(f"{path}: {odd} {wanted}. Download the file again.")
+    train, test = (tuple(name for name in subsets if subsets[name] == subset) for subset in SUBSETS)
+    pairs = tuple(name for name in sorted(recordings) if subsets.get(name) != "testing")
     return Splits(pairs=pairs, train=train, test=test)
