@@ -81,6 +81,8 @@ def test_facts_survive_being_written():
     assert ActionFacts.from_json(ActionFacts(ACTIONS).to_json()) == ActionFacts(ACTIONS)
     with pytest.raises(ValueError, match="as many as actions"):
         ActionFacts.from_json(facts.to_json() | {"train_frames": [1]})
+    with pytest.raises(ValueError, match="train_frames must be 0 or more"):
+        ActionFacts.from_json(facts.to_json() | {"train_frames": [-5] * len(facts.actions)})
 
 
 def test_several_classes_a_frame_and_frames_that_nobody_labelled():

@@ -162,6 +162,42 @@ def write_pretraining(folder: Path, warnings: tuple[str, ...] = ()) -> Path:
     return folder
 
 
+def taught_facts(actions: list[str] = ACTIONS, **changes) -> dict:
+    """What ``taught.json`` holds of a student; its strips show the third and the last action."""
+    last = len(actions) - 1
+    return {
+        "actions": actions,
+        "fps": FPS,
+        "recordings": 7,
+        "frames": 5400,
+        "mean_confidence": 0.874,
+        "validation_confidence": 0.93,
+        "used": 81.25,
+        "agreement": {
+            "v3": {"learned": 97.31, "held_out": 95.0, "labelled": True},
+            "e4": {"learned": 88.88, "held_out": None, "labelled": False},
+        },
+        "strips": {
+            "recording": NASTY[0],
+            "start": 30,
+            "end": 330,
+            "held_out": True,
+            "teacher": [[30, 130, 2], [130, 330, last]],
+            "views": {"v3": [[30, 330, 2]], "e4": [[30, 200, 1], [200, 330, last]]},
+        },
+    } | changes
+
+
+def tried_facts(**changes) -> dict:
+    """What ``auto.json`` holds of a choice between two candidates, one of which was left out."""
+    measured = {"transfer": 68.77, "spread": 2.2, "own": 64.9, "retrieval": 40.7, "chance": 4.2}
+    candidates = [
+        {"name": "cca", "measured": measured, "seconds": 1.1, "left_out": ""},
+        {"name": NASTY[0], "measured": None, "seconds": 0.0, "left_out": f"would take {NASTY[0]}"},
+    ]
+    return {"criterion": "the first", "why": "auto took cca", "chosen": "cca", "candidates": candidates} | changes
+
+
 def environment(row: str, simulated: bool, seed: int, trained_on) -> dict:
     return {
         "viewloom": "0.1.0",

@@ -213,6 +213,13 @@ def test_scores_that_predictions_do_not_give_are_doubted(tmp_path):
     assert html.unescape(page).count("the predictions of e4 don't give") == 1
 
 
+def test_recordings_that_contradict_the_scores_are_doubted(tmp_path):
+    folder = write_run(tmp_path / "run")
+    edit(folder / "predictions" / "e4.json", lambda v: first_item(v).update(recording="another"))
+    page = html.unescape(page_of(folder, tmp_path))
+    assert page.count("scores and predictions of e4 have assembly_rec00 in other recordings") == 1
+
+
 def test_runs_that_do_not_compare_are_named(tmp_path):
     one, other = (write_run(tmp_path / "runs" / name, name) for name in "ab")
     metrics = json.loads((other / "metrics.json").read_text())
@@ -247,6 +254,22 @@ def first_item(value):
             "metrics.json",
             lambda v: v["views"]["e4"]["per_item"][0].pop("edit"),
             r"views\.e4\.per_item\[0\] has no edit",
+        ),
+        ("metrics.json", lambda v: v["actions"].append(v["actions"][0]), r"actions has .* twice"),
+        (
+            "metrics.json",
+            lambda v: v["views"]["e4"]["per_item"].append(v["views"]["e4"]["per_item"][0] | {"f1_50": 0.0}),
+            r"views\.e4\.per_item has assembly_rec00 twice",
+        ),
+        (
+            "metrics.json",
+            lambda v: v["views"]["e4"]["per_class"].append(v["views"]["e4"]["per_class"][0] | {"f1_50": 0.0}),
+            r"views\.e4\.per_class has .* twice",
+        ),
+        (
+            "metrics.json",
+            lambda v: v["views"]["e4"]["per_class"][0].update(action="nobody"),
+            r"views\.e4\.per_class has nobody, which is not among actions",
         ),
         ("predictions/e4.json", lambda v: v.pop("items"), r"e4\.json: it has no items"),
         ("predictions/e4.json", lambda v: v["actions"].pop(), r"other actions than the metrics\.json"),

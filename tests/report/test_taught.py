@@ -5,34 +5,11 @@ import re
 
 import pytest
 
-from tests.report.make_runs import ACTIONS, FPS, NASTY, write, write_run
+from tests.report.make_runs import NASTY, write, write_run
+from tests.report.make_runs import taught_facts as facts
 from tests.report.test_report import Tables, page_of
 from viewloom.errors import DataError
 from viewloom.report.command import ReportConfig, run_report
-
-
-def facts(**changes):
-    return {
-        "actions": ACTIONS,
-        "fps": FPS,
-        "recordings": 7,
-        "frames": 5400,
-        "mean_confidence": 0.874,
-        "validation_confidence": 0.93,
-        "used": 81.25,
-        "agreement": {
-            "v3": {"learned": 97.31, "held_out": 95.0, "labelled": True},
-            "e4": {"learned": 88.88, "held_out": None, "labelled": False},
-        },
-        "strips": {
-            "recording": NASTY[0],
-            "start": 30,
-            "end": 330,
-            "held_out": True,
-            "teacher": [[30, 130, 2], [130, 330, 23]],
-            "views": {"v3": [[30, 330, 2]], "e4": [[30, 200, 1], [200, 330, 23]]},
-        },
-    } | changes
 
 
 @pytest.fixture
@@ -87,3 +64,38 @@ def test_a_damaged_file_is_named(run, tmp_path, gone):
     (run / "taught.json").write_text(json.dumps(broken))
     with pytest.raises(DataError, match=r"taught.json is not as `viewloom train` writes it"):
         run_report(ReportConfig(runs=str(run), out=str(tmp_path / "r.html")))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda v: v.update(mean_confidence=7.5), "mean_confidence must be a number from 0 to 1, but is 7.5"),
+        (lambda v: v.update(validation_confidence="0.9"), "validation_confidence must be a number from 0 to 1"),
+        (lambda v: v.update(recordings=-3), "recordings must be a whole number, 0 or more, but is -3"),
+        (lambda v: v.update(used=300), "used must be a number from 0 to 100"),
+        (lambda v: v.update(labels_mode="many"), "labels_mode must be single or multi"),
+        (lambda v: v["agreement"]["v3"].update(learned="x"), "agreement.v3.learned must be a number from 0 to 100"),
+        (lambda v: v["actions"].append(v["actions"][0]), "actions has .* twice"),
+        (lambda v: v["strips"].update(end=30), r"strips has no frames \(start 30, end 30\)"),
+        (lambda v: v["strips"].update(teacher=[[30, 130, 99]]), "'teacher': segment .* class id that is not below 24"),
+        (lambda v: v["strips"].update(teacher=[[30, 130, -1]]), "'teacher': segment .* class id"),
+        (lambda v: v["strips"].update(teacher=[[30, 500, 2]]), "'teacher': segment .* outside of the frames 30 to 330"),
+        (lambda v: v["strips"].update(teacher=[[80, 42, 1]]), "'teacher': segment .* has no frames"),
+        (lambda v: v["strips"].update(teacher=[[30, 130, 2], [100, 200, 3]]), "'teacher': segment .* overlaps"),
+        (lambda v: v["strips"]["views"].update(v3=["x"]), "'student, v3' is not a list of"),
+        (lambda v: v["strips"]["views"].update(v9=[]), "strips.views has v9, of which agreement says nothing"),
+    ],
+)
+def test_what_can_not_be_is_refused(run, tmp_path, change, message):
+    broken = json.loads(json.dumps(facts()))
+    change(broken)
+    write(run / "taught.json", broken)
+    with pytest.raises(DataError, match=rf"taught\.json.*{message}.* Train the run again\.$"):
+        page_of(run, tmp_path)
+
+
+def test_several_labels_a_frame_may_overlap(run, tmp_path):
+    many = facts(labels_mode="multi")
+    many["strips"] = many["strips"] | {"teacher": [[30, 130, 2], [100, 200, 3]]}
+    write(run / "taught.json", many)
+    assert 'id="taught-on-pairs"' in page_of(run, tmp_path)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.report.make_runs import NASTY, write, write_pretraining, write_run, write_runs
+from tests.report.make_runs import tried_facts as tried
 from tests.report.test_report import Tables, page_of
 from viewloom.errors import DataError
 from viewloom.metrics.segments import Segments
@@ -16,15 +17,6 @@ from viewloom.report.comparison_page import save_page
 from viewloom.report.reading import ItemResult
 from viewloom.report.runs import load_runs
 from viewloom.report.view_matrix import view_matrices
-
-
-def tried(**changes):
-    measured = {"transfer": 68.77, "spread": 2.2, "own": 64.9, "retrieval": 40.7, "chance": 4.2}
-    candidates = [
-        {"name": "cca", "measured": measured, "seconds": 1.1, "left_out": ""},
-        {"name": NASTY[0], "measured": None, "seconds": 0.0, "left_out": f"would take {NASTY[0]}"},
-    ]
-    return {"criterion": "the first", "why": "auto took cca", "chosen": "cca", "candidates": candidates} | changes
 
 
 @pytest.fixture
@@ -50,6 +42,24 @@ def test_the_folder_of_a_transfer_stands_for_its_runs(transfer, tmp_path):
     assert "A head without it scores more." in page
     assert "two streams, pre-training, ey" in page[page.index('id="training-curves"') :]
     assert ">Difference</h2>" in page  # two runs have scores
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"candidates": tried()["candidates"][:1] * 2}, "candidates has cca twice"),
+        ({"chosen": "nobody"}, "'nobody' was chosen, which is not among the candidates"),
+    ],
+)
+def test_a_choice_that_can_not_be_is_refused(transfer, tmp_path, changes, message):
+    write(transfer / "refiner" / "auto.json", tried(**changes))
+    with pytest.raises(DataError, match=rf"auto\.json: {message}\. Pre-train again\.$"):
+        page_of(transfer, tmp_path)
+
+
+def test_a_choice_not_made_yet_is_shown(transfer, tmp_path):
+    write(transfer / "refiner" / "auto.json", tried(chosen=None, why=""))
+    assert Tables(page_of(transfer, tmp_path)).rows["candidates"][1][0] == "cca"
 
 
 def test_a_broken_choice_is_named(transfer, tmp_path):
@@ -151,6 +161,23 @@ def test_a_comparison_finds_its_runs_by_name_or_by_their_scores(tmp_path, named)
     anchors, ids = re.findall(r'href="#([^"]*)"', page), re.findall(r'\sid="([^"]*)"', page)
     assert set(anchors) <= set(ids) and len(ids) == len(set(ids))
     assert not re.search(r"https?:|url\((?!#)|@import|<link|fetch\(", re.sub(r"http://www\.w3\.org/\S+", "", page))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda v: v["tables"].append(v["tables"][0]), "tables has d twice"),
+        (lambda v: v["tables"][0]["views"].append(v["tables"][0]["views"][0]), "the table of d has e4 twice"),
+        (lambda v: v["tables"][0]["views"][0]["rows"].append(v["tables"][0]["views"][0]["rows"][0]), "cca, tcn twice"),
+        (lambda v: v["tables"][0].pop("views"), "is not as `viewloom compare` writes it"),
+    ],
+)
+def test_what_a_comparison_would_show_twice_is_refused(tmp_path, change, message):
+    results, _ = comparison_of(tmp_path)
+    change(results)
+    write(tmp_path / "results.json", results)
+    with pytest.raises(DataError, match=rf"results\.json.*{message}"):
+        save_page(tmp_path, tmp_path / "page.html")
 
 
 def test_a_run_outside_of_the_comparison_is_refused(tmp_path):

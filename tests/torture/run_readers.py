@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from tests.report.make_runs import make_items, write_pretraining, write_run
+from tests.report.make_runs import make_items, taught_facts, tried_facts, write, write_pretraining, write_run
 from tests.tiny import write_tiny
 from tests.torture.readers import Facts, Reader
 
@@ -35,13 +35,18 @@ def readers() -> list[Reader]:
 
 
 def _runs(folder: Path) -> None:
-    """Two small runs, one of them with errors.json and what it was taught, and a pre-training run."""
+    """Two small runs, one of them with errors.json and what it was taught, and a pre-training run that chose."""
     actions = ["take cup", "put cup", "=open()", "pour"]
     items = make_items(2, actions)
     skills = {"v3": 0.9, "e4": 0.4}
     write_run(folder / "runs" / "naive", "naive", skills, ["v3"], items, actions)
     write_run(folder / "runs" / "cca", "cca", skills, ["v3"], items, actions, seed=1)
+    words = {"verbs": ["take", "put", "open", "pour"], "nouns": ["cup", "cup", "", ""], "words_from": "verbs.csv"}
+    facts = {"actions": actions, **words, "train_frames": [90, 30, 0, 5]}
+    write(folder / "runs" / "cca" / "errors.json", {"kinds": [], "facts": facts, "views": {}})
+    write(folder / "runs" / "cca" / "taught.json", taught_facts(actions))
     write_pretraining(folder / "runs" / "pretrain")
+    write(folder / "runs" / "pretrain" / "auto.json", tried_facts())
 
 
 def _report(folder: Path) -> Facts:
@@ -56,7 +61,19 @@ def _report(folder: Path) -> Facts:
         for run in runs
         for view in run.views.values()
     ]
-    return {"views": views, "curves": [run.curves for run in runs], "page": len(page) > 1000}
+    taught = [
+        [run.taught.start, run.taught.frames, len(run.taught.actions), run.taught.sure, run.taught.recordings]
+        + [[strip.rows for strip in run.taught.strips.values()]]
+        for run in runs
+        if run.taught is not None
+    ]
+    rows = [
+        [[row[key] for row in table] for table, key in ((view.per_class, "action"), (view.per_item, "item"))]
+        for run in runs
+        for view in run.views.values()
+    ]
+    shown = {"views": views, "rows": rows, "taught": taught}
+    return shown | {"curves": [run.curves for run in runs], "page": len(page) > 1000}
 
 
 def _wrong_report(folder: Path, facts: Any) -> str | None:
@@ -68,6 +85,13 @@ def _wrong_report(folder: Path, facts: Any) -> str | None:
             return f"{name}: {bad[0]} is {scores[bad[0]]}"
         if any(not 0 <= start < end <= 1 << 41 for start, end, _ in items):
             return f"{name}: an item without frames"
+    if any(len(set(names)) < len(names) for tables in facts["rows"] for names in tables):
+        return "an action or an item has two rows"
+    for start, frames, classes, sure, recordings, strips in facts["taught"]:
+        if not 0 <= sure <= 100.001 or recordings < 0:
+            return f"a teacher that is {sure} % sure of {recordings} recordings"
+        if any(not start <= a < b <= start + frames or not 0 <= k < classes for rows in strips for a, b, k in rows):
+            return "a strip with segments that can't be"
     return None if facts["page"] else "no page"
 
 

@@ -92,6 +92,8 @@ class ActionFacts:
         counts = None if frames is None else tuple(map(int, frames))
         if any(of is not None and len(of) != len(actions) for of in (words, counts)):
             raise ValueError("verbs, nouns and train_frames must be as many as actions")
+        if counts is not None and min(counts, default=0) < 0:
+            raise ValueError("train_frames must be 0 or more")
         return cls(actions, words, str(value["words_from"]), counts)
 
 

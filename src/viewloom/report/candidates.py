@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from viewloom.errors import DataError
+from viewloom.report.expected import refuse_twice
 from viewloom.report.reading import read_json
 from viewloom.report.runs import Run
 
@@ -93,11 +94,15 @@ def read_choice(folder: Path, name: str) -> Choice | None:
     facts = read_json(path) if path.exists() else {"criterion": "", "why": "", "chosen": None, "candidates": []}
     try:
         candidates = [_candidate(entry, facts["chosen"]) for entry in facts["candidates"]]
-        return Choice(name, str(facts["criterion"]), str(facts["why"]), candidates, doubt)
+        found = Choice(name, str(facts["criterion"]), str(facts["why"]), candidates, doubt)
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(
             f"{path} is not as `viewloom pretrain --method auto` writes it ({error!r}). Pre-train again."
         ) from None
+    refuse_twice([one.name for one in candidates], "candidates", path, "Pre-train again.")
+    if facts["chosen"] is not None and not any(one.chosen for one in candidates):
+        raise DataError(f"{path}: {facts['chosen']!r} was chosen, which is not among the candidates. Pre-train again.")
+    return found
 
 
 def _candidate(entry: Mapping[str, Any], chosen: str | None) -> Candidate:

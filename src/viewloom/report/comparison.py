@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from viewloom.errors import DataError
 from viewloom.metrics.statistics import Interval
+from viewloom.reading import parsing
+from viewloom.report.expected import refuse_twice
 from viewloom.report.gaps import Gap
 from viewloom.report.reading import read_json
 from viewloom.report.tables import FEW
@@ -29,7 +31,20 @@ def read_comparison(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     lacking = [name for name in ("tables", "tuning", "failed", "seeds") if name not in results]
     if lacking or "seconds" not in made:
         raise DataError(f"{folder} holds no results of `viewloom compare`. Repeat that command with --out {folder}.")
+    _refuse_shown_twice(results, folder)
     return results, made
+
+
+def _refuse_shown_twice(results: Mapping[str, Any], folder: Path) -> None:
+    """`DataError` where a data set, a view of one or a row of a view is there twice."""
+    path, remedy = folder / RESULTS, f"Repeat `viewloom compare` with --out {folder}."
+    with parsing(path, remedy, what="as `viewloom compare` writes it"):
+        refuse_twice([table["data"] for table in results["tables"]], "tables", path, remedy)
+        for table in results["tables"]:
+            refuse_twice([view["view"] for view in table["views"]], f"the table of {table['data']}", path, remedy)
+            for view in table["views"]:
+                where = f"the table of {table['data']}, view {view['view']},"
+                refuse_twice([row["row"] for row in view["rows"]], where, path, remedy)
 
 
 def mean_text(row: Mapping[str, Any], score: str) -> str:

@@ -5,12 +5,13 @@ that ends in ``?`` may be left out and ``*`` stands for all others; or `Maybe`, 
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from viewloom.errors import DataError
+from viewloom.errors import DataError, listed
 
 LARGEST = 1e15
 """Of a number: figures, frames and seconds of recordings stay far below."""
@@ -38,6 +39,7 @@ def _number(value: Any) -> bool:
 
 
 NUMBER = Kind("a number", _number)
+SHARE = Kind("a number from 0 to 1", lambda value: _number(value) and -ROUNDED <= value <= 1 + ROUNDED)
 PERCENT = Kind("a number from 0 to 100", lambda value: _number(value) and -ROUNDED <= value <= 100 + ROUNDED)
 COUNT = Kind("a whole number, 0 or more", lambda value: type(value) is int and 0 <= value < LARGEST)
 RATE = Kind("a number above 0", lambda value: _number(value) and value > 0)
@@ -65,6 +67,13 @@ def expect(value: Any, shape: Any, path: Path, remedy: str) -> None:
     found = misfit(value, shape, "")
     if found:
         raise DataError(f"{path}: {found}. {remedy}")
+
+
+def refuse_twice(names: Sequence[str], what: str, path: Path, remedy: str) -> None:
+    """`DataError` where one of the names that ``what`` lists is there twice."""
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    if twice:
+        raise DataError(f"{path}: {what} has {listed([name[:80] for name in twice], 3)} twice. {remedy}")
 
 
 def misfit(value: Any, shape: Any, where: str) -> str:

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from viewloom import reading
-from viewloom.errors import DataError
+from viewloom.errors import DataError, listed
 from viewloom.limits import LONGEST_FRAMES, MOST_FRAMES
 from viewloom.logged import read_logged
 from viewloom.metrics.multilabel import NAMES as MULTI_NAMES
@@ -29,6 +30,7 @@ from viewloom.report.expected import (
     Kind,
     Maybe,
     expect,
+    refuse_twice,
 )
 
 Labels = NDArray[np.int64]
@@ -52,6 +54,7 @@ SCORES = {
     "multi": Written(MULTI_NAMES, ("precision", "recall", "f1", "frame_ap", "ap_50"), ("f1_micro", "f1_macro")),
 }
 """By ``labels_mode``."""
+MODE = Kind("single or multi", lambda value: isinstance(value, str) and value in SCORES)
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,7 @@ def read_metrics(path: Path) -> Metrics:
     expect(value, _METRICS, path, AGAIN)
     mode = value.get("labels_mode", "single")
     expect(value, {"views": {"*": _view_shape(SCORES[mode])}}, path, AGAIN)
+    _check_rows(value, path)
     views = {name: _view(name, view, SCORES[mode]) for name, view in value["views"].items()}
     if not views:
         raise DataError(f"{path} holds no view. {AGAIN}")
@@ -179,8 +183,21 @@ _METRICS = {
     **{"protocol": TEXT, "split": TEXT, "fps": RATE, "actions": TEXTS, "trained_on": TEXTS, "views": OBJECT},
     **{"background?": TEXTS, "warnings?": TEXTS, "row?": Maybe(TEXT), "decoding?": TEXT, "simulated?": FLAG},
     **{"learned?": {"*": TEXTS}, "calibration?": FIGURES},
-    "labels_mode?": Kind("single or multi", lambda value: isinstance(value, str) and value in SCORES),
+    "labels_mode?": MODE,
 }
+
+
+def _check_rows(value: Mapping[str, Any], path: Path) -> None:
+    """`DataError` where two actions, or two rows of a view, have one name, or a row's action isn't listed."""
+    refuse_twice(value["actions"], "actions", path, AGAIN)
+    for name, view in value["views"].items():
+        for rows, key in (("per_class", "action"), ("per_item", "item")):
+            refuse_twice([row[key] for row in view[rows]], f"views.{name}.{rows}", path, AGAIN)
+        known = set(value["actions"])
+        if unknown := [row["action"] for row in view["per_class"] if row["action"] not in known]:
+            raise DataError(
+                f"{path}: views.{name}.per_class has {listed(unknown, 3)}, which is not among actions. {AGAIN}"
+            )
 
 
 def _view_shape(written: Written) -> dict[str, Any]:
@@ -233,7 +250,7 @@ def _item(name: str, value: Any, classes: int, path: Path, overlap: bool) -> Ite
             f"most that is read. {AGAIN}"
         )
     truth, prediction = (
-        _segments(value[kind], start, end, classes, f"{path}: the {kind} of item {name}", overlap)
+        segments_in(value[kind], (start, end), classes, f"{path}: the {kind} of item {name}", overlap)
         for kind in ("truth", "prediction")
     )
     ignored = tuple((first, last) for first, last in value.get("ignored", ()))
@@ -242,23 +259,39 @@ def _item(name: str, value: Any, classes: int, path: Path, overlap: bool) -> Ite
     return ItemResult(name, value["recording"], start, end, truth, prediction, ignored)
 
 
-def _segments(value: Any, start: int, end: int, classes: int, where: str, overlap: bool) -> Segments:
+def segments_in(
+    value: Any, span: tuple[int, int], classes: int, where: str, overlap: bool, remedy: str = AGAIN
+) -> Segments:
+    """Rows of start, end and class id inside a span of frames, in order, as segments.
+
+    Args:
+        value: as a JSON file has them.
+        span: first frame and frame after the last.
+        classes: number of classes.
+        where: they stand, for messages.
+        overlap: whether segments may, as where a frame may have several classes.
+        remedy: what to do, for messages.
+
+    Raises:
+        DataError: other values, or segments that can't be.
+    """
+    start, end = span
     try:
         rows = np.array(value)
         if len(value) and (rows.ndim != 2 or rows.shape[1] != 3 or rows.dtype.kind != "i"):
             raise ValueError("other values")
         found = Segments.of_rows(value)
     except (ValueError, TypeError, OverflowError):
-        raise DataError(f"{where} is not a list of [start, end, class id]. {AGAIN}") from None
+        raise DataError(f"{where} is not a list of [start, end, class id]. {remedy}") from None
     starts, ends, ids = found.starts, found.ends, found.labels
     for wrong, why in (
         (starts >= ends, "has no frames"),
-        ((starts < start) | (ends > end), f"lies outside of the item's frames {start} to {end}"),
+        ((starts < start) | (ends > end), f"lies outside of the frames {start} to {end}"),
         ((ids < 0) | (ids >= classes), f"has a class id that is not below {classes}"),
         (np.append(False, starts[1:] < (starts if overlap else ends)[:-1]), "overlaps the one before"),
     ):
         if wrong.any():
-            raise DataError(f"{where}: segment {found.select(wrong).rows[0]} {why}. {AGAIN}")
+            raise DataError(f"{where}: segment {found.select(wrong).rows[0]} {why}. {remedy}")
     return found
 
 

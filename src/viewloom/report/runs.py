@@ -196,10 +196,14 @@ def _load_views(folder: Path, metrics: Metrics) -> tuple[dict[str, ViewResult], 
 
 def _checked_counts(view: ViewResult, metrics: Metrics) -> tuple[Counts | None, str]:
     """What the scores are made of, if the predictions are those that were scored; else None and why not."""
-    scored = {row["item"] for row in view.per_item}
-    if scored != set(view.items):
-        odd = listed(sorted(scored ^ set(view.items)), 3)
+    scored = {row["item"]: row["recording"] for row in view.per_item}
+    if set(scored) != set(view.items):
+        odd = listed(sorted(set(scored) ^ set(view.items)), 3)
         return None, f"scores and predictions of {view.name} are not of the same items ({odd}): one is stale. {AGAIN}"
+    moved = [name for name, item in view.items.items() if item.recording != scored[name]]
+    if moved:
+        odd = listed(moved, 3)
+        return None, f"scores and predictions of {view.name} have {odd} in other recordings: one is stale. {AGAIN}"
     try:
         background = [metrics.actions.index(name) for name in metrics.background]
         counts = count(view.predictions(), view.truths(), metrics.protocol, background)

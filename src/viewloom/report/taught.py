@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from viewloom.errors import DataError
+from viewloom.errors import DataError, listed
 from viewloom.metrics.segments import Segments
-from viewloom.report.reading import read_json
+from viewloom.report.expected import COUNT, FLAG, PERCENT, RATE, SHARE, TEXT, TEXTS, Kind, Maybe, misfit, refuse_twice
+from viewloom.report.reading import MODE, read_json, segments_in
 
 FILE = "taught.json"
+AGAIN = "Train the run again."
 
 
 @dataclass(frozen=True)
@@ -65,36 +67,63 @@ def load_taught(folder: Path) -> Taught | None:
     """What a run was taught; None where it was not, or its student isn't finished.
 
     Raises:
-        DataError: a file that can't be read.
+        DataError: a file that can't be read, or says what can't be.
     """
     path = folder / FILE
     facts = read_json(path) if path.exists() else {}
     if "agreement" not in facts:
         return None
-    try:
-        return _taught(facts)
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise DataError(f"{path} is not as `viewloom train` writes it ({error!r}). Train the run again.") from None
-
-
-def _taught(facts: Mapping[str, Any]) -> Taught:
+    found = misfit(facts, _SHAPE, "")
+    if found:
+        raise DataError(f"{path} is not as `viewloom train` writes it: {found}. {AGAIN}")
+    refuse_twice(facts["actions"], "actions", path, AGAIN)
     shown, validation = facts["strips"], facts["validation_confidence"]
-    rows = {"teacher": shown["teacher"]} | {f"student, {view}": rows for view, rows in shown["views"].items()}
     return Taught(
         minutes=facts["frames"] / facts["fps"] / 60,
-        recordings=int(facts["recordings"]),
+        recordings=facts["recordings"],
         sure=100.0 * facts["mean_confidence"],
         sure_on_validation=None if validation is None else 100.0 * validation,
         used=float(facts["used"]),
         views=[
-            Agreement(view, bool(of["labelled"]), of["learned"], of["held_out"])
-            for view, of in facts["agreement"].items()
+            Agreement(view, of["labelled"], of["learned"], of["held_out"]) for view, of in facts["agreement"].items()
         ],
-        recording=str(shown["recording"]),
-        start=int(shown["start"]),
-        frames=int(shown["end"]) - int(shown["start"]),
-        was_held_out=bool(shown["held_out"]),
-        strips={who: Segments.of_rows(segments) for who, segments in rows.items()},
-        actions=[str(action) for action in facts["actions"]],
-        multi=facts.get("labels_mode") == "multi",
+        recording=shown["recording"],
+        start=shown["start"],
+        frames=shown["end"] - shown["start"],
+        was_held_out=shown["held_out"],
+        strips=_strips(facts, path),
+        actions=facts["actions"],
+        multi=_is_multi(facts),
     )
+
+
+_LIST = Kind("a list", lambda value: isinstance(value, list))
+_SHAPE = {
+    **{"actions": TEXTS, "fps": RATE, "recordings": COUNT, "frames": COUNT, "used": PERCENT, "labels_mode?": MODE},
+    **{"mean_confidence": SHARE, "validation_confidence": Maybe(SHARE)},
+    "agreement": {"*": {"labelled": FLAG, "learned": Maybe(PERCENT), "held_out": Maybe(PERCENT)}},
+    "strips": {
+        **{"recording": TEXT, "start": COUNT, "end": COUNT, "held_out": FLAG},
+        **{"teacher": _LIST, "views": {"*": _LIST}},
+    },
+}
+
+
+def _is_multi(facts: Mapping[str, Any]) -> bool:
+    return facts.get("labels_mode") == "multi"
+
+
+def _strips(facts: Mapping[str, Any], path: Path) -> dict[str, Segments]:
+    """Who says what, the teacher first; `DataError` for segments that the recording or the data set can't have."""
+    shown = facts["strips"]
+    span = shown["start"], shown["end"]
+    if not span[0] < span[1]:
+        raise DataError(f"{path}: strips has no frames (start {span[0]}, end {span[1]}). {AGAIN}")
+    unknown = [view for view in shown["views"] if view not in facts["agreement"]]
+    if unknown:
+        raise DataError(f"{path}: strips.views has {listed(unknown, 3)}, of which agreement says nothing. {AGAIN}")
+    rows = {"teacher": shown["teacher"]} | {f"student, {view}": rows for view, rows in shown["views"].items()}
+    classes, overlap = len(facts["actions"]), _is_multi(facts)
+    return {
+        who: segments_in(of, span, classes, f"{path}: the strip {who!r}", overlap, AGAIN) for who, of in rows.items()
+    }
