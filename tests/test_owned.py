@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -11,6 +12,7 @@ from viewloom import owned
 from viewloom.files import atomic_path, write_text
 from viewloom.locks import alone
 from viewloom.owned import TEMPORARY, let_go, own_folder, remove_dead
+from viewloom.training.runs import alone_in_run
 
 WRITE = """
 import sys, time
@@ -136,3 +138,33 @@ with alone(sys.argv[1], "it"):
                 pass
         finally:
             os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("make", ["mkstemp", "mkdtemp"])
+def test_one_that_is_taken_for_left_over_before_it_is_held_is_not_used(tmp_path, monkeypatch, make):
+    """Between its creation and its lock another process may look whether it is left over."""
+    true, others = getattr(tempfile, make), []
+
+    def slow(**how):
+        made = true(**how)
+        path = made[1] if make == "mkstemp" else made
+        if not others:
+            others.append((path, os.open(path, os.O_RDONLY)))
+            assert owned.hold(others[0][1])
+        return made
+
+    monkeypatch.setattr(tempfile, make, slow)
+    path, handle = (owned.own_temporary if make == "mkstemp" else own_folder)(tmp_path / "a")
+    assert str(path) != others[0][0] and path.exists()
+    let_go(handle)
+    os.close(others[0][1])
+
+
+@pytest.mark.parametrize("inside", ["", "checkpoints", "predictions", "csv"])
+def test_what_a_killed_command_left_in_a_run_goes_with_the_next_one(tmp_path, inside):
+    """Also where that has nothing to write there, as when a finished run is resumed."""
+    (tmp_path / "run" / inside).mkdir(parents=True, exist_ok=True)
+    (tmp_path / "run" / inside / f"{TEMPORARY}abcdefgh-metrics.csv").write_text("half")
+    with alone_in_run(tmp_path / "run", "viewloom train"):
+        pass
+    assert not list((tmp_path / "run").rglob(f"{TEMPORARY}*"))

@@ -105,7 +105,8 @@ def test_checkpoints(reader, tmp_path):
     def each(place, bit):
         flipped(path, whole, place, bit)
         try:
-            with warnings.catch_warnings(action="ignore"):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
                 found = read(path)["state_dict"]
         except DataError as error:
             assert str(path) in str(error) and "\n" not in str(error)

@@ -7,6 +7,7 @@ same file, or goes on with the same run, takes it away. Where the system has no 
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 TEMPORARY = ".tmp-"
@@ -28,7 +29,8 @@ def own_temporary(path: Path) -> tuple[Path, int]:
     _clear(path.parent, suffix)
     while True:
         handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=suffix, dir=path.parent)
-        if hold(handle) is None or _is_there(Path(name), handle):  # else somebody took it for left over just now
+        held = hold(handle)
+        if held is None or (held and _is_there(Path(name), handle)):  # else somebody takes it for left over just now
             return Path(name), mine(handle)
         os.close(handle)
 
@@ -43,10 +45,14 @@ def own_folder(target: Path) -> tuple[Path, int]:
     for left in (path for path in target.parent.iterdir() if _is_of(path.name, prefix, "")):
         if left.is_dir() and not remove_dead(left):
             raise FileExistsError(left)
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
-    handle = os.open(folder, os.O_RDONLY)
-    hold(handle)
-    return folder, mine(handle)
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
+        with suppress(FileNotFoundError):  # somebody took it for left over
+            handle = os.open(folder, os.O_RDONLY)
+            held = hold(handle)
+            if held is None or (held and _is_there(folder, handle)):
+                return folder, mine(handle)
+            os.close(handle)
 
 
 def remove_dead(path: Path) -> bool:

@@ -8,6 +8,8 @@ import lmdb
 import numpy as np
 from numpy.typing import NDArray
 
+from viewloom.features.base import FeatureSource
+
 Recordings = Mapping[str, Mapping[str, tuple[int, NDArray[np.floating], Collection[int]]]]
 """{recording: {camera: (first frame, features (T, D), frames to leave out)}}"""
 
@@ -72,3 +74,9 @@ def random_recordings(
         recording: {camera: (first, rng.gamma(1.0, 0.4, (frames, dim)).astype(np.float32), ()) for camera in cameras}
         for recording, frames in lengths.items()
     }
+
+
+def lacks(source):
+    """What a feature source has not of `FeatureSource`. `isinstance` would not see what it passes on to another one
+    from Python 3.12 on."""
+    return [name for name in dir(FeatureSource) if not name.startswith("_") and not hasattr(source, name)]

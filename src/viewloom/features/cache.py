@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from viewloom.console import err
 from viewloom.errors import ConfigError, DataError
 from viewloom.features.base import Pooled
+from viewloom.features.before import BeforeSource
 from viewloom.features.catalog import CatalogSource, consecutive_runs
 from viewloom.features.rows import STORED, RowFile, encode_header, write_rows
 from viewloom.features.settings import Pooling
@@ -33,7 +34,7 @@ _COUNT_AGAIN = 64
 """Files written before the folder is counted again: other processes write there, too."""
 
 
-class CachedSource:
+class CachedSource(BeforeSource):
     """A feature store whose pooled windows are kept in a folder; a `FeatureSource` like the store itself.
 
     Args:
@@ -56,12 +57,6 @@ class CachedSource:
         self._used_bytes = 0
         self._written = 0
         self._closed = False
-
-    def __getattr__(self, name: str) -> Any:
-        """Everything but pooled windows is the store's own."""
-        if name == "source":  # not there yet while a copy is being unpickled
-            raise AttributeError(name)
-        return getattr(self.source, name)
 
     @property
     def uncached(self) -> CatalogSource:

@@ -2,16 +2,16 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.features.base import FeatureSource, Pooled, Span
+from viewloom.features.before import BeforeSource
 from viewloom.features.settings import Pooling
 
 
-class ShiftedSource:
+class ShiftedSource(BeforeSource):
     """A feature source some views of which come late; a `FeatureSource` like the one behind it.
 
     Args:
@@ -23,12 +23,6 @@ class ShiftedSource:
     def __init__(self, source: FeatureSource, frames: Mapping[str, int]) -> None:
         self.source = source
         self.frames = {view: count for view, count in frames.items() if count}
-
-    def __getattr__(self, name: str) -> Any:
-        """Everything that doesn't depend on time is the source's own."""
-        if name in ("source", "frames"):  # not there yet while a copy is being unpickled
-            raise AttributeError(name)
-        return getattr(self.source, name)
 
     @property
     def uncached(self) -> "ShiftedSource":

@@ -3,17 +3,17 @@
 import hashlib
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from viewloom.errors import DataError
 from viewloom.features.base import FeatureSource, Pooled, Span
+from viewloom.features.before import BeforeSource
 from viewloom.features.settings import Pooling
 
 
-class StretchSource:
+class StretchSource(BeforeSource):
     """A feature source with stretches of its recordings beside these; a `FeatureSource` like the one behind it.
 
     Args:
@@ -28,12 +28,6 @@ class StretchSource:
         taken = sorted(set(stretches) & set(source.recordings))
         if taken:
             raise DataError(f"There is a recording {taken[0]!r} already, so no stretch can have that name.")
-
-    def __getattr__(self, name: str) -> Any:
-        """Everything that isn't of a recording is the source's own."""
-        if name in ("source", "stretches"):  # not there yet while a copy is being unpickled
-            raise AttributeError(name)
-        return getattr(self.source, name)
 
     @property
     def uncached(self) -> "StretchSource":

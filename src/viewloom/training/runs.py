@@ -33,7 +33,7 @@ from viewloom.version import __version__
 CONFIG = "config.yaml"
 """Settings of a run, in its folder; a folder that has it is a run."""
 
-LEFT_OVER = tuple(f"{inside}{TEMPORARY}*" for inside in ("", "checkpoints/", "predictions/"))
+LEFT_OVER = tuple(f"{inside}{TEMPORARY}*" for inside in ("", "checkpoints/", "predictions/", "csv/"))
 """Half-written files of a killed process, in a run folder and what it alone writes into."""
 
 SAME_PROVENANCE = ("weights_sha256", "preprocessing", "clip")
