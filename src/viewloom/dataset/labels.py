@@ -11,6 +11,7 @@ import numpy as np
 
 from viewloom.dataset.settings import LabelsMode
 from viewloom.errors import DataError
+from viewloom.limits import LONGEST_FRAMES
 from viewloom.metrics.segments import Ints, Segments
 
 LARGEST_FRAME = 1 << 40
@@ -125,6 +126,7 @@ def build_annotation(path: Path, name: str, recording: str, rows: Iterable[Row])
     for before, row in pairwise([(-1, -1, -1, 0), *rows]):
         check_segment(path, row)
         _check_order(path, row, before)
+    refuse_endless(path, name, rows[0][0], rows[-1][1])
     found = Segments.of_rows([row[:3] for row in rows])
     return Annotation(found.starts, found.ends, found.labels, name, recording, path)
 
@@ -141,6 +143,15 @@ def check_segment(path: Path, row: Row) -> None:
         raise DataError(
             f"{path}, line {line}: the segment runs from {start} to {end}; its end must lie behind its start, and no "
             "frame number may be negative or beyond belief. Correct the line."
+        )
+
+
+def refuse_endless(path: Path, name: str, start: int, end: int) -> None:
+    """`DataError` for more frames than a recording has: each of them is looked at."""
+    if end - start > LONGEST_FRAMES:
+        raise DataError(
+            f"{path}: the labels of {name} run over {end - start:,} frames, from {start:,} to {end:,}, and "
+            f"{LONGEST_FRAMES:,} are the most that are read. Correct the frame numbers."
         )
 
 

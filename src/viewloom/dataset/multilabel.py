@@ -15,10 +15,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from viewloom.dataset.labels import Annotation, LabelSet, Row, build_annotation, check_segment, of_no_row
+from viewloom.dataset.labels import (
+    Annotation,
+    LabelSet,
+    Row,
+    build_annotation,
+    check_segment,
+    of_no_row,
+    refuse_endless,
+)
 from viewloom.dataset.settings import LabelsMode
 from viewloom.errors import DataError
-from viewloom.limits import LONGEST_FRAMES
 from viewloom.metrics.class_segments import segments_of_classes
 from viewloom.metrics.segments import IGNORE, Ints, Segments
 
@@ -137,17 +144,8 @@ def build_multi_annotation(path: Path, name: str, recording: str, rows: Iterable
     unknown = found.select(found.labels == IGNORE)
     ignored_N2 = np.stack([unknown.starts, unknown.ends], axis=1)
     span = int(found.starts.min()), int(found.ends.max())
-    _refuse_endless(path, name, *span)
+    refuse_endless(path, name, *span)
     return MultiAnnotation(acting.starts, acting.ends, acting.labels, name, recording, path, *span, ignored_N2)
-
-
-def _refuse_endless(path: Path, name: str, start: int, end: int) -> None:
-    """`DataError` for more frames than a recording has: each of them is looked at."""
-    if end - start > LONGEST_FRAMES:
-        raise DataError(
-            f"{path}: the labels of {name} run over {end - start:,} frames, from {start:,} to {end:,}, and "
-            f"{LONGEST_FRAMES:,} are the most that are read. Correct the frame numbers."
-        )
 
 
 def in_mode(labels: LabelSet, mode: LabelsMode) -> LabelSet:
@@ -164,7 +162,7 @@ def in_mode(labels: LabelSet, mode: LabelsMode) -> LabelSet:
 def _lifted(one: Annotation) -> MultiAnnotation:
     nothing: Any = np.empty((0, 2), np.int64)
     span = one.start, one.end
-    _refuse_endless(one.path, one.name, *span)
+    refuse_endless(one.path, one.name, *span)
     return MultiAnnotation(one.starts, one.ends, one.labels, one.name, one.recording, one.path, *span, nothing)
 
 
