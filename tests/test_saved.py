@@ -164,6 +164,13 @@ def test_the_other_kind_is_refused_by_name(made, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_key_that_is_there_twice_is_named(made, kind):
+    path, read, told = made(kind)
+    store(path, json.dumps(told).replace('"version":', '"version": 1, "version":', 1))
+    refused(read, path, "the key 'version' is there twice")
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_metadata_that_is_no_json_object(made, kind):
     path, read, _ = made(kind)
     for text in ("", "[]", "3", "null", "{", "[" * 20000):

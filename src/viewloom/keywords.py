@@ -70,6 +70,10 @@ def built(cls: Any, values: Mapping[str, Any]) -> Any:
         near = get_close_matches(unknown[0], entries, 3)
         hint = f" Did you mean {listed(near)}?" if near else ""
         raise ConfigError(f"There is no setting {unknown[0]!r} here.{hint} There are: {listed(sorted(entries), 40)}.")
+    required = [name for name, entry in entries.items() if entry.default is entry.default_factory is MISSING]
+    missing = [name for name in required if name not in values]
+    if missing:
+        raise ConfigError(f"The setting {missing[0]!r} is missing here, and has no default. Set it.")
     built = {}
     for name, value in values.items():
         value = value.item() if isinstance(value, np.generic) else value

@@ -23,6 +23,7 @@ from viewloom.errors import ConfigError, DataError, UserError, listed
 from viewloom.files import atomic_path
 from viewloom.identity import has_type
 from viewloom.network_limits import no_larger_than
+from viewloom.reading import once
 from viewloom.regular import regular
 from viewloom.sums import SUM, sum_of
 
@@ -162,7 +163,7 @@ def read_saved(path: Path, kind: Kind) -> tuple[dict[str, Any], dict[str, Tensor
     regular(path, f"Pass {kind.origin}.")
     try:
         with safe_open(path, "pt") as file:
-            metadata = json.loads((file.metadata() or {}).get(KEY, "{}"))
+            metadata = json.loads((file.metadata() or {}).get(KEY, "{}"), object_pairs_hook=once)
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             whole = _agrees(metadata, weights)
     except (SafetensorError, ValueError, RecursionError, RuntimeError, KeyError, TypeError, OSError) as error:

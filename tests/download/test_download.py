@@ -194,6 +194,14 @@ def test_another_repository_in_the_folder_is_refused(hub, tmp_path):
         download(tmp_path, dataset="gtea")
 
 
+def test_a_record_with_a_key_twice_is_refused(hub, tmp_path):
+    download(tmp_path)
+    record = next(tmp_path.rglob(run_module.RECORD))
+    record.write_text(record.read_text().replace('"repository":', '"repository": "x", "repository":', 1))
+    with pytest.raises(DataError, match=r"can't be read .*'repository' is there twice.*Remove it"):
+        download(tmp_path)
+
+
 def test_a_whole_data_set_in_one_archive(hub, tmp_path):
     inside = {"gtea/mapping.txt": b"0 a\n", "gtea/groundTruth/S1_Tea_C1.txt": b"a\n" * 500, "__MACOSX/mapping.txt": b""}
     hub.files["dinggd/gtea"] = {"gtea.zip": zipped(inside), "gtea.py": b"code"}

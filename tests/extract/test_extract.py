@@ -63,6 +63,14 @@ def test_what_was_extracted_outlives_a_power_cut(videos, tmp_path, store, last):
     assert not disk.end(apart=("f/partial",)) and disk.renamed[-1] == f"f/{last}"
 
 
+def test_a_description_with_a_key_twice_is_refused(videos, tmp_path):
+    run(videos, tmp_path / "f", backbone=COLOUR, store="npy")
+    path = tmp_path / "f" / "extraction.json"
+    path.write_text(path.read_text().replace('"first":', '"first": 9, "first":', 1))
+    with pytest.raises(ConfigError, match=r"extraction\.json is damaged .*'first' is there twice"):
+        run(videos, tmp_path / "f", backbone=COLOUR, store="npy")
+
+
 def test_another_decoder_is_another_provenance(videos, tmp_path, plain):
     from tests.videos.test_moments import has_torchcodec
 

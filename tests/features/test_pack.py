@@ -269,6 +269,20 @@ def test_journal_line_cut_short(data, tmp_path):
         pack(data, tmp_path / "out")
 
 
+def test_journal_with_a_key_twice(data, tmp_path):
+    half_packed(data, tmp_path / "out")
+    journal = tmp_path / "out" / "pack-journal.jsonl"
+    head, *lines = journal.read_text().splitlines()
+    lines[0] = lines[0].replace('"first":', '"first": 9, "first":', 1)
+    journal.write_text("\n".join([head, *lines]) + "\n")
+    pack(data, tmp_path / "whole")
+    assert pack(data, tmp_path / "out").packed == 3
+    assert tree(tmp_path / "out") == tree(tmp_path / "whole")
+    journal.write_text(head.replace('"dtype":', '"dtype": "float32", "dtype":', 1) + "\n")
+    with pytest.raises(ConfigError, match="damaged .*'dtype' is there twice"):
+        pack(data, tmp_path / "out")
+
+
 def test_journal_goes_on_behind_a_cut_line(data, tmp_path):
     half_packed(data, tmp_path / "out")
     path = tmp_path / "out" / "pack-journal.jsonl"

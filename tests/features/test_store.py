@@ -68,6 +68,13 @@ def test_rows_that_the_library_wrote(tmp_path):
     np.testing.assert_array_equal(RowFile.open(tmp_path / "x.safetensors").map()[1:3], x_TD[1:3])
 
 
+def test_a_header_with_a_key_twice_is_refused(tmp_path):
+    header = encode_header("float32", (2, 1), {"first": "5"})[8:].replace(b'"first"', b'"first":"0","first"')
+    (tmp_path / "x.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
+    with pytest.raises(DataError, match=r"x\.safetensors is not a feature file .*'first' is there twice"):
+        RowFile.open(tmp_path / "x.safetensors")
+
+
 def test_reads_what_the_lmdb_reads(store):
     source, original = open_source(store), open_source(store.parent / "lmdb")
     assert isinstance(source, FeatureSource) and isinstance(source, PackedSource)

@@ -54,7 +54,13 @@ def builder_of(data, **changes):
         ({"controls": ["clocks"]}, "can be majority, clock"),
         ({"controls": [{"control": "offset_pairs", "offset_s": 0}]}, "offset_s is 0.0: it has to be above 0"),
         ({"controls": [{"control": "offset_pairs", "methods": ["ridge"]}]}, "isn't among the methods"),
+        ({"controls": [{"control": "offset_pairs", "methods": ["none"]}]}, "isn't among the methods that learn"),
+        ({"controls": ["majority", "majority"]}, "`controls` names majority twice"),
+        ({"controls": ["shuffled_pairs", {"control": "shuffled_pairs", "methods": ["cca"]}]}, r"\(cca\) twice"),
         ({"tuning": {"trials": 0}}, "trials is .* has to be"),
+        ({"tuning": {"grids": {"cca": {"out_dim": [8]}}}}, "'trials' is missing here"),
+        ({"tuning": {"trials": 2, "grids": {"ccaa": {"out_dim": [8]}}}}, "names 'ccaa', which is no method"),
+        ({"tuning": {"trials": 2, "grids": {"cca": {"out_dim": [8, 4, 8]}}}}, r"has 8 of cca\.out_dim twice"),
         ({"tuning": {"trials": 2, "choose": "test"}}, "choose"),
         ({"jobs": 0}, "jobs"),
         ({"launch": "cloud"}, "local, slurm"),
@@ -83,6 +89,18 @@ def test_before_anything_runs_all_runs_are_made_up(data, tmp_path, changes, told
     with pytest.raises((ConfigError, DataError), match=told):
         compare(made(data, out=str(tmp_path / "out"), **changes))
     assert not (tmp_path / "out").exists()
+
+
+def test_controls_and_grids_that_differ_may_stand_side_by_side():
+    apart = [{"control": "offset_pairs", "offset_s": seconds} for seconds in (5, 10)]
+    of_each = [{"control": "shuffled_pairs", "methods": [name]} for name in ("cca", "flat")]
+    grids = {"flat": {"strength": [0.1, 1.0]}, "ridge": {"strength": 0.1}, "coral": {"strength": [0.1]}}
+    methods = ["none", "cca", {"name": "flat", "method": "ridge"}]
+    what = comparison(
+        BASE
+        | {"data": "a", "methods": methods, "controls": [*apart, *of_each], "tuning": {"trials": 2, "grids": grids}}
+    )
+    assert len(what.controls) == 4
 
 
 def test_a_file_that_is_none_is_said(tmp_path):

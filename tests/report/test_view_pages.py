@@ -63,9 +63,10 @@ def test_a_choice_not_made_yet_is_shown(transfer, tmp_path):
 
 
 def test_a_broken_choice_is_named(transfer, tmp_path):
-    write(transfer / "refiner" / "auto.json", tried(candidates=[{"name": "cca"}]))
-    with pytest.raises(DataError, match=r"auto\.json is not as `viewloom pretrain --method auto` writes it"):
-        page_of(transfer, tmp_path)
+    for broken in ([{"name": "cca"}], [tried()["candidates"][0] | {"measured": 3}]):
+        write(transfer / "refiner" / "auto.json", tried(candidates=broken))
+        with pytest.raises(DataError, match=r"auto\.json is not as `viewloom pretrain --method auto` writes it"):
+            page_of(transfer, tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -253,6 +253,28 @@ def own_timelines(root: Path) -> Path:
     return root
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("action_cls,verb_cls", "verb_cls,verb_cls", "the column 'verb_cls' is there twice"),
+        ("noun_cls", "noun", "no column noun_cls"),
+        ("wiggle,toy", "wiggle,toy,more", "line 4: 'more' stands beyond the last of 6 columns"),
+        ("wiggle,toy", "wiggle", "line 4: 5 fields are too few"),
+        ("2,1,1", '"2,1,1', "line 4: a quote .* never closed"),
+        ("2,1,1", "1,1,1", "line 4: action_id 1 is there twice"),
+        ("2,1,1", "3,1,1", "must count from 0 without gaps"),
+        ("2,1,1", "x,1,1", "line 4: action_id must be a whole number"),
+    ],
+)
+def test_a_list_of_actions_that_is_none_is_refused(tmp_path, old, new, message):
+    source = own_timelines(tmp_path / "source")
+    text = (source / "actions.csv").read_text()
+    assert text.count(old) == 1
+    (source / "actions.csv").write_text(text.replace(old, new))
+    with pytest.raises(DataError, match=rf"actions\.csv.*{message}"):
+        simulated(tmp_path, timelines=str(source))
+
+
 def test_timelines_with_unknown_verbs(tmp_path):
     root = simulated(tmp_path, timelines=str(own_timelines(tmp_path / "source")))
     dataset = open_dataset(DataConfig(data=str(root)))

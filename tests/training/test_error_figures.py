@@ -43,6 +43,25 @@ def test_words_come_from_the_file_that_says_so_else_from_names(dataset, tmp_path
         action_facts(own)
 
 
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (f"{NAMES[0]},put,cup", r"verbs\.csv, line 6: the action .* has other words on an earlier line"),
+        (f"{NAMES[0]},do,{NAMES[0]}", ""),
+        (f"{NAMES[0]},do,{NAMES[0]},more", r"verbs\.csv, line 6: 'more' stands beyond the last of 3 columns"),
+        ("alone", r"verbs\.csv, line 6: 1 fields are too few"),
+    ],
+)
+def test_a_table_of_verbs_that_contradicts_itself_is_refused(dataset, tmp_path, line, message):
+    rows = "".join(f"{n},do,{n}\n" for n in NAMES)
+    (tmp_path / "verbs.csv").write_text(f"action,verb,noun\n{rows}{line}\n")
+    if not message:
+        assert action_facts(with_root(dataset, tmp_path)).words[0] == ("do", NAMES[0])
+        return
+    with pytest.raises(DataError, match=message):
+        action_facts(with_root(dataset, tmp_path))
+
+
 def test_the_file_and_the_table_say_the_same(dataset, tmp_path):
     predictions, truths = random_pairs(2, items=2, classes=4)
     items = {}

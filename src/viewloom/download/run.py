@@ -21,6 +21,7 @@ from viewloom.files import write_json
 from viewloom.locks import alone
 from viewloom.names import names_in
 from viewloom.outputs import refuse_file, refuse_folder
+from viewloom.reading import once
 
 RECORD, PARTIAL = "download.json", ".download"
 
@@ -113,7 +114,7 @@ def _read_record(out: Path, repo: str) -> dict[str, Any]:
     if not path.is_file():
         return {"repository": repo, "files": {}}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once)
         before, files = str(found["repository"]), dict(found["files"])
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} can't be read ({error!r}). Remove it, and run the same command again.") from None

@@ -26,6 +26,7 @@ from viewloom.features.views import ViewTable
 from viewloom.files import atomic_path, write_json
 from viewloom.outputs import refuse_folder
 from viewloom.owned import TEMPORARY, remove_dead
+from viewloom.reading import once
 from viewloom.version import __version__
 from viewloom.videos.clips import Clip
 
@@ -82,7 +83,7 @@ class ExtractJournal(Journal):
         path = self.root / self.described
         if path.is_file():
             try:
-                manifest = Manifest.from_json(json.loads(path.read_text(encoding="utf-8")))
+                manifest = Manifest.from_json(json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise ConfigError(f"{path} is damaged ({error!r}). Choose another --out.") from error
             self._refuse_other(manifest.settings)

@@ -25,6 +25,7 @@ from viewloom.features.store import FEATURES, JOURNAL, MANIFEST, StoreEntry, fil
 from viewloom.files import atomic_path, write_text
 from viewloom.outputs import refuse_folder
 from viewloom.owned import TEMPORARY, remove_dead
+from viewloom.reading import once
 from viewloom.sums import with_sum, without_sum
 
 BLOCK_BYTES = 16 << 20
@@ -273,12 +274,12 @@ class Journal:
             return
         lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines()
         try:
-            self._refuse_other(json.loads(lines[0])["settings"])
-        except (IndexError, KeyError, TypeError, json.JSONDecodeError) as error:
+            self._refuse_other(json.loads(lines[0], object_pairs_hook=once)["settings"])
+        except (IndexError, KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"{self.path} is damaged ({error!r}); remove {self.root} and pack again.") from error
         for line in lines[1:]:
             with suppress(KeyError, TypeError, ValueError, AttributeError):
-                value = without_sum(json.loads(line))
+                value = without_sum(json.loads(line, object_pairs_hook=once))
                 written = list(value.pop("written", ()))
                 entry = StoreEntry.from_json(value)
                 self.finished[entry.file], self.written[entry.file] = entry, written

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from viewloom.errors import DataError
 from viewloom.features.block_sums import BlockSums, SumWriter
+from viewloom.reading import once
 from viewloom.regular import regular
 
 TENSOR = "features"
@@ -95,7 +96,7 @@ def _read_header(file: BinaryIO) -> tuple[dict[str, Any], int]:
     (length,) = struct.unpack("<Q", file.read(8))
     if length > _MAX_HEADER_BYTES:
         raise ValueError(f"header of {length} bytes")
-    header = json.loads(file.read(length))
+    header = json.loads(file.read(length), object_pairs_hook=once)
     return header, 8 + length
 
 

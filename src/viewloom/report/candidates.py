@@ -95,7 +95,7 @@ def read_choice(folder: Path, name: str) -> Choice | None:
     try:
         candidates = [_candidate(entry, facts["chosen"]) for entry in facts["candidates"]]
         found = Choice(name, str(facts["criterion"]), str(facts["why"]), candidates, doubt)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(
             f"{path} is not as `viewloom pretrain --method auto` writes it ({error!r}). Pre-train again."
         ) from None

@@ -1,6 +1,5 @@
 """Who does what when: timelines from the simulator's grammar, or from real label files."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from viewloom.dataset.label_files import read_segments, recording_of
 from viewloom.dataset.labels import Annotation
 from viewloom.dataset.splits import deal, read_list
-from viewloom.dataset.text_files import read_lines
+from viewloom.dataset.text_files import is_number, read_csv
 from viewloom.errors import DataError, listed
 from viewloom.simulate.actions import Action
 from viewloom.simulate.grammar import assembly, disassembly, pieces_tree, toy_tree
@@ -34,6 +33,9 @@ PUBLISHED_LISTS = {
     "test": "FINAL_USE_Test_vic.txt",
 }
 """List files of the published split, by role."""
+
+COLUMNS = ("action_id", "verb_cls", "noun_cls")
+"""Columns of ``actions.csv`` that are read."""
 
 SHARES = {"pairs": 0.375, "train": 0.375, "val": 0.05, "test": 0.2}
 """Shares of the recordings in the simulator's own split."""
@@ -202,13 +204,20 @@ def _choose(lists: Mapping[str, tuple[str, ...]], recordings: int, seed: int) ->
 
 
 def _read_actions(path: Path) -> tuple[Action, ...]:
-    rows = list(csv.DictReader(read_lines(path)))
-    try:
-        named = sorted((int(row["action_id"]), Action(row["verb_cls"], row["noun_cls"])) for row in rows)
-    except (KeyError, ValueError) as error:
-        raise DataError(
-            f"{path}: every line needs action_id (a whole number), verb_cls and noun_cls; found {error}."
-        ) from None
-    if [number for number, _ in named] != list(range(len(named))):
+    table = read_csv(path)
+    missing = [name for name in COLUMNS if name not in table.columns]
+    if missing:
+        raise DataError(f"{path}: no column {listed(missing)}. Every line needs {listed(COLUMNS)}.")
+    named: dict[int, Action] = {}
+    for line, fields in table.rows:
+        where = f"{path}, line {line}"
+        table.check_length(where, fields, COLUMNS)
+        number, verb, noun = (fields[name] for name in COLUMNS)
+        if not is_number(number):
+            raise DataError(f"{where}: action_id must be a whole number, but is {number[:40]!r}. Correct it.")
+        if int(number) in named:
+            raise DataError(f"{where}: action_id {number} is there twice. Number the actions from 0, each once.")
+        named[int(number)] = Action(verb, noun)
+    if sorted(named) != list(range(len(named))):
         raise DataError(f"{path}: action_id must count from 0 without gaps.")
-    return tuple(action for _, action in named)
+    return tuple(named[number] for number in range(len(named)))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from viewloom.dataset.dataset import MultiViewDataset
-from viewloom.dataset.text_files import read_csv
+from viewloom.dataset.text_files import CsvTable, read_csv
 from viewloom.errors import DataError, listed
 from viewloom.metrics.action_groups import Words, words_in_names
 from viewloom.metrics.error_figures import ActionFacts, figures, item_errors, true_frames
@@ -58,8 +58,7 @@ def _words(root: Path, actions: tuple[str, ...]) -> tuple[Words | None, str]:
         table = read_csv(path) if path.is_file() else None
         if table is None or not set(columns) <= set(table.columns):
             continue
-        rows = [[fields.get(column, "") for column in columns] for _, fields in table.rows]
-        found = {action: (verb, noun) for action, verb, noun in rows}
+        found = _read_words(path, table, columns)
         missing = [action for action in actions if not found.get(action, ("", ""))[0]]
         if not missing:
             return [found[action] for action in actions], name
@@ -69,6 +68,18 @@ def _words(root: Path, actions: tuple[str, ...]) -> tuple[Words | None, str]:
             )
     words = words_in_names(actions)
     return words, "names" if words is not None else ""
+
+
+def _read_words(path: Path, table: CsvTable, columns: tuple[str, str, str]) -> dict[str, tuple[str, str]]:
+    """Verb and noun by action; `DataError` for a line of other fields, or one that contradicts an earlier one."""
+    found: dict[str, tuple[str, str]] = {}
+    for line, fields in table.rows:
+        where = f"{path}, line {line}"
+        table.check_length(where, fields, columns[:2])  # there may be no noun
+        action, *words = (fields.get(column, "") for column in columns)
+        if found.setdefault(action, (words[0], words[1])) != tuple(words):
+            raise DataError(f"{where}: the action {action[:80]!r} has other words on an earlier line. Remove one line.")
+    return found
 
 
 def _train_frames(dataset: MultiViewDataset) -> tuple[int, ...] | None:

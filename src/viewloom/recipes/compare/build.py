@@ -167,7 +167,7 @@ class Builder:
         shuffled = control.control == "shuffled_pairs"
         mismatch = Mismatch("shuffled", seed=seed) if shuffled else Mismatch("offset", control.offset_s)
         what = "shuffled pairs" if shuffled else f"pairs {control.offset_s:g} s apart"
-        learning = [entry for entry in self.comparison.methods if entry.method != "none"]
+        learning = [entry for entry in self.comparison.methods if entry.learns]
         chosen = [entry for entry in learning if entry.name in (control.methods or [e.name for e in learning])]
         rows = [(Row(f"{e.name}, {what}", head.name, role="control", method=e.name), self.tuned(e)) for e in chosen]
         return [self._cell(row, entry, head, seed, mismatch) for row, entry in rows]

@@ -90,7 +90,7 @@ def comparison(values: Mapping[str, Any], where: str = "The comparison") -> Comp
         students=_students(values.get("students", False)),
         seeds=parse_numbers("seeds", ",".join(map(str, _list(values.get("seeds", [0, 1, 2]))))),
         controls=tuple(_control(entry, methods) for entry in _list(values.get("controls", list(USUAL)))),
-        tuning=None if tuning is None else built(TuningConfig, _mapping("tuning", tuning)),
+        tuning=None if tuning is None else _tuning(_mapping("tuning", tuning), methods),
         pretrain=_shared("pretrain", values),
         train=_shared("train", values),
         teach=_mapping("teach", values.get("teach")),
@@ -207,12 +207,29 @@ def _control(entry: Any, methods: Sequence[MethodEntry]) -> ControlEntry:
     _refuse_unknown(values, ("control", "offset_s", "methods"), "`controls`")
     name: Any = _one_of("controls", values.get("control"), CONTROLS)
     names, offset_s = tuple(map(str, _list(values.get("methods", [])))), values.get("offset_s", 10.0)
-    unknown = [one for one in names if one not in {method.name for method in methods}]
+    unknown = [one for one in names if one not in {method.name for method in methods if method.learns}]
     if unknown:
-        raise ConfigError(f"The control {name} names {listed(unknown)}, which isn't among the methods.")
+        raise ConfigError(
+            f"The control {name} names {listed(unknown)}, which isn't among the methods that learn from pairs."
+        )
     if isinstance(offset_s, bool) or not isinstance(offset_s, int | float):
         raise ConfigError(f"The control {name} needs offset_s in seconds, but it is {offset_s!r}.")
     return ControlEntry(name, float(offset_s), names)
+
+
+def _tuning(values: Mapping[str, Any], methods: Sequence[MethodEntry]) -> TuningConfig:
+    """How methods are tuned; `ConfigError` for a grid of no method, or one that tries a value twice."""
+    tuning: TuningConfig = built(TuningConfig, values)
+    known = [*dict.fromkeys(name for entry in methods for name in (entry.name, entry.method))]
+    for method, grid in tuning.grids.items():
+        if method not in known and method not in METHODS.names():
+            raise ConfigError(f"`tuning.grids` names {method!r}, which is no method. There are: {listed(known, 20)}.")
+        for setting, given in grid.items():
+            found = given if isinstance(given, list | tuple) else ()
+            twice = [value for value in found if found.count(value) > 1]
+            if twice:
+                raise ConfigError(f"`tuning.grids` has {twice[0]!r} of {method}.{setting} twice. List it once.")
+    return tuning
 
 
 def _one_of(name: str, value: Any, known: Sequence[str]) -> Any:

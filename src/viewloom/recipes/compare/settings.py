@@ -1,6 +1,6 @@
 """Settings of `viewloom compare`: those of the command, and what its file holds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -16,6 +16,8 @@ Control = Literal["majority", "clock", "oracle", "random_path", "shuffled_pairs"
 CONTROLS: tuple[Control, ...] = ("majority", "clock", "oracle", "random_path", "shuffled_pairs", "offset_pairs")
 USUAL: tuple[Control, ...] = ("majority", "clock", "oracle")
 """Controls that every comparison has, unless its file says otherwise."""
+WRONG_PAIRS: tuple[Control, ...] = ("shuffled_pairs", "offset_pairs")
+"""Controls of every method that learns from pairs, or of some."""
 JOBS: Mapping[str, float] = {"at_least": 1, "at_most": 1024}
 """Bounds of runs at once."""
 
@@ -129,6 +131,11 @@ class MethodEntry:
         """Whether features stay as they are, so that no refiner is needed."""
         return self.method == "none" and not self.options
 
+    @property
+    def learns(self) -> bool:
+        """Whether it learns from pairs."""
+        return self.method != "none"
+
 
 @dataclass(frozen=True)
 class HeadEntry:
@@ -160,6 +167,14 @@ class ControlEntry(Settings, called="controls"):
     control: Control
     offset_s: float = ranged(10.0, above=0, at_most=86_400)
     methods: tuple[str, ...] = ()
+
+    def rows(self, methods: Sequence[MethodEntry]) -> list[str]:
+        """What it stands for in a comparison of some methods, in words: each may be there once."""
+        if self.control not in WRONG_PAIRS:
+            return [self.control]
+        apart = f" of {self.offset_s:g} s" if self.control == "offset_pairs" else ""
+        named = self.methods or [entry.name for entry in methods if entry.learns]
+        return [f"{self.control}{apart} ({name})" for name in named]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,3 +228,7 @@ class Comparison(Settings):
             if twice or not names:
                 fault = f"names {listed(twice)} twice" if twice else "is empty"
                 raise ConfigError(f"`{what}` {fault}. List one entry or more, each with a `name` of its own.")
+        rows = [row for control in self.controls for row in control.rows(self.methods)]
+        twice = sorted({row for row in rows if rows.count(row) > 1})
+        if twice:
+            raise ConfigError(f"`controls` names {listed(twice)} twice. List each once.")
