@@ -284,12 +284,6 @@ def test_seconds_need_a_frame_rate(tmp_path):
         table(tmp_path, "recording,start_s,end_s,label\nr,0,1,a\n", fps=None)
 
 
-def test_labels_of_more_frames_than_a_recording_has_are_told():
-    rows = [(5, 9, 0, 1), (9, 1 << 31, 1, 2)]
-    with pytest.raises(DataError, match="labels of a run over 2,147,483,643 frames"):
-        build_annotation(Path("a.csv"), "a", "a", rows)
-
-
 def test_a_given_action_list_is_binding(tmp_path):
     with pytest.raises(UnknownAction, match="line 2: action 'b' is not in the action list"):
         table(tmp_path, "recording,start,end,label\nr,0,5,b\n", actions=["a"])

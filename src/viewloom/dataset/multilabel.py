@@ -162,7 +162,6 @@ def in_mode(labels: LabelSet, mode: LabelsMode) -> LabelSet:
 def _lifted(one: Annotation) -> MultiAnnotation:
     nothing: Any = np.empty((0, 2), np.int64)
     span = one.start, one.end
-    refuse_endless(one.path, one.name, *span)
     return MultiAnnotation(one.starts, one.ends, one.labels, one.name, one.recording, one.path, *span, nothing)
 
 
