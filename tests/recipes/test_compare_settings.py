@@ -12,7 +12,7 @@ from viewloom.keywords import built
 from viewloom.recipes.compare.build import Bench, Builder
 from viewloom.recipes.compare.command import compare, run_compare
 from viewloom.recipes.compare.grids import GRIDS
-from viewloom.recipes.compare.reading import comparison
+from viewloom.recipes.compare.reading import _refuse_no_setting, comparison
 from viewloom.recipes.compare.settings import CompareConfig, MethodEntry
 from viewloom.recipes.compare.tuning import Trial, choose, trials, with_changes
 from viewloom.recipes.mismatch import Mismatch
@@ -60,6 +60,14 @@ def builder_of(data, **changes):
         ({"tuning": {"trials": 0}}, "trials is .* has to be"),
         ({"tuning": {"grids": {"cca": {"out_dim": [8]}}}}, "'trials' is missing here"),
         ({"tuning": {"trials": 2, "grids": {"ccaa": {"out_dim": [8]}}}}, "names 'ccaa', which is no method"),
+        (
+            {"tuning": {"trials": 2, "grids": {"cca": {"strenght": [8]}}}},
+            r"names 'strenght', .*Did you mean strength\?",
+        ),
+        (
+            {"tuning": {"trials": 2, "grids": {"two_stream": {"optim.rl": [8]}}}},
+            r"names 'optim\.rl', .*Did you mean optim\.lr\?",
+        ),
         ({"tuning": {"trials": 2, "grids": {"cca": {"out_dim": [8, 4, 8]}}}}, r"has 8 of cca\.out_dim twice"),
         ({"tuning": {"trials": 2, "choose": "test"}}, "choose"),
         ({"jobs": 0}, "jobs"),
@@ -89,6 +97,12 @@ def test_before_anything_runs_all_runs_are_made_up(data, tmp_path, changes, told
     with pytest.raises((ConfigError, DataError), match=told):
         compare(made(data, out=str(tmp_path / "out"), **changes))
     assert not (tmp_path / "out").exists()
+
+
+def test_our_own_grids_name_settings_that_there_are():
+    for method, grid in GRIDS.items():
+        for setting in grid:
+            _refuse_no_setting(method, setting, "ours")
 
 
 def test_controls_and_grids_that_differ_may_stand_side_by_side():

@@ -1,7 +1,7 @@
 """A comparison from its YAML file, or from a dictionary: short forms written out, and every name checked."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,7 +25,7 @@ from viewloom.recipes.compare.settings import (
 from viewloom.recipes.settings import parse_numbers
 from viewloom.registry import HEADS, METHODS
 from viewloom.training.decoding_settings import DecodedConfig
-from viewloom.training.settings import TrainConfig, TrainerConfig
+from viewloom.training.settings import PretrainConfig, TrainConfig, TrainerConfig
 
 KEYS = (
     *("data", "labelled", "unlabelled", "methods", "heads", "students", "seeds", "controls", "tuning", "pretrain"),
@@ -224,12 +224,27 @@ def _tuning(values: Mapping[str, Any], methods: Sequence[MethodEntry]) -> Tuning
     for method, grid in tuning.grids.items():
         if method not in known and method not in METHODS.names():
             raise ConfigError(f"`tuning.grids` names {method!r}, which is no method. There are: {listed(known, 20)}.")
+        of = next((entry.method for entry in methods if entry.name == method), method)
         for setting, given in grid.items():
+            _refuse_no_setting(of, setting, f"tuning.grids.{method}")
             found = given if isinstance(given, list | tuple) else ()
             twice = [value for value in found if found.count(value) > 1]
             if twice:
                 raise ConfigError(f"`tuning.grids` has {twice[0]!r} of {method}.{setting} twice. List it once.")
     return tuning
+
+
+def _refuse_no_setting(method: str, setting: str, where: str) -> None:
+    """`ConfigError` for what is neither a setting of a method nor of pre-training, such as ``optim.lr``."""
+    own = {one.name for one in fields(METHODS.settings(method))}
+    group, dot, inner = setting.partition(".")
+    shared = {one.name: one for one in fields(PretrainConfig)}
+    factory: Any = shared[group].default_factory if group in shared else None
+    parts = {one.name for one in fields(factory)} if is_dataclass(factory) else set()
+    if setting not in own and (group not in shared or (dot and inner not in parts)):
+        near = get_close_matches(setting, [*own, *shared, *(f"{group}.{name}" for name in parts)], 1)
+        hint = f" Did you mean {near[0]}?" if near else f" Its own are: {listed(sorted(own), 20)}."
+        raise ConfigError(f"`{where}` names {setting!r}, which is no setting of {method} or of pre-training.{hint}")
 
 
 def _one_of(name: str, value: Any, known: Sequence[str]) -> Any:
