@@ -20,7 +20,7 @@ NEEDED = {
     "LabelControlConfig": {"control": "clock"},
     "ControlEntry": {"control": "clock"},
     "TuningConfig": {"trials": 1},
-    "Comparison": {"data": NAMED, "methods": NAMED, "heads": NAMED, "seeds": (0,), "jobs": 1},
+    "Comparison": {"data": NAMED, "methods": NAMED, "heads": NAMED, "seeds": (0,), "controls": (), "jobs": 1},
 }
 """What has to be set in some classes, and can't be just any text."""
 
