@@ -64,6 +64,8 @@ def test_seconds_are_on_the_data_sets_clock(tmp_path):
         ("frame,x\n0,1\n0,2\n", "row 2: frame 0 does not lie behind that of the row before"),
         ("frame,x\n3,1\n1,2\n", "row 2: frame 1 does not lie behind"),
         ("frame,x\n0.5,1\n", r"row 1: frame is 0.5"),
+        ("frame,x\n0,1\n1e300,2\n", r"row 2: frame is 1e\+300, which is beyond belief"),
+        ("time_s,x\n0,1\n-1e19,2\n", r"row 2: time_s is -1e\+19, which is beyond belief"),
         ("frame,x\n-1,1\n", "row 1: frame -1 is before frame 0"),
         ("frame,x\n,1\n", "row 1: frame is nan"),
         ("x,y\n1,2\n3,four\n", "line 3, column 'y': 'four' is not a number"),

@@ -18,6 +18,7 @@ from viewloom.errors import ConfigError, DataError, listed
 from viewloom.features.base import Span
 from viewloom.features.catalog import CatalogSource, consecutive_runs, file_content
 from viewloom.features.views import ViewTable
+from viewloom.limits import FARTHEST_FRAME
 
 RECORDING, VIEW, FRAME, TIME = "recording", "view", "frame", "time_s"
 KEYS = (RECORDING, VIEW, FRAME, TIME)
@@ -139,7 +140,12 @@ def frames_of(
     if bad.any():
         raise DataError(f"{where}, row {int(bad.argmax()) + 1}: {column} is {given[bad][0]}. Correct the row.")
     # Half up: times in the middle of frames, one after the other, stay one after the other.
-    found = np.floor((given if column == FRAME else (given - start_s) * (rate or 1.0)) + 0.5 + 1e-9).astype(np.int64)
+    numbers = np.floor((given if column == FRAME else (given - start_s) * (rate or 1.0)) + 0.5 + 1e-9)
+    far = np.abs(numbers) > FARTHEST_FRAME
+    if far.any():
+        shown = f"{given[far][0]:g}, which is beyond belief"
+        raise DataError(f"{where}, row {int(far.argmax()) + 1}: {column} is {shown}. Correct the row.")
+    found = numbers.astype(np.int64)
     wrong = np.r_[found[:1] < 0, np.diff(found) <= 0]
     if wrong.any():
         row = int(wrong.argmax())
