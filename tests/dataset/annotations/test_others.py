@@ -146,6 +146,12 @@ def test_via_3_values_are_options_or_typed_and_checkboxes_several(tmp_path):
     assert found == [("r1", "Activity", 10, 25, "a, b")]
 
 
+def test_via_3_has_one_confidence_a_segment(tmp_path):
+    attributes = {"1": choice("v3", {}), "2": choice("confidence", {"0": "0.2", "1": "0.9"}, 2)}
+    with pytest.raises(DataError, match="'0.2,0.9' is not a confidence"):
+        of_text(tmp_path, "p.json", via({}, attribute=attributes, metadata={"a": marked({"1": "take", "2": "0,1"})}))
+
+
 def test_via_3_labels_that_are_numbers_and_not_among_the_actions_come_back(tmp_path):
     (path,) = write(tmp_path, "via3", ("r1", "", 0, 10, "7"), actions=("1", "2"))
     assert read(path) == [("r1", "", 0, 10, "7")]

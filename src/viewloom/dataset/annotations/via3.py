@@ -69,8 +69,8 @@ class Via3(AnnotationFormat):
             where = f"{source.path}, line {entry.line}"
             start, end = clock.span(where, *(number_in(where, time, "a number of seconds") for time in entry["z"]))
             values = project.values(entry, SEGMENT)
-            (sure,) = values.pop(CONFIDENCE, [None])
-            confidence, recording = share_in(where, sure), project.recording(where, entry, places)
+            confidence = share_in(where, ",".join(values.pop(CONFIDENCE, [])))
+            recording = project.recording(where, entry, places)
             if not values:
                 raise DataError(f"{where}: a segment of {recording} without an action. Name it in VIA.")
             for name, value in ((name, value) for name, own in values.items() for value in own):
