@@ -11,11 +11,8 @@ import numpy as np
 
 from viewloom.dataset.settings import LabelsMode
 from viewloom.errors import DataError
-from viewloom.limits import LONGEST_FRAMES
+from viewloom.limits import FARTHEST_FRAME, LONGEST_FRAMES
 from viewloom.metrics.segments import Ints, Segments
-
-LARGEST_FRAME = 1 << 40
-"""A frame number beyond this is a typing error: a thousand years at 30 fps."""
 
 
 class UnknownAction(DataError):
@@ -139,7 +136,7 @@ def of_no_row(path: Path, name: str) -> DataError:
 def check_segment(path: Path, row: Row) -> None:
     """`DataError` for a segment that can't be."""
     start, end, _, line = row
-    if start < 0 or end <= start or end > LARGEST_FRAME:
+    if start < 0 or end <= start or end > FARTHEST_FRAME:
         raise DataError(
             f"{path}, line {line}: the segment runs from {start} to {end}; its end must lie behind its start, and no "
             "frame number may be negative or beyond belief. Correct the line."

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from viewloom.dataset.labels import LARGEST_FRAME, Fault
+from viewloom.dataset.labels import Fault
 from viewloom.errors import ConfigError, DataError
+from viewloom.limits import FARTHEST_FRAME
 
 T = TypeVar("T")
 
@@ -58,7 +59,7 @@ class Clock:
         """
         if self.fps is None:
             raise DataError(f"{where} gives times, but nobody says the features' frame rate. Pass --fps.")
-        if not 0 <= start_s <= end_s or end_s * self.fps > LARGEST_FRAME:
+        if not 0 <= start_s <= end_s or end_s * self.fps > FARTHEST_FRAME:
             raise DataError(f"{where}: a segment can't run from {start_s:g} s to {end_s:g} s. Correct the times.")
         start, end = round(start_s * self.fps), round(end_s * self.fps)
         if start >= end:
@@ -104,7 +105,7 @@ def number_in(where: str, text: object, what: str = "a number") -> float:
 def whole_in(where: str, text: object, what: str = "a frame number") -> int:
     """A whole number of 0 or more that can be a frame; `DataError` for anything else."""
     found = number_in(where, text, what)
-    if not 0 <= found <= LARGEST_FRAME or found != int(found):
+    if not 0 <= found <= FARTHEST_FRAME or found != int(found):
         raise DataError(f"{where}: {str(text)[:40]!r} is not {what}. Correct it.")
     return int(found)
 

@@ -10,6 +10,7 @@ from viewloom.errors import DataError, listed
 from viewloom.features.base import Span
 from viewloom.features.catalog import CatalogSource, Spans, all_cameras
 from viewloom.features.statistics_file import read_statistics
+from viewloom.limits import FARTHEST_FRAME
 from viewloom.reading import parsing, read_json
 
 FORMAT = "viewloom-index"
@@ -18,8 +19,6 @@ STATISTICS = "statistics"
 VERSION = 1
 
 Runs = tuple[tuple[int, int], ...]
-LARGEST_FRAME = 1 << 40
-"""A frame number beyond this is a typing error."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,7 @@ class Index:
         for recording, cameras in value["recordings"].items():
             for camera, found in cameras.items():
                 span = Span(_whole(found["first"]), _whole(found["end"]))
-                if not 0 <= span.first < span.end <= LARGEST_FRAME:
+                if not 0 <= span.first < span.end <= FARTHEST_FRAME:
                     raise ValueError(f"frames {span.first} to {span.end} of {recording}, {camera}")
                 spans.setdefault(recording, {})[camera] = span
                 if found.get("dim") or value["dim"]:

@@ -63,8 +63,9 @@ class Elan(AnnotationFormat):
         if root.tag != "ANNOTATION_DOCUMENT":
             raise DataError(f"{source.path} begins with <{root.tag}>, but ELAN's files with <ANNOTATION_DOCUMENT>.")
         _check_header(source, root)
-        document = Document(source, clock, _recording(source, root), _slots(source, root), _confidences(source, root))
-        _check_names(source, root)
+        slots, annotations, _ = (_by_name(source, root, name) for name in ("TIME_SLOT_ID", "ANNOTATION_ID", "TIER_ID"))
+        confidences = _confidences(source, root, annotations)
+        document = Document(source, clock, _recording(source, root), slots, confidences)
         tiers = [tier for tier in root.all("TIER") if not _is_confidence(tier)]
         names = {tier.attributes.get("TIER_ID", "") for tier in tiers}
         leaning = [tier for tier in tiers if any(a.all("REF_ANNOTATION") for a in tier.all("ANNOTATION"))]
@@ -161,36 +162,20 @@ def _check_header(source: SourceFile, root: Element) -> None:
             note(f"{source.path}: {video} begins {origin} ms off; times are taken as on ELAN's time line.")
 
 
-def _check_names(source: SourceFile, root: Element) -> None:
-    """`DataError` where a name of a tier or annotation is there twice: what refers to it could be of either."""
-    elements = list(_all_below(root))
-    for attribute in ("TIER_ID", "ANNOTATION_ID"):
-        _by_name(source, [element for element in elements if attribute in element.attributes], attribute)
-
-
-def _all_below(root: Element) -> Iterator[Element]:
-    """Every element in this one, wherever it stands."""
+def _by_name(source: SourceFile, root: Element, attribute: str) -> dict[str, Element]:
+    """Elements, wherever they stand, by an attribute that names each. The schema allows a name once: what refers to
+    one that is there twice could be of either."""
+    found: dict[str, Element] = {}
     waiting = [root]
     while waiting:
         element = waiting.pop()
-        yield element
         waiting.extend(reversed(element.children))
-
-
-def _slots(source: SourceFile, root: Element) -> dict[str, Element]:
-    slots = [element for element in _all_below(root) if element.tag == "TIME_SLOT"]
-    return _by_name(source, slots, "TIME_SLOT_ID")
-
-
-def _by_name(source: SourceFile, elements: Iterable[Element], attribute: str) -> dict[str, Element]:
-    """Elements by that attribute, which the schema allows each name once."""
-    found: dict[str, Element] = {}
-    for element in elements:
-        name = element.attributes.get(attribute, "")
-        if name in found:
+        name = element.attributes.get(attribute)
+        if name is not None and name in found:
             where = f"{source.path}, lines {found[name].line} and {element.line}"
             raise DataError(f"{where}: {attribute} {name!r} is there twice. Give each its own; ELAN does so by itself.")
-        found[name] = element
+        if name is not None:
+            found[name] = element
     return found
 
 
@@ -198,10 +183,9 @@ def _is_confidence(tier: Element) -> bool:
     return "PARENT_REF" in tier.attributes and tier.attributes.get("LINGUISTIC_TYPE_REF") == CONFIDENCE
 
 
-def _confidences(source: SourceFile, root: Element) -> dict[str, float | None]:
+def _confidences(source: SourceFile, root: Element, annotations: Mapping[str, Element]) -> dict[str, float | None]:
     """Confidences by the annotation that they are of."""
     tiers = [tier for tier in root.all("TIER") if _is_confidence(tier)]
-    there = {element.attributes.get("ANNOTATION_ID") for element in _all_below(root)}
     found: dict[str, float | None] = {}
     lost = 0
     for element in (child for tier in tiers for a in tier.all("ANNOTATION") for child in a.all("REF_ANNOTATION")):
@@ -209,7 +193,7 @@ def _confidences(source: SourceFile, root: Element) -> dict[str, float | None]:
         if name in found:
             raise DataError(f"{where}: the annotation {name!r} has two confidences. Remove one of them in ELAN.")
         found[name] = share_in(where, _value(where, element))
-        lost += name not in there
+        lost += name not in annotations
     if lost:
         note(f"{source.path}: {lost} confidence(s) are of annotations that are not there, and are left out.")
     return found
